@@ -1,0 +1,45 @@
+"""The solar cells of the PyPI package `elpv-dataset` as folders of labelled pictures.
+
+2,624 photographs, 300 x 300 grey, by Deitsch et al. (2019), https://doi.org/10.1016/j.solener.2019.02.067, CC BY-NC-SA 4.0:
+they are read from the installed package and copied to where the user asks, never into this project.
+"""
+
+import importlib.util
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+DEFECTIVE_FROM = 0.5
+"""The experts' defect probability is 0, 1/3, 2/3 or 1; from here on a cell counts as defective."""
+TEST_SHARE = 0.25
+"""As in the paper, which names no file lists: its split is another one."""
+VAL_SHARE = 0.1
+
+
+def make_folders(target: Path, seed: int = 0) -> dict[str, int]:
+    """Copy the cells to `target/{train,val,test}/{functional,defective}` and return how many each part holds.
+
+    Stratified by label and by kind of cell (mono- or polycrystalline); the same for the same seed.
+    Raises ModuleNotFoundError when `elpv-dataset` is not installed.
+    """
+    package = importlib.util.find_spec("elpv_dataset")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("elpv_dataset", name="elpv_dataset")
+    pictures = Path(package.origin).parent / "data"
+    strata: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for line in (pictures / "labels.csv").read_text().splitlines():
+        name, probability, kind = line.split()
+        strata["defective" if float(probability) >= DEFECTIVE_FROM else "functional", kind].append(name)
+    rng = np.random.default_rng(seed)
+    counts = {"train": 0, "val": 0, "test": 0}
+    for (label, _), names in sorted(strata.items()):
+        for index, name in enumerate(rng.permutation(sorted(names))):
+            position = index / len(names)
+            part = "test" if position < TEST_SHARE else "val" if position < TEST_SHARE + VAL_SHARE else "train"
+            folder = target / part / label
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(pictures / name, folder / Path(name).name)
+            counts[part] += 1
+    return counts

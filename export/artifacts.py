@@ -1,0 +1,65 @@
+"""Artefacts on their way to the user: made under a hidden name, checked there, and renamed all together or not at all."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgeclf.runtime.errors import OutputError
+from edgeclf.runtime.model.digest import SUMS_NAME, format_sums, read_sums
+from edgeclf.runtime.publishing import cannot_write, make_folder, publish_text
+
+
+@contextmanager
+def workshop(folder: Path) -> Iterator[Path]:
+    """A hidden folder inside `folder`, on the same disk so that renaming is atomic; gone when the block ends."""
+    make_folder(folder)
+    try:
+        hidden = Path(tempfile.mkdtemp(prefix=".clf-export-", dir=folder))
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+    try:
+        yield hidden
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def write_unpublished(path: Path, data: bytes) -> None:
+    """Write and sync a file that is not published yet. Raises OutputError."""
+    try:
+        with open(path, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise cannot_write(path, error) from None
+
+
+def publish_all(files: list[Path], folder: Path) -> None:
+    """Move checked files to `folder` under their own names, and enter their digests in `SHA256SUMS` beside them.
+
+    Digests of files that this export did not make are kept as long as the files are there.
+    """
+    sums = folder / SUMS_NAME
+    digests = {name: digest for name, digest in _existing(sums).items() if (folder / name).is_file()}
+    digests |= {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    # First the old entries go: a crash between the renames must not leave a digest that speaks of another file.
+    publish_text(
+        sums, format_sums({name: digest for name, digest in digests.items() if name not in {f.name for f in files}})
+    )
+    for path in files:
+        try:
+            os.replace(path, folder / path.name)
+        except OSError as error:
+            raise OutputError(f"cannot publish {folder / path.name}: {error.strerror}") from None
+    publish_text(sums, format_sums(digests))
+
+
+def _existing(sums: Path) -> dict[str, str]:
+    try:
+        return read_sums(sums)
+    except OSError:
+        return {}

@@ -1,0 +1,134 @@
+"""The gate: an artefact answers as the trained model does, on real pictures, through the runtime's own backend."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeclf.runtime.errors import EdgeclfError, ModelError
+from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.train.arrays import batches
+from edgeclf.train.evaluation import wilson_interval
+from edgeclf.train.saving import Samples
+
+BATCHES = (1, 7)
+"""Batch sizes whose answers must be the same: a batch axis that was frozen at conversion shows here."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """atol: largest difference of a probability, and margin: how far apart the two best classes of a picture must be
+    for its label to count, both for float32 artefacts. max_drop: share of the Keras accuracy that any artefact may lose,
+    1 % as in MLPerf's closed division.
+    """
+
+    atol: float = 1e-4
+    margin: float = 1e-3
+    max_drop: float = 0.01
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How one artefact compares with the network it came from. misses: what it failed, as sentences; none is a pass."""
+
+    name: str
+    precision: str
+    pictures: int
+    size_bytes: int
+    keras_correct: int
+    correct: int
+    agreement: float
+    clear_agreement: float
+    max_difference: float
+    misses: tuple[str, ...]
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.pictures
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `model.parity.json`."""
+        low, high = wilson_interval(self.correct, self.pictures)
+        return {
+            "file": self.name,
+            "precision": self.precision,
+            "bytes": self.size_bytes,
+            "pictures": self.pictures,
+            "keras_accuracy": round(self.keras_correct / self.pictures, 6),
+            "accuracy": round(self.accuracy, 6),
+            "accuracy_95_interval": [round(low, 6), round(high, 6)],
+            "agreement": round(self.agreement, 6),
+            "agreement_where_clear": round(self.clear_agreement, 6),
+            "max_probability_difference": float(f"{self.max_difference:.3g}"),
+            "passed": not self.misses,
+            "misses": list(self.misses),
+        }
+
+
+def check(
+    path: Path, name: str, precision: str, pictures: Samples, reference: NDArray[np.float32], limits: Limits
+) -> Parity:
+    """Run the artefact at `path` over `pictures` and compare with `reference`, the network's float32 `[N, classes]`.
+
+    An artefact that does not even open, or answers with other numbers at another batch size, is a miss like any other.
+    """
+    keras_correct = int((reference.argmax(axis=1) == pictures.labels).sum())
+    try:
+        answers = _answers(path, pictures.images)
+    except EdgeclfError as error:
+        misses = (str(error).replace(str(path), name),)
+        return Parity(name, precision, len(pictures), path.stat().st_size, keras_correct, 0, 0.0, 0.0, 1.0, misses)
+    same = answers.argmax(axis=1) == reference.argmax(axis=1)
+    top_two = np.sort(reference, axis=1)[:, -2:]
+    clear = top_two[:, 1] - top_two[:, 0] > limits.margin
+    measured = Parity(
+        name,
+        precision,
+        len(pictures),
+        path.stat().st_size,
+        keras_correct,
+        int((answers.argmax(axis=1) == pictures.labels).sum()),
+        float(same.mean()),
+        float(same[clear].mean()) if clear.any() else 1.0,
+        float(np.abs(answers - reference).max()),
+        (),
+    )
+    return _judge(measured, limits)
+
+
+def _answers(path: Path, images: Pixels) -> NDArray[np.float32]:
+    """Probabilities for all pictures, float32 `[N, classes]`; checked to be the same at every size in BATCHES."""
+    classifier = Classifier.open(path, device="cpu")
+    answers = np.concatenate([classifier.probabilities(part) for part in batches(images, 32)])
+    for size in BATCHES:
+        repeated = np.concatenate([classifier.probabilities(part) for part in batches(images[:7], size)])
+        if np.abs(repeated - answers[:7]).max() > 1e-5:
+            raise ModelError(f"{path} gives other answers in batches of {size} than in batches of 32")
+    return answers
+
+
+def _judge(measured: Parity, limits: Limits) -> Parity:
+    misses = []
+    if measured.precision == "fp32":
+        if measured.max_difference > limits.atol:
+            misses.append(f"a probability differs by {measured.max_difference:.2g}; the limit is {limits.atol:.2g}")
+        if measured.clear_agreement < 1:
+            misses.append(f"it agrees on {measured.clear_agreement:.2%} of the clear cases; the limit is 100 %")
+    lost = measured.keras_correct - measured.correct
+    if lost > allowed_loss(measured.keras_correct, limits.max_drop):
+        misses.append(
+            f"it gets {measured.correct} of {measured.pictures} right where Keras gets {measured.keras_correct}; "
+            f"the limit is a loss of {limits.max_drop:.2%}"
+        )
+    return replace(measured, misses=tuple(misses))
+
+
+def allowed_loss(keras_correct: int, max_drop: float) -> int:
+    """How many right answers may be lost: `max_drop` of them, yet at least one picture, the smallest loss there is.
+
+    Below 1 / max_drop right answers the gate is therefore coarser than its limit, and the export says so.
+    """
+    return max(1, int(keras_correct * max_drop)) if max_drop > 0 else 0

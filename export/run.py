@@ -1,0 +1,122 @@
+"""One export: a trained model becomes verified artefacts, or a table that shows why not."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from edgeclf.export.artifacts import publish_all, workshop, write_unpublished
+from edgeclf.export.calibration import Evidence, gather
+from edgeclf.export.keras_model import KerasModel, open_keras
+from edgeclf.export.parity import Limits, Parity, check
+from edgeclf.export.to_onnx import to_onnx
+from edgeclf.export.to_tflite import to_tflite
+from edgeclf.runtime import __version__
+from edgeclf.runtime.console import note
+from edgeclf.runtime.errors import DatasetError, OptionError
+from edgeclf.train.evaluation import probabilities
+
+Converter = Callable[[KerasModel, Evidence], bytes]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of artefact: its format, precision, and the end of its file name."""
+
+    format: str
+    precision: str
+    suffix: str
+    convert: Converter
+
+
+TARGETS = (
+    Target("onnx", "fp32", ".onnx", lambda model, _: to_onnx(model)),
+    Target("tflite", "fp32", ".fp32.tflite", lambda model, _: to_tflite(model, "fp32")),
+    Target("tflite", "fp16", ".fp16.tflite", lambda model, _: to_tflite(model, "fp16")),
+    Target("tflite", "dynamic", ".dynamic.tflite", lambda model, _: to_tflite(model, "dynamic")),
+    Target("tflite", "int8", ".int8.tflite", lambda model, evidence: to_tflite(model, "int8", evidence.calibration.images)),
+)
+DEFAULTS = (("onnx", "fp32"), ("tflite", "int8"))
+
+
+@dataclass(frozen=True)
+class Export:
+    """What an export found. published: the files under their final names; empty when the gate was missed."""
+
+    evidence: Evidence
+    parities: tuple[Parity, ...]
+    published: tuple[Path, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not any(parity.misses for parity in self.parities)
+
+
+def choose_targets(formats: tuple[str, ...], precisions: tuple[str, ...]) -> tuple[Target, ...]:
+    """Every known combination of what is asked for; nothing asked for means DEFAULTS. Raises OptionError."""
+    for asked, known in ((formats, {t.format for t in TARGETS}), (precisions, {t.precision for t in TARGETS})):
+        for name in asked:
+            if name not in known:
+                raise OptionError(f"there is no {name!r} to export; choose from {', '.join(sorted(known))}")
+    chosen = tuple(
+        target
+        for target in TARGETS
+        if target.format in (formats or (target.format,))
+        and (target.precision in precisions if precisions else (target.format, target.precision) in DEFAULTS)
+    )
+    if not chosen:
+        raise OptionError(f"{', '.join(formats)} cannot be made in {', '.join(precisions)}; see clf-export --help")
+    return chosen
+
+
+def export(path: Path, folder: Path, targets: tuple[Target, ...], limits: Limits, data: Path | None = None) -> Export:
+    """Convert, verify and, if every artefact passes, publish to `folder`, with the parity report and `SHA256SUMS`.
+
+    Raises ModelError, DatasetError or OutputError; a missed gate is no error here but an `Export` that did not pass.
+    """
+    model = open_keras(path)
+    evidence = gather(model, data)
+    if any(target.precision == "int8" for target in targets) and not len(evidence.calibration):
+        raise DatasetError(f"{path} carries no sample pictures to calibrate int8 with; name some with --data DIR")
+    reference = probabilities(model.network, evidence.verification.images)
+    parities = []
+    with workshop(folder) as hidden:
+        files = []
+        for target in targets:
+            name = path.stem + target.suffix
+            note(f"converting and verifying {name} ...")
+            write_unpublished(hidden / name, target.convert(model, evidence))
+            parities.append(_check(hidden / name, target, evidence, reference, limits))
+            files.append(hidden / name)
+        passed = Export(evidence, tuple(parities), ())
+        if not passed.passed:
+            return passed
+        report = hidden / f"{path.stem}.parity.json"
+        write_unpublished(report, _report(passed, limits).encode())
+        publish_all([*files, report], folder)
+    return Export(evidence, tuple(parities), tuple(folder / file.name for file in files))
+
+
+def _check(path: Path, target: Target, evidence: Evidence, reference: NDArray[np.float32], limits: Limits) -> Parity:
+    return check(path, path.name, target.precision, evidence.verification, reference, limits)
+
+
+def _report(result: Export, limits: Limits) -> str:
+    fields = {
+        "verified_on": result.evidence.origin,
+        "limits": {"atol": limits.atol, "margin": limits.margin, "max_drop": limits.max_drop},
+        "artifacts": [parity.to_json() for parity in result.parities],
+        "made_with": {
+            "edgeclf": __version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "onnx": onnx.__version__,
+        },
+    }
+    return json.dumps(fields, indent=1) + "\n"

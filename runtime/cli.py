@@ -1,0 +1,149 @@
+"""`clf-run`: classify pictures with an exported model."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgeclf.runtime import __version__
+from edgeclf.runtime.console import Progress, friendly_errors, note
+from edgeclf.runtime.cores import usable_cores
+from edgeclf.runtime.errors import ExitCode, ModelError, OptionError
+
+if TYPE_CHECKING:
+    from edgeclf.runtime.frames.sources import Source
+    from edgeclf.runtime.model.card import ModelCard
+    from edgeclf.runtime.model.classifier import Classifier
+    from edgeclf.runtime.results.sinks import Sink
+    from edgeclf.runtime.results.summary import Summary
+
+app = typer.Typer(
+    rich_markup_mode="rich", pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
+
+NO_CARD = "For a model without a card (not made by clf-export)"
+EPILOG = """[bold]Examples[/bold]
+
+  clf-run --source photos/ -o results.csv         newest model, one row a picture
+
+  clf-run model.onnx --source 'night/*.jpg'       CSV on stdout
+
+  clf-run model.int8.tflite --source a.png --json  every score, as a JSON line
+
+Exit codes: 0 all well, 1 some pictures failed (their rows say why), 2 error, 4 device not available."""
+
+
+def main() -> None:
+    app()
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop, for a command's --version."""
+    if wanted:
+        typer.echo(f"edgeclf {__version__}")
+        raise typer.Exit
+
+
+@app.command(epilog=EPILOG)
+def run(
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A .onnx or .tflite file. Without it: $CLF_MODEL, then ./model*.onnx, then the newest folder in runs/.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    source: Annotated[
+        str, typer.Option("--source", "-s", help="A folder (searched in depth), a picture, or a quoted pattern.")
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="FILE.csv or FILE.jsonl; - is stdout.", metavar="FILE")
+    ] = "-",
+    json_lines: Annotated[bool, typer.Option("--json", help="JSON lines on stdout in place of CSV.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads; default one a usable core.", show_default=False)
+    ] = None,
+    batch: Annotated[int, typer.Option("--batch", "-b", min=1, help="Pictures in one run of the model.")] = 1,
+    classes: Annotated[Path | None, typer.Option(help="A text file with one class a line.", rich_help_panel=NO_CARD)] = None,
+    imgsz: Annotated[str, typer.Option(help="Picture size: N or H,W.", rich_help_panel=NO_CARD)] = "224",
+    grey: Annotated[bool, typer.Option("--grey", help="Grey pictures.", rich_help_panel=NO_CARD)] = False,
+    resize: Annotated[str, typer.Option(help="shrink, bilinear, nearest or area.", rich_help_panel=NO_CARD)] = "shrink",
+    fit: Annotated[str, typer.Option(help="stretch, crop or pad.", rich_help_panel=NO_CARD)] = "stretch",
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Classify every picture of a folder, a pattern or a file: one row each, whatever happens to it."""
+    with friendly_errors():
+        from edgeclf.runtime.frames.sources import open_source
+        from edgeclf.runtime.model.classifier import Classifier
+        from edgeclf.runtime.results.sinks import open_sink
+
+        with open_sink(output, json_lines=json_lines) as sink:
+            frames = open_source(source)
+            card = _card_from_flags(classes, imgsz, grey, resize, fit) if classes else None
+            classifier = Classifier.open(model or find_model(), device=device, threads=1, card=card)
+            summary = classify_into(sink, frames, classifier, workers or usable_cores(), batch)
+        summary.show()
+    raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if summary.failures else ExitCode.OK)
+
+
+def classify_into(sink: "Sink", frames: "Source", classifier: "Classifier", workers: int, batch: int) -> "Summary":
+    """Classify all frames, each outcome to the sink, with progress on stderr."""
+    from edgeclf.runtime.pipeline import classify
+    from edgeclf.runtime.results.summary import Summary
+
+    backend = classifier.backend
+    summary = Summary(f"{backend.engine} on {backend.device}, {workers} worker{'s' if workers > 1 else ''}")
+    with Progress("classifying") as progress:
+        progress.count_in_background(frames.count)
+        try:
+            for outcome in classify(frames, classifier, workers=workers, batch=batch):
+                sink.write(outcome)
+                summary.add(outcome)
+                progress.advance()
+        except KeyboardInterrupt:
+            note(f"interrupted after {sink.rows:,} pictures; the rows so far are in {sink.name}")
+            raise
+    summary.finish(progress.elapsed_s, frames.skipped)
+    return summary
+
+
+def find_model() -> Path:
+    """The model that is meant when none is named. Says on stderr which it took; raises ModelError when there is none."""
+    named = os.environ.get("CLF_MODEL")
+    here = sorted(Path().glob("model*.onnx"))
+    runs = sorted(Path("runs").glob("*/model*.onnx"), key=lambda path: path.stat().st_mtime)
+    if not (named or here or runs):
+        raise ModelError(
+            "no model named, and none in $CLF_MODEL, ./model*.onnx or runs/*/; try: clf-run model.onnx -s photos/"
+        )
+    found = Path(named) if named else here[0] if here else runs[-1]
+    note(f"model: {found}")
+    return found
+
+
+def _card_from_flags(classes: Path, imgsz: str, grey: bool, resize: str, fit: str) -> "ModelCard":
+    from edgeclf.runtime.frames.preprocess import Preprocess
+    from edgeclf.runtime.model.card import ModelCard
+
+    try:
+        names = [line.strip() for line in classes.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"cannot read the classes in {classes}: {getattr(error, 'strerror', None) or error}") from None
+    size_hw = parse_size(imgsz)
+    return ModelCard(tuple(filter(None, names)), Preprocess(size_hw, 1 if grey else 3, resize, fit))  # type: ignore[arg-type]
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`"224"` or `"192,256"` (H,W) to `(H, W)`. Raises OptionError."""
+    try:
+        sides = [int(side) for side in text.split(",")]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2):
+        raise OptionError(f"--imgsz takes N or H,W in pixels, not {text!r}")
+    return sides[0], sides[-1]

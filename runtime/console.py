@@ -1,0 +1,195 @@
+"""How every command speaks: data on stdout, everything for people on stderr, errors as one sentence and an exit code."""
+
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from edgeclf.runtime.errors import EdgeclfError, ExitCode
+from edgeclf.runtime.escaping import escape
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+
+_EXTRA_FOR = {
+    "ai_edge_litert": "litert",
+    "cv2": "cpu",
+    "elpv_dataset": "demo",
+    "keras": "train",
+    "onnx": "export",
+    "onnxruntime": "cpu",
+    "tensorflow": "train",
+    "tf2onnx": "export",
+}
+_BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
+_PLAIN_INTERVAL_S = 10.0
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, raised where the main thread stands, so that it unwinds as Ctrl-C does."""
+
+
+@contextmanager
+def friendly_errors() -> Iterator[None]:
+    """Turn what the user can put right into one sentence on stderr and the exit code for it; bugs keep their traceback."""
+    _take_over_stderr()
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        yield
+    except EdgeclfError as error:
+        fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRA_FOR:
+            raise
+        fail(
+            f"this needs {missing}, which is not installed: pip install 'edgeclf[{_EXTRA_FOR[missing]}]'",
+            ExitCode.FAILED,
+        )
+    except ImportError as error:
+        if "libGL" not in str(error):
+            raise
+        cure = "install it (apt install libgl1), or opencv-python-headless in place of opencv-python"
+        fail(f"OpenCV's desktop build needs the system's libGL: {cure}", ExitCode.FAILED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit complains
+        raise typer.Exit(_BROKEN_PIPE) from None
+    except Terminated:
+        raise typer.Exit(ExitCode.TERMINATED) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def fail(sentence: str, code: ExitCode) -> None:
+    """Print `error: ...` on stderr and leave the command with `code`."""
+    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    typer.echo(escape_lines(sentence), err=True)
+    raise typer.Exit(code)
+
+
+def note(sentence: str) -> None:
+    """One line for people, on stderr."""
+    typer.echo(escape_lines(sentence), err=True)
+
+
+def escape_lines(text: str) -> str:
+    """Text that may quote file names, without control characters; its own line breaks stay."""
+    return "\n".join(escape(line).replace("\\\\", "\\") for line in text.split("\n"))
+
+
+def stderr_console() -> "Console":
+    """A rich console on stderr; NO_COLOR and a width of 100 without a terminal."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 100)
+
+
+class Progress:
+    """How far a long step is, with rate and time left: a bar on a terminal, a line every ten seconds elsewhere."""
+
+    def __init__(self, label: str, total: int | None = None, unit: str = "pictures") -> None:
+        self.label = label
+        self.total = total
+        self.done = 0
+        self.unit = unit
+        self.detail = ""
+        self._started = self._printed = time.monotonic()
+        self._bar: RichProgress | None = None
+        self._task: Any = None
+
+    def __enter__(self) -> "Progress":
+        if sys.stderr.isatty():
+            self._bar = _bar(self.unit)
+            self._task = self._bar.add_task(self.label, total=self.total, rate="", detail="")
+            self._bar.start()
+        return self
+
+    def advance(self, count: int = 1, detail: str = "") -> None:
+        """`count` more are done; `detail` is shown beside the bar until the next one."""
+        self.done += count
+        self.detail = detail or self.detail
+        if self._bar:
+            rate = f"{self.rate:,.0f} {self.unit}/s" if self.rate >= 10 else ""
+            self._bar.update(self._task, completed=self.done, total=self.total, rate=rate, detail=self.detail)
+        elif time.monotonic() - self._printed >= _PLAIN_INTERVAL_S:
+            self._printed = time.monotonic()
+            note(self._line())
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def rate(self) -> float:
+        """Units a second, from the start."""
+        return self.done / max(self.elapsed_s, 1e-9)
+
+    def count_in_background(self, count: Any) -> None:
+        """Learn the total from `count()` while the work already runs."""
+
+        def learn() -> None:
+            self.total = count()
+
+        threading.Thread(target=learn, daemon=True).start()
+
+    def _line(self) -> str:
+        of_total = f" of {self.total:,}" if self.total else ""
+        left = ""
+        if self.total and self.done:
+            seconds = round((self.total - self.done) / self.rate)
+            left = f", {seconds // 60}:{seconds % 60:02} left"
+        rate = f", {self.rate:,.1f}/s" if self.rate >= 1 else ""
+        return f"{self.label}: {self.done:,}{of_total} {self.unit}{rate}{left}{'  ' + self.detail if self.detail else ''}"
+
+
+def _bar(unit: str) -> "RichProgress":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn(unit + "  {task.fields[rate]}"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[detail]}"),
+        console=stderr_console(),
+        transient=True,
+    )
+
+
+def _raise_terminated(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _take_over_stderr() -> None:
+    """Keep stderr for ourselves: what native libraries (libpng, TensorFlow, XNNPACK) print there is noise to a user.
+
+    They write to file descriptor 2, which now leads nowhere; Python, crash dumps included, writes to a copy of the real one.
+    EDGECLF_VERBOSE=1 leaves everything as it was.
+    """
+    if os.environ.get("EDGECLF_VERBOSE") or getattr(sys.stderr, "fileno", None) is None:
+        return
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    sys.stderr.flush()
+    try:
+        real = os.dup(2)
+    except OSError:  # started with stderr closed
+        return
+    sys.stderr = os.fdopen(real, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+    faulthandler.enable(sys.stderr)

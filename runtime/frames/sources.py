@@ -1,0 +1,121 @@
+"""Where pictures come from: a folder, a glob or a file, as one stream of named frames."""
+
+import glob
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from edgeclf.runtime.errors import SourceError
+from edgeclf.runtime.frames.preprocess import Picture
+
+PICTURE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture on its way, still unread: the name under which its row appears, and where its pixels are."""
+
+    name: str
+    picture: Picture
+
+
+class Source(Protocol):
+    """Frames in a fixed order. `skipped` counts the files passed over so far because they are no pictures."""
+
+    skipped: int
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def count(self) -> int:
+        """How many frames there will be; lists the folder, reads no picture."""
+        ...
+
+
+def open_source(source: str) -> Source:
+    """The source that `source` names; an existing file or folder goes before a glob with the same spelling."""
+    if os.path.isdir(source):
+        return FolderSource(source)
+    if os.path.lexists(source):
+        return FileSource([source])
+    if glob.has_magic(source):
+        matches = sorted(glob.iglob(source, recursive=True))
+        if not matches:
+            raise SourceError(f"the pattern {source!r} matches no file; quote it, and try it with ls")
+        return FileSource(matches)
+    raise SourceError(f"{source!r} does not exist; --source takes a folder, a picture, or a quoted pattern like 'a/*.jpg'")
+
+
+class FolderSource:
+    """Every picture below a folder, by extension, sorted by name; hidden and other files are counted and passed over."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.skipped = 0
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.skipped = 0
+        found = False
+        for path, is_picture in walk(self.root):
+            if is_picture:
+                found = True
+                yield Frame(path, path)
+            else:
+                self.skipped += 1
+        if not found:
+            extensions = " ".join(sorted(PICTURE_EXTENSIONS))
+            raise SourceError(f"{self.root!r} holds no pictures (looked for {extensions}, in sub-folders too)")
+
+    def count(self) -> int:
+        return sum(is_picture for _, is_picture in walk(self.root))
+
+
+class FileSource:
+    """Files that the user named: each one is a frame, whatever it is called. Folders among them are walked."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self.paths = paths
+        self.skipped = 0
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.skipped = 0
+        for named in self.paths:
+            if not os.path.isdir(named):
+                yield Frame(named, named)
+                continue
+            for path, is_picture in walk(named):
+                if is_picture:
+                    yield Frame(path, path)
+                else:
+                    self.skipped += 1
+
+    def count(self) -> int:
+        folders = [path for path in self.paths if os.path.isdir(path)]
+        return len(self.paths) - len(folders) + sum(FolderSource(folder).count() for folder in folders)
+
+
+def walk(root: str) -> Iterator[tuple[str, bool]]:
+    """Each file below `root` in sorted order, and whether it is a picture by its extension.
+
+    Linked folders are not entered, so a loop cannot trap the walk. A folder that cannot be listed is yielded like a
+    picture: reading it fails, and so it becomes a row with its reason instead of a silent gap.
+    """
+    waiting = [root]
+    while waiting:
+        path = waiting.pop()
+        if path is not root and not _is_folder(path):
+            name = os.path.basename(path)
+            yield path, not name.startswith(".") and os.path.splitext(name)[1].lower() in PICTURE_EXTENSIONS
+            continue
+        try:
+            names = os.listdir(path)
+        except OSError:
+            yield path, True
+            continue
+        names.sort(reverse=True)
+        waiting += [os.path.join(path, name) for name in names]
+
+
+def _is_folder(path: str) -> bool:
+    hidden = os.path.basename(path).startswith(".")
+    return not hidden and os.path.isdir(path) and not os.path.islink(path)

@@ -1,0 +1,63 @@
+"""The protocol between a classifier and the engine that runs its file, and the table of engines."""
+
+import importlib
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.model.digest import check_digest
+
+
+class Backend(Protocol):
+    """A loaded model. `run` may be called from several threads at once."""
+
+    engine: str
+    """Name and version of the engine."""
+    device: str
+    """Where it really runs: `cpu` or `cuda:N`."""
+    input_shape: tuple[int, int, int]
+    """`(H, W, C)` of one picture."""
+    card_text: str | None
+    """The model card that the file carries, unparsed."""
+
+    def run(self, images: Pixels) -> NDArray[np.float32]:
+        """uint8 `[N, H, W, C]`, 0 to 255, to float32 `[N, classes]`; any N of at least 1."""
+        ...
+
+
+_BACKENDS = {
+    ".onnx": ("edgeclf.runtime.model.onnx", "OnnxBackend"),
+    ".tflite": ("edgeclf.runtime.model.litert", "LitertBackend"),
+}
+
+
+def open_backend(path: Path, device: str, threads: int) -> Backend:
+    """Load a model file with the engine for its suffix; the engine is imported here and not before.
+
+    device: `auto`, `cpu`, `cuda` or `cuda:N`. threads: cores for a single `run`.
+    Raises ModelError for a file that is missing, damaged or no model; DeviceError for a device that is not there.
+    """
+    if path.suffix not in _BACKENDS:
+        hint = "; export it first: clf-export " + str(path) if path.suffix in (".keras", ".h5") else ""
+        raise ModelError(f"{path} is no {' or '.join(_BACKENDS)} file{hint}")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the model {path}: {error.strerror}") from None
+    if not data:
+        raise ModelError(f"{path} is empty; export or copy the model again")
+    check_digest(path, data)
+    module, name = _BACKENDS[path.suffix]
+    backend: Backend = getattr(importlib.import_module(module), name)(path, data, device, threads)
+    return backend
+
+
+def wrong_input(path: Path, found: str) -> ModelError:
+    """The sentence for a model that breaks the contract; `found` says what it takes."""
+    return ModelError(
+        f"{path} does not take one uint8 picture batch [batch, H, W, C] (it takes {found}); make it with clf-export"
+    )

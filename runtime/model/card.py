@@ -1,0 +1,81 @@
+"""The only description of a model: what its numbers mean and how its pictures are made. It travels inside every artefact."""
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal, get_args
+
+from edgeclf.runtime.errors import EdgeclfError, ModelError
+from edgeclf.runtime.frames.preprocess import Preprocess
+
+SCHEMA = 1
+CARD_KEY = "edgeclf.card"
+"""The key in ONNX `metadata_props`."""
+CARD_MEMBER = "edgeclf/card.json"
+"""The member of a `.keras` file, and of the zip appended to a `.tflite` file."""
+
+Head = Literal["softmax", "sigmoid"]
+_MAX_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """classes: labels in the order of the output columns.
+    preprocess: how a picture becomes the input.
+    head: what the trained network ends in, `softmax` (a unit a class) or `sigmoid` (one unit: the second class); exported
+        models give one probability a class either way.
+    training: facts about the training, as plain values: versions, counts, accuracy on data not used for fitting.
+    """
+
+    classes: tuple[str, ...]
+    preprocess: Preprocess
+    head: Head = "softmax"
+    training: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            raise ModelError(f"a classifier needs at least two classes with different names, not {list(self.classes)}")
+        if not all(isinstance(name, str) and name for name in self.classes):
+            raise ModelError(f"class names must be texts of at least one character, not {list(self.classes)}")
+        if self.head not in get_args(Head):
+            raise ModelError(f"head must be one of {', '.join(get_args(Head))}, not {self.head!r}")
+        if self.head == "sigmoid" and len(self.classes) != 2:
+            raise ModelError(f"a sigmoid head has two classes, not {len(self.classes)}")
+
+    def to_json(self) -> str:
+        """JSON in ASCII, readable by `from_json` of this and later versions."""
+        fields = {
+            "schema": SCHEMA,
+            "classes": list(self.classes),
+            "preprocess": self.preprocess.to_json(),
+            "head": self.head,
+            "training": self.training,
+        }
+        return json.dumps(fields, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelCard":
+        """Raises ModelError when the text is no card, or one of a later schema."""
+        try:
+            fields = json.loads(text)
+            schema = fields["schema"]
+            if not isinstance(schema, int) or schema > SCHEMA:
+                raise ModelError(f"its card has schema {schema!r}, this edgeclf reads up to {SCHEMA}; upgrade edgeclf")
+            preprocess = Preprocess.from_json(fields["preprocess"])
+            return cls(tuple(fields["classes"]), preprocess, fields["head"], dict(fields["training"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(f"its card cannot be read ({type(error).__name__}: {error}); export the model again") from None
+        except EdgeclfError as error:
+            raise ModelError(f"its card cannot be used: {error}") from None
+
+
+def read_zip_card(file: Path | IO[bytes]) -> str | None:
+    """The card's text from a `.keras` or `.tflite` file, or None where it has none."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if archive.getinfo(CARD_MEMBER).file_size > _MAX_BYTES:
+                raise ModelError(f"the model has a card of over {_MAX_BYTES >> 20} MB, which no classifier needs")
+            return archive.read(CARD_MEMBER).decode("utf-8", "replace")
+    except (zipfile.BadZipFile, KeyError, NotImplementedError, EOFError, RuntimeError):
+        return None

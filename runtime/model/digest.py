@@ -1,0 +1,29 @@
+"""`SHA256SUMS` beside the artefacts: a single flipped bit in a model file otherwise answers differently in silence."""
+
+import hashlib
+from pathlib import Path
+
+from edgeclf.runtime.errors import ModelError
+
+SUMS_NAME = "SHA256SUMS"
+
+
+def check_digest(path: Path, data: bytes) -> None:
+    """Raise ModelError when `SHA256SUMS` beside `path` lists the file with another digest; unlisted files pass."""
+    try:
+        listed = read_sums(path.with_name(SUMS_NAME)).get(path.name)
+    except OSError:
+        return
+    if listed is not None and listed != hashlib.sha256(data).hexdigest():
+        raise ModelError(f"{path} is not the file that {SUMS_NAME} beside it describes; copy or export it again")
+
+
+def read_sums(path: Path) -> dict[str, str]:
+    """File name to hex digest, from the format of `sha256sum`."""
+    lines = (line.partition("  ") for line in path.read_text("utf-8", "replace").splitlines())
+    return {name.lstrip("*"): digest for digest, _, name in lines if name}
+
+
+def format_sums(digests: dict[str, str]) -> str:
+    """The text that `sha256sum -c` accepts, sorted by file name."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))

@@ -1,0 +1,92 @@
+"""onnxruntime behind the `Backend` protocol. One session serves every thread."""
+
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from edgeclf.runtime.errors import DeviceError, ModelError
+from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.model.backend import wrong_input
+from edgeclf.runtime.model.card import CARD_KEY
+
+_CUDA = "CUDAExecutionProvider"
+_CPU = "CPUExecutionProvider"
+
+
+class OnnxBackend:
+    """A `.onnx` file: one uint8 input `[batch, H, W, C]`, probabilities as its first output."""
+
+    def __init__(self, path: Path, data: bytes, device: str, threads: int) -> None:
+        self._session = _open_session(path, data, device, threads)
+        self.engine = f"onnxruntime {ort.__version__}"
+        self.device = _device_of(self._session)
+        self.card_text: str | None = self._session.get_modelmeta().custom_metadata_map.get(CARD_KEY)
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or not _is_picture_batch(inputs[0].shape):
+            found = ", ".join(f"{i.name}: {i.type}{i.shape}" for i in inputs)
+            raise wrong_input(path, found)
+        height, width, channels = inputs[0].shape[1:]
+        self.input_shape = (height, width, channels)
+        self._input_name = inputs[0].name
+        self._output_name = self._session.get_outputs()[0].name
+
+    def run(self, images: Pixels) -> NDArray[np.float32]:
+        probabilities: NDArray[np.float32] = self._session.run([self._output_name], {self._input_name: images})[0]
+        return probabilities
+
+
+def _is_picture_batch(shape: list[Any]) -> bool:
+    return len(shape) == 4 and not isinstance(shape[0], int) and all(isinstance(side, int) for side in shape[1:])
+
+
+def _open_session(path: Path, data: bytes, device: str, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # A session made from bytes looks for external data in the working directory; a folder that cannot exist forbids it.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path / "none"))
+    try:
+        session = ort.InferenceSession(data, options, providers=_providers(device))
+    except Exception as error:  # onnxruntime raises a dozen unrelated classes for a bad file
+        cause = str(error).strip().splitlines()[0][:200]
+        raise ModelError(f"{path} is no ONNX model that onnxruntime {ort.__version__} can load ({cause})") from None
+    if device.startswith("cuda") and session.get_providers()[0] != _CUDA:
+        raise DeviceError(_why_no_cuda())
+    return session
+
+
+def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
+    """What to ask for; onnxruntime leaves out in silence what does not start, so the session is asked afterwards."""
+    available = ort.get_available_providers()
+    if device == "cpu" or (device == "auto" and _CUDA not in available):
+        return [_CPU]
+    if _CUDA not in available:
+        raise DeviceError(_why_no_cuda())
+    if hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()  # finds the CUDA and cuDNN libraries that pip installed
+    number = device.partition(":")[2] or "0"
+    return [(_CUDA, {"device_id": number}), _CPU]
+
+
+def _device_of(session: ort.InferenceSession) -> str:
+    if session.get_providers()[0] != _CUDA:
+        return "cpu"
+    return "cuda:" + str(session.get_provider_options()[_CUDA].get("device_id", "0"))
+
+
+def _why_no_cuda() -> str:
+    if _CUDA not in ort.get_available_providers():
+        return (
+            f"CUDA was asked for, but this onnxruntime {ort.__version__} is built without it; "
+            "in a fresh environment: pip install 'edgeclf[gpu]', or use --device cpu"
+        )
+    version = metadata.version("onnxruntime-gpu")
+    return (
+        f"CUDA was asked for, but onnxruntime-gpu {version} could not start it; it needs an NVIDIA driver (see nvidia-smi) "
+        "and the CUDA and cuDNN libraries: pip install 'onnxruntime-gpu[cuda,cudnn]', or use --device cpu"
+    )

@@ -1,0 +1,103 @@
+"""Small real things that many tests need: generated pictures, a tiny trained model with its artefacts, the commands."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgeclf.train.quiet import quiet_tensorflow
+
+quiet_tensorflow()
+
+CLASSES = ("disc", "square")
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def draw(label: str, seed: int, height: int = 48, width: int = 64) -> NDArray[np.uint8]:
+    """A picture of a disc or a square on noise: uint8 `[height, width, 3]` RGB."""
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(0, 90, (height, width, 3), dtype=np.uint8)
+    radius = min(height, width) // 4
+    centre = (int(rng.integers(radius, width - radius)), int(rng.integers(radius, height - radius)))
+    colour = tuple(int(level) for level in rng.integers(150, 256, 3))
+    if label == "disc":
+        cv2.circle(picture, centre, radius, colour, -1)
+    else:
+        corner = (centre[0] - radius, centre[1] - radius)
+        cv2.rectangle(picture, corner, (centre[0] + radius, centre[1] + radius), colour, 2)
+    return picture
+
+
+def encode(picture: NDArray[np.generic], extension: str = ".png", *parameters: int) -> bytes:
+    """RGB, grey or RGBA pixels as the bytes of a file."""
+    if picture.ndim == 3 and picture.shape[2] >= 3:
+        picture = picture[..., [2, 1, 0, *range(3, picture.shape[2])]]
+    done, data = cv2.imencode(extension, picture, parameters)
+    assert done
+    return bytes(data)
+
+
+def write_pictures(folder: Path, per_class: int, extension: str = ".png", first_seed: int = 0) -> Path:
+    """`folder/disc` and `folder/square` with `per_class` pictures each."""
+    for label in CLASSES:
+        (folder / label).mkdir(parents=True)
+        for number in range(per_class):
+            seed = first_seed + number + 10_000 * CLASSES.index(label)
+            (folder / label / f"{label}{number:03}{extension}").write_bytes(encode(draw(label, seed), extension))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 60 labelled pictures, 30 a class. Read only."""
+    return write_pictures(tmp_path_factory.mktemp("pictures") / "shapes", 30)
+
+
+@pytest.fixture(scope="session")
+def run_folder(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training run with every artefact exported beside `model.keras`. Read only; copy what you change."""
+    from edgeclf.export.parity import Limits
+    from edgeclf.export.run import choose_targets, export
+    from edgeclf.runtime.frames.preprocess import Preprocess
+    from edgeclf.train.architectures import ConvNet
+    from edgeclf.train.fit import Recipe
+    from edgeclf.train.run import train
+
+    folder = tmp_path_factory.mktemp("run")
+    recipe = Recipe(ConvNet(filters=(8, 16), dropout=0.0), epochs=20, batch=8, learning_rate=0.01, augment=False)
+    run = train(pictures, folder, Preprocess((32, 32)), recipe)
+    result = export(run.model, folder, choose_targets((), ("fp32", "fp16", "dynamic", "int8")), Limits())
+    assert result.passed, result.parities
+    return folder
+
+
+@pytest.fixture(scope="session")
+def onnx_model(run_folder: Path) -> Path:
+    return run_folder / "model.onnx"
+
+
+@pytest.fixture(scope="session")
+def int8_model(run_folder: Path) -> Path:
+    return run_folder / "model.int8.tflite"
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """Run an installed command, such as `command("clf-run", "--help")`, in the test's own folder."""
+
+    def run(name: str, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        settings: dict[str, object] = {"cwd": tmp_path, "timeout": 300, "env": os.environ | {"NO_COLOR": "1"}} | options
+        line = [str(Path(sys.executable).with_name(name)), *map(os.fspath, map(_as_argument, arguments))]
+        return subprocess.run(line, capture_output=True, text=True, errors="surrogateescape", check=False, **settings)  # type: ignore[call-overload, no-any-return]
+
+    return run
+
+
+def _as_argument(argument: object) -> str | Path:
+    return argument if isinstance(argument, str | Path) else str(argument)

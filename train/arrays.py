@@ -1,0 +1,78 @@
+"""Pictures decoded once into one uint8 array, so that every epoch costs only the network."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeclf.runtime.console import Progress
+from edgeclf.runtime.cores import usable_cores
+from edgeclf.runtime.errors import DatasetError, PictureError
+from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.model.prediction import Failure
+from edgeclf.runtime.pipeline import ordered_map
+from edgeclf.train.dataset import Part
+
+IN_MEMORY_BYTES = 1 << 30
+"""Above this, the array is a memory-mapped file: the system keeps of it what fits."""
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Preprocessed pictures and their labels.
+
+    images: uint8 `[N, H, W, C]`; labels: int64 `[N]`; paths: N names; failures: what could not be read, and why.
+    """
+
+    images: Pixels
+    labels: NDArray[np.int64]
+    paths: tuple[str, ...]
+    failures: tuple[tuple[str, Failure], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def load(part: Part, preprocess: Preprocess, name: str, cache: Path | None = None) -> Arrays:
+    """Decode a part through `preprocess` on all cores, with progress; unreadable pictures are left out and listed.
+
+    cache: the file for an array above IN_MEMORY_BYTES; the caller removes it. Raises DatasetError when nothing is left.
+    """
+    images = _allocate((len(part), *preprocess.shape), cache)
+    kept: list[int] = []
+    failures: list[tuple[str, Failure]] = []
+    with Progress(f"reading {name}", len(part)) as progress:
+        for index, pixels in enumerate(ordered_map(lambda path: _read(path, preprocess), part.paths, usable_cores())):
+            if isinstance(pixels, Failure):
+                failures.append((part.paths[index], pixels))
+            else:
+                images[len(kept)] = pixels
+                kept.append(index)
+            progress.advance()
+    if not kept:
+        first = f"; the first: {failures[0][0]}: {failures[0][1].detail}" if failures else ""
+        raise DatasetError(f"none of the {len(part)} {name} pictures can be read{first}")
+    labels = np.asarray(part.labels, np.int64)[kept]
+    return Arrays(images[: len(kept)], labels, tuple(part.paths[i] for i in kept), tuple(failures))
+
+
+def batches(images: Pixels, size: int) -> Iterator[Pixels]:
+    """The array in slices of at most `size` pictures."""
+    for start in range(0, len(images), size):
+        yield images[start : start + size]
+
+
+def _allocate(shape: tuple[int, ...], cache: Path | None) -> Pixels:
+    if cache is None or np.prod(shape, dtype=np.int64) <= IN_MEMORY_BYTES:
+        return np.empty(shape, np.uint8)
+    return np.memmap(cache, np.uint8, "w+", shape=shape)
+
+
+def _read(path: str, preprocess: Preprocess) -> Pixels | Failure:
+    try:
+        return preprocess(path)
+    except PictureError as error:
+        return Failure.of(error)

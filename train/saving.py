@@ -1,0 +1,86 @@
+"""The trained model as one `.keras` file: network, card, and sample pictures for calibration and verification."""
+
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard
+from edgeclf.runtime.publishing import publish_bytes
+from edgeclf.train.arrays import Arrays
+
+SAMPLES_BYTES = 4_000_000
+"""About what one set of samples may take inside the file."""
+MAX_SAMPLES = 512
+SAMPLES_FOLDER = "edgeclf/samples"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Preprocessed pictures with labels that travel inside a model: uint8 `[N, H, W, C]` and int64 `[N]`."""
+
+    images: Pixels
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def pick_samples(arrays: Arrays, seed: int = 0) -> Samples:
+    """As many pictures as fit into SAMPLES_BYTES, the same number of each class where there are enough.
+
+    Round after round, the next picture of every class is taken, in a random order that the seed fixes.
+    """
+    rng = np.random.default_rng(seed)
+    queues = [list(rng.permutation(np.flatnonzero(arrays.labels == label))) for label in np.unique(arrays.labels)]
+    chosen: list[int] = []
+    bytes_left = SAMPLES_BYTES
+    while any(queues) and len(chosen) < MAX_SAMPLES and bytes_left > 0:
+        for queue in filter(None, queues):
+            index = int(queue.pop())
+            bytes_left -= len(_encode(arrays.images[index]))
+            chosen.append(index)
+    return Samples(arrays.images[chosen], arrays.labels[chosen])
+
+
+def save(network: keras.Model, card: ModelCard, samples: dict[str, Samples], path: Path) -> None:
+    """Write a `.keras` file that Keras itself loads as ever; the extra members lie under `edgeclf/`."""
+    with tempfile.TemporaryDirectory() as folder:
+        unpublished = Path(folder) / "model.keras"
+        network.save(unpublished)
+        with zipfile.ZipFile(unpublished, "a") as archive:
+            archive.writestr(CARD_MEMBER, card.to_json(), zipfile.ZIP_DEFLATED)
+            for name, chosen in samples.items():
+                for number, (image, label) in enumerate(zip(chosen.images, chosen.labels, strict=True)):
+                    archive.writestr(f"{SAMPLES_FOLDER}/{name}/{number:04}-{label}.png", _encode(image))
+        publish_bytes(path, unpublished.read_bytes())
+
+
+def read_samples(path: Path, name: str, preprocess: Preprocess) -> Samples:
+    """The samples called `name` in a `.keras` file, bit by bit as they were saved; empty when it carries none."""
+    images, labels = [], []
+    with zipfile.ZipFile(path) as archive:
+        for member in sorted(archive.namelist()):
+            if member.startswith(f"{SAMPLES_FOLDER}/{name}/"):
+                labels.append(int(member.rpartition("-")[2].removesuffix(".png")))
+                images.append(preprocess(archive.read(member)))
+    if not images:
+        return Samples(np.empty((0, *preprocess.shape), np.uint8), np.empty(0, np.int64))
+    return Samples(np.stack(images), np.asarray(labels, np.int64))
+
+
+def _encode(image: Pixels) -> bytes:
+    """Lossless, and a person who unzips the model can look at it."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.shape[2] == 3 else image
+    done, png = cv2.imencode(".png", bgr)
+    if not done:
+        raise ModelError(f"a sample picture of {list(image.shape)} cannot be encoded")
+    return bytes(png)
