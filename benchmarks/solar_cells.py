@@ -34,12 +34,19 @@ def make_folders(target: Path, seed: int = 0) -> dict[str, int]:
         strata["defective" if float(probability) >= DEFECTIVE_FROM else "functional", kind].append(name)
     rng = np.random.default_rng(seed)
     counts = {"train": 0, "val": 0, "test": 0}
+    seen = 0
     for (label, _), names in sorted(strata.items()):
+        tested, validated = (_due(share, seen, len(names)) for share in (TEST_SHARE, VAL_SHARE))
+        seen += len(names)
         for index, name in enumerate(rng.permutation(sorted(names))):
-            position = index / len(names)
-            part = "test" if position < TEST_SHARE else "val" if position < TEST_SHARE + VAL_SHARE else "train"
+            part = "test" if index < tested else "val" if index < tested + validated else "train"
             folder = target / part / label
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(pictures / name, folder / Path(name).name)
             counts[part] += 1
     return counts
+
+
+def _due(share: float, seen: int, count: int) -> int:
+    """How many of the next `count` cells belong to a part, so that the total over all strata comes out exact."""
+    return round((seen + count) * share) - round(seen * share)

@@ -7,22 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeclf.runtime.cli import show_version
-from edgeclf.runtime.console import friendly_errors, note, stderr_console
+from edgeclf.runtime.console import command_app, friendly_errors, note, stderr_console
 from edgeclf.runtime.errors import GateError
 
 if TYPE_CHECKING:
     from edgeclf.export.run import Export
 
-app = typer.Typer(
-    rich_markup_mode="rich", pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
-)
+app = command_app()
 
-EPILOG = """[bold]Examples[/bold]
-
+EPILOG = """\b
+Examples:
   clf-export runs/cells/model.keras                   model.onnx and model.int8.tflite beside it
-
   clf-export model.keras --quantize fp32,fp16,int8    ONNX fp32, and TFLite in all three
-
   clf-export model.keras --format onnx -o edge/ --data photos/
 
 Nothing is published unless all of it passes. Exit codes: 0 all well, 2 error, 3 the gate was missed."""

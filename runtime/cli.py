@@ -1,5 +1,6 @@
 """`clf-run`: classify pictures with an exported model."""
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeclf.runtime import __version__
-from edgeclf.runtime.console import Progress, friendly_errors, note
+from edgeclf.runtime.console import Progress, command_app, friendly_errors, note
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import ExitCode, ModelError, OptionError
+from edgeclf.runtime.publishing import publish_text
 
 if TYPE_CHECKING:
     from edgeclf.runtime.frames.sources import Source
@@ -18,18 +20,13 @@ if TYPE_CHECKING:
     from edgeclf.runtime.results.sinks import Sink
     from edgeclf.runtime.results.summary import Summary
 
-app = typer.Typer(
-    rich_markup_mode="rich", pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
-)
+app = command_app()
 
-NO_CARD = "For a model without a card (not made by clf-export)"
-EPILOG = """[bold]Examples[/bold]
-
-  clf-run --source photos/ -o results.csv         newest model, one row a picture
-
-  clf-run model.onnx --source 'night/*.jpg'       CSV on stdout
-
-  clf-run model.int8.tflite --source a.png --json  every score, as a JSON line
+EPILOG = """\b
+Examples:
+  clf-run --source photos/ -o results.csv           newest model, one row a picture
+  clf-run model.onnx --source 'night/*.jpg'         CSV on stdout
+  clf-run model.int8.tflite --source a.png --json   every score, as a JSON line
 
 Exit codes: 0 all well, 1 some pictures failed (their rows say why), 2 error, 4 device not available."""
 
@@ -62,16 +59,21 @@ def run(
         str, typer.Option("--output", "-o", help="FILE.csv or FILE.jsonl; - is stdout.", metavar="FILE")
     ] = "-",
     json_lines: Annotated[bool, typer.Option("--json", help="JSON lines on stdout in place of CSV.")] = False,
+    summary_file: Annotated[
+        Path | None, typer.Option("--summary", help="Write counts, failures and rate to FILE as JSON.", metavar="FILE")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads; default one a usable core.", show_default=False)
     ] = None,
     batch: Annotated[int, typer.Option("--batch", "-b", min=1, help="Pictures in one run of the model.")] = 1,
-    classes: Annotated[Path | None, typer.Option(help="A text file with one class a line.", rich_help_panel=NO_CARD)] = None,
-    imgsz: Annotated[str, typer.Option(help="Picture size: N or H,W.", rich_help_panel=NO_CARD)] = "224",
-    grey: Annotated[bool, typer.Option("--grey", help="Grey pictures.", rich_help_panel=NO_CARD)] = False,
-    resize: Annotated[str, typer.Option(help="shrink, bilinear, nearest or area.", rich_help_panel=NO_CARD)] = "shrink",
-    fit: Annotated[str, typer.Option(help="stretch, crop or pad.", rich_help_panel=NO_CARD)] = "stretch",
+    classes: Annotated[
+        Path | None, typer.Option(help="For a model without a card: a text file with one class a line.")
+    ] = None,
+    imgsz: Annotated[str, typer.Option(help="With --classes: picture size, N or H,W.")] = "224",
+    grey: Annotated[bool, typer.Option("--grey", help="With --classes: grey pictures.")] = False,
+    resize: Annotated[str, typer.Option(help="With --classes: shrink, bilinear, nearest or area.")] = "shrink",
+    fit: Annotated[str, typer.Option(help="With --classes: stretch, crop or pad.")] = "stretch",
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -88,6 +90,8 @@ def run(
             classifier = Classifier.open(model or find_model(), device=device, threads=1, card=card)
             summary = classify_into(sink, frames, classifier, workers or usable_cores(), batch)
         summary.show()
+        if summary_file:
+            publish_text(summary_file, json.dumps(summary.to_json(), indent=1) + "\n")
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if summary.failures else ExitCode.OK)
 
 

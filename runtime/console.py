@@ -34,6 +34,12 @@ _BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 _PLAIN_INTERVAL_S = 10.0
 
 
+def command_app() -> typer.Typer:
+    """The settings that all commands share. Plain help: typer's rich one takes longer to import than all the rest."""
+    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    return typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=settings)
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM, raised where the main thread stands, so that it unwinds as Ctrl-C does."""
 

@@ -7,22 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeclf.runtime.cli import parse_size, show_version
-from edgeclf.runtime.console import friendly_errors, note, stderr_console
+from edgeclf.runtime.console import command_app, friendly_errors, note, stderr_console
 from edgeclf.runtime.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
     from edgeclf.train.run import Run
 
-app = typer.Typer(
-    rich_markup_mode="rich", pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
-)
+app = command_app()
 
-EPILOG = """[bold]Examples[/bold]
-
+EPILOG = """\b
+Examples:
   clf-train photos/                     one sub-folder a class, or train/ val/ test/ above them
-
   clf-train cells/ -o runs/cells --grey --imgsz 150 --epochs 60
-
   clf-export "$(clf-train photos/)"     stdout is the path of the model
 
 Writes model.keras, metrics.json, history.csv and split.csv; unreadable pictures go to bad_files.csv."""

@@ -1,6 +1,7 @@
 """What a run amounts to: counts by class, failures by reason, the rate."""
 
 from collections import Counter
+from typing import Any
 
 from edgeclf.runtime.console import note, stderr_console
 from edgeclf.runtime.escaping import escape
@@ -32,6 +33,23 @@ class Summary:
     def total(self) -> int:
         return self.labels.total() + self.failures.total()
 
+    @property
+    def rate(self) -> float:
+        """Pictures a second, failures included."""
+        return self.total / max(self.elapsed_s, 1e-9)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `--summary`."""
+        return {
+            "pictures": self.total,
+            "labels": dict(self.labels),
+            "failures": dict(self.failures),
+            "skipped": self.skipped,
+            "seconds": round(self.elapsed_s, 3),
+            "pictures_per_second": round(self.rate, 1),
+            "setting": self.setting,
+        }
+
     def show(self) -> None:
         """A table for people, on stderr."""
         from rich.table import Table
@@ -46,6 +64,5 @@ class Summary:
         for reason, count in self.failures.most_common():
             table.add_row(Text(f"error: {reason}", "red"), f"{count:,}", f"{count / self.total:.1%}")
         stderr_console().print(table)
-        rate = self.total / max(self.elapsed_s, 1e-9)
         skipped = f"; {self.skipped:,} other files skipped" if self.skipped else ""
-        note(f"{self.total:,} pictures in {self.elapsed_s:.1f} s, {rate:,.0f} pictures/s ({self.setting}){skipped}")
+        note(f"{self.total:,} pictures in {self.elapsed_s:.1f} s, {self.rate:,.0f} pictures/s ({self.setting}){skipped}")

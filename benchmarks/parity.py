@@ -1,0 +1,61 @@
+"""Do exported models answer as the Keras model does, on every picture of a labelled folder?
+
+`python -m edgeclf.benchmarks.parity runs/cells/model.keras runs/cells/model.onnx ... --data cells/test`
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeclf.runtime.console import command_app, friendly_errors, note
+from edgeclf.runtime.errors import DatasetError
+
+app = command_app()
+
+
+@app.command()
+def parity(
+    reference: Annotated[Path, typer.Argument(help="The model.keras.")],
+    artifacts: Annotated[list[Path], typer.Argument(help="Files exported from it.")],
+    *,
+    data: Annotated[Path, typer.Option(help="Folder with one sub-folder per class; all of it is used.")],
+) -> None:
+    """Compare exported models with the Keras model over a labelled folder; JSON on stdout."""
+    with friendly_errors():
+        note("loading TensorFlow ...")
+        from edgeclf.train.quiet import quiet_tensorflow
+
+        quiet_tensorflow()
+        typer.echo(json.dumps(compare(reference, artifacts, data), indent=1))
+
+
+def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str, object]]:
+    """For each artefact, what the export gate measures, here on pictures of the caller's choice."""
+    from edgeclf.export.keras_model import open_keras
+    from edgeclf.export.parity import Limits, check
+    from edgeclf.export.run import TARGETS
+    from edgeclf.runtime.frames.sources import walk
+    from edgeclf.train.arrays import load
+    from edgeclf.train.dataset import Part
+    from edgeclf.train.evaluation import probabilities
+    from edgeclf.train.saving import Samples
+
+    model = open_keras(reference)
+    classes = model.card.classes
+    found = [(path, label) for label, name in enumerate(classes) for path, good in walk(str(data / name)) if good]
+    if not found:
+        raise DatasetError(f"{data} holds no pictures in folders called {', '.join(classes)}")
+    arrays = load(Part(*map(tuple, zip(*found, strict=True))), model.card.preprocess, "pictures")
+    pictures = Samples(arrays.images, arrays.labels)
+    answers = probabilities(model.network, pictures.images)
+    precisions = {reference.stem + target.suffix: target.precision for target in TARGETS}
+    return [
+        check(path, path.name, precisions.get(path.name, "unknown"), pictures, answers, Limits()).to_json()
+        for path in artifacts
+    ]
+
+
+if __name__ == "__main__":
+    app()

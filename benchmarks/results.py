@@ -1,0 +1,30 @@
+"""`results.md`: every measured table of the project, each rewritten by the script that measures it."""
+
+import datetime as dt
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeclf.benchmarks.machine import describe
+from edgeclf.runtime.publishing import publish_text
+
+RESULTS = Path(__file__).with_name("results.md")
+_HEADER = "# Measured\n\nWritten by the scripts in this folder, each into its own section; never by hand.\n"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, the first column to the left and the others to the right."""
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def publish_section(title: str, module: str, text: str) -> None:
+    """Put `text` under `title`, with the command that made it, the machine and the day, in place of what stood there."""
+    command = f"python -m {module} {' '.join(sys.argv[1:])}".strip()
+    made = f"`{command}`, {dt.date.today()}, {describe()}"
+    section = f"## {title}\n\n{text}\n{made}\n"
+    old = RESULTS.read_text("utf-8") if RESULTS.exists() else _HEADER
+    kept = [part for part in re.split(r"(?m)^(?=## )", old) if not part.startswith(f"## {title}\n")]
+    head, *sections = kept
+    publish_text(RESULTS, "\n".join(part.strip() + "\n" for part in [head, *sorted([*sections, section])]))
