@@ -43,8 +43,8 @@ def resize(
         accuracies = [(path.name, measure_accuracy(path, imgsz, seeds, epochs, Path(folder))) for path in data]
         times = [(f"{width} x {height}", measure_time(Path(folder), height, width)) for height, width in SIDES]
         text = (
-            f"Test accuracy of the default network at {imgsz} x {imgsz}, trained and tested through the same resize: mean of "
-            f"{seeds} seeds, and their range.\n\n"
+            f"Test accuracy of the default network at {imgsz} x {imgsz}, trained and tested through the same resize: mean "
+            f"of {seeds} seeds, and their range.\n\n"
             + table(("data", *CANDIDATES), [(name, *map(_accuracy, by_resize)) for name, by_resize in accuracies])
             + "\nMilliseconds of one core to read, decode and resize a generated JPEG to 224 x 224; medians.\n\n"
             + table(("JPEG", *CANDIDATES), [(name, *(f"{ms:.2f}" for ms in by_resize)) for name, by_resize in times])

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 import onnx
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from edgeclf.export.artifacts import publish_all, workshop, write_unpublished
 from edgeclf.export.calibration import Evidence, gather
@@ -92,7 +90,7 @@ def export(path: Path, folder: Path, targets: tuple[Target, ...], limits: Limits
             name = path.stem + target.suffix
             note(f"converting and verifying {name} ...")
             write_unpublished(hidden / name, target.convert(model, evidence))
-            parities.append(_check(hidden / name, target, evidence, reference, limits))
+            parities.append(check(hidden / name, name, target.precision, evidence.verification, reference, limits))
             files.append(hidden / name)
         passed = Export(evidence, tuple(parities), ())
         if not passed.passed:
@@ -101,10 +99,6 @@ def export(path: Path, folder: Path, targets: tuple[Target, ...], limits: Limits
         write_unpublished(report, _report(passed, limits).encode())
         publish_all([*files, report], folder)
     return Export(evidence, tuple(parities), tuple(folder / file.name for file in files))
-
-
-def _check(path: Path, target: Target, evidence: Evidence, reference: NDArray[np.float32], limits: Limits) -> Parity:
-    return check(path, path.name, target.precision, evidence.verification, reference, limits)
 
 
 def _report(result: Export, limits: Limits) -> str:

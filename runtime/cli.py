@@ -110,7 +110,7 @@ def classify_into(sink: "Sink", frames: "Source", classifier: "Classifier", work
                 summary.add(outcome)
                 progress.advance()
         except KeyboardInterrupt:
-            note(f"interrupted after {sink.rows:,} pictures; the rows so far are in {sink.name}")
+            note(f"interrupted after {sink.rows:,} pictures; the rows so far are in {sink.place}")
             raise
     summary.finish(progress.elapsed_s, frames.skipped)
     return summary

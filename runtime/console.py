@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -143,7 +143,7 @@ class Progress:
         """Units a second, from the start."""
         return self.done / max(self.elapsed_s, 1e-9)
 
-    def count_in_background(self, count: Any) -> None:
+    def count_in_background(self, count: Callable[[], int]) -> None:
         """Learn the total from `count()` while the work already runs."""
 
         def learn() -> None:

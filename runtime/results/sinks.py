@@ -19,10 +19,10 @@ CSV_COLUMNS = ("path", "status", "label", "confidence", "error", "detail")
 
 
 class Sink:
-    """Takes outcomes one by one, each as one line."""
+    """Takes outcomes one by one, each as one line. `place` is where they are for now: `FILE.part`, or stdout."""
 
-    def __init__(self, name: str, file: BinaryIO, header: str, format_row: Callable[[Outcome], str]) -> None:
-        self.name = name
+    def __init__(self, file: BinaryIO, header: str, format_row: Callable[[Outcome], str]) -> None:
+        self.place = Path(file.name)
         self.rows = 0
         self._file = file
         self._header = header
@@ -36,7 +36,7 @@ class Sink:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise cannot_write(Path(self.name), error) from None
+            raise cannot_write(self.place, error) from None
         self.rows += 1
 
 
@@ -57,11 +57,11 @@ def open_sink(output: str, *, json_lines: bool = False) -> Iterator[Sink]:
         raise OutputError(f"{path} ends in none of {' '.join(_FORMATS)}; the suffix chooses the format of the results")
     header, format_row = _FORMATS[suffix]
     if output == STDOUT:
-        yield Sink("stdout", sys.stdout.buffer, header, format_row)
+        yield Sink(sys.stdout.buffer, header, format_row)
         sys.stdout.buffer.flush()
         return
     with publish(path, keep_partial=True) as file:
-        yield Sink(output, file, header, format_row)
+        yield Sink(file, header, format_row)
 
 
 def _csv_line(cells: tuple[str, ...]) -> str:
