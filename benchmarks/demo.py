@@ -13,14 +13,13 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeclf.runtime.cli import show_version
-from edgeclf.runtime.console import command_app, friendly_errors, note, stderr_console
+from edgeclf.runtime.console import command_app, friendly_errors, note, show_version, stderr_console
 from edgeclf.runtime.errors import EdgeclfError, ExitCode, OutputError
 from edgeclf.runtime.escaping import unescape
 
 app = command_app()
 
-TRAINING = ("--grey", "--imgsz", "100", "--epochs", "40")
+TRAINING = ("--grey", "--imgsz", "100", "--epochs", "30")
 ARTIFACTS = {"ONNX fp32": "model.onnx", "TFLite fp32": "model.fp32.tflite", "TFLite INT8": "model.int8.tflite"}
 PAPER = "Deitsch et al. 2019, on a split of their own: 88.42 % with a CNN, 82.44 % with an SVM"
 
@@ -56,7 +55,8 @@ def demo(
         started = time.monotonic()
         metrics, rows = run_demo(output)
         _show(metrics, rows)
-        note(f"\neverything is in {output}/: run/ (model, artefacts, reports), solar-cells/ (pictures), *.csv (answers)")
+        typer.echo(err=True)
+        note(f"everything is in {output}/: run/ (model, artefacts, reports), solar-cells/ (pictures), *.csv (answers)")
         note(f"{time.monotonic() - started:.0f} s in all")
 
 
@@ -75,7 +75,7 @@ def run_demo(output: Path) -> tuple[dict[str, Any], list[Row]]:
     for path in artifacts:
         answers, summary = output / f"{path.name}.csv", output / f"{path.name}.summary.json"
         _step("clf-run", path, "--source", test, "-o", answers, "--summary", summary)
-    compared = _step(sys.executable, "-m", "edgeclf.benchmarks.parity", run / "model.keras", *artifacts, "--data", test)
+    compared = _step("python", "-m", "edgeclf.benchmarks.parity", run / "model.keras", *artifacts, "--data", test)
 
     metrics = json.loads((run / "metrics.json").read_text())
     rows = [Row("Keras", metrics["test"]["accuracy"], (run / "model.keras").stat().st_size)]
@@ -90,16 +90,15 @@ def run_demo(output: Path) -> tuple[dict[str, Any], list[Row]]:
 def _step(*words: str | Path) -> str:
     """Show a command and run it; returns its stdout. Raises EdgeclfError when it fails."""
     command, *arguments = (os.fspath(word) for word in words)
-    shown = "python" if command == sys.executable else command
-    note("\n$ " + shlex.join([shown, *arguments]))
-    # The commands stand beside this Python, also where its folder is not on the PATH.
-    beside = Path(sys.executable).with_name(command)
-    program = command if command == sys.executable else str(beside if beside.exists() else command)
+    typer.echo(err=True)
+    note("$ " + shlex.join([command, *arguments]))
+    # Commands stand beside this Python, also where their folder is not on the PATH.
+    program = Path(sys.executable) if command == "python" else Path(sys.executable).with_name(command)
     done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, stderr=sys.stderr, text=True, check=False)
     if done.returncode in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         raise KeyboardInterrupt
     if done.returncode:
-        raise EdgeclfError(f"the demo stops here: {shown} ended with exit code {done.returncode}")
+        raise EdgeclfError(f"the demo stops here: {command} ended with exit code {done.returncode}")
     return done.stdout
 
 
@@ -128,7 +127,8 @@ def _show(metrics: dict[str, Any], rows: list[Row]) -> None:
         )
     test = metrics["test"]
     low, high = test["accuracy_95_interval"]
-    note(f"\nOn {test['pictures']:,} test cells that neither fitting nor stopping saw:")
+    typer.echo(err=True)
+    note(f"On {test['pictures']:,} test cells that neither fitting nor stopping saw:")
     stderr_console().print(table)
     note(f"95 % interval of the Keras accuracy: {low:.1%} to {high:.1%}")
     note(f"always answering functional: {test['majority_share']:.2%}")

@@ -40,15 +40,14 @@ def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str
     from edgeclf.train.arrays import load
     from edgeclf.train.dataset import Part
     from edgeclf.train.evaluation import probabilities
-    from edgeclf.train.saving import Samples
 
     model = open_keras(reference)
     classes = model.card.classes
+    for name in classes:
+        if not (data / name).is_dir():
+            raise DatasetError(f"{data} has no folder for class {name!r}")
     found = [(path, label) for label, name in enumerate(classes) for path, good in walk(str(data / name)) if good]
-    if not found:
-        raise DatasetError(f"{data} holds no pictures in folders called {', '.join(classes)}")
-    arrays = load(Part(*map(tuple, zip(*found, strict=True))), model.card.preprocess, "pictures")
-    pictures = Samples(arrays.images, arrays.labels)
+    pictures = load(Part(*map(tuple, zip(*found, strict=True))), model.card.preprocess, "pictures")
     answers = probabilities(model.network, pictures.images)
     precisions = {reference.stem + target.suffix: target.precision for target in TARGETS}
     return [

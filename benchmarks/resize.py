@@ -80,7 +80,7 @@ def measure_time(folder: Path, height: int, width: int, pictures: int = 8, round
     """Milliseconds of one core a picture, by candidate; rounds interleaved."""
     from edgeclf.benchmarks.photographs import write_photographs
     from edgeclf.runtime.frames.preprocess import Preprocess
-    from edgeclf.runtime.frames.sources import FolderSource
+    from edgeclf.runtime.frames.sources import open_source
 
     root = folder / f"{width}x{height}"
     write_photographs(root, pictures, height, width)
@@ -90,7 +90,7 @@ def measure_time(folder: Path, height: int, width: int, pictures: int = 8, round
             for candidate in CANDIDATES:
                 preprocess = Preprocess((224, 224), resize=candidate)
                 started = time.process_time()
-                for frame in FolderSource(str(root)):
+                for frame in open_source(str(root)):
                     preprocess(frame.picture)
                 measured[candidate].append((time.process_time() - started) / pictures * 1e3)
             progress.advance()

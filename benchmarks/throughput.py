@@ -100,7 +100,7 @@ def _limit(model: Path, pictures: Path) -> Callable[[], int]:
     """One thread, one picture after the other: the sum of the two times, with nothing between them."""
     import cv2
 
-    from edgeclf.runtime.frames.sources import FolderSource
+    from edgeclf.runtime.frames.sources import open_source
     from edgeclf.runtime.model.classifier import Classifier
 
     classifier = Classifier.open(model, device="cpu", threads=1)
@@ -109,7 +109,7 @@ def _limit(model: Path, pictures: Path) -> Callable[[], int]:
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
         count = 0
-        for frame in FolderSource(str(pictures)):
+        for frame in open_source(str(pictures)):
             classifier.backend.run(classifier.card.preprocess(frame.picture)[None])
             count += 1
         cv2.setNumThreads(threads)
@@ -119,12 +119,12 @@ def _limit(model: Path, pictures: Path) -> Callable[[], int]:
 
 
 def _pipeline(model: Path, pictures: Path) -> Callable[[], int]:
-    from edgeclf.runtime.frames.sources import FolderSource
+    from edgeclf.runtime.frames.sources import open_source
     from edgeclf.runtime.model.classifier import Classifier
     from edgeclf.runtime.pipeline import classify
 
     classifier = Classifier.open(model, device="cpu", threads=1)
-    return lambda: sum(1 for _ in classify(FolderSource(str(pictures)), classifier))
+    return lambda: sum(1 for _ in classify(open_source(str(pictures)), classifier))
 
 
 def _plain_loop(model: Path, pictures: Path) -> Callable[[], int]:

@@ -1,4 +1,4 @@
-"""Artefacts on their way to the user: made under a hidden name, checked there, and renamed all together or not at all."""
+"""Artefacts on their way to the user: made in a hidden folder, checked there, and moved only when all of them passed."""
 
 import hashlib
 import os
@@ -25,17 +25,6 @@ def workshop(folder: Path) -> Iterator[Path]:
         yield hidden
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-
-
-def write_unpublished(path: Path, data: bytes) -> None:
-    """Write and sync a file that is not published yet. Raises OutputError."""
-    try:
-        with open(path, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise cannot_write(path, error) from None
 
 
 def publish_all(files: list[Path], folder: Path) -> None:

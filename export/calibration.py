@@ -7,53 +7,82 @@ from pathlib import Path
 import numpy as np
 
 from edgeclf.export.keras_model import KerasModel
+from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError
-from edgeclf.train.arrays import load
-from edgeclf.train.dataset import SPLIT_NAME, Part, read_split, scan
-from edgeclf.train.saving import MAX_SAMPLES, Samples, pick_samples, read_samples
+from edgeclf.train.arrays import Arrays, load
+from edgeclf.train.dataset import SPLIT_NAME, Part, as_part, find, read_split
+from edgeclf.train.saving import MAX_SAMPLES, pick_samples, read_samples
 
 
 @dataclass(frozen=True)
 class Evidence:
     """calibration: pictures for INT8 ranges. verification: others, for the gate. origin: where the latter are from."""
 
-    calibration: Samples
-    verification: Samples
+    calibration: Arrays
+    verification: Arrays
     origin: str
 
 
-def gather(model: KerasModel, data: Path | None) -> Evidence:
-    """Calibration from the training part, verification from the validation part, of the best source there is.
+def gather(model: KerasModel, data: Path | None, *, calibrate: bool = True) -> Evidence:
+    """Calibration from training pictures, verification from others, of the best source there is.
 
-    `data`, where given, is split like a training folder. Otherwise the run's `split.csv` beside the model, as long as its
-    pictures are all there, gives the whole validation part; and last, the samples inside the model.
+    `data`, where given: its `val` part verifies and its `train` part calibrates; a folder without parts verifies with all
+    of its pictures, or with every other one when `calibrate` needs the rest. Otherwise the run's `split.csv` beside the
+    model, as long as its pictures are all there, gives the whole validation part; and last, the samples inside the model.
     Raises DatasetError when no pictures are to be had.
     """
     if data is not None:
-        dataset = scan(data)
-        if dataset.classes != model.card.classes:
-            raise DatasetError(f"{data} has the classes {list(dataset.classes)}, the model {list(model.card.classes)}")
-        return Evidence(_calibrate(dataset.train, model), _load(dataset.val, model), f"{data}")
+        return _from_folder(model, data, calibrate)
     embedded = read_samples(model.path, "calibration", model.card.preprocess)
     split = model.path.with_name(SPLIT_NAME)
     validation = read_split(split, "val", model.card.classes) if split.is_file() else Part((), ())
     if len(validation) and all(map(os.path.exists, validation.paths)):
-        if not len(embedded):
+        if calibrate and not len(embedded):
             embedded = _calibrate(read_split(split, "train", model.card.classes), model)
-        return Evidence(embedded, _load(validation, model), f"the validation part in {split}")
+        return Evidence(embedded, _load(validation, model, "verification"), f"the validation part in {split}")
     verification = read_samples(model.path, "verification", model.card.preprocess)
     if not len(verification):
         raise DatasetError(f"{model.path} carries no sample pictures to verify with; name some with --data DIR")
     return Evidence(embedded, verification, "the validation samples inside the model")
 
 
-def _calibrate(part: Part, model: KerasModel) -> Samples:
+def _from_folder(model: KerasModel, data: Path, calibrate: bool) -> Evidence:
+    if not data.is_dir():
+        raise DatasetError(f"{data} is no folder; --data takes one with a sub-folder per class")
+    found, _ = find(data)
+    parts = {name: _labelled(by_class, model.card.classes, data) for name, by_class in found.items()}
+    if "val" in parts and "train" in parts:
+        verify, spare = parts["val"], parts["train"]
+    else:
+        everything = next(iter(parts.values()))
+        verify, spare = (everything[::2], everything[1::2]) if calibrate else (everything, [])
+    if not verify or (calibrate and not spare):
+        raise DatasetError(f"{data} holds too few pictures of the classes {', '.join(model.card.classes)}")
+    calibration = (
+        _calibrate(as_part(spare), model) if calibrate else read_samples(model.path, "calibration", model.card.preprocess)
+    )
+    return Evidence(calibration, _load(as_part(verify), model, "verification"), str(data))
+
+
+def _labelled(by_class: dict[str, list[str]], classes: tuple[str, ...], data: Path) -> list[tuple[str, int]]:
+    for name in by_class:
+        if name not in classes:
+            raise DatasetError(f"{data} has the class {name!r}, which the model does not know ({', '.join(classes)})")
+    return [(path, classes.index(name)) for name in sorted(by_class) for path in by_class[name]]
+
+
+def _calibrate(part: Part, model: KerasModel) -> Arrays:
     """Enough pictures for ranges, spread over the part."""
     chosen = np.linspace(0, len(part) - 1, min(MAX_SAMPLES, len(part))).astype(int)
     spread = Part(tuple(part.paths[i] for i in chosen), tuple(part.labels[i] for i in chosen))
-    return pick_samples(load(spread, model.card.preprocess, "calibration"))
+    return pick_samples(_load(spread, model, "calibration"))
 
 
-def _load(part: Part, model: KerasModel) -> Samples:
-    arrays = load(part, model.card.preprocess, "verification")
-    return Samples(arrays.images, arrays.labels)
+def _load(part: Part, model: KerasModel, name: str) -> Arrays:
+    arrays = load(part, model.card.preprocess, name)
+    if arrays.failures:
+        path, failure = arrays.failures[0]
+        note(
+            f"{len(arrays.failures):,} {name} pictures cannot be read and are left out; the first: {path}: {failure.detail}"
+        )
+    return arrays

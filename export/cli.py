@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.cli import show_version
-from edgeclf.runtime.console import command_app, friendly_errors, note, stderr_console
+from edgeclf.runtime.console import command_app, friendly_errors, note, show_version, stderr_console
 from edgeclf.runtime.errors import GateError
 
 if TYPE_CHECKING:
@@ -63,11 +62,11 @@ def export(
         targets = choose_targets(_names(format_), _names(quantize))
         result = run_export(model, output or model.parent, targets, Limits(atol=atol, max_drop=max_drop), data)
         _show(result, max_drop)
-        if not result.passed:
-            raise GateError(f"{model} was not exported: the table shows what missed; nothing was published")
         if json_output:
             typer.echo(json.dumps([parity.to_json() for parity in result.parities]))
-        else:
+        if not result.passed:
+            raise GateError(f"{model} was not exported: the table shows what missed; nothing was published")
+        if not json_output:
             typer.echo("\n".join(map(str, result.published)))
 
 
@@ -77,7 +76,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _show(result: "Export", max_drop: float) -> None:
     from rich.table import Table
+    from rich.text import Text
 
+    from edgeclf.runtime.escaping import escape
     from edgeclf.train.evaluation import wilson_interval
 
     pictures = result.parities[0].pictures
@@ -86,9 +87,9 @@ def _show(result: "Export", max_drop: float) -> None:
         table.add_column(column, justify="left" if column in ("file", "gate") else "right")
     table.add_row("Keras", "", f"{result.parities[0].keras_correct / pictures:.2%}", "", "", "")
     for parity in result.parities:
-        verdict = "[red]missed[/red]" if parity.misses else "passed"
+        verdict = Text("missed", "red") if parity.misses else Text("passed")
         table.add_row(
-            parity.name,
+            Text(escape(parity.name)),
             f"{parity.size_bytes / 1e6:.2f} MB",
             f"{parity.accuracy:.2%}",
             f"{parity.agreement:.2%}",

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.model.card import ModelCard, read_zip_card
 
 INPUT = "image"
@@ -38,8 +38,7 @@ def open_keras(path: Path) -> KerasModel:
     try:
         network = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises anything from KeyError to TypeError for a file that is not its own
-        cause = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise ModelError(f"{path} cannot be loaded by Keras {keras.__version__} ({cause})") from None
+        raise ModelError(f"{path} cannot be loaded by Keras {keras.__version__} ({first_line(error)})") from None
     try:
         return KerasModel(path, network, ModelCard.from_json(card_text))
     except ModelError as error:

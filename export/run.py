@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
+import numpy as np
 import onnx
 import tensorflow as tf
 
-from edgeclf.export.artifacts import publish_all, workshop, write_unpublished
+from edgeclf.export.artifacts import publish_all, workshop
 from edgeclf.export.calibration import Evidence, gather
 from edgeclf.export.keras_model import KerasModel, open_keras
 from edgeclf.export.parity import Limits, Parity, check
@@ -17,7 +18,8 @@ from edgeclf.export.to_onnx import to_onnx
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime import __version__
 from edgeclf.runtime.console import note
-from edgeclf.runtime.errors import DatasetError, OptionError
+from edgeclf.runtime.errors import DatasetError, ModelError, OptionError
+from edgeclf.runtime.publishing import publish_bytes, publish_text
 from edgeclf.train.evaluation import probabilities
 
 Converter = Callable[[KerasModel, Evidence], bytes]
@@ -68,8 +70,12 @@ def choose_targets(formats: tuple[str, ...], precisions: tuple[str, ...]) -> tup
         if target.format in (formats or (target.format,))
         and (target.precision in precisions if precisions else (target.format, target.precision) in DEFAULTS)
     )
-    if not chosen:
-        raise OptionError(f"{', '.join(formats)} cannot be made in {', '.join(precisions)}; see clf-export --help")
+    for asked, made in ((formats, {t.format for t in chosen}), (precisions, {t.precision for t in chosen})):
+        for name in asked:
+            if name not in made:
+                raise OptionError(
+                    f"nothing asked for comes in {name}: ONNX is made in fp32, TFLite in fp32, fp16, dynamic, int8"
+                )
     return chosen
 
 
@@ -79,26 +85,29 @@ def export(path: Path, folder: Path, targets: tuple[Target, ...], limits: Limits
     Raises ModelError, DatasetError or OutputError; a missed gate is no error here but an `Export` that did not pass.
     """
     model = open_keras(path)
-    evidence = gather(model, data)
-    if any(target.precision == "int8" for target in targets) and not len(evidence.calibration):
+    calibrate = any(target.precision == "int8" for target in targets)
+    evidence = gather(model, data, calibrate=calibrate)
+    if calibrate and not len(evidence.calibration):
         raise DatasetError(f"{path} carries no sample pictures to calibrate int8 with; name some with --data DIR")
     reference = probabilities(model.network, evidence.verification.images)
+    if not np.isfinite(reference).all():
+        raise ModelError(f"{path} answers with NaN or infinity; train it again")
     parities = []
     with workshop(folder) as hidden:
         files = []
         for target in targets:
             name = path.stem + target.suffix
             note(f"converting and verifying {name} ...")
-            write_unpublished(hidden / name, target.convert(model, evidence))
+            publish_bytes(hidden / name, target.convert(model, evidence))
             parities.append(check(hidden / name, name, target.precision, evidence.verification, reference, limits))
             files.append(hidden / name)
-        passed = Export(evidence, tuple(parities), ())
-        if not passed.passed:
-            return passed
+        result = Export(evidence, tuple(parities), ())
+        if not result.passed:
+            return result
         report = hidden / f"{path.stem}.parity.json"
-        write_unpublished(report, _report(passed, limits).encode())
+        publish_text(report, _report(result, limits))
         publish_all([*files, report], folder)
-    return Export(evidence, tuple(parities), tuple(folder / file.name for file in files))
+    return replace(result, published=tuple(folder / file.name for file in files))
 
 
 def _report(result: Export, limits: Limits) -> str:

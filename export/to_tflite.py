@@ -37,7 +37,7 @@ def to_tflite(model: KerasModel, precision: Precision, calibration: Pixels | Non
         converter.inference_input_type = tf.uint8
         converter.inference_output_type = tf.uint8
     converted: bytes = converter.convert()
-    return converted + _card_as_zip(model)
+    return _append_card(converted, model)
 
 
 def _as_module(model: KerasModel, input_type: tf.DType) -> tf.Module:
@@ -65,8 +65,9 @@ def _representative(images: Pixels) -> Iterator[list[NDArray[np.float32]]]:
         yield [picture]
 
 
-def _card_as_zip(model: KerasModel) -> bytes:
-    appended = io.BytesIO()
-    with zipfile.ZipFile(appended, "w") as archive:
+def _append_card(tflite: bytes, model: KerasModel) -> bytes:
+    file = io.BytesIO()
+    file.write(tflite)
+    with zipfile.ZipFile(file, "a") as archive:  # offsets count from the start of the file, so that unzip is content
         archive.writestr(CARD_MEMBER, model.card.to_json())
-    return appended.getvalue()
+    return file.getvalue()

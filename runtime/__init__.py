@@ -6,22 +6,25 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from edgeclf.runtime.errors import EdgeclfError, PictureError
+    from edgeclf.runtime.errors import EdgeclfError, PictureError, Reason
     from edgeclf.runtime.frames.preprocess import Preprocess
-    from edgeclf.runtime.frames.sources import open_source
+    from edgeclf.runtime.frames.sources import Frame, open_source
     from edgeclf.runtime.model.card import ModelCard
     from edgeclf.runtime.model.classifier import Classifier
-    from edgeclf.runtime.model.prediction import Outcome, Prediction
+    from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
     from edgeclf.runtime.pipeline import classify
 
 _HOMES = {
     "Classifier": "model.classifier",
     "EdgeclfError": "errors",
+    "Failure": "model.prediction",
+    "Frame": "frames.sources",
     "ModelCard": "model.card",
     "Outcome": "model.prediction",
     "PictureError": "errors",
     "Prediction": "model.prediction",
     "Preprocess": "frames.preprocess",
+    "Reason": "errors",
     "classify": "pipeline",
     "open_source": "frames.sources",
 }
@@ -29,11 +32,14 @@ _HOMES = {
 __all__ = [
     "Classifier",
     "EdgeclfError",
+    "Failure",
+    "Frame",
     "ModelCard",
     "Outcome",
     "PictureError",
     "Prediction",
     "Preprocess",
+    "Reason",
     "__version__",
     "classify",
     "open_source",

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime import __version__
-from edgeclf.runtime.console import Progress, command_app, friendly_errors, note
+from edgeclf.runtime.console import Progress, command_app, friendly_errors, note, parse_size, show_version
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import ExitCode, ModelError, OptionError
 from edgeclf.runtime.publishing import publish_text
@@ -33,13 +32,6 @@ Exit codes: 0 all well, 1 some pictures failed (their rows say why), 2 error, 4 
 
 def main() -> None:
     app()
-
-
-def show_version(wanted: bool) -> None:
-    """Print the version and stop, for a command's --version."""
-    if wanted:
-        typer.echo(f"edgeclf {__version__}")
-        raise typer.Exit
 
 
 @app.command(epilog=EPILOG)
@@ -70,10 +62,10 @@ def run(
     classes: Annotated[
         Path | None, typer.Option(help="For a model without a card: a text file with one class a line.")
     ] = None,
-    imgsz: Annotated[str, typer.Option(help="With --classes: picture size, N or H,W.")] = "224",
+    imgsz: Annotated[str | None, typer.Option(help="With --classes: picture size, N or H,W; default 224.")] = None,
     grey: Annotated[bool, typer.Option("--grey", help="With --classes: grey pictures.")] = False,
-    resize: Annotated[str, typer.Option(help="With --classes: shrink, bilinear, nearest or area.")] = "shrink",
-    fit: Annotated[str, typer.Option(help="With --classes: stretch, crop or pad.")] = "stretch",
+    resize: Annotated[str | None, typer.Option(help="With --classes: shrink (default), bilinear, nearest or area.")] = None,
+    fit: Annotated[str | None, typer.Option(help="With --classes: stretch (default), crop or pad.")] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -84,10 +76,12 @@ def run(
         from edgeclf.runtime.model.classifier import Classifier
         from edgeclf.runtime.results.sinks import open_sink
 
+        if json_lines and output != "-":
+            raise OptionError(f"--json is for stdout; name a .jsonl file in place of {output}")
+        card = _card_from_flags(classes, imgsz, grey, resize, fit)
+        frames = open_source(source)
+        classifier = Classifier.open(model or find_model(), device=device, threads=1, card=card)
         with open_sink(output, json_lines=json_lines) as sink:
-            frames = open_source(source)
-            card = _card_from_flags(classes, imgsz, grey, resize, fit) if classes else None
-            classifier = Classifier.open(model or find_model(), device=device, threads=1, card=card)
             summary = classify_into(sink, frames, classifier, workers or usable_cores(), batch)
         summary.show()
         if summary_file:
@@ -120,7 +114,7 @@ def find_model() -> Path:
     """The model that is meant when none is named. Says on stderr which it took; raises ModelError when there is none."""
     named = os.environ.get("CLF_MODEL")
     here = sorted(Path().glob("model*.onnx"))
-    runs = sorted(Path("runs").glob("*/model*.onnx"), key=lambda path: path.stat().st_mtime)
+    runs = sorted(filter(Path.is_file, Path("runs").glob("*/model*.onnx")), key=lambda path: path.stat().st_mtime)
     if not (named or here or runs):
         raise ModelError(
             "no model named, and none in $CLF_MODEL, ./model*.onnx or runs/*/; try: clf-run model.onnx -s photos/"
@@ -130,24 +124,21 @@ def find_model() -> Path:
     return found
 
 
-def _card_from_flags(classes: Path, imgsz: str, grey: bool, resize: str, fit: str) -> "ModelCard":
+def _card_from_flags(
+    classes: Path | None, imgsz: str | None, grey: bool, resize: str | None, fit: str | None
+) -> "ModelCard | None":
+    """The card that the flags describe, or None without --classes. Raises OptionError."""
     from edgeclf.runtime.frames.preprocess import Preprocess
     from edgeclf.runtime.model.card import ModelCard
 
+    if classes is None:
+        if imgsz or grey or resize or fit:
+            raise OptionError("--imgsz, --grey, --resize and --fit describe a model without a card; give --classes as well")
+        return None
     try:
-        names = [line.strip() for line in classes.read_text("utf-8").splitlines()]
+        names = [line.strip() for line in classes.read_text("utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"cannot read the classes in {classes}: {getattr(error, 'strerror', None) or error}") from None
-    size_hw = parse_size(imgsz)
-    return ModelCard(tuple(filter(None, names)), Preprocess(size_hw, 1 if grey else 3, resize, fit))  # type: ignore[arg-type]
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """`"224"` or `"192,256"` (H,W) to `(H, W)`. Raises OptionError."""
-    try:
-        sides = [int(side) for side in text.split(",")]
-    except ValueError:
-        sides = []
-    if len(sides) not in (1, 2):
-        raise OptionError(f"--imgsz takes N or H,W in pixels, not {text!r}")
-    return sides[0], sides[-1]
+    size_hw = parse_size(imgsz or "224")
+    preprocess = Preprocess(size_hw, 1 if grey else 3, resize or "shrink", fit or "stretch")  # type: ignore[arg-type]
+    return ModelCard(tuple(filter(None, names)), preprocess)

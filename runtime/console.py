@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from edgeclf.runtime.errors import EdgeclfError, ExitCode
+from edgeclf.runtime import __version__
+from edgeclf.runtime.errors import EdgeclfError, ExitCode, OptionError
 from edgeclf.runtime.escaping import escape
 
 if TYPE_CHECKING:
@@ -40,6 +42,24 @@ def command_app() -> typer.Typer:
     return typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=settings)
 
 
+def show_version(wanted: bool) -> None:
+    """Print the version and stop, for a command's --version."""
+    if wanted:
+        typer.echo(f"edgeclf {__version__}")
+        raise typer.Exit
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`"224"` or `"192,256"` (H,W) to `(H, W)`. Raises OptionError."""
+    try:
+        sides = [int(side) for side in text.split(",")]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2):
+        raise OptionError(f"--imgsz takes N or H,W in pixels, not {text!r}")
+    return sides[0], sides[-1]
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM, raised where the main thread stands, so that it unwinds as Ctrl-C does."""
 
@@ -47,10 +67,13 @@ class Terminated(KeyboardInterrupt):
 @contextmanager
 def friendly_errors() -> Iterator[None]:
     """Turn what the user can put right into one sentence on stderr and the exit code for it; bugs keep their traceback."""
+    _check_streams()
     _take_over_stderr()
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         yield
+    except (typer.Exit, typer.Abort):
+        raise
     except EdgeclfError as error:
         fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
@@ -69,27 +92,28 @@ def friendly_errors() -> Iterator[None]:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit complains
         raise typer.Exit(_BROKEN_PIPE) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fail(where + (error.strerror or str(error)), ExitCode.FAILED)
     except Terminated:
         raise typer.Exit(ExitCode.TERMINATED) from None
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except Exception:  # a bug; Python's own exit status would be 1, which means something else here
+        traceback.print_exc()
+        raise typer.Exit(ExitCode.FAILED) from None
 
 
 def fail(sentence: str, code: ExitCode) -> None:
     """Print `error: ...` on stderr and leave the command with `code`."""
     typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
-    typer.echo(escape_lines(sentence), err=True)
+    note(sentence)
     raise typer.Exit(code)
 
 
 def note(sentence: str) -> None:
-    """One line for people, on stderr."""
-    typer.echo(escape_lines(sentence), err=True)
-
-
-def escape_lines(text: str) -> str:
-    """Text that may quote file names, without control characters; its own line breaks stay."""
-    return "\n".join(escape(line).replace("\\\\", "\\") for line in text.split("\n"))
+    """One line for people, on stderr; whatever a file name in it holds, it stays one line of printable text."""
+    typer.echo(escape(sentence).replace("\\\\", "\\"), err=True)
 
 
 def stderr_console() -> "Console":
@@ -180,20 +204,29 @@ def _raise_terminated(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
+def _check_streams() -> None:
+    """Streams that a caller has closed would be taken by the next files opened; and names may hold any bytes."""
+    if sys.stderr is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stderr = open(2, "w", encoding="utf-8")  # noqa: SIM115 (as long as the process lives)
+    if sys.stdout is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.stdout = open(1, "w", encoding="utf-8")  # noqa: SIM115
+        fail("stdout is closed; send it to a file, or to /dev/null", ExitCode.FAILED)
+    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+
+
 def _take_over_stderr() -> None:
     """Keep stderr for ourselves: what native libraries (libpng, TensorFlow, XNNPACK) print there is noise to a user.
 
     They write to file descriptor 2, which now leads nowhere; Python, crash dumps included, writes to a copy of the real one.
     EDGECLF_VERBOSE=1 leaves everything as it was.
     """
-    if os.environ.get("EDGECLF_VERBOSE") or getattr(sys.stderr, "fileno", None) is None:
+    if os.environ.get("EDGECLF_VERBOSE"):
         return
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     sys.stderr.flush()
-    try:
-        real = os.dup(2)
-    except OSError:  # started with stderr closed
-        return
+    real = os.dup(2)
     sys.stderr = os.fdopen(real, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)

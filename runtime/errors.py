@@ -53,6 +53,12 @@ class DeviceError(EdgeclfError):
     exit_code = ExitCode.DEVICE_UNAVAILABLE
 
 
+def first_line(error: BaseException) -> str:
+    """What a library said, short enough to quote inside a sentence of our own."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
 class Reason(StrEnum):
     """Why a picture has no answer: the closed list that results, logs and training share."""
 

@@ -8,18 +8,27 @@ from typing import BinaryIO
 
 from edgeclf.runtime.errors import OutputError
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 
 @contextmanager
 def publish(path: Path, *, keep_partial: bool = False) -> Iterator[BinaryIO]:
     """A binary file to write to; it is called `PATH.part` until the block ends well, then synced and renamed.
 
-    When the block raises, the part is removed, or kept with `keep_partial`. A device such as /dev/null is written to
-    directly. Raises OutputError when the file cannot be created, written out or renamed.
+    When the block raises, the part is removed; with `keep_partial` only if it is empty. A device such as /dev/null is
+    written to directly, a link is followed. Raises OutputError when the file cannot be created, written out or renamed,
+    or when another process is writing it.
     """
+    path = Path(os.path.realpath(path))
     special = path.exists() and not path.is_file()
     part = path if special else path.with_name(path.name + ".part")
     try:
-        file = open(part, "wb")  # noqa: SIM115 (two ways out, both below)
+        file = open(part, "wb" if special else "ab")  # noqa: SIM115 (two ways out, both below)
+        if not special:
+            _claim(file, path)
     except OSError as error:
         raise cannot_write(path, error) from None
     try:
@@ -28,7 +37,7 @@ def publish(path: Path, *, keep_partial: bool = False) -> Iterator[BinaryIO]:
     except BaseException:
         with suppress(OSError):
             file.close()
-        if not keep_partial and not special:
+        if not special and not (keep_partial and part.exists() and part.stat().st_size):
             part.unlink(missing_ok=True)
         raise
 
@@ -43,8 +52,8 @@ def publish_bytes(path: Path, data: bytes) -> None:
 
 
 def publish_text(path: Path, text: str) -> None:
-    """As `publish_bytes`, in UTF-8; file names that are not UTF-8 must be escaped before."""
-    publish_bytes(path, text.encode("utf-8"))
+    """As `publish_bytes`, in UTF-8; file names that are not UTF-8 keep their bytes."""
+    publish_bytes(path, text.encode("utf-8", "surrogateescape"))
 
 
 def make_folder(path: Path) -> None:
@@ -58,6 +67,17 @@ def make_folder(path: Path) -> None:
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """The sentence for a write that failed."""
     return OutputError(f"cannot write {path}: {error.strerror}; free some space or choose another place with -o")
+
+
+def _claim(file: BinaryIO, path: Path) -> None:
+    """Lock the part against a second writer, then empty it: an earlier run may have left rows there."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise OutputError(f"another process is writing {path}; wait for it, or choose another place with -o") from None
+    file.truncate(0)
 
 
 def _finish(file: BinaryIO, part: Path, path: Path) -> None:

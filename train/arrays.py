@@ -1,5 +1,6 @@
 """Pictures decoded once into one uint8 array, so that every epoch costs only the network."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.pipeline import ordered_map
+from edgeclf.runtime.publishing import cannot_write
 from edgeclf.train.dataset import Part
 
 IN_MEMORY_BYTES = 1 << 30
@@ -24,12 +26,13 @@ IN_MEMORY_BYTES = 1 << 30
 class Arrays:
     """Preprocessed pictures and their labels.
 
-    images: uint8 `[N, H, W, C]`; labels: int64 `[N]`; paths: N names; failures: what could not be read, and why.
+    images: uint8 `[N, H, W, C]`; labels: int64 `[N]`; paths: N names, where they came from files; failures: what could not
+    be read, and why.
     """
 
     images: Pixels
     labels: NDArray[np.int64]
-    paths: tuple[str, ...]
+    paths: tuple[str, ...] = ()
     failures: tuple[tuple[str, Failure], ...] = ()
 
     def __len__(self) -> int:
@@ -68,7 +71,14 @@ def batches(images: Pixels, size: int) -> Iterator[Pixels]:
 def _allocate(shape: tuple[int, ...], cache: Path | None) -> Pixels:
     if cache is None or np.prod(shape, dtype=np.int64) <= IN_MEMORY_BYTES:
         return np.empty(shape, np.uint8)
-    return np.memmap(cache, np.uint8, "w+", shape=shape)
+    try:
+        with open(cache, "wb") as file:  # a hole in the file would end the process later, once the disk is full
+            file.truncate(int(np.prod(shape, dtype=np.int64)))
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, int(np.prod(shape, dtype=np.int64)))
+    except OSError as error:
+        raise cannot_write(cache, error) from None
+    return np.memmap(cache, np.uint8, "r+", shape=shape)
 
 
 def _read(path: str, preprocess: Preprocess) -> Pixels | Failure:

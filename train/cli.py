@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.cli import parse_size, show_version
-from edgeclf.runtime.console import command_app, friendly_errors, note, stderr_console
+from edgeclf.runtime.console import command_app, friendly_errors, note, parse_size, show_version, stderr_console
 from edgeclf.runtime.errors import OptionError, OutputError
 
 if TYPE_CHECKING:

@@ -60,7 +60,9 @@ def scan(root: Path, seed: int = 0) -> Dataset:
     """
     if not root.is_dir():
         raise DatasetError(f"{root} is no folder; clf-train takes a folder with one sub-folder per class")
-    found, skipped = _find(root)
+    found, skipped = find(root)
+    if "train" not in found:
+        raise DatasetError(f"{root} has {', '.join(found)} but no train folder")
     classes = tuple(sorted(found["train"]))
     _check_classes(root, classes, found)
     parts = {
@@ -69,8 +71,27 @@ def scan(root: Path, seed: int = 0) -> Dataset:
     }
     missing = [name for name in PARTS if name not in parts]
     cut = _cut(parts["train"], {name: SHARES[name] for name in missing}, seed)
-    train, val, test = (_part((parts | cut)[name]) for name in PARTS)
+    train, val, test = (as_part((parts | cut)[name]) for name in PARTS)
     return Dataset(classes, train, val, test, skipped)
+
+
+def find(root: Path) -> tuple[dict[str, dict[str, list[str]]], int]:
+    """Paths by part and class, and how many other files there are. Without part folders, everything is `train`."""
+    folders = _folders(root)
+    named = [(_PART_OF[folder.name.lower()], folder) for folder in folders if folder.name.lower() in _PART_OF]
+    if len(named) != len({part for part, _ in named}):
+        raise DatasetError(f"{root} has two folders for one part: {', '.join(folder.name for _, folder in named)}")
+    if named and len(named) < len(folders):
+        others = ", ".join(escape(folder.name) for folder in folders if folder.name.lower() not in _PART_OF)
+        raise DatasetError(f"{root} mixes parts ({', '.join(dict(named))}) with other folders ({others}); move those away")
+    found: dict[str, dict[str, list[str]]] = {}
+    skipped = 0
+    for part, top in named or [("train", root)]:
+        for folder in _folders(top):
+            files = list(walk(str(folder)))
+            found.setdefault(part, {})[folder.name] = [path for path, is_picture in files if is_picture]
+            skipped += sum(not is_picture for _, is_picture in files)
+    return found or {"train": {}}, skipped
 
 
 def write_split(dataset: Dataset, path: Path) -> None:
@@ -89,27 +110,9 @@ def read_split(path: Path, part: str, classes: tuple[str, ...]) -> Part:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = [(unescape(row["path"]), unescape(row["label"])) for row in csv.DictReader(file) if row["part"] == part]
-        return _part([(picture, classes.index(label)) for picture, label in rows])
+        return as_part([(picture, classes.index(label)) for picture, label in rows])
     except (OSError, KeyError, ValueError) as error:
         raise DatasetError(f"{path} is no split of this model's pictures ({error}); name them with --data DIR") from None
-
-
-def _find(root: Path) -> tuple[dict[str, dict[str, list[str]]], int]:
-    """Paths by part and class. Without part folders, everything is `train`."""
-    folders = _folders(root)
-    named = [(_PART_OF[folder.name.lower()], folder) for folder in folders if folder.name.lower() in _PART_OF]
-    if len(named) != len({part for part, _ in named}):
-        raise DatasetError(f"{root} has two folders for one part: {', '.join(folder.name for _, folder in named)}")
-    if named and "train" not in dict(named):
-        raise DatasetError(f"{root} has {', '.join(folder.name for _, folder in named)} but no train folder")
-    found: dict[str, dict[str, list[str]]] = {}
-    skipped = 0
-    for part, top in named or [("train", root)]:
-        for folder in _folders(top):
-            files = list(walk(str(folder)))
-            found.setdefault(part, {})[folder.name] = [path for path, is_picture in files if is_picture]
-            skipped += sum(not is_picture for _, is_picture in files)
-    return {"train": {}} | found, skipped
 
 
 def _folders(root: Path) -> list[Path]:
@@ -150,5 +153,6 @@ def _cut(train: list[tuple[str, int]], shares: dict[str, float], seed: int) -> d
     return {name: sorted(pictures) for name, pictures in taken.items()}
 
 
-def _part(pictures: list[tuple[str, int]]) -> Part:
+def as_part(pictures: list[tuple[str, int]]) -> Part:
+    """Pairs of path and label as a part."""
     return Part(tuple(path for path, _ in pictures), tuple(label for _, label in pictures))

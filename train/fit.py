@@ -35,11 +35,13 @@ class Recipe:
         for name in ("epochs", "batch", "patience", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise OptionError(f"{name.replace('_', '-')} must be above 0, not {getattr(self, name)}")
+        if not 0 <= self.seed < 2**32:
+            raise OptionError(f"seed must be from 0 to 4294967295, not {self.seed}")
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The network with its best weights, without augmentation; the epoch they come from, counted from 1; the history."""
+    """The network with its best weights, without augmentation; the epoch they come from, from 1; how many there were."""
 
     network: keras.Model
     best_epoch: int
@@ -105,7 +107,7 @@ class _Report(keras.callbacks.Callback):  # type: ignore[misc]
         self._progress = progress
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        if not math.isfinite(logs["loss"]):
-            raise DatasetError(f"the loss became {logs['loss']} in epoch {epoch + 1}; try a lower --learning-rate")
+        if not math.isfinite(logs["loss"] + logs["val_loss"]):
+            raise DatasetError(f"the loss became infinite or NaN in epoch {epoch + 1}; try a lower --learning-rate")
         detail = f"accuracy {logs['accuracy']:.3f}, validation {logs['val_accuracy']:.3f}"
         self._progress.advance(1, detail)

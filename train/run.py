@@ -5,6 +5,7 @@ import io
 import json
 import platform
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,9 @@ MODEL_NAME = "model.keras"
 
 @dataclass(frozen=True)
 class Run:
-    """What a training run leaves behind. test: the accuracy on pictures used neither for fitting nor for stopping."""
+    """What a training run leaves behind: the model, and what `metrics.json` says."""
 
     model: Path
-    test: Evaluation
     metrics: dict[str, Any]
 
 
@@ -62,8 +62,9 @@ def train(data: Path, folder: Path, preprocess: Preprocess, recipe: Recipe, *, e
         publish_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     finally:
         for cache in caches:
-            cache.unlink(missing_ok=True)
-    return Run(folder / MODEL_NAME, test, metrics)
+            with suppress(OSError):  # Windows keeps a file that is still mapped
+                cache.unlink(missing_ok=True)
+    return Run(folder / MODEL_NAME, metrics)
 
 
 def _load_parts(dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -> tuple[Arrays, Arrays, Arrays]:

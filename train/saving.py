@@ -2,13 +2,12 @@
 
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.frames.decode import Pixels
@@ -23,35 +22,26 @@ MAX_SAMPLES = 512
 SAMPLES_FOLDER = "edgeclf/samples"
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Preprocessed pictures with labels that travel inside a model: uint8 `[N, H, W, C]` and int64 `[N]`."""
-
-    images: Pixels
-    labels: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-def pick_samples(arrays: Arrays, seed: int = 0) -> Samples:
+def pick_samples(arrays: Arrays, seed: int = 0) -> Arrays:
     """As many pictures as fit into SAMPLES_BYTES, the same number of each class where there are enough.
 
     Round after round, the next picture of every class is taken, in a random order that the seed fixes.
     """
     rng = np.random.default_rng(seed)
-    queues = [list(rng.permutation(np.flatnonzero(arrays.labels == label))) for label in np.unique(arrays.labels)]
+    queues = [rng.permutation(np.flatnonzero(arrays.labels == label)) for label in np.unique(arrays.labels)]
     chosen: list[int] = []
     bytes_left = SAMPLES_BYTES
-    while any(queues) and len(chosen) < MAX_SAMPLES and bytes_left > 0:
-        for queue in filter(None, queues):
-            index = int(queue.pop())
-            bytes_left -= len(_encode(arrays.images[index]))
-            chosen.append(index)
-    return Samples(arrays.images[chosen], arrays.labels[chosen])
+    for index in chain.from_iterable(zip_longest(*queues)):
+        if index is None:
+            continue
+        bytes_left -= len(_encode(arrays.images[index]))
+        if chosen and (bytes_left < 0 or len(chosen) == MAX_SAMPLES):
+            break
+        chosen.append(int(index))
+    return Arrays(arrays.images[chosen], arrays.labels[chosen])
 
 
-def save(network: keras.Model, card: ModelCard, samples: dict[str, Samples], path: Path) -> None:
+def save(network: keras.Model, card: ModelCard, samples: dict[str, Arrays], path: Path) -> None:
     """Write a `.keras` file that Keras itself loads as ever; the extra members lie under `edgeclf/`."""
     with tempfile.TemporaryDirectory() as folder:
         unpublished = Path(folder) / "model.keras"
@@ -64,7 +54,7 @@ def save(network: keras.Model, card: ModelCard, samples: dict[str, Samples], pat
         publish_bytes(path, unpublished.read_bytes())
 
 
-def read_samples(path: Path, name: str, preprocess: Preprocess) -> Samples:
+def read_samples(path: Path, name: str, preprocess: Preprocess) -> Arrays:
     """The samples called `name` in a `.keras` file, bit by bit as they were saved; empty when it carries none."""
     images, labels = [], []
     with zipfile.ZipFile(path) as archive:
@@ -73,8 +63,8 @@ def read_samples(path: Path, name: str, preprocess: Preprocess) -> Samples:
                 labels.append(int(member.rpartition("-")[2].removesuffix(".png")))
                 images.append(preprocess(archive.read(member)))
     if not images:
-        return Samples(np.empty((0, *preprocess.shape), np.uint8), np.empty(0, np.int64))
-    return Samples(np.stack(images), np.asarray(labels, np.int64))
+        return Arrays(np.empty((0, *preprocess.shape), np.uint8), np.empty(0, np.int64))
+    return Arrays(np.stack(images), np.asarray(labels, np.int64))
 
 
 def _encode(image: Pixels) -> bytes:

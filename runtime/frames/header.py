@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from edgeclf.runtime.errors import PictureError, Reason
 
 _MAX_JPEG_SEGMENTS = 10_000
+_JPEG_BARE_MARKERS = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})  # followed by no length
 _MAX_TIFF_ENTRIES = 4_096
 
 
@@ -37,7 +38,7 @@ def read_header(data: bytes) -> Header:
     _, read_size = _FORMATS[format_name]
     try:
         width, height = read_size(data)
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, OverflowError):  # offsets of a hostile TIFF overflow
         raise PictureError(Reason.TRUNCATED, f"{format_name} cut within its header") from None
     if width < 1 or height < 1:
         raise PictureError(Reason.CORRUPT, f"{format_name} of {width} x {height} pixels")
@@ -63,15 +64,21 @@ def is_cut_short(header: Header, data: bytes) -> bool:
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     position = 2
     for _ in range(_MAX_JPEG_SEGMENTS):
-        while data[position] == 0xFF and data[position + 1] == 0xFF:  # fill bytes
+        position = data.find(b"\xff", position)  # stray bytes between segments are passed over, as libjpeg does
+        if position < 0:
+            raise IndexError
+        marker = data[position + 1]
+        if marker == 0xFF:  # a fill byte
             position += 1
-        marker, length = struct.unpack_from(">xBH", data, position)
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
+        elif marker in _JPEG_BARE_MARKERS:
+            position += 2
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
             height, width = struct.unpack_from(">HH", data, position + 5)
             return width, height
-        if data[position] != 0xFF or length < 2 or marker == 0xDA:
+        elif marker == 0xDA:
             break
-        position += 2 + length
+        else:
+            position += 2 + max(2, int(struct.unpack_from(">H", data, position + 2)[0]))
     raise PictureError(Reason.CORRUPT, "JPEG without a frame header")
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.errors import OptionError, PictureError, Reason, first_line
 from edgeclf.runtime.frames.decode import Channels, Pixels, Reduction, check_size, decode, read_file
 from edgeclf.runtime.frames.header import read_header
 
@@ -56,15 +56,10 @@ class Preprocess:
 
     def __call__(self, picture: Picture) -> Pixels:
         """uint8 `[H, W, C]`. Raises PictureError with a reason when the picture cannot be read."""
-        if isinstance(picture, np.ndarray):
-            return self._from_pixels(_as_channels(picture, self.channels))
-        data = picture if isinstance(picture, bytes) else read_file(picture)
-        header = read_header(data)
-        check_size(header)
-        reduction: Reduction = 1
-        if header.format == "JPEG" and self.resize == "shrink":
-            reduction = self._jpeg_reduction(header.height, header.width)
-        return self._from_pixels(decode(data, header, self.channels, reduction))
+        try:
+            return self._prepare(picture)
+        except (MemoryError, cv2.error) as error:
+            raise PictureError(Reason.TOO_LARGE, f"cannot be resized ({first_line(error)})") from None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the model card."""
@@ -74,6 +69,17 @@ class Preprocess:
     def from_json(cls, fields: dict[str, Any]) -> "Preprocess":
         """The inverse of `to_json`; a missing or extra field is a KeyError or ignored."""
         return cls(tuple(fields["size_hw"]), fields["channels"], fields["resize"], fields["fit"])
+
+    def _prepare(self, picture: Picture) -> Pixels:
+        if isinstance(picture, np.ndarray):
+            return self._from_pixels(_as_channels(picture, self.channels))
+        data = picture if isinstance(picture, bytes) else read_file(picture)
+        header = read_header(data)
+        check_size(header)
+        reduction: Reduction = 1
+        if header.format == "JPEG" and self.resize == "shrink":
+            reduction = self._jpeg_reduction(header.height, header.width)
+        return self._from_pixels(decode(data, header, self.channels, reduction))
 
     def _from_pixels(self, pixels: Pixels) -> Pixels:
         top, left, height, width = self._region(*pixels.shape[:2])

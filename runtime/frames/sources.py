@@ -33,30 +33,40 @@ class Source(Protocol):
 
 
 def open_source(source: str) -> Source:
-    """The source that `source` names; an existing file or folder goes before a glob with the same spelling."""
-    if os.path.isdir(source):
-        return FolderSource(source)
+    """The source that `source` names; an existing file or folder goes before a glob with the same spelling.
+
+    A pattern gives what it matches: files as if each were named, folders to be searched. With `**` it gives files only.
+    """
     if os.path.lexists(source):
-        return FileSource([source])
-    if glob.has_magic(source):
-        matches = sorted(glob.iglob(source, recursive=True))
-        if not matches:
-            raise SourceError(f"the pattern {source!r} matches no file; quote it, and try it with ls")
-        return FileSource(matches)
-    raise SourceError(f"{source!r} does not exist; --source takes a folder, a picture, or a quoted pattern like 'a/*.jpg'")
+        return PathSource(source, [source])
+    if not glob.has_magic(source):
+        raise SourceError(
+            f"{source!r} does not exist; --source takes a folder, a picture, or a quoted pattern like 'a/*.jpg'"
+        )
+    matches = sorted(glob.iglob(source, recursive=True))
+    if "**" in source:
+        matches = [match for match in matches if not os.path.isdir(match)]  # their files are matches already
+    if not matches:
+        raise SourceError(f"the pattern {source!r} matches no file; quote it, and try it with ls")
+    return PathSource(source, matches)
 
 
-class FolderSource:
-    """Every picture below a folder, by extension, sorted by name; hidden and other files are counted and passed over."""
+class PathSource:
+    """Files and folders. A file that is named is a frame, whatever it is called.
 
-    def __init__(self, root: str) -> None:
-        self.root = root
+    Folders are searched in depth, sorted by name, for pictures by their extension; other files, hidden files and linked
+    folders in them are counted and passed over.
+    """
+
+    def __init__(self, name: str, paths: list[str]) -> None:
+        self.name = name
+        self.paths = paths
         self.skipped = 0
 
     def __iter__(self) -> Iterator[Frame]:
         self.skipped = 0
         found = False
-        for path, is_picture in walk(self.root):
+        for path, is_picture in self._walk():
             if is_picture:
                 found = True
                 yield Frame(path, path)
@@ -64,34 +74,14 @@ class FolderSource:
                 self.skipped += 1
         if not found:
             extensions = " ".join(sorted(PICTURE_EXTENSIONS))
-            raise SourceError(f"{self.root!r} holds no pictures (looked for {extensions}, in sub-folders too)")
+            raise SourceError(f"{self.name!r} holds no pictures (looked for {extensions}, in sub-folders too)")
 
     def count(self) -> int:
-        return sum(is_picture for _, is_picture in walk(self.root))
+        return sum(is_picture for _, is_picture in self._walk())
 
-
-class FileSource:
-    """Files that the user named: each one is a frame, whatever it is called. Folders among them are walked."""
-
-    def __init__(self, paths: list[str]) -> None:
-        self.paths = paths
-        self.skipped = 0
-
-    def __iter__(self) -> Iterator[Frame]:
-        self.skipped = 0
-        for named in self.paths:
-            if not os.path.isdir(named):
-                yield Frame(named, named)
-                continue
-            for path, is_picture in walk(named):
-                if is_picture:
-                    yield Frame(path, path)
-                else:
-                    self.skipped += 1
-
-    def count(self) -> int:
-        folders = [path for path in self.paths if os.path.isdir(path)]
-        return len(self.paths) - len(folders) + sum(FolderSource(folder).count() for folder in folders)
+    def _walk(self) -> Iterator[tuple[str, bool]]:
+        for path in self.paths:
+            yield from walk(path) if os.path.isdir(path) else [(path, True)]
 
 
 def walk(root: str) -> Iterator[tuple[str, bool]]:

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.model.digest import check_digest
 
@@ -61,3 +61,8 @@ def wrong_input(path: Path, found: str) -> ModelError:
     return ModelError(
         f"{path} does not take one uint8 picture batch [batch, H, W, C] (it takes {found}); make it with clf-export"
     )
+
+
+def failed_run(pictures: int, error: Exception) -> ModelError:
+    """The sentence for a model that loaded and then failed on a batch."""
+    return ModelError(f"the model cannot answer a batch of {pictures} ({first_line(error)}); try another --batch")

@@ -1,12 +1,14 @@
 """The only description of a model: what its numbers mean and how its pictures are made. It travels inside every artefact."""
 
 import json
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal, get_args
 
-from edgeclf.runtime.errors import EdgeclfError, ModelError
+from edgeclf.runtime.errors import EdgeclfError, ModelError, first_line
 from edgeclf.runtime.frames.preprocess import Preprocess
 
 SCHEMA = 1
@@ -62,9 +64,11 @@ class ModelCard:
             schema = fields["schema"]
             if not isinstance(schema, int) or schema > SCHEMA:
                 raise ModelError(f"its card has schema {schema!r}, this edgeclf reads up to {SCHEMA}; upgrade edgeclf")
+            if not isinstance(fields["classes"], list):
+                raise TypeError("classes is no list")
             preprocess = Preprocess.from_json(fields["preprocess"])
             return cls(tuple(fields["classes"]), preprocess, fields["head"], dict(fields["training"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(f"its card cannot be read ({type(error).__name__}: {error}); export the model again") from None
         except EdgeclfError as error:
             raise ModelError(f"its card cannot be used: {error}") from None
@@ -77,5 +81,7 @@ def read_zip_card(file: Path | IO[bytes]) -> str | None:
             if archive.getinfo(CARD_MEMBER).file_size > _MAX_BYTES:
                 raise ModelError(f"the model has a card of over {_MAX_BYTES >> 20} MB, which no classifier needs")
             return archive.read(CARD_MEMBER).decode("utf-8", "replace")
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, EOFError, RuntimeError):
+    except (zipfile.BadZipFile, KeyError):
         return None
+    except (OSError, ValueError, RuntimeError, EOFError, zlib.error, struct.error) as error:
+        raise ModelError(f"the model's card is damaged ({first_line(error)}); copy or export the model again") from None

@@ -81,9 +81,15 @@ class Classifier:
         return probabilities
 
     def _check_answer(self, path: Path) -> None:
-        found = self.probabilities(np.zeros((1, *self.backend.input_shape), np.uint8)).shape
-        if found != (1, len(self.card.classes)):
-            raise ModelError(f"{path} answers with shape {list(found)}, but its card names {len(self.card.classes)} classes")
+        answer = self.probabilities(np.zeros((1, *self.backend.input_shape), np.uint8))
+        if answer.shape != (1, len(self.card.classes)):
+            raise ModelError(
+                f"{path} answers with shape {list(answer.shape)}, its card names {len(self.card.classes)} classes"
+            )
+        if answer.min() < -1e-3 or abs(answer.sum() - 1) > 1e-2:
+            raise ModelError(
+                f"{path} gives scores that are no probabilities (sum {answer.sum():.3g}); make it with clf-export"
+            )
 
 
 def _own_card(path: Path, backend: Backend) -> ModelCard:

@@ -20,7 +20,7 @@ def check_digest(path: Path, data: bytes) -> None:
 
 def read_sums(path: Path) -> dict[str, str]:
     """File name to hex digest, from the format of `sha256sum`."""
-    lines = (line.partition("  ") for line in path.read_text("utf-8", "replace").splitlines())
+    lines = (line.partition("  ") for line in path.read_text("utf-8", "surrogateescape").splitlines())
     return {name.lstrip("*"): digest for digest, _, name in lines if name}
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from edgeclf.runtime.errors import DeviceError, ModelError
+from edgeclf.runtime.errors import DeviceError, ModelError, first_line
 from edgeclf.runtime.frames.decode import Pixels
-from edgeclf.runtime.model.backend import wrong_input
+from edgeclf.runtime.model.backend import failed_run, wrong_input
 from edgeclf.runtime.model.card import read_zip_card
 
 
@@ -33,8 +33,7 @@ class LitertBackend:
         try:
             runner = _Runner(data, threads)
         except (ValueError, RuntimeError) as error:
-            cause = str(error).strip().splitlines()[0][:200]
-            raise ModelError(f"{path} is no TFLite model that {self.engine} can load ({cause})") from None
+            raise ModelError(f"{path} is no TFLite model that {self.engine} can load ({first_line(error)})") from None
         self._local.runner = runner
         self.card_text = read_zip_card(io.BytesIO(data))
         self.input_shape = runner.input_shape(path)
@@ -43,7 +42,10 @@ class LitertBackend:
         runner: _Runner | None = getattr(self._local, "runner", None)
         if runner is None:
             runner = self._local.runner = _Runner(self._data, self._threads)
-        return runner.run(images)
+        try:
+            return runner.run(images)
+        except (RuntimeError, ValueError) as error:
+            raise failed_run(len(images), error) from None
 
 
 class _Runner:
@@ -79,6 +81,7 @@ class _Runner:
             return np.asarray(raw, np.float32)
         scale, zero_point = self._output["quantization"]
         levels = np.maximum((raw.astype(np.float32) - zero_point) * np.float32(scale), 0)
-        # Whole levels need not add up to 1; an all-zero row is left for the caller's check to find.
+        # Whole levels need not add up to 1, and with hundreds of classes all of them may round to 0.
         total = levels.sum(axis=1, keepdims=True)
-        return np.asarray(levels / np.where(total > 0, total, np.nan), np.float32)
+        shares = np.where(total > 0, levels / np.maximum(total, 1e-9), 1 / levels.shape[1])
+        return np.asarray(shares, np.float32)

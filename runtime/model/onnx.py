@@ -1,5 +1,6 @@
 """onnxruntime behind the `Backend` protocol. One session serves every thread."""
 
+import os
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,15 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from edgeclf.runtime.errors import DeviceError, ModelError
+from edgeclf.runtime.console import note
+from edgeclf.runtime.errors import DeviceError, ModelError, first_line
 from edgeclf.runtime.frames.decode import Pixels
-from edgeclf.runtime.model.backend import wrong_input
+from edgeclf.runtime.model.backend import failed_run, wrong_input
 from edgeclf.runtime.model.card import CARD_KEY
 
 _CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
+_Provider = str | tuple[str, dict[str, str]]
 
 
 class OnnxBackend:
@@ -35,7 +38,10 @@ class OnnxBackend:
         self._output_name = self._session.get_outputs()[0].name
 
     def run(self, images: Pixels) -> NDArray[np.float32]:
-        probabilities: NDArray[np.float32] = self._session.run([self._output_name], {self._input_name: images})[0]
+        try:
+            probabilities: NDArray[np.float32] = self._session.run([self._output_name], {self._input_name: images})[0]
+        except Exception as error:  # onnxruntime's classes share no other base
+            raise failed_run(len(images), error) from None
         return probabilities
 
 
@@ -44,23 +50,35 @@ def _is_picture_batch(shape: list[Any]) -> bool:
 
 
 def _open_session(path: Path, data: bytes, device: str, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    # A session made from bytes looks for external data in the working directory; a folder that cannot exist forbids it.
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path / "none"))
+    providers = _providers(device)
     try:
-        session = ort.InferenceSession(data, options, providers=_providers(device))
-    except Exception as error:  # onnxruntime raises a dozen unrelated classes for a bad file
-        cause = str(error).strip().splitlines()[0][:200]
-        raise ModelError(f"{path} is no ONNX model that onnxruntime {ort.__version__} can load ({cause})") from None
+        session = _start(data, threads, providers)
+    except Exception as error:  # onnxruntime raises a dozen unrelated classes
+        if providers[0] != _CPU and device != "auto":
+            raise DeviceError(f"{_why_no_cuda()} ({first_line(error)})") from None
+        if providers[0] != _CPU:
+            note(f"CUDA does not start here ({first_line(error)}); running on the CPU")
+            return _open_session(path, data, "cpu", threads)
+        engine = f"onnxruntime {ort.__version__}"
+        raise ModelError(f"{path} is no ONNX model that {engine} can load ({first_line(error)})") from None
     if device.startswith("cuda") and session.get_providers()[0] != _CUDA:
         raise DeviceError(_why_no_cuda())
     return session
 
 
-def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
+def _start(data: bytes, threads: int, providers: list[_Provider]) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # A session made from bytes looks for external data in the working directory; a folder that cannot exist forbids it.
+    nowhere = os.path.join(os.devnull, "none")
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", nowhere)
+    # With its own fallback, onnxruntime prints to stdout and goes on with other providers in silence.
+    return ort.InferenceSession(data, options, providers=providers, enable_fallback=0)
+
+
+def _providers(device: str) -> list[_Provider]:
     """What to ask for; onnxruntime leaves out in silence what does not start, so the session is asked afterwards."""
     available = ort.get_available_providers()
     if device == "cpu" or (device == "auto" and _CUDA not in available):

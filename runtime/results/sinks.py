@@ -31,13 +31,23 @@ class Sink:
     def write(self, outcome: Outcome) -> None:
         """Append one row. Raises OutputError when the disk is full or gone, BrokenPipeError when the reader is."""
         line = self._format_row(outcome)
-        try:
+        with self._friendly():
             self._file.write((line if self.rows else self._header + line).encode("utf-8"))
+        self.rows += 1
+
+    def flush(self) -> None:
+        """Hand on what is buffered. Raises as `write` does."""
+        with self._friendly():
+            self._file.flush()
+
+    @contextmanager
+    def _friendly(self) -> Iterator[None]:
+        try:
+            yield
         except BrokenPipeError:
             raise
         except OSError as error:
             raise cannot_write(self.place, error) from None
-        self.rows += 1
 
 
 @contextmanager
@@ -57,8 +67,9 @@ def open_sink(output: str, *, json_lines: bool = False) -> Iterator[Sink]:
         raise OutputError(f"{path} ends in none of {' '.join(_FORMATS)}; the suffix chooses the format of the results")
     header, format_row = _FORMATS[suffix]
     if output == STDOUT:
-        yield Sink(sys.stdout.buffer, header, format_row)
-        sys.stdout.buffer.flush()
+        sink = Sink(sys.stdout.buffer, header, format_row)
+        yield sink
+        sink.flush()
         return
     with publish(path, keep_partial=True) as file:
         yield Sink(file, header, format_row)
