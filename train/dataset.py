@@ -94,6 +94,11 @@ def find(root: Path) -> tuple[dict[str, dict[str, list[str]]], int]:
     return found or {"train": {}}, skipped
 
 
+def as_part(pictures: list[tuple[str, int]]) -> Part:
+    """Pairs of path and label as a part."""
+    return Part(tuple(path for path, _ in pictures), tuple(label for _, label in pictures))
+
+
 def write_split(dataset: Dataset, path: Path) -> None:
     """Every picture with its class and part, as `split.csv`; paths are absolute and escaped."""
     text = io.StringIO()
@@ -151,8 +156,3 @@ def _cut(train: list[tuple[str, int]], shares: dict[str, float], seed: int) -> d
             order = order[count:]
         taken["train"] += order
     return {name: sorted(pictures) for name, pictures in taken.items()}
-
-
-def as_part(pictures: list[tuple[str, int]]) -> Part:
-    """Pairs of path and label as a part."""
-    return Part(tuple(path for path, _ in pictures), tuple(label for _, label in pictures))
