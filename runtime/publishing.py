@@ -23,7 +23,7 @@ def publish(path: Path, *, keep_partial: bool = False) -> Iterator[BinaryIO]:
     or when another process is writing it.
     """
     path = Path(os.path.realpath(path))
-    special = path.exists() and not path.is_file()
+    special = os.path.exists(path) and not os.path.isfile(path)
     part = path if special else path.with_name(path.name + ".part")
     try:
         file = open(part, "wb" if special else "ab")  # noqa: SIM115 (two ways out, both below)

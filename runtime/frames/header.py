@@ -13,6 +13,8 @@ from edgeclf.runtime.errors import PictureError, Reason
 _MAX_JPEG_SEGMENTS = 10_000
 _JPEG_BARE_MARKERS = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})  # followed by no length
 _MAX_TIFF_ENTRIES = 4_096
+_MAX_PNG_CHUNKS = 100_000
+_TIFF_KINDS = {3: "H", 4: "I", 16: "Q"}  # SHORT, LONG, LONG8
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def is_cut_short(header: Header, data: bytes) -> bool:
         case "PNG":
             return b"IEND" not in data[-1024:]
         case "GIF":
-            return b"\x3b" not in data[-16:]
+            return not data.rstrip(b"\0").endswith(b"\x3b")
         case "BMP":
             return len(data) < int(struct.unpack_from("<I", data, 2)[0])
         case "WebP":
@@ -75,7 +77,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
             height, width = struct.unpack_from(">HH", data, position + 5)
             return width, height
-        elif marker == 0xDA:
+        elif marker in (0xD9, 0xDA):  # the end, or pixels already
             break
         else:
             position += 2 + max(2, int(struct.unpack_from(">H", data, position + 2)[0]))
@@ -84,6 +86,13 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
 
 def _png_size(data: bytes) -> tuple[int, int]:
     width, height = struct.unpack_from(">II", data, 16)
+    position = 8
+    for _ in range(_MAX_PNG_CHUNKS):
+        if position >= len(data):
+            break
+        position += 12 + int(struct.unpack_from(">I", data, position)[0])
+        if position > len(data):  # OpenCV would reserve what the chunk claims, up to 2 GB, before it looks
+            raise IndexError
     return width, height
 
 
@@ -124,8 +133,8 @@ def _tiff_size(data: bytes) -> tuple[int, int]:
     size: dict[int, int] = {}
     for entry in range(first, first + min(count, _MAX_TIFF_ENTRIES) * entry_bytes, entry_bytes):
         tag, kind = struct.unpack_from(order + "HH", data, entry)
-        if tag in (256, 257):  # ImageWidth, ImageLength; kind 3 is SHORT, else LONG
-            size[tag] = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, entry + value_at)[0]
+        if tag in (256, 257) and kind in _TIFF_KINDS:  # ImageWidth, ImageLength
+            size[tag] = struct.unpack_from(order + _TIFF_KINDS[kind], data, entry + value_at)[0]
     return size.get(256, 0), size.get(257, 0)
 
 

@@ -120,9 +120,10 @@ class Preprocess:
         if pixels.shape[:2] == (height, width):
             return np.ascontiguousarray(pixels)
         if self.resize == "bilinear":
-            # Keras resizes floats; doing the same and rounding is exact to half a level, uint8 arithmetic is not.
+            # Keras resizes floats; doing the same and rounding is exact to half a level, uint8 arithmetic is not. Halves
+            # are frequent, and floats of two libraries land on either side of them: a little more than half settles it.
             exact = cv2.resize(pixels.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-            resized = np.rint(exact).astype(np.uint8)
+            resized = (exact + np.float32(0.501)).astype(np.uint8)
             return resized.reshape(height, width, self.channels)
         resized = np.asarray(cv2.resize(pixels, (width, height), interpolation=_INTERPOLATION[self.resize]), np.uint8)
         return resized.reshape(height, width, self.channels)

@@ -62,7 +62,7 @@ class ModelCard:
         try:
             fields = json.loads(text)
             schema = fields["schema"]
-            if not isinstance(schema, int) or schema > SCHEMA:
+            if not isinstance(schema, int) or not 1 <= schema <= SCHEMA:
                 raise ModelError(f"its card has schema {schema!r}, this edgeclf reads up to {SCHEMA}; upgrade edgeclf")
             if not isinstance(fields["classes"], list):
                 raise TypeError("classes is no list")

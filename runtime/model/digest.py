@@ -20,8 +20,8 @@ def check_digest(path: Path, data: bytes) -> None:
 
 def read_sums(path: Path) -> dict[str, str]:
     """File name to hex digest, from the format of `sha256sum`."""
-    lines = (line.partition("  ") for line in path.read_text("utf-8", "surrogateescape").splitlines())
-    return {name.lstrip("*"): digest for digest, _, name in lines if name}
+    lines = (line.split(" ", 1) for line in path.read_text("utf-8", "surrogateescape").splitlines() if " " in line)
+    return {name[1:]: digest.lower() for digest, name in lines}  # before the name, a blank or a star for "binary"
 
 
 def format_sums(digests: dict[str, str]) -> str:

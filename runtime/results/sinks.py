@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ class Sink:
     """Takes outcomes one by one, each as one line. `place` is where they are for now: `FILE.part`, or stdout."""
 
     def __init__(self, file: BinaryIO, header: str, format_row: Callable[[Outcome], str]) -> None:
-        self.place = Path(file.name)
+        self.place = Path(str(file.name))
         self.rows = 0
         self._file = file
         self._header = header
@@ -59,9 +60,9 @@ def open_sink(output: str, *, json_lines: bool = False) -> Iterator[Sink]:
     """
     path = Path(output)
     suffix = ".jsonl" if json_lines else ".csv"
-    if output != STDOUT and (not path.exists() or path.is_file()):
+    if output != STDOUT and (not os.path.exists(path) or os.path.isfile(path)):
         suffix = path.suffix.lower()
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"{path} is a folder; name a file in it, such as {path / 'results.csv'}")
     if suffix not in _FORMATS:
         raise OutputError(f"{path} ends in none of {' '.join(_FORMATS)}; the suffix chooses the format of the results")
