@@ -88,11 +88,12 @@ def _png_size(data: bytes) -> tuple[int, int]:
     width, height = struct.unpack_from(">II", data, 16)
     position = 8
     for _ in range(_MAX_PNG_CHUNKS):
-        if position >= len(data):
-            break
-        position += 12 + int(struct.unpack_from(">I", data, position)[0])
+        length, kind = struct.unpack_from(">I4s", data, position)
+        position += 12 + length
         if position > len(data):  # OpenCV would reserve what the chunk claims, up to 2 GB, before it looks
             raise IndexError
+        if kind == b"IEND":
+            break
     return width, height
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import OptionError, PictureError, Reason, first_line
+from edgeclf.runtime.frames.bilinear import resize_as_tensorflow
 from edgeclf.runtime.frames.decode import Channels, Pixels, Reduction, check_size, decode, read_file
 from edgeclf.runtime.frames.header import read_header
 
@@ -120,11 +121,7 @@ class Preprocess:
         if pixels.shape[:2] == (height, width):
             return np.ascontiguousarray(pixels)
         if self.resize == "bilinear":
-            # Keras resizes floats; doing the same and rounding is exact to half a level, uint8 arithmetic is not. Halves
-            # are frequent, and floats of two libraries land on either side of them: a little more than half settles it.
-            exact = cv2.resize(pixels.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-            resized = (exact + np.float32(0.501)).astype(np.uint8)
-            return resized.reshape(height, width, self.channels)
+            return resize_as_tensorflow(pixels, height, width)
         resized = np.asarray(cv2.resize(pixels, (width, height), interpolation=_INTERPOLATION[self.resize]), np.uint8)
         return resized.reshape(height, width, self.channels)
 

@@ -1,0 +1,134 @@
+"""What the tests of the runtime share: one telling picture, encoders for every format, opened models, fresh processes."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from PIL import Image
+
+from edgeclf.runtime import Classifier, ModelCard, Preprocess
+from edgeclf.runtime.model.card import CARD_KEY
+
+Encode = Callable[..., bytes]
+
+
+@pytest.fixture(scope="session")
+def scene() -> NDArray[np.uint8]:
+    """uint8 `[32, 48, 3]` RGB: four corners of four colours, so that no turn and no mirroring leaves it as it is."""
+    pixels = np.empty((32, 48, 3), np.uint8)
+    pixels[:16, :24] = (250, 20, 20)
+    pixels[:16, 24:] = (20, 250, 20)
+    pixels[16:, :24] = (20, 20, 250)
+    pixels[16:, 24:] = (240, 240, 60)
+    return pixels
+
+
+@pytest.fixture(scope="session")
+def texture() -> NDArray[np.uint8]:
+    """uint8 `[96, 128, 3]` RGB noise: what does not compress, so that every cut of a file takes pixels with it."""
+    return np.random.default_rng(7).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def encode() -> Encode:
+    """`encode(pixels, "PNG", mode="L", **options of Pillow)` to the bytes of a file."""
+
+    def to_bytes(pixels: NDArray[np.generic], format_name: str, mode: str | None = None, **options: object) -> bytes:
+        picture = Image.fromarray(np.ascontiguousarray(pixels))
+        file = io.BytesIO()
+        (picture.convert(mode) if mode else picture).save(file, format_name, **options)
+        return file.getvalue()
+
+    return to_bytes
+
+
+@pytest.fixture(scope="session")
+def png(encode: Encode, scene: NDArray[np.uint8]) -> bytes:
+    """A good picture."""
+    return encode(scene, "PNG")
+
+
+@pytest.fixture(scope="session")
+def classifier(onnx_model: Path) -> Classifier:
+    """The trained model through onnxruntime."""
+    return Classifier.open(onnx_model, threads=1)
+
+
+@pytest.fixture(scope="session")
+def build_onnx() -> Callable[..., onnx.ModelProto]:
+    """A classifier of 8 x 8 pictures: mean colour, times `weights` `[3, classes]`, softmax. With or without a card."""
+
+    def build(
+        weights: NDArray[np.float32], card: ModelCard | None = None, input_type: int = TensorProto.UINT8
+    ) -> onnx.ModelProto:
+        classes = weights.shape[1]
+        nodes = [
+            helper.make_node("Cast", ["image"], ["levels"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["levels"], ["mean"], axes=[1, 2], keepdims=0),
+            helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "mean_colour",
+            [helper.make_tensor_value_info("image", input_type, ["batch", 8, 8, 3])],
+            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes])],
+            [onnx.numpy_helper.from_array(weights, "weights")],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        if card:
+            helper.set_model_props(model, {CARD_KEY: card.to_json()})
+        return model
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def colour_card() -> ModelCard:
+    """The card for `build_onnx` with `colour_weights`."""
+    return ModelCard(("red", "green", "blue"), Preprocess((8, 8)))
+
+
+@pytest.fixture(scope="session")
+def colour_weights() -> NDArray[np.float32]:
+    """Weights with which the strongest colour wins."""
+    return np.eye(3, dtype=np.float32) * np.float32(0.1)
+
+
+@pytest.fixture(scope="session")
+def colour_model(
+    build_onnx: Callable[..., onnx.ModelProto],
+    colour_weights: NDArray[np.float32],
+    colour_card: ModelCard,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """An ONNX file that names the strongest colour of a picture; opens in no time. Read only."""
+    path = tmp_path_factory.mktemp("colour") / "model.onnx"
+    path.write_bytes(build_onnx(colour_weights, colour_card).SerializeToString())
+    return path
+
+
+@pytest.fixture
+def fresh_python(tmp_path: Path) -> Callable[..., str]:
+    """Run a script in a new interpreter, in the test's own folder, and return what it printed."""
+
+    def run(script: str, *arguments: object) -> str:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", script, *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

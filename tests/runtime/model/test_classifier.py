@@ -1,0 +1,218 @@
+"""`Classifier`: the answers are right, the same in a batch and from many threads, and a wrong model is refused."""
+
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from edgeclf.runtime import Classifier, ModelCard, PictureError, Preprocess
+from edgeclf.runtime.errors import DeviceError, ModelError, OptionError
+
+ARTEFACTS = ("model.onnx", "model.fp32.tflite", "model.fp16.tflite", "model.dynamic.tflite", "model.int8.tflite")
+BuildOnnx = Callable[..., onnx.ModelProto]
+
+
+@pytest.mark.parametrize("artefact", ARTEFACTS)
+@pytest.mark.parametrize("label", ["disc", "square"])
+def test_trained_pictures_get_their_class(label: str, artefact: str, run_folder: Path, pictures: Path) -> None:
+    opened = Classifier.open(run_folder / artefact)
+
+    answers = opened.predict_batch(sorted((pictures / label).iterdir()))
+
+    assert sum(answer.label == label for answer in answers) >= 28
+
+
+@pytest.mark.parametrize("artefact", ARTEFACTS)
+def test_probabilities_sum_to_one(artefact: str, run_folder: Path, pictures: Path) -> None:
+    answers = Classifier.open(run_folder / artefact).predict_batch(sorted(pictures.rglob("*.png")))
+
+    np.testing.assert_allclose([answer.probabilities.sum() for answer in answers], 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("artefact", ARTEFACTS)
+def test_batch_answers_as_one_by_one(artefact: str, run_folder: Path, pictures: Path) -> None:
+    opened = Classifier.open(run_folder / artefact)
+    some = sorted(pictures.rglob("*.png"))[20:40]
+
+    together = [answer.probabilities for answer in opened.predict_batch(some)]
+
+    np.testing.assert_allclose(together, [opened.predict(path).probabilities for path in some], atol=1e-6)
+
+
+@pytest.mark.parametrize("artefact", ARTEFACTS)
+def test_eight_threads_on_one_classifier_answer_as_one(artefact: str, run_folder: Path, pictures: Path) -> None:
+    opened = Classifier.open(run_folder / artefact, threads=1)
+    some = sorted(pictures.rglob("*.png")) * 4
+    expected = [opened.predict(path).probabilities for path in some]
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(opened.predict, some))
+
+    np.testing.assert_array_equal([answer.probabilities for answer in answers], expected)
+
+
+@pytest.mark.parametrize("artefact", ["model.onnx", "model.int8.tflite"])
+def test_threads_with_batches_of_changing_size_answer_as_one(
+    artefact: str, run_folder: Path, classifier: Classifier
+) -> None:
+    opened = Classifier.open(run_folder / artefact, threads=1)
+    images = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+    parts = [images[start : start + size] for size in (1, 3, 2, 5, 4) for start in range(0, 35, size)]
+    expected = [opened.probabilities(part) for part in parts]
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(opened.probabilities, parts))
+
+    np.testing.assert_allclose(np.concatenate(answers), np.concatenate(expected), atol=1e-6)
+
+
+def test_path_bytes_and_array_get_the_same_answer(classifier: Classifier, pictures: Path) -> None:
+    path = next(pictures.rglob("*.png"))
+    pixels = Preprocess((48, 64))(path)
+
+    answers = classifier.predict_batch([path, str(path), path.read_bytes(), pixels])
+
+    np.testing.assert_array_equal([answer.probabilities for answer in answers], answers[0].probabilities[None].repeat(4, 0))
+
+
+def test_empty_batch_gets_no_answers(classifier: Classifier) -> None:
+    assert classifier.predict_batch([]) == []
+
+
+def test_bad_picture_is_a_picture_error(classifier: Classifier) -> None:
+    with pytest.raises(PictureError, match="not_an_image"):
+        classifier.predict(b"no picture")
+
+
+def test_colours_are_red_green_blue(colour_model: Path) -> None:
+    opened = Classifier.open(colour_model)
+    pure = [np.full((8, 8, 3), 200 * row, np.uint8) for row in np.eye(3, dtype=np.uint8)]
+
+    assert [answer.label for answer in opened.predict_batch(pure)] == ["red", "green", "blue"]
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.int8.tflite"])
+def test_pathlike_and_text_open_the_same_model(name: str, run_folder: Path) -> None:
+    assert Classifier.open(str(run_folder / name)).card == Classifier.open(run_folder / name).card
+
+
+@pytest.mark.parametrize("device", ["gpu", "CPU", "cuda:", "cuda:a", "", "cpu:0", "cuda:0 "])
+def test_unknown_device_is_an_option_error(device: str, onnx_model: Path) -> None:
+    with pytest.raises(OptionError, match="device must be auto, cpu, cuda or cuda:N"):
+        Classifier.open(onnx_model, device=device)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7"])
+def test_litert_on_cuda_is_a_device_error(device: str, int8_model: Path) -> None:
+    with pytest.raises(DeviceError, match="on the CPU only"):
+        Classifier.open(int8_model, device=device)
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+@pytest.mark.parametrize("artefact", ["model.onnx", "model.int8.tflite"])
+def test_backend_says_where_it_runs(artefact: str, device: str, run_folder: Path) -> None:
+    backend = Classifier.open(run_folder / artefact, device=device).backend
+
+    assert backend.device == "cpu" or device == "auto"
+    assert backend.engine.startswith(("onnxruntime ", "LiteRT "))
+
+
+def test_given_card_stands_in_for_the_models_own(colour_model: Path) -> None:
+    card = ModelCard(("rouge", "vert", "bleu"), Preprocess((8, 8)))
+
+    assert Classifier.open(colour_model, card=card).predict(np.full((4, 4, 3), (200, 0, 0), np.uint8)).label == "rouge"
+
+
+def test_model_without_a_card_names_the_flags_that_help(
+    build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], tmp_path: Path
+) -> None:
+    path = tmp_path / "bare.onnx"
+    path.write_bytes(build_onnx(colour_weights).SerializeToString())
+
+    with pytest.raises(ModelError, match=r"carries no model card.* --classes labels\.txt --imgsz 8,"):
+        Classifier.open(path)
+
+
+def test_model_without_a_card_works_with_one(
+    build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], colour_card: ModelCard, tmp_path: Path
+) -> None:
+    path = tmp_path / "bare.onnx"
+    path.write_bytes(build_onnx(colour_weights).SerializeToString())
+
+    opened = Classifier.open(path, card=colour_card)
+
+    assert opened.predict(np.full((4, 4, 3), (0, 0, 200), np.uint8)).label == "blue"
+
+
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [
+        (ModelCard(("a", "b"), Preprocess((8, 8))), r"answers with shape \[1, 3\], .*its card names 2 classes"),
+        (ModelCard(("a", "b", "c"), Preprocess((9, 8))), r"takes pictures of \[8, 8, 3\] .*its card makes \[9, 8, 3\]"),
+        (ModelCard(("a", "b", "c"), Preprocess((8, 8), 1)), r"takes pictures of \[8, 8, 3\] .* makes \[8, 8, 1\]"),
+    ],
+    ids=["classes", "size", "channels"],
+)
+def test_card_that_does_not_fit_the_model_is_refused(card: ModelCard, message: str, colour_model: Path) -> None:
+    with pytest.raises(ModelError, match=message):
+        Classifier.open(colour_model, card=card)
+
+
+@pytest.mark.parametrize("card_text", ["{", '{"schema": 2}', "\ud83d"[:0]], ids=["damaged", "later-schema", "empty"])
+def test_model_with_a_bad_card_is_refused_by_name(
+    card_text: str, build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], tmp_path: Path
+) -> None:
+    model = build_onnx(colour_weights)
+    onnx.helper.set_model_props(model, {"edgeclf.card": card_text})
+    path = tmp_path / "bad_card.onnx"
+    path.write_bytes(model.SerializeToString())
+
+    with pytest.raises(ModelError, match=r"bad_card\.onnx"):
+        Classifier.open(path)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
+@pytest.mark.parametrize("data", [b"", b"hello, I am a text\n", bytes(2000)], ids=["empty", "text", "zeros"])
+def test_foreign_file_is_a_model_error(suffix: str, data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(data)
+
+    with pytest.raises(ModelError, match=f"model{suffix}"):
+        Classifier.open(path)
+
+
+@pytest.mark.parametrize("artefact", ["model.onnx", "model.int8.tflite"])
+@pytest.mark.parametrize("tenth", range(1, 10))
+def test_cut_model_is_a_model_error(artefact: str, tenth: int, run_folder: Path, tmp_path: Path) -> None:
+    data = (run_folder / artefact).read_bytes()
+    path = tmp_path / artefact
+    path.write_bytes(data[: len(data) * tenth // 10])
+
+    with pytest.raises(ModelError):
+        Classifier.open(path)
+
+
+@pytest.mark.parametrize(("source", "target"), [("model.onnx", "x.tflite"), ("model.int8.tflite", "x.onnx")])
+def test_model_under_the_other_suffix_is_a_model_error(source: str, target: str, run_folder: Path, tmp_path: Path) -> None:
+    shutil.copy(run_folder / source, tmp_path / target)
+
+    with pytest.raises(ModelError):
+        Classifier.open(tmp_path / target)
+
+
+def test_keras_file_is_sent_to_clf_export(run_folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"export it first: clf-export .*model\.keras"):
+        Classifier.open(run_folder / "model.keras")
+
+
+@pytest.mark.parametrize("name", ["missing.onnx", "folder.onnx"])
+def test_path_that_is_no_file_is_a_model_error(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.onnx").mkdir()
+
+    with pytest.raises(ModelError, match=f"cannot read the model .*{name}"):
+        Classifier.open(tmp_path / name)

@@ -1,0 +1,456 @@
+"""`clf-run` as a person or a script meets it: a real process, real files, real signals."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from edgeclf.runtime import ModelCard
+from edgeclf.runtime.escaping import unescape
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+BuildOnnx = Callable[..., onnx.ModelProto]
+CLF_RUN = Path(sys.executable).with_name("clf-run")
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+@pytest.fixture
+def photos(tmp_path: Path, png: bytes) -> Path:
+    """Three good pictures and a text, in the test's own folder."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        (folder / name).write_bytes(png)
+    (folder / "notes.txt").write_text("x")
+    return folder
+
+
+@pytest.fixture
+def odd_names(tmp_path: Path, png: bytes) -> set[bytes]:
+    """Pictures in the folder `odd` whose names are not UTF-8, hold controls, or look like formulas."""
+    names = {b"caf\xe9.png", b"two\nlines.png", b"\x1b[31mred.png", b"=1+1.png", b'"a", b.png', b"a\\nb.png", b"@x.png"}
+    (tmp_path / "odd").mkdir()
+    for name in names:
+        with open(os.fsencode(tmp_path / "odd") + b"/" + name, "wb") as file:
+            file.write(png)
+    return names
+
+
+def test_folder_becomes_a_row_each_and_exit_0(command: Command, colour_model: Path, photos: Path) -> None:
+    done = command("clf-run", colour_model, "--source", "photos", "-o", "results.csv")
+
+    rows = rows_of((photos.parent / "results.csv").read_text())
+    assert (done.returncode, done.stdout) == (0, "")
+    assert [(row["path"], row["status"]) for row in rows] == [(f"photos/{name}.png", "ok") for name in "abc"]
+    assert "3 pictures in" in done.stderr
+    assert "1 other files skipped" in done.stderr
+
+
+@pytest.mark.parametrize("artefact", ["model.onnx", "model.int8.tflite"])
+def test_trained_model_tells_the_classes_apart(command: Command, artefact: str, run_folder: Path, pictures: Path) -> None:
+    done = command("clf-run", run_folder / artefact, "-s", pictures, "--workers", "2", "--batch", "3")
+
+    rows = rows_of(done.stdout)
+    assert len(rows) == 60
+    assert sum(f"/{row['label']}/" in row["path"] for row in rows) >= 57
+
+
+def test_bad_pictures_are_rows_and_exit_1(command: Command, colour_model: Path, photos: Path) -> None:
+    (photos / "a.png").write_bytes(b"")
+    (photos / "b.png").write_bytes(b"text")
+    (photos / "d.png").symlink_to("nowhere.png")
+    os.mkfifo(photos / "e.jpg")
+
+    done = command("clf-run", colour_model, "-s", "photos")
+
+    assert done.returncode == 1
+    assert [row["error"] or row["status"] for row in rows_of(done.stdout)] == [
+        "empty",
+        "not_an_image",
+        "ok",
+        "not_found",
+        "not_a_file",
+    ]
+
+
+def test_json_lines_hold_every_score(command: Command, colour_model: Path, photos: Path) -> None:
+    done = command("clf-run", colour_model, "-s", photos / "a.png", "--json")
+
+    assert set(json.loads(done.stdout)["scores"]) == {"red", "green", "blue"}
+
+
+def test_jsonl_file_is_chosen_by_its_suffix(command: Command, colour_model: Path, photos: Path) -> None:
+    command("clf-run", colour_model, "-s", "photos", "-o", "results.jsonl")
+
+    lines = (photos.parent / "results.jsonl").read_text().splitlines()
+    assert [json.loads(line)["path"] for line in lines] == ["photos/a.png", "photos/b.png", "photos/c.png"]
+
+
+def test_named_file_is_a_row_whatever_it_is_called(command: Command, colour_model: Path, photos: Path) -> None:
+    done = command("clf-run", colour_model, "-s", "photos/notes.txt")
+
+    assert (done.returncode, rows_of(done.stdout)[0]["error"]) == (1, "not_an_image")
+
+
+def test_csv_gives_every_odd_name_back(command: Command, colour_model: Path, odd_names: set[bytes]) -> None:
+    done = command("clf-run", colour_model, "-s", "odd/*")
+
+    assert done.returncode == 0
+    assert {os.fsencode(unescape(row["path"])) for row in rows_of(done.stdout)} == {b"odd/" + name for name in odd_names}
+
+
+def test_json_lines_give_every_odd_name_back(command: Command, colour_model: Path, odd_names: set[bytes]) -> None:
+    done = command("clf-run", colour_model, "-s", "odd", "--json")
+
+    found = {os.fsencode(json.loads(line)["path"]) for line in done.stdout.splitlines()}
+    assert found == {b"odd/" + name for name in odd_names}
+
+
+def test_odd_names_at_the_start_of_a_cell_are_harmless(
+    command: Command, colour_model: Path, odd_names: set[bytes], tmp_path: Path
+) -> None:
+    done = command("clf-run", colour_model, "-s", "*", cwd=tmp_path / "odd")
+
+    assert {os.fsencode(unescape(row["path"])) for row in rows_of(done.stdout)} == odd_names
+    assert not re.search(r"(?m)^\"?[=+\-@]", done.stdout)
+
+
+def test_nothing_unprintable_reaches_stdout_or_stderr(command: Command, colour_model: Path, odd_names: set[bytes]) -> None:
+    done = command("clf-run", colour_model, "-s", "odd")
+
+    assert "".join(done.stdout.splitlines()).isprintable()
+    assert "".join(done.stderr.splitlines()).isprintable()
+
+
+@pytest.mark.parametrize("name", [b"no\nsuch\x1b[31m.png", b"caf\xe9.png"], ids=["escapes", "latin-1"])
+def test_odd_source_that_is_missing_is_shown_escaped(name: bytes, command: Command, colour_model: Path) -> None:
+    done = command("clf-run", colour_model, "-s", os.fsdecode(name))
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.removesuffix("\n").isprintable()
+
+
+@pytest.mark.parametrize("name", [b"no\nsuch\x1b[31m.onnx", b"caf\xe9.onnx"], ids=["escapes", "latin-1"])
+def test_odd_model_that_is_missing_is_shown_escaped(name: bytes, command: Command, photos: Path) -> None:
+    done = command("clf-run", os.fsdecode(name), "-s", "photos")
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.removesuffix("\n").isprintable()
+
+
+def write_model(path: Path, model: onnx.ModelProto) -> None:
+    path.write_bytes(model.SerializeToString())
+
+
+@pytest.fixture
+def wrong_models(
+    tmp_path: Path,
+    run_folder: Path,
+    build_onnx: BuildOnnx,
+    colour_weights: NDArray[np.float32],
+    colour_card: ModelCard,
+) -> Path:
+    """The test's own folder with every kind of model that cannot be used."""
+    good = (run_folder / "model.onnx").read_bytes()
+    (tmp_path / "text.onnx").write_text("hello\n")
+    write_model(tmp_path / "float.onnx", build_onnx(colour_weights, colour_card, TensorProto.FLOAT))
+    write_model(tmp_path / "bare.onnx", build_onnx(colour_weights))
+    write_model(tmp_path / "nan.onnx", build_onnx(colour_weights * np.float32(np.nan), colour_card))
+    external = build_onnx(colour_weights, colour_card)
+    onnx.save_model(
+        external, tmp_path / "external.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0
+    )
+    shutil.copy(run_folder / "model.keras", tmp_path)
+    (tmp_path / "digest").mkdir()
+    shutil.copy(run_folder / "SHA256SUMS", tmp_path / "digest")
+    (tmp_path / "digest" / "model.onnx").write_bytes(good + b"\x00")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("missing.onnx", "cannot read the model missing.onnx"),
+        ("text.onnx", "text.onnx is no ONNX model"),
+        ("float.onnx", "does not take one uint8 picture batch"),
+        ("bare.onnx", "--classes labels.txt --imgsz 8"),
+        ("nan.onnx", "no numbers"),
+        ("external.onnx", "external.onnx is no ONNX model"),
+        ("model.keras", "export it first: clf-export model.keras"),
+        ("digest/model.onnx", "is not the file that SHA256SUMS beside it describes"),
+    ],
+)
+def test_wrong_model_is_one_sentence_and_exit_2_and_no_result(
+    model: str, message: str, command: Command, wrong_models: Path, photos: Path
+) -> None:
+    done = command("clf-run", model, "-s", "photos", "-o", "results.csv")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert message in done.stderr
+    assert not (wrong_models / "results.csv").exists()
+
+
+def test_wrong_model_leaves_the_rows_of_an_interrupted_run(command: Command, photos: Path) -> None:
+    (photos.parent / "results.csv.part").write_text("the rows of last night\n")
+
+    command("clf-run", "missing.onnx", "-s", "photos", "-o", "results.csv")
+
+    assert (photos.parent / "results.csv.part").read_text() == "the rows of last night\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-s", "nowhere"], "'nowhere' does not exist"),
+        (["-s", "void"], "'void' holds no pictures"),
+        (["-s", "photos", "-o", "nowhere/results.csv"], "nowhere/results.csv: No such file or directory"),
+        (["-s", "photos", "-o", "results.xlsx"], "results.xlsx ends in none of .csv .jsonl"),
+        (["-s", "photos", "-o", "/dev/full"], "No space left on device"),
+        (["-s", "photos", "--device", "tpu"], "device must be auto, cpu, cuda or cuda:N, not 'tpu'"),
+        (["-s", "photos", "--classes", "nowhere.txt"], "cannot read the classes in nowhere.txt"),
+        (["-s", "photos", "--classes", "names.txt", "--imgsz", "big"], "--imgsz takes N or H,W in pixels, not 'big'"),
+        (["-s", "photos", "--classes", "names.txt", "--imgsz", "9"], "takes pictures of [8, 8, 3]"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_work_is_one_sentence_and_exit_2(
+    arguments: list[str], message: str, command: Command, colour_model: Path, photos: Path
+) -> None:
+    (photos.parent / "void").mkdir()
+    (photos.parent / "names.txt").write_text("red\ngreen\nblue\n")
+
+    done = command("clf-run", colour_model, *arguments)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert message in done.stderr
+
+
+def test_output_name_that_is_too_long_is_one_sentence(command: Command, colour_model: Path, photos: Path) -> None:
+    done = command("clf-run", colour_model, "-s", "photos", "-o", "x" * 300 + ".csv")
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+def test_folder_without_pictures_leaves_no_result(command: Command, colour_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "void").mkdir()
+
+    command("clf-run", colour_model, "-s", "void", "-o", "results.csv")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["void"]
+
+
+def test_full_stdout_is_one_sentence(command: Command, colour_model: Path, photos: Path) -> None:
+    line = f"{CLF_RUN} {colour_model} -s photos > /dev/full"
+
+    done = subprocess.run(["sh", "-c", line], cwd=photos.parent, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("size", "classes"), [("8,8", " red \n\ngreen\r\nblue")])
+def test_model_without_a_card_works_with_flags(
+    size: str,
+    classes: str,
+    command: Command,
+    build_onnx: BuildOnnx,
+    colour_weights: NDArray[np.float32],
+    photos: Path,
+) -> None:
+    write_model(photos.parent / "bare.onnx", build_onnx(colour_weights))
+    (photos.parent / "labels.txt").write_text(classes)
+
+    done = command("clf-run", "bare.onnx", "-s", "photos", "--classes", "labels.txt", "--imgsz", size)
+
+    assert done.returncode == 0
+    assert {row["label"] for row in rows_of(done.stdout)} <= {"red", "green", "blue"}
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this onnxruntime has CUDA")
+def test_cuda_that_is_not_there_is_exit_4(command: Command, colour_model: Path, photos: Path) -> None:
+    done = command("clf-run", colour_model, "-s", "photos", "--device", "cuda")
+
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("error: CUDA was asked for")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_litert_on_cuda_is_exit_4(command: Command, int8_model: Path, photos: Path) -> None:
+    done = command("clf-run", int8_model, "-s", "photos", "--device", "cuda")
+
+    assert (done.returncode, done.stdout) == (4, "")
+
+
+@pytest.fixture
+def model_places(tmp_path: Path, colour_model: Path) -> Path:
+    """A model in every place where one is looked for, and another to be named."""
+    for name in ("named/x.onnx", "model.onnx", "runs/old/model.onnx", "runs/new/model.onnx"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(colour_model, tmp_path / name)
+    os.utime(tmp_path / "runs/old/model.onnx", (1, 1))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("named", "absent", "taken"),
+    [
+        ("named/x.onnx", [], "named/x.onnx"),
+        ("", [], "model.onnx"),
+        ("", ["model.onnx"], "runs/new/model.onnx"),
+    ],
+    ids=["environment", "here", "newest-run"],
+)
+def test_model_is_found_and_named(
+    named: str, absent: list[str], taken: str, command: Command, model_places: Path, photos: Path
+) -> None:
+    list(map(os.unlink, [model_places / name for name in absent]))
+
+    done = command("clf-run", "-s", "photos", env=os.environ | {"CLF_MODEL": named})
+
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"model: {taken}\n")
+
+
+def test_no_model_anywhere_says_where_it_looked(command: Command, photos: Path) -> None:
+    done = command("clf-run", "-s", "photos", env=os.environ | {"CLF_MODEL": ""})
+
+    assert done.returncode == 2
+    assert "none in $CLF_MODEL, ./model*.onnx or runs/*/" in done.stderr
+
+
+def test_missing_engine_names_the_pip_install(fresh_python: Callable[..., str], int8_model: Path, photos: Path) -> None:
+    printed = fresh_python(
+        "import subprocess, sys\n"
+        "script = '''\n"
+        "import sys\n"
+        "sys.modules['ai_edge_litert'] = None\n"
+        "from edgeclf.runtime.cli import main\n"
+        "main()\n"
+        "'''\n"
+        "done = subprocess.run([sys.executable, '-c', script, *sys.argv[1:]], capture_output=True, text=True)\n"
+        "print(done.returncode, done.stderr)",
+        int8_model,
+        "--source",
+        photos,
+    )
+
+    assert printed.startswith("2 error: this needs ai_edge_litert, which is not installed: pip install 'edgeclf[litert]'")
+
+
+@pytest.fixture
+def noisy(tmp_path: Path, png: bytes) -> Path:
+    """A PNG with a damaged chunk: libpng and OpenCV complain about it on stderr by themselves."""
+    damaged = bytearray(png)
+    damaged[damaged.index(b"IDAT") + 6] ^= 0xFF
+    (tmp_path / "noisy").mkdir()
+    (tmp_path / "noisy" / "x.png").write_bytes(damaged)
+    return tmp_path / "noisy"
+
+
+def test_noise_of_libraries_does_not_reach_stderr(command: Command, colour_model: Path, noisy: Path) -> None:
+    verbose = command("clf-run", colour_model, "-s", noisy, env=os.environ | {"EDGECLF_VERBOSE": "1", "NO_COLOR": "1"})
+
+    quiet = command("clf-run", colour_model, "-s", noisy)
+
+    assert "libpng" in verbose.stderr
+    assert [line.split()[0] for line in quiet.stderr.splitlines()] == ["class", "error:", "1"]
+
+
+def test_no_colour_without_a_terminal(command: Command, colour_model: Path, photos: Path) -> None:
+    done = command("clf-run", colour_model, "-s", "photos", env=dict(os.environ))
+
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.fixture
+def endless_photos(tmp_path: Path, png: bytes) -> Path:
+    """10,000 links to one picture: more than a test waits for."""
+    folder = tmp_path / "endless"
+    folder.mkdir()
+    (folder / "00000.png").write_bytes(png)
+    for number in range(1, 10_000):
+        os.link(folder / "00000.png", folder / f"{number:05}.png")
+    return folder
+
+
+@pytest.fixture
+def running(colour_model: Path, endless_photos: Path) -> Iterator[subprocess.Popen[str]]:
+    """`clf-run` over all of them, already past its first rows."""
+    part = endless_photos.parent / "results.csv.part"
+    process = subprocess.Popen(
+        [CLF_RUN, colour_model, "-s", "endless", "-o", "results.csv"],
+        cwd=endless_photos.parent,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not (part.exists() and part.stat().st_size):
+        time.sleep(0.01)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
+def test_interrupted_run_keeps_whole_rows_in_the_part(
+    number: signal.Signals, code: int, running: subprocess.Popen[str], endless_photos: Path
+) -> None:
+    running.send_signal(number)
+    _, shown = running.communicate(timeout=60)
+
+    text = (endless_photos.parent / "results.csv.part").read_text()
+    rows = rows_of(text)
+    assert running.returncode == code
+    assert text.endswith("\n")
+    assert 0 < len(rows) < 10_000
+    assert [row["path"] for row in rows] == [f"endless/{index:05}.png" for index in range(len(rows))]
+    assert {row["status"] for row in rows} == {"ok"}
+    assert not (endless_photos.parent / "results.csv").exists()
+    assert f"interrupted after {len(rows):,} pictures" in shown
+    assert "results.csv.part" in shown
+    assert "Traceback" not in shown
+
+
+def test_stdout_that_is_closed_early_is_no_traceback(colour_model: Path, endless_photos: Path) -> None:
+    line = f"{CLF_RUN} {colour_model} -s endless | head -n 1"
+
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line],
+        cwd=endless_photos.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (141, "path,status,label,confidence,error,detail\n")
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+def test_version_is_told(command: Command) -> None:
+    assert re.fullmatch(r"edgeclf \d+\.\d+\.\d+\n", command("clf-run", "--version").stdout)

@@ -1,0 +1,72 @@
+"""What is imported when: help is instant, and the edge never meets a training library."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("cv2", "numpy", "onnxruntime", "tensorflow", "ai_edge_litert", "rich.progress")
+TRAINING = (
+    "tensorflow",
+    "keras",
+    "onnx",
+    "tf2onnx",
+    "matplotlib",
+    "sklearn",
+    "torch",
+    "PIL",
+    "edgeclf.train",
+    "edgeclf.export",
+    "edgeclf.benchmarks",
+)
+
+
+@pytest.mark.parametrize("module", ["edgeclf.runtime", "edgeclf.runtime.cli", "edgeclf.runtime.console"])
+def test_import_of_the_command_brings_nothing_heavy(module: str, fresh_python: Callable[..., str]) -> None:
+    printed = fresh_python(f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])")
+
+    assert printed == "[]\n"
+
+
+def test_help_brings_nothing_heavy(fresh_python: Callable[..., str]) -> None:
+    printed = fresh_python(
+        "import sys; from edgeclf.runtime.cli import main\n"
+        "sys.argv = ['clf-run', '--help']\n"
+        "try: main()\n"
+        f"except SystemExit: print([name for name in {HEAVY[:-1]} if name in sys.modules])"
+    )
+
+    assert "--source" in printed
+    assert printed.endswith("\n[]\n")
+
+
+@pytest.mark.parametrize(
+    ("artefact", "other_engine"), [("model.onnx", "ai_edge_litert"), ("model.int8.tflite", "onnxruntime")]
+)
+def test_classifying_brings_one_engine_and_nothing_of_training(
+    artefact: str, other_engine: str, run_folder: Path, pictures: Path, fresh_python: Callable[..., str]
+) -> None:
+    printed = fresh_python(
+        "import sys; from edgeclf.runtime import Classifier, classify, open_source\n"
+        "outcomes = list(classify(open_source(sys.argv[2]), Classifier.open(sys.argv[1]), workers=2))\n"
+        f"print(len(outcomes), [name for name in {(*TRAINING, other_engine)} if name in sys.modules])",
+        run_folder / artefact,
+        pictures,
+    )
+
+    assert printed == "60 []\n"
+
+
+def test_every_public_name_can_be_imported(fresh_python: Callable[..., str]) -> None:
+    printed = fresh_python(
+        "import edgeclf.runtime as runtime\nprint(all(getattr(runtime, name) for name in runtime.__all__))"
+    )
+
+    assert printed == "True\n"
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    import edgeclf.runtime
+
+    with pytest.raises(AttributeError, match="has no attribute 'Classifer'"):
+        edgeclf.runtime.Classifer  # noqa: B018

@@ -1,0 +1,135 @@
+"""The pipeline: one outcome a frame, in order, its own, however many workers and however large the batch."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeclf.runtime import Classifier, Outcome, Prediction, classify, open_source
+from edgeclf.runtime.frames.sources import Frame
+from edgeclf.runtime.model.prediction import Failure
+from edgeclf.runtime.pipeline import ordered_map
+
+BAD = {"empty": b"", "not_an_image": b"text", "truncated": b"\x89PNG\r\n\x1a\n", "corrupt": b"\xff\xd8\xff\xda" + bytes(40)}
+
+
+@pytest.fixture(scope="session")
+def mixture(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Frame]:
+    """Discs, squares and bad files in turn, 41 of them: the good ones by path, the bad ones by path and missing."""
+    folder = tmp_path_factory.mktemp("mixture")
+    for reason, content in BAD.items():
+        (folder / reason).write_bytes(content)
+    discs, squares = (sorted((pictures / label).iterdir())[:10] for label in ("disc", "square"))
+    bad = [folder / reason for reason in (*BAD, "not_found")] * 4
+    turns = [path for turn in zip(bad, discs * 2, bad[::-1], squares * 2, strict=False) for path in turn]
+    return [Frame(f"{number}:{path.parent.name}:{path.name}", str(path)) for number, path in enumerate(turns[:41])]
+
+
+def told(outcome: Outcome) -> tuple[str, str]:
+    """The name, and the label or the reason."""
+    result = outcome.result
+    return outcome.name, result.reason.value if isinstance(result, Failure) else result.label
+
+
+def expected(frame: Frame) -> tuple[str, str]:
+    """As `told`, from the name alone: good pictures lie in their class, bad files are named for their reason."""
+    _, folder, name = frame.name.split(":")
+    return frame.name, folder if folder in ("disc", "square") else name
+
+
+@pytest.mark.parametrize("batch", range(1, 6), ids=lambda size: f"batch-{size}")
+@pytest.mark.parametrize("workers", range(1, 5), ids=lambda count: f"workers-{count}")
+def test_every_frame_gets_its_own_outcome_in_order(
+    workers: int, batch: int, mixture: list[Frame], classifier: Classifier
+) -> None:
+    outcomes = classify(mixture, classifier, workers=workers, batch=batch)
+
+    assert [told(outcome) for outcome in outcomes] == [expected(frame) for frame in mixture]
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_probabilities_are_those_of_the_picture_alone(batch: int, mixture: list[Frame], classifier: Classifier) -> None:
+    good = [frame for frame in mixture if ":disc:" in frame.name or ":square:" in frame.name]
+    alone = [classifier.predict(frame.picture).probabilities for frame in good]
+
+    outcomes = classify(mixture, classifier, workers=3, batch=batch)
+
+    among_bad = [outcome.result.probabilities for outcome in outcomes if isinstance(outcome.result, Prediction)]
+    np.testing.assert_allclose(among_bad, alone, atol=1e-6)
+
+
+def test_batch_of_only_bad_pictures_is_all_failures(classifier: Classifier) -> None:
+    outcomes = list(classify([Frame(str(number), b"") for number in range(7)], classifier, workers=2, batch=3))
+
+    assert [told(outcome) for outcome in outcomes] == [(str(number), "empty") for number in range(7)]
+
+
+def test_no_frames_give_no_outcomes(classifier: Classifier) -> None:
+    assert list(classify([], classifier)) == []
+
+
+def test_picture_that_vanishes_before_its_turn_is_a_failure(classifier: Classifier, png: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png)
+    (tmp_path / "b.png").write_bytes(png)
+    frames = list(open_source(str(tmp_path)))
+    (tmp_path / "a.png").unlink()
+
+    first, second = classify(frames, classifier, workers=2)
+
+    assert told(first) == (f"{tmp_path}/a.png", "not_found")
+    assert isinstance(second.result, Prediction)
+
+
+def test_frames_are_drawn_only_as_outcomes_are_taken(classifier: Classifier, png: bytes) -> None:
+    drawn: list[int] = []
+
+    def endless() -> Iterator[Frame]:
+        while True:
+            drawn.append(len(drawn))
+            yield Frame(str(len(drawn)), png)
+
+    outcomes = classify(endless(), classifier, workers=2, batch=3)
+    next(outcomes)
+    outcomes.close()  # type: ignore[attr-defined]
+
+    assert len(drawn) <= 2 * 3 * 10
+
+
+def test_error_in_the_source_ends_the_run_after_the_frames_before_it(classifier: Classifier, png: bytes) -> None:
+    def failing() -> Iterator[Frame]:
+        yield Frame("a", png)
+        raise RuntimeError("the disk is gone")
+
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        list(classify(failing(), classifier, workers=2))
+
+
+def test_error_in_a_worker_reaches_the_caller() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(ordered_map(lambda number: 1 // number, [1, 0, 1], workers=2))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_ordered_map_keeps_the_order(workers: int) -> None:
+    assert list(ordered_map(lambda number: number * number, range(100), workers)) == [n * n for n in range(100)]
+
+
+def test_threads_are_gone_when_the_run_is_dropped() -> None:
+    before = threading.active_count()
+    results = ordered_map(lambda number: number, range(1000), workers=4)
+    next(results)
+
+    results.close()  # type: ignore[attr-defined]
+
+    assert threading.active_count() == before
+
+
+def test_opencv_gets_its_threads_back() -> None:
+    before = cv2.getNumThreads()
+
+    list(ordered_map(lambda number: number, range(10), workers=2))
+
+    assert cv2.getNumThreads() == before
