@@ -33,6 +33,9 @@ def publish_all(files: list[Path], folder: Path) -> None:
     Digests of files that this export did not make are kept as long as the files are there.
     """
     sums = folder / SUMS_NAME
+    for path in files:
+        if (folder / path.name).is_dir():
+            raise OutputError(f"cannot publish {folder / path.name}: a folder has that name")
     digests = {name: digest for name, digest in _existing(sums).items() if (folder / name).is_file()}
     digests |= {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     # First the old entries go: a crash between the renames must not leave a digest that speaks of another file.

@@ -30,19 +30,19 @@ def open_keras(path: Path) -> KerasModel:
         raise ModelError(f"{path} does not exist or is no file; clf-export takes the model.keras of a training run")
     if not zipfile.is_zipfile(path):
         raise ModelError(f"{path} is damaged or no .keras file; train again, or copy it again")
-    card_text = read_zip_card(path)
-    if card_text is None:
-        raise ModelError(
-            f"{path} carries no model card, so its classes and picture size are unknown; train it with clf-train"
-        )
+    try:
+        card_text = read_zip_card(path)
+        card = ModelCard.from_json(card_text) if card_text is not None else None
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    if card is None:
+        cause = "carries no model card, so its classes and picture size are unknown"
+        raise ModelError(f"{path} {cause}; train it with clf-train")
     try:
         network = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises anything from KeyError to TypeError for a file that is not its own
         raise ModelError(f"{path} cannot be loaded by Keras {keras.__version__} ({first_line(error)})") from None
-    try:
-        return KerasModel(path, network, ModelCard.from_json(card_text))
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
+    return KerasModel(path, network, card)
 
 
 def freeze(model: KerasModel, input_type: tf.DType) -> tf.types.experimental.ConcreteFunction:

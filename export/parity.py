@@ -1,5 +1,6 @@
 """The gate: an artefact answers as the trained model does, on real pictures, through the runtime's own backend."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -138,4 +139,4 @@ def allowed_loss(keras_correct: int, max_drop: float) -> int:
 
     Below 1 / max_drop right answers the gate is therefore coarser than its limit, and the export says so.
     """
-    return max(1, int(keras_correct * max_drop)) if max_drop > 0 else 0
+    return max(1, math.floor(keras_correct * max_drop + 1e-9)) if max_drop > 0 else 0

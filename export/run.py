@@ -70,7 +70,7 @@ def choose_targets(formats: tuple[str, ...], precisions: tuple[str, ...]) -> tup
         if target.format in (formats or (target.format,))
         and (target.precision in precisions if precisions else (target.format, target.precision) in DEFAULTS)
     )
-    for asked, made in ((formats, {t.format for t in chosen}), (precisions, {t.precision for t in chosen})):
+    for asked, made in ((precisions, {t.precision for t in chosen}), (formats, {t.format for t in chosen})):
         for name in asked:
             if name not in made:
                 raise OptionError(

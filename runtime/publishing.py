@@ -66,7 +66,7 @@ def make_folder(path: Path) -> None:
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """The sentence for a write that failed."""
-    return OutputError(f"cannot write {path}: {error.strerror}; free some space or choose another place with -o")
+    return OutputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place with -o")
 
 
 def _claim(file: BinaryIO, path: Path) -> None:

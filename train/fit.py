@@ -64,14 +64,17 @@ def fit(recipe: Recipe, classes: int, train: Arrays, val: Arrays, history: Path)
     trainee.compile(keras.optimizers.Adam(schedule), loss, metrics=["accuracy"], jit_compile=False)
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience, restore_best_weights=True)
     with Progress("training", recipe.epochs, "epochs") as progress:
+        report = _Report(progress)
         log = trainee.fit(
             Batches(train, recipe.batch, recipe.seed),
             validation_data=Batches(val, recipe.batch, None),
             epochs=recipe.epochs,
             shuffle=False,  # Batches shuffles pictures; fit would shuffle whole batches
             verbose=0,
-            callbacks=[stopping, keras.callbacks.CSVLogger(str(history)), _Report(progress)],
+            callbacks=[stopping, keras.callbacks.CSVLogger(str(history)), report],
         )
+    if report.problem:
+        raise DatasetError(report.problem)
     losses = log.history["val_loss"]
     return Trained(network, int(np.argmin(losses)) + 1, len(losses))
 
@@ -105,9 +108,13 @@ class _Report(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, progress: Progress) -> None:
         super().__init__()
         self._progress = progress
+        self.problem = ""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         if not math.isfinite(logs["loss"] + logs["val_loss"]):
-            raise DatasetError(f"the loss became infinite or NaN in epoch {epoch + 1}; try a lower --learning-rate")
+            # An exception here would leave history.csv open: Keras closes it only at a regular end.
+            self.problem = f"the loss became infinite or NaN in epoch {epoch + 1}; try a lower --learning-rate"
+            self.model.stop_training = True
+            return
         detail = f"accuracy {logs['accuracy']:.3f}, validation {logs['val_accuracy']:.3f}"
         self._progress.advance(1, detail)

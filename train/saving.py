@@ -13,7 +13,7 @@ from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard
-from edgeclf.runtime.publishing import publish_bytes
+from edgeclf.runtime.publishing import cannot_write, publish_bytes
 from edgeclf.train.arrays import Arrays
 
 SAMPLES_BYTES = 4_000_000
@@ -43,15 +43,19 @@ def pick_samples(arrays: Arrays, seed: int = 0) -> Arrays:
 
 def save(network: keras.Model, card: ModelCard, samples: dict[str, Arrays], path: Path) -> None:
     """Write a `.keras` file that Keras itself loads as ever; the extra members lie under `edgeclf/`."""
-    with tempfile.TemporaryDirectory() as folder:
-        unpublished = Path(folder) / "model.keras"
-        network.save(unpublished)
-        with zipfile.ZipFile(unpublished, "a") as archive:
-            archive.writestr(CARD_MEMBER, card.to_json(), zipfile.ZIP_DEFLATED)
-            for name, chosen in samples.items():
-                for number, (image, label) in enumerate(zip(chosen.images, chosen.labels, strict=True)):
-                    archive.writestr(f"{SAMPLES_FOLDER}/{name}/{number:04}-{label}.png", _encode(image))
-        publish_bytes(path, unpublished.read_bytes())
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            unpublished = Path(folder) / "model.keras"
+            network.save(unpublished)
+            with zipfile.ZipFile(unpublished, "a") as archive:
+                archive.writestr(CARD_MEMBER, card.to_json(), zipfile.ZIP_DEFLATED)
+                for name, chosen in samples.items():
+                    for number, (image, label) in enumerate(zip(chosen.images, chosen.labels, strict=True)):
+                        archive.writestr(f"{SAMPLES_FOLDER}/{name}/{number:04}-{label}.png", _encode(image))
+            data = unpublished.read_bytes()
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    publish_bytes(path, data)
 
 
 def read_samples(path: Path, name: str, preprocess: Preprocess) -> Arrays:

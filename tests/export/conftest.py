@@ -1,0 +1,91 @@
+"""Models without training, copies of the trained one, and `clf-export` in this process, which has TensorFlow already."""
+
+import resource
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.model.card import ModelCard
+from edgeclf.train.architectures import ConvNet, head_for
+from edgeclf.train.arrays import Arrays
+from edgeclf.train.evaluation import probabilities
+from edgeclf.train.saving import save
+
+MakeModel = Callable[..., Path]
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def trained(run_folder: Path, tmp_path: Path) -> Path:
+    """The trained model alone in a folder of its own, with no `split.csv` and no artefact beside it."""
+    (tmp_path / "alone").mkdir()
+    return Path(shutil.copy(run_folder / "model.keras", tmp_path / "alone" / "model.keras"))
+
+
+@pytest.fixture(scope="session")
+def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
+    """`make_model((24, 40), 3, classes=4)`: a network as it was born, which still answers each picture in its own way.
+
+    Its samples are labelled with its own answers, so the original is always right and an export can only do worse.
+    """
+
+    def make(
+        size_hw: tuple[int, int],
+        channels: int = 3,
+        classes: int = 2,
+        brightest: int = 255,
+        kinds: tuple[str, ...] = ("calibration", "verification"),
+    ) -> Path:
+        rng = np.random.default_rng(channels + classes)
+        shape = (*size_hw, channels)
+        network = ConvNet((8, 8), dense=(8,), dropout=0.9).build(shape, classes)
+        # Statistics as after a training: the ones at birth (0 and 1) would be the same in training mode on noise.
+        network.set_weights([weight + rng.normal(0.1, 0.1, weight.shape) ** 2 for weight in network.get_weights()])
+        samples = {}
+        for kind in kinds:
+            levels = rng.uniform(0, brightest, (40, 1, 1, channels))  # every picture has a tint of its own
+            images = rng.uniform(0, levels, (40, *shape)).astype(np.uint8)
+            samples[kind] = Arrays(images, probabilities(network, images).argmax(axis=1))
+        names = tuple("abcdefghij"[:classes])
+        path = tmp_path_factory.mktemp("untrained") / "model.keras"
+        save(network, ModelCard(names, Preprocess(size_hw, channels), head_for(classes)), samples, path)  # type: ignore[arg-type]
+        return path
+
+    return make
+
+
+@pytest.fixture
+def clf_export(monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
+    """`clf_export("model.keras", "-o", ...)` in this process."""
+    from edgeclf.export.cli import app
+
+    def invoke(*arguments: object) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("EDGECLF_VERBOSE", "1")  # leaves this process's stderr where pytest wants it
+    yield invoke
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def full_disk() -> Callable[[int], AbstractContextManager[None]]:
+    """`with full_disk(1000):` no file of this process grows beyond 1000 bytes."""
+
+    @contextmanager
+    def limit(size_bytes: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit

@@ -1,0 +1,116 @@
+"""Files on their way to the user: all of them or none, with digests that anybody can check."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edgeclf.export.artifacts import publish_all, workshop
+from edgeclf.runtime.errors import ModelError, OutputError
+from edgeclf.runtime.model.digest import check_digest
+from edgeclf.runtime.publishing import publish_bytes
+
+
+def publish(folder: Path, files: dict[str, bytes]) -> None:
+    with workshop(folder) as hidden:
+        for name, data in files.items():
+            publish_bytes(hidden / name, data)
+        publish_all([hidden / name for name in files], folder)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def sha256sum(folder: Path) -> subprocess.CompletedProcess[str]:
+    line = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_sha256sum_accepts_the_digests(run_folder: Path) -> None:
+    done = sha256sum(run_folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(done.stdout.splitlines()) == [
+        "model.dynamic.tflite: OK",
+        "model.fp16.tflite: OK",
+        "model.fp32.tflite: OK",
+        "model.int8.tflite: OK",
+        "model.onnx: OK",
+        "model.parity.json: OK",
+    ]
+
+
+@pytest.mark.parametrize("name", ["mo del.onnx", "naïve 猫.onnx", "back\\slash.onnx", "two\nlines.onnx"], ids=ascii)
+def test_sha256sum_accepts_any_file_name(tmp_path: Path, name: str) -> None:
+    publish(tmp_path, {name: b"model"})
+    done = sha256sum(tmp_path)
+    assert (done.returncode, done.stderr, done.stdout.count(": OK\n")) == (0, "", 1)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "back\\slash.onnx", "two\nlines.onnx", "caf\udce9.onnx"], ids=ascii)
+def test_the_runtime_finds_a_flipped_bit_under_any_file_name(tmp_path: Path, name: str) -> None:
+    publish(tmp_path, {name: b"model"})
+    check_digest(tmp_path / name, b"model")
+    with pytest.raises(ModelError, match="is not the file that SHA256SUMS beside it describes"):
+        check_digest(tmp_path / name, b"modem")
+
+
+def test_files_arrive_whole_under_their_names(tmp_path: Path) -> None:
+    publish(tmp_path / "new" / "folder", {"a.onnx": b"first", "b.tflite": b"second"})
+    assert contents(tmp_path / "new" / "folder").keys() == {"a.onnx", "b.tflite", "SHA256SUMS"}
+    assert (tmp_path / "new" / "folder" / "b.tflite").read_bytes() == b"second"
+
+
+def test_digests_of_other_files_are_kept(tmp_path: Path) -> None:
+    publish(tmp_path, {"earlier.onnx": b"first"})
+    publish(tmp_path, {"later.onnx": b"second"})
+    assert sha256sum(tmp_path).stdout == "earlier.onnx: OK\nlater.onnx: OK\n"
+
+
+def test_digests_of_files_that_are_gone_are_dropped(tmp_path: Path) -> None:
+    publish(tmp_path, {"earlier.onnx": b"first"})
+    (tmp_path / "earlier.onnx").unlink()
+    publish(tmp_path, {"later.onnx": b"second"})
+    assert sha256sum(tmp_path).stdout == "later.onnx: OK\n"
+
+
+def test_a_file_published_anew_has_its_new_digest(tmp_path: Path) -> None:
+    publish(tmp_path, {"model.onnx": b"first"})
+    publish(tmp_path, {"model.onnx": b"second"})
+    assert sha256sum(tmp_path).stdout == "model.onnx: OK\n"
+
+
+def test_the_workshop_is_hidden_and_gone_afterwards(tmp_path: Path) -> None:
+    with workshop(tmp_path) as hidden:
+        assert hidden.parent == tmp_path
+        assert hidden.name.startswith(".")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_the_workshop_is_gone_after_an_exception(tmp_path: Path, error: type[BaseException]) -> None:
+    def work() -> None:
+        with workshop(tmp_path) as hidden:
+            publish_bytes(hidden / "model.onnx", b"half")
+            raise error
+
+    with pytest.raises(error):
+        work()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_place_of_the_folder_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"cannot write .*file/export: Not a directory"):
+        publish(tmp_path / "file" / "export", {"model.onnx": b"model"})
+
+
+@pytest.mark.parametrize("blocked", ["a.onnx", "b.tflite", "SHA256SUMS"])
+def test_a_name_that_is_taken_by_a_folder_stops_all_of_them(tmp_path: Path, blocked: str) -> None:
+    publish(tmp_path, {"a.onnx": b"earlier"} if blocked != "a.onnx" else {"b.tflite": b"earlier"})
+    (tmp_path / "SHA256SUMS").unlink()
+    (tmp_path / blocked).mkdir()
+    before = contents(tmp_path)
+    with pytest.raises(OutputError, match=r"cannot (publish|write)"):
+        publish(tmp_path, {"a.onnx": b"later", "b.tflite": b"later"})
+    assert {name: data for name, data in contents(tmp_path).items() if name != "SHA256SUMS"} == before

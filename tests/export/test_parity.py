@@ -1,0 +1,237 @@
+"""The gate, asked about one artefact at a time: what it lets through and what it does not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from edgeclf.export.keras_model import KerasModel, open_keras
+from edgeclf.export.parity import Limits, Parity, allowed_loss, check
+from edgeclf.export.to_onnx import to_onnx
+from edgeclf.export.to_tflite import to_tflite
+from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.train.arrays import Arrays
+from edgeclf.train.evaluation import probabilities
+from edgeclf.train.saving import read_samples
+
+Convert = Callable[[KerasModel], bytes]
+FORMATS: dict[str, Convert] = {".onnx": to_onnx, ".tflite": lambda model: to_tflite(model, "fp32")}
+
+
+@pytest.fixture(scope="module")
+def model(make_model: Callable[..., Path]) -> KerasModel:
+    return open_keras(make_model((16, 16), 3, 3))
+
+
+@pytest.fixture(scope="module")
+def evidence(model: KerasModel) -> Arrays:
+    return read_samples(model.path, "verification", model.card.preprocess)
+
+
+@pytest.fixture(scope="module")
+def reference(model: KerasModel, evidence: Arrays) -> NDArray[np.float32]:
+    return probabilities(model.network, evidence.images)
+
+
+@pytest.fixture
+def check_network(
+    model: KerasModel, evidence: Arrays, reference: NDArray[np.float32], tmp_path: Path
+) -> Callable[[Callable[[tf.Tensor], tf.Tensor], str], Parity]:
+    """Export what a function makes of pictures in place of the network, and ask the gate about that."""
+
+    def run(function: Callable[[tf.Tensor], tf.Tensor], suffix: str) -> Parity:
+        path = tmp_path / f"model{suffix}"
+        path.write_bytes(FORMATS[suffix](replace(model, network=lambda image, training: function(image))))
+        return check(path, path.name, "fp32", evidence, reference, Limits())
+
+    return run
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_faithful_artefact_passes(
+    model: KerasModel, check_network: Callable[..., Parity], evidence: Arrays, suffix: str
+) -> None:
+    parity = check_network(lambda image: model.network(image, training=False), suffix)
+    assert parity.misses == ()
+    assert (parity.agreement, parity.accuracy, parity.pictures) == (1.0, 1.0, len(evidence))
+    assert parity.max_difference < 1e-5
+
+
+def _nudge(weights: list[NDArray[np.float32]], rng: np.random.Generator) -> list[NDArray[np.float32]]:
+    return [weight * rng.uniform(0.97, 1.03, weight.shape) for weight in weights]
+
+
+@pytest.fixture(scope="module")
+def sabotages(model: KerasModel) -> dict[str, Callable[[tf.Tensor], tf.Tensor]]:
+    """The network, wrong in one way each."""
+    network = model.network
+    nudged = tf.keras.models.clone_model(network)
+    nudged.set_weights(_nudge(network.get_weights(), np.random.default_rng(0)))
+
+    def first_of_batch(image: tf.Tensor) -> tf.Tensor:
+        return tf.repeat(network(image, training=False)[:1], tf.shape(image)[0], axis=0)
+
+    return {
+        "blue for red": lambda image: network(image[..., ::-1], training=False),
+        "scaled twice": lambda image: network(image / 255, training=False),
+        "never scaled": lambda image: network(image * 255, training=False),
+        "signed levels": lambda image: network(image / 127.5 - 1, training=False),
+        "classes swapped": lambda image: tf.gather(network(image, training=False), [1, 0, 2], axis=1),
+        "weights nudged": lambda image: nudged(image, training=False),
+        "first of the batch": first_of_batch,
+        "no probabilities": lambda image: network(image, training=False) * float("nan"),
+        "one class too few": lambda image: network(image, training=False)[:, :2],
+    }
+
+
+SABOTAGES = (
+    "blue for red",
+    "scaled twice",
+    "never scaled",
+    "signed levels",
+    "classes swapped",
+    "weights nudged",
+    "first of the batch",
+    "no probabilities",
+    "one class too few",
+)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("sabotage", SABOTAGES)
+def test_a_sabotaged_artefact_is_missed(
+    check_network: Callable[..., Parity],
+    sabotages: dict[str, Callable[[tf.Tensor], tf.Tensor]],
+    sabotage: str,
+    suffix: str,
+) -> None:
+    assert check_network(sabotages[sabotage], suffix).misses
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_an_answer_that_depends_on_the_batch_is_named_as_such(
+    check_network: Callable[..., Parity], sabotages: dict[str, Callable[[tf.Tensor], tf.Tensor]], suffix: str
+) -> None:
+    misses = check_network(sabotages["first of the batch"], suffix).misses
+    assert misses == (f"model{suffix} gives other answers in batches of 1 than in batches of 32",)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_batch_axis_frozen_inside_is_a_miss_and_no_crash(
+    model: KerasModel, check_network: Callable[..., Parity], suffix: str
+) -> None:
+    frozen = check_network(lambda image: model.network(tf.reshape(image, (1, 16, 16, 3)), training=False), suffix)
+    assert frozen.misses
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("content", [b"", b"no model", b"\0" * 3000], ids=["empty", "text", "zeros"])
+def test_what_cannot_be_opened_is_a_miss_and_no_crash(
+    evidence: Arrays, reference: NDArray[np.float32], tmp_path: Path, content: bytes, suffix: str
+) -> None:
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(content)
+    parity = check(path, path.name, "fp32", evidence, reference, Limits())
+    assert len(parity.misses) == 1
+    assert str(tmp_path) not in parity.misses[0]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_a_truncated_artefact_is_a_miss_and_no_crash(
+    model: KerasModel, evidence: Arrays, reference: NDArray[np.float32], tmp_path: Path, share: float, suffix: str
+) -> None:
+    path = tmp_path / f"model{suffix}"
+    data = FORMATS[suffix](model)
+    path.write_bytes(data[: int(len(data) * share)])
+    assert check(path, path.name, "fp32", evidence, reference, Limits()).misses
+
+
+@pytest.fixture
+def check_losses(onnx_model: Path) -> Callable[[int, Limits], Parity]:
+    """A hundred pictures that the reference has all right, and of which the artefact gets `lost` wrong."""
+
+    def run(lost: int, limits: Limits) -> Parity:
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 256, (100, 32, 32, 3), dtype=np.uint8)
+        answers = Classifier.open(onnx_model).probabilities(images)
+        labels = answers.argmax(axis=1)
+        labels[:lost] = 1 - labels[:lost]
+        return check(onnx_model, "model", "int8", Arrays(images, labels), np.eye(2, dtype=np.float32)[labels], limits)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("lost", "max_drop", "passes"),
+    [
+        (0, 0.0, True),
+        (1, 0.0, False),
+        (1, 0.01, True),
+        (2, 0.01, False),
+        (2, 0.02, True),
+        (3, 0.02, False),
+    ],
+)
+def test_accuracy_may_drop_by_the_limit_and_no_further(
+    check_losses: Callable[[int, Limits], Parity], lost: int, max_drop: float, passes: bool
+) -> None:
+    parity = check_losses(lost, Limits(max_drop=max_drop))
+    assert (parity.keras_correct, parity.correct, parity.misses == ()) == (100, 100 - lost, passes)
+
+
+def test_a_drop_beyond_the_limit_is_told_in_pictures(check_losses: Callable[[int, Limits], Parity]) -> None:
+    assert "it gets 95 of 100 right where Keras gets 100; the limit is a loss of 1.00%" in check_losses(5, Limits()).misses
+
+
+@pytest.mark.parametrize(("changed", "misses"), [(1, 0), (3, 0), (4, 1)])
+def test_a_reduced_artefact_may_change_few_clear_answers_even_for_the_better(
+    onnx_model: Path, changed: int, misses: int
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3), dtype=np.uint8)
+    labels = Classifier.open(onnx_model).probabilities(images).argmax(axis=1)
+    reference = np.eye(2, dtype=np.float32)[labels]
+    reference[:changed] = reference[:changed, ::-1]  # wrong where the artefact is right
+    parity = check(onnx_model, "model", "int8", Arrays(images, labels), reference, Limits(max_drop=0))
+    assert (parity.clear, parity.clear_agreed, len(parity.misses)) == (100, 100 - changed, misses)
+
+
+@pytest.mark.parametrize(
+    ("correct", "max_drop", "allowed"),
+    [(1000, 0.01, 10), (199, 0.01, 1), (99, 0.01, 1), (0, 0.01, 1), (1000, 0.0, 0), (1000, 1.0, 1000), (100, 0.29, 29)],
+)
+def test_the_allowed_loss_is_a_share_of_the_right_answers(correct: int, max_drop: float, allowed: int) -> None:
+    assert allowed_loss(correct, max_drop) == allowed
+
+
+@pytest.mark.parametrize(("atol", "passes"), [(1e-9, False), (1e-4, True)])
+def test_the_limit_on_probabilities_can_be_set(
+    evidence: Arrays, model: KerasModel, reference: NDArray[np.float32], tmp_path: Path, atol: float, passes: bool
+) -> None:
+    (tmp_path / "model.onnx").write_bytes(to_onnx(model))
+    shifted = reference + np.float32(1e-6)
+    parity = check(tmp_path / "model.onnx", "model", "fp32", evidence, shifted, Limits(atol=atol))
+    assert (parity.misses == ()) is passes
+
+
+def test_a_tie_may_be_answered_either_way_but_a_clear_case_may_not(
+    evidence: Arrays, model: KerasModel, reference: NDArray[np.float32], tmp_path: Path
+) -> None:
+    (tmp_path / "model.onnx").write_bytes(to_onnx(model))
+    certain = np.eye(3, dtype=np.float32)[reference.argmax(axis=1)]
+    clear, tied = certain.copy(), certain.copy()
+    clear[0] = np.roll(certain[0], 1)  # another answer by far
+    tied[0] = (1 - certain[0] + 1e-4 * clear[0]) / 2  # another answer by a hair
+    parities = [check(tmp_path / "model.onnx", "model", "int8", evidence, expected, Limits()) for expected in (clear, tied)]
+    assert [(parity.clear, parity.clear_agreed) for parity in parities] == [(40, 39), (39, 39)]
+
+
+def test_the_report_is_plain_values(check_losses: Callable[[int, Limits], Parity], onnx_model: Path) -> None:
+    report = check_losses(3, Limits()).to_json()
+    assert report["bytes"] == onnx_model.stat().st_size
+    assert (report["pictures"], report["keras_accuracy"], report["accuracy"]) == (100, 1.0, 0.97)
+    assert (report["agreement"], report["passed"], len(report["misses"])) == (0.97, False, 1)

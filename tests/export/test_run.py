@@ -1,0 +1,243 @@
+"""The whole road: train, export, open, label; and an export that is published in full or not at all."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from edgeclf.export.calibration import Evidence
+from edgeclf.export.keras_model import KerasModel
+from edgeclf.export.parity import Limits
+from edgeclf.export.run import TARGETS, Target, choose_targets, export
+from edgeclf.runtime.errors import DatasetError, GateError, OptionError
+from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.train.architectures import ConvNet
+from edgeclf.train.fit import Recipe
+from edgeclf.train.run import train
+
+ONNX, FP32, FP16, DYNAMIC, INT8 = TARGETS
+DRAWERS: dict[str, Callable[[NDArray[np.uint8]], None]] = {
+    "red": lambda picture: picture.__setitem__((slice(6, 18), slice(8, 30), 0), 240),
+    "green": lambda picture: picture.__setitem__((slice(6, 18), slice(8, 30), 1), 240),
+    "blue": lambda picture: picture.__setitem__((slice(6, 18), slice(8, 30), 2), 240),
+    "dark": lambda picture: None,
+    "bright": lambda picture: picture.__setitem__((slice(6, 18), slice(8, 30)), 230),
+}
+
+
+def encode(label: str, seed: int) -> bytes:
+    """A patch in the class's own colour on noise, 24 x 40, as PNG."""
+    picture = np.random.default_rng(seed).integers(0, 90, (24, 40, 3), dtype=np.uint8)
+    DRAWERS[label](picture)
+    return bytes(cv2.imencode(".png", picture[..., ::-1])[1])
+
+
+def published(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+Road = tuple[Path, tuple[str, ...]]
+ROADS = {
+    "three classes, not square": (("red", "green", "blue"), Preprocess((24, 40))),
+    "two classes, grey": (("dark", "bright"), Preprocess((16, 16), 1)),
+}
+
+
+@pytest.fixture(scope="module", params=ROADS.values(), ids=ROADS)
+def road(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Road:
+    """A run folder with ONNX and INT8, trained on 16 pictures a class; and the classes."""
+    labels, preprocess = request.param
+    data = tmp_path_factory.mktemp("road")
+    for label in labels:
+        (data / label).mkdir()
+        for number in range(16):
+            (data / label / f"{number}.png").write_bytes(encode(label, number))
+    recipe = Recipe(ConvNet((8,), dropout=0.2), epochs=15, batch=8, learning_rate=0.03)
+    run = train(data, tmp_path_factory.mktemp("run"), preprocess, recipe)
+    result = export(run.model, run.model.parent, choose_targets((), ()), Limits())
+    assert result.passed, result.parities
+    return run.model.parent, labels
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.int8.tflite"])
+def test_a_folder_of_pictures_becomes_a_classifier_that_is_right(road: Road, name: str) -> None:
+    folder, labels = road
+    classifier = Classifier.open(folder / name)
+    unseen = [encode(label, seed) for seed in range(100, 110) for label in labels]
+    assert [prediction.label for prediction in classifier.predict_batch(unseen)] == list(labels) * 10
+
+
+def test_the_default_is_onnx_and_int8(road: Road) -> None:
+    folder, _ = road
+    names = {path.name for path in folder.iterdir()} - {"metrics.json", "history.csv", "split.csv"}
+    assert names == {"model.keras", "model.onnx", "model.int8.tflite", "model.parity.json", "SHA256SUMS"}
+
+
+@pytest.mark.parametrize(
+    ("formats", "precisions", "expected"),
+    [
+        ((), (), (ONNX, INT8)),
+        (("onnx",), (), (ONNX,)),
+        (("tflite",), (), (INT8,)),
+        ((), ("fp32",), (ONNX, FP32)),
+        ((), ("int8", "fp16"), (FP16, INT8)),
+        (("tflite",), ("fp32",), (FP32,)),
+        (("onnx", "tflite"), ("fp32", "dynamic"), (ONNX, FP32, DYNAMIC)),
+    ],
+    ids=str,
+)
+def test_targets_are_every_known_combination(
+    formats: tuple[str, ...], precisions: tuple[str, ...], expected: tuple[Target, ...]
+) -> None:
+    assert choose_targets(formats, precisions) == expected
+
+
+@pytest.mark.parametrize(
+    ("formats", "precisions", "sentence"),
+    [
+        (("coreml",), (), "there is no 'coreml' to export; choose from onnx, tflite"),
+        ((), ("int4",), "there is no 'int4' to export; choose from dynamic, fp16, fp32, int8"),
+        (("onnx",), ("int8",), "nothing asked for comes in"),
+    ],
+    ids=str,
+)
+def test_targets_that_do_not_exist_are_refused(formats: tuple[str, ...], precisions: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        choose_targets(formats, precisions)
+
+
+def test_the_report_says_what_was_verified_on_what(run_folder: Path) -> None:
+    report = json.loads((run_folder / "model.parity.json").read_text())
+    assert report["verified_on"] == f"the validation part in {run_folder / 'split.csv'}"
+    assert report["limits"] == {"atol": 1e-4, "margin": 1e-3, "max_drop": 0.01}
+    assert {item["file"]: (item["precision"], item["pictures"], item["passed"]) for item in report["artifacts"]} == {
+        "model.onnx": ("fp32", 6, True),
+        "model.fp32.tflite": ("fp32", 6, True),
+        "model.fp16.tflite": ("fp16", 6, True),
+        "model.dynamic.tflite": ("dynamic", 6, True),
+        "model.int8.tflite": ("int8", 6, True),
+    }
+
+
+def test_artefacts_are_named_after_the_model_and_go_to_any_folder(trained: Path, tmp_path: Path) -> None:
+    result = export(trained.rename(trained.with_name("cells.v2.keras")), tmp_path / "a" / "b", (ONNX,), Limits())
+    assert result.published == (tmp_path / "a" / "b" / "cells.v2.onnx",)
+    assert {path.name for path in (tmp_path / "a" / "b").iterdir()} == {
+        "cells.v2.onnx",
+        "cells.v2.parity.json",
+        "SHA256SUMS",
+    }
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.keras", "two\nlines.keras", "[bold]=1+1.keras"], ids=ascii)
+def test_a_model_of_any_name_is_exported(trained: Path, tmp_path: Path, name: str) -> None:
+    result = export(trained.rename(trained.with_name(name)), tmp_path / "edge", (ONNX, FP32), Limits())
+    assert [Classifier.open(path).card.classes for path in result.published] == [("disc", "square")] * 2
+
+
+def _wrap(target: Target, change: Callable[[KerasModel], Callable[[tf.Tensor], tf.Tensor]]) -> Target:
+    """The target, made from something else than the network."""
+
+    def convert(model: KerasModel, evidence: Evidence) -> bytes:
+        changed = change(model)
+        return target.convert(replace(model, network=lambda image, training: changed(image)), evidence)
+
+    return replace(target, convert=convert)
+
+
+def swap_classes(target: Target) -> Target:
+    return _wrap(target, lambda model: lambda image: 1 - model.network(image, training=False))
+
+
+def forget_scaling(target: Target) -> Target:
+    return _wrap(target, lambda model: lambda image: model.network(image * 255, training=False))
+
+
+def mix_up_colours(target: Target) -> Target:
+    return _wrap(target, lambda model: lambda image: model.network(image[..., ::-1], training=False))
+
+
+def truncate(target: Target) -> Target:
+    return replace(target, convert=lambda model, evidence: target.convert(model, evidence)[:2000])
+
+
+@pytest.mark.parametrize("target", [ONNX, FP32], ids=["onnx", "tflite"])
+@pytest.mark.parametrize("sabotage", [swap_classes, forget_scaling, mix_up_colours, truncate], ids=lambda f: f.__name__)
+def test_nothing_is_published_when_one_artefact_misses(
+    trained: Path, tmp_path: Path, sabotage: Callable[[Target], Target], target: Target
+) -> None:
+    result = export(trained, tmp_path / "edge", (FP16, sabotage(target)), Limits())
+    assert (result.passed, result.published) == (False, ())
+    assert [bool(parity.misses) for parity in result.parities] == [False, True]
+    assert list((tmp_path / "edge").iterdir()) == []
+
+
+@pytest.mark.parametrize("sabotage", [swap_classes, truncate], ids=lambda f: f.__name__)
+def test_a_sabotaged_int8_is_missed(trained: Path, tmp_path: Path, sabotage: Callable[[Target], Target]) -> None:
+    result = export(trained, tmp_path / "edge", (sabotage(INT8), ONNX), Limits())
+    assert [bool(parity.misses) for parity in result.parities] == [True, False]
+
+
+def test_int8_with_colours_mixed_up_is_missed_where_colours_matter(road: Road, tmp_path: Path) -> None:
+    folder, labels = road
+    result = export(folder / "model.keras", tmp_path, (mix_up_colours(INT8),), Limits())
+    assert result.passed is (labels == ("dark", "bright"))
+
+
+def test_an_earlier_export_stays_when_a_later_one_misses(trained: Path) -> None:
+    export(trained, trained.parent, (ONNX, FP32), Limits())
+    before = published(trained.parent)
+    assert not export(trained, trained.parent, (FP32, swap_classes(ONNX)), Limits()).passed
+    assert published(trained.parent) == before
+
+
+def test_an_earlier_export_is_replaced_when_a_later_one_passes(trained: Path) -> None:
+    first = export(trained, trained.parent, (ONNX, FP32), Limits())
+    first.published[0].write_bytes(b"damaged")
+    export(trained, trained.parent, (ONNX,), Limits())
+    assert Classifier.open(first.published[0]).card.classes == ("disc", "square")
+
+
+@pytest.mark.parametrize("error", [ValueError, GateError, KeyboardInterrupt])
+def test_a_conversion_that_fails_leaves_everything_as_it_was(trained: Path, error: type[BaseException]) -> None:
+    def convert(model: KerasModel, evidence: Evidence) -> bytes:
+        raise error
+
+    export(trained, trained.parent, (ONNX,), Limits())
+    before = published(trained.parent)
+    with pytest.raises(error):
+        export(trained, trained.parent, (ONNX, replace(INT8, convert=convert)), Limits())
+    assert published(trained.parent) == before
+
+
+def test_a_damaged_earlier_list_of_digests_is_no_hindrance(trained: Path) -> None:
+    (trained.parent / "SHA256SUMS").write_bytes(b"\xff\xfe no digests\n\n")
+    assert export(trained, trained.parent, (ONNX,), Limits()).passed
+
+
+@pytest.fixture
+def without_calibration(make_model: Callable[..., Path]) -> Path:
+    return make_model((16, 16), 3, 2, kinds=("verification",))
+
+
+def test_int8_without_calibration_pictures_asks_for_data(without_calibration: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="carries no sample pictures to calibrate int8 with; name some with --data DIR"):
+        export(without_calibration, tmp_path / "edge", (ONNX, INT8), Limits())
+    assert not (tmp_path / "edge").exists()
+
+
+def test_floats_need_no_calibration_pictures(without_calibration: Path, tmp_path: Path) -> None:
+    assert export(without_calibration, tmp_path, (ONNX, FP32, FP16), Limits()).passed
+
+
+def test_data_verifies_in_place_of_the_run_s_own_pictures(trained: Path, pictures: Path, tmp_path: Path) -> None:
+    result = export(trained, tmp_path / "edge", (ONNX, INT8), Limits(), pictures)
+    assert result.passed
+    assert (result.evidence.origin, result.parities[0].pictures) == (str(pictures), 30)

@@ -1,0 +1,38 @@
+"""What is in the ONNX file beside its answers, which test_contract.py checks."""
+
+from collections import Counter
+from pathlib import Path
+
+import onnx
+import pytest
+
+
+@pytest.fixture(scope="module")
+def proto(onnx_model: Path) -> onnx.ModelProto:
+    return onnx.load(onnx_model)
+
+
+def test_engines_of_2022_can_read_the_file(proto: onnx.ModelProto) -> None:
+    assert proto.ir_version <= 8
+    assert [(opset.domain, opset.version) for opset in proto.opset_import if not opset.domain] == [("", 17)]
+
+
+def test_only_standard_operators_are_used(proto: onnx.ModelProto) -> None:
+    assert {node.domain for node in proto.graph.node} == {""}
+
+
+def test_pictures_are_transposed_no_more_than_twice(proto: onnx.ModelProto) -> None:
+    assert Counter(node.op_type for node in proto.graph.node)["Transpose"] <= 2
+
+
+@pytest.mark.parametrize("operator", ["BatchNormalization", "Dropout", "Identity"])
+def test_nothing_of_training_is_left(proto: onnx.ModelProto, operator: str) -> None:
+    assert operator not in {node.op_type for node in proto.graph.node}
+
+
+def test_the_file_is_self_contained(proto: onnx.ModelProto) -> None:
+    assert not [tensor.name for tensor in proto.graph.initializer if tensor.external_data]
+
+
+def test_the_checker_accepts_the_file(onnx_model: Path) -> None:
+    onnx.checker.check_model(onnx_model, full_check=True)

@@ -1,0 +1,80 @@
+"""What is in the TFLite files beside their answers, which test_contract.py checks."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from edgeclf.export.keras_model import KerasModel, open_keras
+from edgeclf.export.to_tflite import to_tflite
+from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.train.evaluation import probabilities
+from edgeclf.train.saving import read_samples
+
+MakeModel = Callable[..., Path]
+
+
+def tensors(data: bytes) -> list[dict[str, Any]]:
+    details: list[dict[str, Any]] = Interpreter(model_content=data).get_tensor_details()
+    return details
+
+
+def test_int8_reads_raw_levels(int8_model: Path) -> None:
+    details = Interpreter(str(int8_model)).get_input_details()[0]
+    assert (details["dtype"], details["quantization"]) == (np.uint8, (1.0, 0))
+
+
+def test_int8_computes_in_whole_numbers_throughout(int8_model: Path) -> None:
+    kinds = {np.dtype(tensor["dtype"]).name for tensor in tensors(int8_model.read_bytes())}
+    assert kinds <= {"int8", "uint8", "int32", "int64"}
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("fp16", "float16"), ("dynamic", "int8")])
+def test_smaller_artefacts_store_their_weights_smaller(run_folder: Path, precision: str, kind: str) -> None:
+    data = (run_folder / f"model.{precision}.tflite").read_bytes()
+    stored = {np.dtype(tensor["dtype"]).name for tensor in tensors(data) if len(tensor["shape"]) == 4}
+    assert kind in stored
+
+
+@pytest.fixture(scope="module", params=[1, 3], ids=["grey", "rgb"])
+def dark(request: pytest.FixtureRequest, make_model: MakeModel) -> KerasModel:
+    """A model whose calibration pictures have no level above 60."""
+    return open_keras(make_model((16, 20), request.param, brightest=60))
+
+
+@pytest.fixture(scope="module")
+def calibrated_in_the_dark(dark: KerasModel) -> bytes:
+    calibration = read_samples(dark.path, "calibration", dark.card.preprocess).images
+    assert calibration.max() <= 60
+    return to_tflite(dark, "int8", calibration)
+
+
+def test_int8_reads_raw_levels_even_when_calibrated_in_the_dark(calibrated_in_the_dark: bytes) -> None:
+    details = Interpreter(model_content=calibrated_in_the_dark).get_input_details()[0]
+    assert (details["dtype"], details["quantization"]) == (np.uint8, (1.0, 0))
+
+
+def test_int8_calibrated_in_the_dark_is_right_on_dark_pictures(
+    dark: KerasModel, calibrated_in_the_dark: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "model.tflite").write_bytes(calibrated_in_the_dark)
+    images = read_samples(dark.path, "verification", dark.card.preprocess).images
+    answers = Classifier.open(tmp_path / "model.tflite").probabilities(images)
+    np.testing.assert_allclose(answers, probabilities(dark.network, images), atol=0.1)
+
+
+def test_calibration_pictures_are_left_as_they_were(make_model: MakeModel) -> None:
+    model = open_keras(make_model((16, 20), brightest=60))
+    calibration = read_samples(model.path, "calibration", model.card.preprocess).images
+    before = calibration.copy()
+    to_tflite(model, "int8", calibration)
+    np.testing.assert_array_equal(calibration, before)
+
+
+@pytest.mark.parametrize("calibration", [None, np.empty((0, 16, 16, 3), np.uint8)], ids=["none", "empty"])
+def test_int8_without_calibration_is_a_mistake_of_the_caller(trained: Path, calibration: Any) -> None:
+    with pytest.raises(ValueError, match="int8 needs calibration pictures"):
+        to_tflite(open_keras(trained), "int8", calibration)

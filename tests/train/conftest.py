@@ -1,0 +1,78 @@
+"""Folders of tiny real pictures, arrays without files, and `clf-train` in this process, which has TensorFlow already."""
+
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from edgeclf.train.arrays import Arrays
+
+LayOut = Callable[..., Path]
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def lay_out(tmp_path: Path) -> LayOut:
+    """`lay_out({"train/cat": 3, ...})`: that many pictures of noise in each folder below `tmp_path/data`."""
+
+    def write(counts: dict[str, int], height: int = 20, width: int = 24) -> Path:
+        rng = np.random.default_rng(len(counts))
+        for folder, count in counts.items():
+            (tmp_path / "data" / folder).mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+                (tmp_path / "data" / folder / f"{number:02}.png").write_bytes(bytes(cv2.imencode(".png", pixels)[1]))
+        return tmp_path / "data"
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def make_arrays() -> Callable[..., Arrays]:
+    """`make_arrays(count, classes, seed)`: noise with labels that have nothing to do with it, so nothing can be learnt."""
+
+    def make(
+        count: int, classes: int = 2, seed: int = 0, shape: tuple[int, int, int] = (12, 16, 3), highest: int = 255
+    ) -> Arrays:
+        rng = np.random.default_rng(seed)
+        images = rng.integers(0, highest + 1, (count, *shape), dtype=np.uint8)
+        return Arrays(images, rng.permutation(np.arange(count) % classes), tuple(f"{n}.png" for n in range(count)))
+
+    return make
+
+
+@pytest.fixture
+def clf_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
+    """`clf_train("photos", "-o", ...)` in this process and in the test's own folder."""
+    from edgeclf.train.cli import app
+
+    def invoke(*arguments: object) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("EDGECLF_VERBOSE", "1")  # leaves this process's stderr where pytest wants it
+    monkeypatch.chdir(tmp_path)
+    yield invoke
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def full_disk() -> Callable[[int], AbstractContextManager[None]]:
+    """`with full_disk(1000):` no file of this process grows beyond 1000 bytes."""
+
+    @contextmanager
+    def limit(size_bytes: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit

@@ -1,0 +1,104 @@
+"""Pictures decoded once, with what could not be decoded on a list."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeclf.runtime.errors import DatasetError, Reason
+from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.train.arrays import batches, load
+from edgeclf.train.dataset import Part
+
+LayOut = Callable[..., Path]
+PREPROCESS = Preprocess((10, 12))
+
+
+@pytest.fixture
+def damaged(lay_out: LayOut) -> Part:
+    """Twelve pictures of classes 0, 1, 2 in turn; numbers 0, 3, 4, 8 and 11 cannot be read, each for another reason."""
+    folder = lay_out({"all": 12}) / "all"
+    (folder / "00.png").write_bytes(b"")
+    (folder / "03.png").write_text("no picture")
+    (folder / "04.png").write_bytes((folder / "04.png").read_bytes()[:600])
+    (folder / "08.png").unlink()
+    (folder / "11.png").unlink()
+    (folder / "11.png").mkdir()
+    return Part(tuple(str(folder / f"{n:02}.png") for n in range(12)), tuple(n % 3 for n in range(12)))
+
+
+def test_pictures_come_through_preprocess_in_order(lay_out: LayOut) -> None:
+    paths = sorted(map(str, lay_out({"all": 20}).rglob("*.png")))
+    arrays = load(Part(tuple(paths), (0,) * 20), PREPROCESS, "train")
+    np.testing.assert_array_equal(arrays.images, np.stack([PREPROCESS(path) for path in paths]))
+
+
+def test_unreadable_pictures_are_listed_with_path_and_reason(damaged: Part) -> None:
+    failures = load(damaged, PREPROCESS, "train").failures
+    assert [(path, failure.reason) for path, failure in failures] == [
+        (damaged.paths[0], Reason.EMPTY),
+        (damaged.paths[3], Reason.NOT_AN_IMAGE),
+        (damaged.paths[4], Reason.TRUNCATED),
+        (damaged.paths[8], Reason.NOT_FOUND),
+        (damaged.paths[11], Reason.NOT_A_FILE),
+    ]
+
+
+def test_images_stay_with_their_paths_when_others_fail(damaged: Part) -> None:
+    arrays = load(damaged, PREPROCESS, "train")
+    assert arrays.paths == tuple(damaged.paths[n] for n in (1, 2, 5, 6, 7, 9, 10))
+    np.testing.assert_array_equal(arrays.images, np.stack([PREPROCESS(path) for path in arrays.paths]))
+
+
+def test_labels_stay_with_their_images_when_others_fail(damaged: Part) -> None:
+    arrays = load(damaged, PREPROCESS, "train")
+    assert arrays.labels.tolist() == [n % 3 for n in (1, 2, 5, 6, 7, 9, 10)]
+    assert len(arrays) == len(arrays.images) == 7
+
+
+def test_grey_pictures_keep_their_channel_axis(lay_out: LayOut) -> None:
+    paths = tuple(map(str, lay_out({"all": 3}).rglob("*.png")))
+    assert load(Part(paths, (0, 0, 0)), Preprocess((10, 12), 1), "train").images.shape == (3, 10, 12, 1)
+
+
+def test_a_large_array_is_memory_mapped(damaged: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgeclf.train.arrays.IN_MEMORY_BYTES", 1000)
+    arrays = load(damaged, PREPROCESS, "train", tmp_path / "cache.u8")
+    assert isinstance(arrays.images, np.memmap)
+    assert (tmp_path / "cache.u8").stat().st_size == 12 * 10 * 12 * 3
+
+
+def test_a_memory_mapped_array_holds_the_same(damaged: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_memory = load(damaged, PREPROCESS, "train", tmp_path / "unused.u8")
+    monkeypatch.setattr("edgeclf.train.arrays.IN_MEMORY_BYTES", 1000)
+    mapped = load(damaged, PREPROCESS, "train", tmp_path / "cache.u8")
+    np.testing.assert_array_equal(mapped.images, in_memory.images)
+    assert (mapped.labels.tolist(), mapped.paths) == (in_memory.labels.tolist(), in_memory.paths)
+
+
+def test_a_small_array_leaves_no_cache_file(damaged: Part, tmp_path: Path) -> None:
+    load(damaged, PREPROCESS, "train", tmp_path / "cache.u8")
+    assert not (tmp_path / "cache.u8").exists()
+
+
+def test_nothing_readable_is_an_error_that_shows_the_first(lay_out: LayOut) -> None:
+    path = lay_out({"all": 1}) / "all" / "00.png"
+    path.write_text("no picture")
+    with pytest.raises(
+        DatasetError, match=r"none of the 1 verification pictures can be read; the first: .*00\.png: not JPEG"
+    ):
+        load(Part((str(path),), (0,)), PREPROCESS, "verification")
+
+
+def test_an_empty_part_is_an_error() -> None:
+    with pytest.raises(DatasetError, match="none of the 0 train pictures"):
+        load(Part((), ()), PREPROCESS, "train")
+
+
+@pytest.mark.parametrize(("count", "size", "expected"), [(7, 3, [3, 3, 1]), (6, 3, [3, 3]), (2, 32, [2]), (0, 3, [])])
+def test_batches_cover_the_array_in_order(count: int, size: int, expected: list[int]) -> None:
+    images = np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1)
+    parts = list(batches(images, size))
+    assert [len(part) for part in parts] == expected
+    assert [int(value) for part in parts for value in part.ravel()] == list(range(count))

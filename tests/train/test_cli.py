@@ -1,0 +1,160 @@
+"""`clf-train`: what it prints where, what it refuses, and what it never overwrites."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+LayOut = Callable[..., Path]
+Invoke = Callable[..., Result]
+TINY = ("--imgsz", "16", "--filters", "4", "--epochs", "1", "--no-augment")
+FOREIGN = re.compile(r"oneDNN|absl|tf2onnx|XNNPACK|TfLite|[Cc]uda|CUDA|\.cc:|\.py:|INFO|WARN|Warning|[IWE]0000|[Kk]eras/")
+"""What lines of TensorFlow, absl, oneDNN, XNNPACK, tf2onnx and of Python's warnings hold, and ours do not."""
+
+
+@pytest.fixture(scope="module")
+def real(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """One run of the installed command as a user would start it, and the folder that it was started in."""
+    folder = tmp_path_factory.mktemp("real")
+    line = [Path(sys.executable).with_name("clf-train"), pictures, *TINY, "--epochs", "2"]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=300, check=False), folder
+
+
+Real = tuple[subprocess.CompletedProcess[str], Path]
+
+
+def test_the_real_command_ends_well(real: Real) -> None:
+    done, folder = real
+    assert (done.returncode, done.stdout) == (0, "runs/shapes/model.keras\n"), done.stderr
+    assert (folder / "runs" / "shapes" / "model.keras").is_file()
+
+
+def test_no_library_writes_to_stderr(real: Real) -> None:
+    done, _ = real
+    assert [line for line in done.stderr.splitlines() if FOREIGN.search(line)] == []
+
+
+def test_stderr_shows_the_classes_the_counts_and_the_accuracy(real: Real) -> None:
+    done, folder = real
+    accuracy = json.loads((folder / "runs" / "shapes" / "metrics.json").read_text())["test"]["accuracy"]
+    assert "2 classes (disc, square); pictures: train 48, val 6, test 6" in done.stderr
+    assert re.search(r"^disc +3 +\S+ +\S+$", done.stderr, re.MULTILINE)
+    assert f"test accuracy {accuracy:.1%} (95 % interval " in done.stderr
+
+
+def test_a_second_run_gets_a_folder_of_its_own(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 3, "dog": 3})
+    Path("runs/data").mkdir(parents=True)
+    result = clf_train("data", *TINY)
+    assert (result.exit_code, result.stdout) == (0, "runs/data-2/model.keras\n")
+    assert os.listdir("runs/data") == []
+
+
+def test_json_gives_the_metrics_on_stdout(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 3, "dog": 3})
+    result = clf_train("data", "-o", "here", "--json", *TINY)
+    assert json.loads(result.stdout) == json.loads(Path("here/metrics.json").read_text())
+
+
+def test_an_existing_model_is_never_overwritten(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 3, "dog": 3})
+    Path("here").mkdir()
+    Path("here/model.keras").write_text("a night's work")
+    result = clf_train("data", "-o", "here", *TINY)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "error: here already holds a model.keras; choose another folder" in result.stderr
+    assert os.listdir("here") == ["model.keras"]
+    assert Path("here/model.keras").read_text() == "a night's work"
+
+
+def test_options_reach_the_model(lay_out: LayOut, clf_train: Invoke) -> None:
+    import keras
+
+    from edgeclf.runtime.frames.preprocess import Preprocess
+    from edgeclf.runtime.model.card import ModelCard, read_zip_card
+    from edgeclf.train.saving import read_samples
+
+    lay_out({"cat": 4, "dog": 4})
+    options = ("--imgsz", "24,40", "--grey", "--resize", "area", "--fit", "pad", "--filters", "4,6", "--dense", "5")
+    result = clf_train("data", "-o", "here", "--epochs", "1", "--seed", "9", "--no-embed-samples", *options)
+    assert result.exit_code == 0, result.stderr
+    card = ModelCard.from_json(read_zip_card(Path("here/model.keras")) or "")
+    layers = keras.models.load_model("here/model.keras").layers
+    assert (card.preprocess, card.head) == (Preprocess((24, 40), 1, "area", "pad"), "sigmoid")
+    assert card.training["seed"] == 9
+    assert [layer.filters for layer in layers if hasattr(layer, "filters")] == [4, 6]
+    assert [layer.units for layer in layers if hasattr(layer, "units")] == [5, 1]
+    assert len(read_samples(Path("here/model.keras"), "verification", card.preprocess)) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--imgsz", "big"], "--imgsz takes N or H,W in pixels, not 'big'"),
+        (["--imgsz", "0"], "picture size must be two whole numbers from 1 to 4096, not (0, 0)"),
+        (["--filters", "8;16"], "--filters takes whole numbers with commas between, not '8;16'"),
+        (["--filters", ""], "filters and dense take positive whole numbers"),
+        (["--dense", "1.5"], "--dense takes whole numbers with commas between, not '1.5'"),
+        (["--dropout", "1"], "dropout must be from 0 to under 1, not 1.0"),
+        (["--epochs", "0"], "epochs must be above 0, not 0"),
+        (["--learning-rate", "-1"], "learning-rate must be above 0, not -1.0"),
+        (["--resize", "cubic"], "resize must be one of shrink, bilinear, nearest, area, not 'cubic'"),
+        (["--fit", "squeeze"], "fit must be one of stretch, crop, pad, not 'squeeze'"),
+        (["--filters", "4,4,4,4", "--imgsz", "16"], "4 blocks need pictures of at least 32 pixels, not 16"),
+        (["--seed", "-1"], "seed"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_that_cannot_be_used_get_one_sentence(
+    lay_out: LayOut, clf_train: Invoke, options: list[str], sentence: str
+) -> None:
+    lay_out({"cat": 3, "dog": 3})
+    result = clf_train("data", "-o", "here", *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"error: {sentence}" in result.stderr
+    assert not Path("here/model.keras").exists()
+
+
+@pytest.mark.parametrize(
+    ("layout", "data", "sentence"),
+    [
+        ({}, "missing", "missing is no folder; clf-train takes a folder with one sub-folder per class"),
+        ({"cat": 3}, "data", "data has fewer than two class folders to train on (cat)"),
+        ({"cat": 3, "dog": 0}, "data", "class 'dog' has no pictures in train"),
+    ],
+    ids=["no folder", "one class", "empty class"],
+)
+def test_a_folder_that_cannot_be_trained_on_gets_one_sentence_and_no_run_folder(
+    lay_out: LayOut, clf_train: Invoke, layout: dict[str, int], data: str, sentence: str
+) -> None:
+    lay_out(layout)
+    result = clf_train(data, "-o", "here", *TINY)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"error: {sentence}" in result.stderr
+    assert not Path("here").exists()
+
+
+def test_a_run_folder_that_cannot_be_made_gets_one_sentence(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 3, "dog": 3})
+    Path("file").write_text("x")
+    result = clf_train("data", "-o", "file/run", *TINY)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "error: cannot write file/run: Not a directory" in result.stderr
+
+
+def test_a_full_disk_gets_one_sentence_and_leaves_no_model(
+    lay_out: LayOut, clf_train: Invoke, full_disk: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    lay_out({"cat": 3, "dog": 3})
+    with full_disk(4000):
+        result = clf_train("data", "-o", "here", *TINY)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "error: cannot write" in result.stderr
+    assert set(os.listdir("here")) <= {"split.csv", "history.csv"}

@@ -1,0 +1,188 @@
+"""A whole training run, and what it leaves in its folder."""
+
+import csv
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from edgeclf.runtime.errors import DatasetError
+from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.model.card import ModelCard, read_zip_card
+from edgeclf.train.architectures import ConvNet
+from edgeclf.train.dataset import PARTS, read_split
+from edgeclf.train.fit import Recipe
+from edgeclf.train.run import Run, train
+from edgeclf.train.saving import read_samples
+
+LayOut = Callable[..., Path]
+PREPROCESS = Preprocess((12, 20))
+RECIPE = Recipe(ConvNet((4,), dropout=0.0), epochs=2, batch=16, learning_rate=0.05, augment=False, seed=3)
+SIZES = {"train": 12, "val": 5, "test": 7}
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes of noise, in parts of different sizes; four files among them cannot be read."""
+    root = tmp_path_factory.mktemp("noise") / "data"
+    rng = np.random.default_rng(0)
+    for part, count in SIZES.items():
+        for position, label in enumerate(("b", "a", "c")):
+            (root / part / label).mkdir(parents=True)
+            for number in range(count + position):
+                pixels = rng.integers(0, 256, (12, 20, 3), dtype=np.uint8)
+                (root / part / label / f"{number:02}.png").write_bytes(bytes(cv2.imencode(".png", pixels)[1]))
+    (root / "train" / "a" / "00.png").write_bytes(b"")
+    (root / "train" / "c" / "=cut.png").write_bytes((root / "train" / "c" / "00.png").read_bytes()[:300])
+    (root / "val" / "b" / "00.png").write_text("no picture")
+    (root / "test" / "c" / "01.png").write_text("no picture")
+    (root / "test" / "c" / "notes.txt").write_text("not looked at")
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(noise: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(noise, tmp_path_factory.mktemp("noise-run"), PREPROCESS, RECIPE)
+
+
+def written(run: Run, name: str) -> Any:
+    return json.loads((run.model.parent / name).read_text())
+
+
+def confusion_by_hand(run: Run, part: str) -> list[list[int]]:
+    """Read the part's pictures anew and ask the saved file, by other means than the code under test."""
+    network = keras.models.load_model(run.model)
+    found = read_split(run.model.with_name("split.csv"), part, ("a", "b", "c"))
+    readable = [
+        (path, label) for path, label in zip(found.paths, found.labels, strict=True) if Path(path).stat().st_size > 99
+    ]
+    pictures = np.stack([PREPROCESS(path) for path, _ in readable]).astype(np.float32)
+    answers = network.predict(pictures, verbose=0).argmax(axis=1)
+    counted = Counter(zip((label for _, label in readable), answers.tolist(), strict=True))
+    return [[counted[truth, answer] for answer in range(3)] for truth in range(3)]
+
+
+def test_a_run_leaves_these_files_and_no_others(run: Run) -> None:
+    names = {"model.keras", "metrics.json", "history.csv", "split.csv", "bad_files.csv"}
+    assert {path.name for path in run.model.parent.iterdir()} == names
+
+
+@pytest.mark.parametrize(("part", "key"), [("test", "test"), ("val", "validation")])
+def test_the_metrics_are_those_of_the_saved_model(run: Run, part: str, key: str) -> None:
+    confusion = np.array(confusion_by_hand(run, part))
+    metrics = written(run, "metrics.json")[key]
+    assert metrics["confusion"] == confusion.tolist()
+    assert metrics["pictures"] == confusion.sum()
+    assert metrics["accuracy"] == pytest.approx(np.trace(confusion) / confusion.sum(), abs=1e-6)
+    assert metrics["majority_share"] == pytest.approx(confusion.sum(axis=1).max() / confusion.sum(), abs=1e-6)
+
+
+def test_the_metrics_given_back_are_those_written(run: Run) -> None:
+    assert written(run, "metrics.json") == run.metrics
+
+
+def test_every_readable_test_picture_counts_and_no_other(run: Run) -> None:
+    assert run.metrics["test"]["pictures"] == sum(SIZES["test"] + extra for extra in (0, 1, 2)) - 1
+
+
+def test_the_split_lists_every_picture_in_its_part_once(run: Run, noise: Path) -> None:
+    found = {part: read_split(run.model.with_name("split.csv"), part, ("a", "b", "c")).paths for part in PARTS}
+    assert {part: sorted(paths) for part, paths in found.items()} == {
+        part: sorted(map(str, (noise / part).rglob("*.png"))) for part in PARTS
+    }
+
+
+@pytest.mark.parametrize(("kind", "part"), [("calibration", "train"), ("verification", "val")])
+def test_no_test_picture_is_among_the_samples(run: Run, kind: str, part: str) -> None:
+    samples = {image.tobytes() for image in read_samples(run.model, kind, PREPROCESS).images}
+    paths = read_split(run.model.with_name("split.csv"), part, ("a", "b", "c")).paths
+    assert samples == {PREPROCESS(path).tobytes() for path in paths if Path(path).stat().st_size > 320}
+
+
+def test_unreadable_pictures_are_listed_with_their_reasons(run: Run, noise: Path) -> None:
+    with open(run.model.with_name("bad_files.csv"), newline="") as file:
+        rows = {(row["path"], row["error"]) for row in csv.DictReader(file)}
+    assert rows == {
+        (f"{noise}/train/a/00.png", "empty"),
+        (f"{noise}/train/c/=cut.png", "truncated"),
+        (f"{noise}/val/b/00.png", "not_an_image"),
+        (f"{noise}/test/c/01.png", "not_an_image"),
+    }
+
+
+def test_the_history_has_a_row_for_every_epoch(run: Run) -> None:
+    header, *rows = run.model.with_name("history.csv").read_text().split()
+    assert header == "epoch,accuracy,loss,val_accuracy,val_loss"
+    assert len(rows) == run.metrics["epochs"] == 2
+
+
+def test_the_card_says_what_was_trained_on(run: Run) -> None:
+    card = ModelCard.from_json(read_zip_card(run.model) or "")
+    assert (card.classes, card.preprocess, card.head) == (("a", "b", "c"), PREPROCESS, "softmax")
+    assert card.training["pictures"] == {"train": 40, "val": 18, "test": 24}
+    assert (card.training["seed"], card.training["test_accuracy"]) == (3, run.metrics["test"]["accuracy"])
+
+
+def test_the_number_of_parameters_is_that_of_the_saved_network(run: Run) -> None:
+    assert run.metrics["parameters"] == keras.models.load_model(run.model).count_params()
+
+
+@pytest.fixture(scope="module")
+def mapped(noise: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same run with its arrays in memory-mapped files, and without samples."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgeclf.train.arrays.IN_MEMORY_BYTES", 100)
+        return train(noise, tmp_path_factory.mktemp("mapped-run"), PREPROCESS, RECIPE, embed_samples=False)
+
+
+def test_a_second_run_with_memory_mapped_arrays_gives_the_same_weights(run: Run, mapped: Run) -> None:
+    first, second = (keras.models.load_model(each.model).get_weights() for each in (run, mapped))
+    assert [weight.tobytes() for weight in first] == [weight.tobytes() for weight in second]
+
+
+def test_the_memory_mapped_files_are_gone_after_training(mapped: Run) -> None:
+    names = {"model.keras", "metrics.json", "history.csv", "split.csv", "bad_files.csv"}
+    assert {path.name for path in mapped.model.parent.iterdir()} == names
+
+
+@pytest.mark.parametrize("kind", ["calibration", "verification"])
+def test_samples_can_be_left_out(mapped: Run, kind: str) -> None:
+    assert len(read_samples(mapped.model, kind, PREPROCESS)) == 0
+
+
+def test_a_failed_training_leaves_no_model_and_no_cache(
+    noise: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgeclf.train.arrays.IN_MEMORY_BYTES", 100)
+    with pytest.raises(DatasetError, match="the loss became"):
+        train(noise, tmp_path, PREPROCESS, replace(RECIPE, learning_rate=1e38))
+    assert {path.name for path in tmp_path.iterdir()} <= {"history.csv", "split.csv", "bad_files.csv"}
+
+
+def test_a_class_of_which_nothing_can_be_read_is_named(lay_out: LayOut, tmp_path: Path) -> None:
+    root = lay_out({"good": 6, "spoilt": 6})
+    for number in range(6):
+        (root / "spoilt" / f"{number:02}.png").write_bytes(b"spoilt")
+    with pytest.raises(DatasetError, match="spoilt"):
+        train(root, tmp_path / "run", PREPROCESS, RECIPE)
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+
+def test_class_names_of_any_kind_reach_the_card(lay_out: LayOut, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = lay_out({"plain": 6})
+    names = [os.fsdecode(name) for name in (b"[bold]caf\xe9", b"two\nlines")]
+    for name in names:
+        (root / name).mkdir()
+        for number in range(6):
+            (root / name / f"{number}.png").write_bytes((root / "plain" / f"{number:02}.png").read_bytes())
+    run = train(root, tmp_path / "run", PREPROCESS, replace(RECIPE, epochs=1))
+    assert ModelCard.from_json(read_zip_card(run.model) or "").classes == tuple(sorted([*names, "plain"]))
+    assert r"3 classes ([bold]caf\xe9, plain, two\nlines)" in capsys.readouterr().err
