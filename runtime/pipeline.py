@@ -13,6 +13,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
+from edgeclf.runtime.allocator import keep_freed_memory
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import PictureError
 from edgeclf.runtime.frames.sources import Frame
@@ -22,8 +23,10 @@ from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_WINDOW = 8
+_WINDOW = 4
 """Calls in flight for each worker: enough to ride out one slow picture, few enough to keep memory flat."""
+_PORTION = 4
+"""Frames that a worker takes at once: each hand-over wakes the main thread, which takes a core from the workers."""
 
 
 def classify(
@@ -32,11 +35,10 @@ def classify(
     """One outcome a frame, in the order of the frames; a picture that cannot be read is an outcome too.
 
     workers: threads, by default one for each usable core; open the classifier with `threads=1` to go with them.
-    batch: pictures in one run of the model.
+    batch: pictures in one run of the model. A worker takes at least _PORTION frames at a time.
     """
-    for outcomes in ordered_map(
-        lambda part: _classify_batch(part, classifier), _batches(frames, batch), workers or usable_cores()
-    ):
+    portions = _portions(frames, batch * -(-_PORTION // batch))
+    for outcomes in ordered_map(lambda portion: _classify(portion, classifier, batch), portions, workers or usable_cores()):
         yield from outcomes
 
 
@@ -45,6 +47,7 @@ def ordered_map(function: Callable[[_Item], _Result], items: Iterable[_Item], wo
 
     OpenCV's own threads are switched off meanwhile, because every core already has a worker.
     """
+    keep_freed_memory()
     opencv_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     executor = ThreadPoolExecutor(workers, thread_name_prefix="edgeclf")
@@ -61,10 +64,15 @@ def ordered_map(function: Callable[[_Item], _Result], items: Iterable[_Item], wo
         cv2.setNumThreads(opencv_threads)
 
 
-def _batches(frames: Iterable[Frame], size: int) -> Iterator[tuple[Frame, ...]]:
+def _portions(frames: Iterable[Frame], size: int) -> Iterator[tuple[Frame, ...]]:
     remaining = iter(frames)
-    while part := tuple(islice(remaining, size)):
-        yield part
+    while portion := tuple(islice(remaining, size)):
+        yield portion
+
+
+def _classify(frames: tuple[Frame, ...], classifier: Classifier, batch: int) -> list[Outcome]:
+    parts = (frames[start : start + batch] for start in range(0, len(frames), batch))
+    return [outcome for part in parts for outcome in _classify_batch(part, classifier)]
 
 
 def _classify_batch(frames: tuple[Frame, ...], classifier: Classifier) -> list[Outcome]:
