@@ -5,10 +5,14 @@ interleaved rounds; medians of the ratios within a round, since a shared machine
 """
 
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from subprocess import PIPE
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,9 +39,14 @@ EXPLAINED = (
 def throughput(
     pictures: Annotated[int, typer.Option(help="Pictures a round.")] = 300,
     rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 11,
+    candidate: Annotated[str, typer.Option(hidden=True)] = "",
+    folder: Annotated[Path, typer.Option(hidden=True)] = Path(),
 ) -> None:
     """Measure, print the table, and put it into benchmarks/results.md."""
     with friendly_errors():
+        if candidate:
+            _serve(CANDIDATES[candidate](folder))
+            return
         from edgeclf.train.quiet import quiet_tensorflow
 
         quiet_tensorflow()
@@ -45,41 +54,37 @@ def throughput(
         from edgeclf.benchmarks.results import publish_section
 
         text = EXPLAINED.format(pictures=pictures, size=SIZE, rounds=rounds)
-        with tempfile.TemporaryDirectory() as folder:
-            write_photographs(Path(folder) / "photographs", pictures, 375, 500)
-            for name, network in _networks().items():
-                text += f"\n{name}:\n\n" + report(measure(Path(folder), network, rounds))
+        with tempfile.TemporaryDirectory() as name:
+            write_photographs(Path(name) / "photographs", pictures, 375, 500)
+            for title, network in _networks().items():
+                _export(network, Path(name))
+                text += f"\n{title}:\n\n" + report(measure(Path(name), rounds))
         publish_section("Throughput of the pipeline", "edgeclf.benchmarks.throughput", text)
         typer.echo(text)
 
 
-def measure(folder: Path, network: "keras.Model", rounds: int) -> list[Rates]:
-    """Pictures a second of every candidate over the JPEGs in `folder/photographs`, a dictionary a round."""
-    from edgeclf.export.keras_model import KerasModel
-    from edgeclf.export.to_onnx import to_onnx
-    from edgeclf.runtime.frames.preprocess import Preprocess
-    from edgeclf.runtime.model.card import ModelCard
+def measure(folder: Path, rounds: int) -> list[Rates]:
+    """Pictures a second of every candidate over the JPEGs in `folder/photographs`, a dictionary a round.
 
-    model = folder / "model.onnx"
-    card = ModelCard(("a", "b"), Preprocess((SIZE, SIZE)), "sigmoid" if network.output_shape[1] == 1 else "softmax")
-    model.write_bytes(to_onnx(KerasModel(folder / "model.keras", network, card)))
-    candidates: dict[str, Callable[[], int]] = {
-        LIMIT: _limit(model, folder / "photographs"),
-        PIPELINE: _pipeline(model, folder / "photographs"),
-        PLAIN: _plain_loop(model, folder / "photographs"),
-        KERAS: _keras(network, folder / "photographs"),
-    }
-    measured: list[Rates] = []
-    with Progress("measuring", (rounds + 1) * len(candidates), "runs") as progress:
-        for _ in range(rounds + 1):
-            rates: Rates = {}
-            for name, run in candidates.items():
-                started = time.perf_counter()
-                done = run()
-                rates[name] = done / (time.perf_counter() - started)
-                progress.advance(1, name)
-            rates[LIMIT] *= usable_cores()
-            measured.append(rates)
+    Each candidate is a process of its own, which waits while another one runs.
+    """
+    line = [sys.executable, "-m", "edgeclf.benchmarks.throughput", "--folder", str(folder), "--candidate"]
+    with ExitStack() as stack:
+        processes = {
+            name: stack.enter_context(subprocess.Popen([*line, name], stdin=PIPE, stdout=PIPE, text=True))
+            for name in CANDIDATES
+        }
+        measured = []
+        with Progress("measuring", (rounds + 1) * len(processes), "runs") as progress:
+            for _ in range(rounds + 1):
+                rates = {}
+                for name, process in processes.items():
+                    rates[name] = _ask(process)
+                    progress.advance(1, name)
+                rates[LIMIT] *= usable_cores()
+                measured.append(rates)
+        for process in processes.values():
+            process.communicate()
     return measured[1:]  # the first round warms up
 
 
@@ -109,45 +114,74 @@ def _networks() -> "dict[str, keras.Model]":
     }
 
 
-def _limit(model: Path, pictures: Path) -> Callable[[], int]:
+def _export(network: "keras.Model", folder: Path) -> None:
+    """The same weights as `model.keras` and `model.onnx`."""
+    from edgeclf.export.keras_model import KerasModel
+    from edgeclf.export.to_onnx import to_onnx
+    from edgeclf.runtime.frames.preprocess import Preprocess
+    from edgeclf.runtime.model.card import ModelCard
+
+    card = ModelCard(("a", "b"), Preprocess((SIZE, SIZE)), "sigmoid" if network.output_shape[1] == 1 else "softmax")
+    network.save(folder / "model.keras")
+    (folder / "model.onnx").write_bytes(to_onnx(KerasModel(folder / "model.keras", network, card)))
+
+
+def _ask(process: "subprocess.Popen[str]") -> float:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("run\n")
+    process.stdin.flush()
+    return float(process.stdout.readline())
+
+
+def _serve(run: Callable[[], int]) -> None:
+    """In the candidate's process: for each line on stdin, run once and answer with the rate."""
+    for _ in sys.stdin:
+        started = time.perf_counter()
+        done = run()
+        typer.echo(str(done / (time.perf_counter() - started)))
+        sys.stdout.flush()
+
+
+def _limit(folder: Path) -> Callable[[], int]:
     """One thread, one picture after the other: the sum of the two times, with nothing between them."""
     import cv2
 
+    from edgeclf.runtime.allocator import keep_freed_memory
     from edgeclf.runtime.frames.sources import open_source
     from edgeclf.runtime.model.classifier import Classifier
 
-    classifier = Classifier.open(model, device="cpu", threads=1)
+    keep_freed_memory()
+    cv2.setNumThreads(1)
+    classifier = Classifier.open(folder / "model.onnx", device="cpu", threads=1)
 
     def run() -> int:
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)
         count = 0
-        for frame in open_source(str(pictures)):
+        for frame in open_source(str(folder / "photographs")):
             classifier.backend.run(classifier.card.preprocess(frame.picture)[None])
             count += 1
-        cv2.setNumThreads(threads)
         return count
 
     return run
 
 
-def _pipeline(model: Path, pictures: Path) -> Callable[[], int]:
+def _pipeline(folder: Path) -> Callable[[], int]:
     from edgeclf.runtime.frames.sources import open_source
     from edgeclf.runtime.model.classifier import Classifier
     from edgeclf.runtime.pipeline import classify
 
-    classifier = Classifier.open(model, device="cpu", threads=1)
-    return lambda: sum(1 for _ in classify(open_source(str(pictures)), classifier))
+    classifier = Classifier.open(folder / "model.onnx", device="cpu", threads=1)
+    return lambda: sum(1 for _ in classify(open_source(str(folder / "photographs")), classifier))
 
 
-def _plain_loop(model: Path, pictures: Path) -> Callable[[], int]:
+def _plain_loop(folder: Path) -> Callable[[], int]:
     """Read, decode, resize, run one picture, with every library's default threads: what one writes first."""
     import cv2
     import numpy as np
     import onnxruntime as ort
 
-    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
-    files = sorted(pictures.rglob("*.jpg"))
+    session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    files = sorted((folder / "photographs").rglob("*.jpg"))
 
     def run() -> int:
         for file in files:
@@ -160,16 +194,24 @@ def _plain_loop(model: Path, pictures: Path) -> Callable[[], int]:
     return run
 
 
-def _keras(network: "keras.Model", pictures: Path) -> Callable[[], int]:
+def _keras(folder: Path) -> Callable[[], int]:
+    from edgeclf.train.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
     import keras
+
+    network = keras.models.load_model(folder / "model.keras")
 
     def run() -> int:
         dataset = keras.utils.image_dataset_from_directory(
-            pictures, labels=None, image_size=(SIZE, SIZE), shuffle=False, verbose=False
+            folder / "photographs", labels=None, image_size=(SIZE, SIZE), shuffle=False, verbose=False
         )
         return len(network.predict(dataset, verbose=0))
 
     return run
+
+
+CANDIDATES = {LIMIT: _limit, PIPELINE: _pipeline, PLAIN: _plain_loop, KERAS: _keras}
 
 
 if __name__ == "__main__":

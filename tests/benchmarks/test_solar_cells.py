@@ -1,0 +1,43 @@
+"""The demo's pictures: all of them, stratified as the paper says, the same every time."""
+
+from pathlib import Path
+
+import pytest
+
+from edgeclf.benchmarks.solar_cells import make_folders
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cells") / "solar-cells"
+    make_folders(folder)
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*.png"))
+
+
+def test_every_cell_is_in_exactly_one_part(cells: Path) -> None:
+    assert names(cells) == [f"cell{number:04}.png" for number in range(1, 2625)]
+
+
+def test_a_quarter_is_held_out_as_in_the_paper(cells: Path) -> None:
+    assert (len(names(cells / "test")), len(names(cells / "val")) + len(names(cells / "train"))) == (656, 1968)
+
+
+@pytest.mark.parametrize("part", ["train", "val", "test"])
+def test_each_part_has_the_share_of_defective_cells(part: str, cells: Path) -> None:
+    # 68.7 % functional at the 0.5 cut.
+    share = len(names(cells / part / "functional")) / len(names(cells / part))
+    assert share == pytest.approx(1803 / 2624, abs=0.01)
+
+
+def test_the_split_is_the_same_every_time(cells: Path, tmp_path: Path) -> None:
+    make_folders(tmp_path / "again")
+    assert names(tmp_path / "again" / "test" / "defective") == names(cells / "test" / "defective")
+
+
+def test_another_seed_makes_another_split(cells: Path, tmp_path: Path) -> None:
+    make_folders(tmp_path / "other", seed=1)
+    assert names(tmp_path / "other" / "test" / "defective") != names(cells / "test" / "defective")
