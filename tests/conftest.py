@@ -1,9 +1,11 @@
 """Small real things that many tests need: generated pictures, a tiny trained model with its artefacts, the commands."""
 
 import os
+import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import cv2
@@ -97,6 +99,22 @@ def command(tmp_path: Path) -> Command:
         return subprocess.run(line, capture_output=True, text=True, errors="surrogateescape", check=False, **settings)  # type: ignore[call-overload, no-any-return]
 
     return run
+
+
+@pytest.fixture
+def full_disk() -> Callable[[int], AbstractContextManager[None]]:
+    """`with full_disk(1000):` no file of this process grows beyond 1000 bytes."""
+
+    @contextmanager
+    def limit(size_bytes: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit
 
 
 def _as_argument(argument: object) -> str | Path:

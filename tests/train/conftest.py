@@ -1,9 +1,7 @@
 """Folders of tiny real pictures, arrays without files, and `clf-train` in this process, which has TensorFlow already."""
 
-import resource
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import cv2
@@ -60,19 +58,3 @@ def clf_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invok
     monkeypatch.chdir(tmp_path)
     yield invoke
     signal.signal(signal.SIGTERM, handler)
-
-
-@pytest.fixture
-def full_disk() -> Callable[[int], AbstractContextManager[None]]:
-    """`with full_disk(1000):` no file of this process grows beyond 1000 bytes."""
-
-    @contextmanager
-    def limit(size_bytes: int) -> Iterator[None]:
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-    return limit
