@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -76,19 +76,11 @@ def friendly_errors() -> Iterator[None]:
         raise
     except EdgeclfError as error:
         fail(str(error), error.exit_code)
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in _EXTRA_FOR:
-            raise
-        fail(
-            f"this needs {missing}, which is not installed: pip install 'edgeclf[{_EXTRA_FOR[missing]}]'",
-            ExitCode.FAILED,
-        )
     except ImportError as error:
-        if "libGL" not in str(error):
-            raise
-        cure = "install it (apt install libgl1), or opencv-python-headless in place of opencv-python"
-        fail(f"OpenCV's desktop build needs the system's libGL: {cure}", ExitCode.FAILED)
+        cure = _cure(error)
+        if cure is None:
+            _crash()
+        fail(cure, ExitCode.FAILED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit complains
         raise typer.Exit(_BROKEN_PIPE) from None
@@ -99,12 +91,11 @@ def friendly_errors() -> Iterator[None]:
         raise typer.Exit(ExitCode.TERMINATED) from None
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    except Exception:  # a bug; Python's own exit status would be 1, which means something else here
-        traceback.print_exc()
-        raise typer.Exit(ExitCode.FAILED) from None
+    except Exception:
+        _crash()
 
 
-def fail(sentence: str, code: ExitCode) -> None:
+def fail(sentence: str, code: ExitCode) -> NoReturn:
     """Print `error: ...` on stderr and leave the command with `code`."""
     typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
     note(sentence)
@@ -198,6 +189,23 @@ def _bar(unit: str) -> "RichProgress":
         console=stderr_console(),
         transient=True,
     )
+
+
+def _cure(error: ImportError) -> str | None:
+    """What to install when one of our extras is missing; None for any other import that failed."""
+    missing = (error.name or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and missing in _EXTRA_FOR:
+        return f"this needs {missing}, which is not installed: pip install 'edgeclf[{_EXTRA_FOR[missing]}]'"
+    if "libGL" in str(error):
+        cure = "install it (apt install libgl1), or opencv-python-headless in place of opencv-python"
+        return f"OpenCV's desktop build needs the system's libGL: {cure}"
+    return None
+
+
+def _crash() -> NoReturn:
+    """A bug keeps its traceback; but Python's own exit status would be 1, which says that some inputs failed."""
+    traceback.print_exc()
+    raise typer.Exit(ExitCode.FAILED) from None
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> None:
