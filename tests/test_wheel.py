@@ -52,7 +52,7 @@ def test_api_answers_outside_the_checkout(edge: Path, onnx_model: Path, pictures
 def test_missing_extra_names_its_cure(edge: Path, tmp_path: Path) -> None:
     done = subprocess.run([edge / "bin" / "clf-train", tmp_path], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.endswith("error: this needs tensorflow, which is not installed: pip install 'edgeclf[train]'\n")
+    assert done.stderr.endswith("error: this needs keras, which is not installed: pip install 'edgeclf[train]'\n")
 
 
 def _uv(*arguments: str | Path) -> str:
