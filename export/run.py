@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras
@@ -113,7 +113,7 @@ def export(path: Path, folder: Path, targets: tuple[Target, ...], limits: Limits
 def _report(result: Export, limits: Limits) -> str:
     fields = {
         "verified_on": result.evidence.origin,
-        "limits": {"atol": limits.atol, "margin": limits.margin, "max_drop": limits.max_drop},
+        "limits": asdict(limits),
         "artifacts": [parity.to_json() for parity in result.parities],
         "made_with": {
             "edgeclf": __version__,

@@ -71,12 +71,17 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
 
 def _claim(file: BinaryIO, path: Path) -> None:
     """Lock the part against a second writer, then empty it: an earlier run may have left rows there."""
+    busy = OutputError(f"another process is writing {path}; wait for it, or choose another place with -o")
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
-            raise OutputError(f"another process is writing {path}; wait for it, or choose another place with -o") from None
+            raise busy from None
+        # The other may have finished between our open and our lock: then this is its published file, under a new name.
+        if not os.path.exists(file.name) or not os.path.samestat(os.fstat(file.fileno()), os.stat(file.name)):
+            file.close()
+            raise busy
     file.truncate(0)
 
 

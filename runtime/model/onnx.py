@@ -55,6 +55,7 @@ def _open_session(path: Path, data: bytes, device: str, threads: int) -> ort.Inf
         session = _start(data, threads, providers)
     except Exception as error:  # onnxruntime raises a dozen unrelated classes
         if providers[0] != _CPU and device != "auto":
+            _open_session(path, data, "cpu", threads)  # a file that is no model is not CUDA's fault, and says so itself
             raise DeviceError(f"{_why_no_cuda()} ({first_line(error)})") from None
         if providers[0] != _CPU:
             note(f"CUDA does not start here ({first_line(error)}); running on the CPU")

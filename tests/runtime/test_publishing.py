@@ -1,5 +1,7 @@
 """A file has its final name only when it is whole."""
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,14 @@ def test_folder_below_a_file_is_an_output_error(tmp_path: Path) -> None:
 
     with pytest.raises(OutputError, match="Not a directory"):
         make_folder(tmp_path / "file" / "x")
+
+
+def test_file_that_another_run_publishes_meanwhile_is_not_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, part = tmp_path / "results.csv", tmp_path / "results.csv.part"
+    part.write_bytes(b"rows of the other run")
+    monkeypatch.setattr(fcntl, "flock", lambda *_: os.replace(part, path))  # it finishes between our open and our lock
+
+    with pytest.raises(OutputError, match="another process is writing"):
+        publish_bytes(path, b"ours")
+
+    assert path.read_bytes() == b"rows of the other run"
