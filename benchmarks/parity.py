@@ -37,9 +37,9 @@ def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str
     from edgeclf.export.parity import Limits, check
     from edgeclf.export.run import TARGETS
     from edgeclf.runtime.frames.sources import walk
-    from edgeclf.train.arrays import load
-    from edgeclf.train.dataset import Part
-    from edgeclf.train.evaluation import probabilities
+    from edgeclf.train.data.arrays import load
+    from edgeclf.train.data.dataset import Part
+    from edgeclf.train.results.evaluation import probabilities
 
     model = open_keras(reference)
     classes = model.card.classes

@@ -60,10 +60,10 @@ def resize(
 def measure_accuracy(data: Path, imgsz: int, seeds: int, epochs: int, folder: Path) -> list[list[float]]:
     """Test accuracies by candidate, then by seed. The split is the same for all; where one is made, its seed is 0."""
     from edgeclf.runtime.frames.preprocess import Preprocess
-    from edgeclf.train.arrays import load
-    from edgeclf.train.dataset import scan
-    from edgeclf.train.evaluation import evaluate
+    from edgeclf.train.data.arrays import load
+    from edgeclf.train.data.dataset import scan
     from edgeclf.train.fit import Recipe, fit
+    from edgeclf.train.results.evaluation import evaluate
 
     dataset = scan(data)
     accuracies = []

@@ -104,7 +104,7 @@ def _networks() -> "dict[str, keras.Model]":
     """The network that `clf-train` builds, and a common one for edge devices; untrained weights cost the same time."""
     import keras
 
-    from edgeclf.train.architectures import ConvNet
+    from edgeclf.train.networks.architectures import ConvNet
 
     keras.utils.set_random_seed(0)
     shape = (SIZE, SIZE, 3)

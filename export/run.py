@@ -20,7 +20,7 @@ from edgeclf.runtime import __version__
 from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError, ModelError, OptionError
 from edgeclf.runtime.publishing import publish_bytes, publish_text
-from edgeclf.train.evaluation import probabilities
+from edgeclf.train.results.evaluation import probabilities
 
 Converter = Callable[[KerasModel, Evidence], bytes]
 

@@ -67,8 +67,8 @@ def run_folder(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     from edgeclf.export.parity import Limits
     from edgeclf.export.run import choose_targets, export
     from edgeclf.runtime.frames.preprocess import Preprocess
-    from edgeclf.train.architectures import ConvNet
     from edgeclf.train.fit import Recipe
+    from edgeclf.train.networks.architectures import ConvNet
     from edgeclf.train.run import train
 
     folder = tmp_path_factory.mktemp("run")

@@ -16,8 +16,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = ("runtime", "train", "export", "benchmarks")
 """A folder may import those before it."""
-ROOMS = ("frames", "model", "results")
-"""As LAYERS, inside the runtime."""
+ROOMS = {"runtime": ("frames", "model", "results"), "train": ("data", "networks", "results")}
+"""As LAYERS, inside a folder."""
 BASE = [f"edgeclf.runtime.{name}" for name in ("console", "cores", "errors", "escaping", "publishing")]
 VERSION = {"edgeclf.runtime", "edgeclf.runtime.__version__"}
 """`from edgeclf.runtime import __version__` loads nothing of the rooms."""
@@ -85,11 +85,19 @@ def test_the_runtime_imports_nothing_heavy_by_name(path: Path) -> None:
     assert not [name for name in named if re.search(r"tensorflow|keras|onnx\b|edgeclf\.(train|export|benchmarks)", name)]
 
 
-@pytest.mark.parametrize("path", [path for room in ROOMS for path in sources(f"runtime/{room}")], ids=relative)
+@pytest.mark.parametrize("path", [path for room in ROOMS["runtime"] for path in sources(f"runtime/{room}")], ids=relative)
 def test_a_room_of_the_runtime_knows_the_rooms_before_it_and_none_after(path: Path) -> None:
-    position = ROOMS.index(path.relative_to(ROOT).parts[1])
-    allowed = [f"edgeclf.runtime.{room}" for room in ROOMS[: position + 1]]
-    assert set(imports_of(path, "edgeclf")) - VERSION == set(imports_of(path, *BASE, *allowed))
+    assert set(imports_of(path, "edgeclf")) - VERSION == set(imports_of(path, *BASE, *_rooms_up_to(path)))
+
+
+@pytest.mark.parametrize("path", [path for room in ROOMS["train"] for path in sources(f"train/{room}")], ids=relative)
+def test_a_room_of_training_knows_the_rooms_before_it_and_none_after(path: Path) -> None:
+    assert set(imports_of(path, "edgeclf.train")) == set(imports_of(path, *_rooms_up_to(path)))
+
+
+def _rooms_up_to(path: Path) -> list[str]:
+    layer, room = path.relative_to(ROOT).parts[:2]
+    return [f"edgeclf.{layer}.{name}" for name in ROOMS[layer][: ROOMS[layer].index(room) + 1]]
 
 
 @pytest.mark.parametrize("name", BASE)

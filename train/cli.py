@@ -64,8 +64,8 @@ def train(
 
         quiet_tensorflow()
         from edgeclf.runtime.frames.preprocess import Preprocess
-        from edgeclf.train.architectures import ConvNet
         from edgeclf.train.fit import Recipe
+        from edgeclf.train.networks.architectures import ConvNet
         from edgeclf.train.run import train as run_training
 
         preprocess = Preprocess(parse_size(imgsz), 1 if grey else 3, resize, fit)  # type: ignore[arg-type]

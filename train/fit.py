@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.console import Progress
 from edgeclf.runtime.errors import DatasetError, OptionError
-from edgeclf.train.architectures import ConvNet
-from edgeclf.train.arrays import Arrays
-from edgeclf.train.augment import augmentation
+from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.networks.architectures import ConvNet
+from edgeclf.train.networks.augment import augmentation
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ from edgeclf.runtime.escaping import escape_cell
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.publishing import make_folder, publish_text
-from edgeclf.train.architectures import head_for
-from edgeclf.train.arrays import Arrays, load
-from edgeclf.train.dataset import PARTS, SPLIT_NAME, Dataset, scan, write_split
-from edgeclf.train.evaluation import Evaluation, evaluate
+from edgeclf.train.data.arrays import Arrays, load
+from edgeclf.train.data.dataset import PARTS, SPLIT_NAME, Dataset, scan, write_split
 from edgeclf.train.fit import Recipe, Trained, fit
-from edgeclf.train.saving import pick_samples, save
+from edgeclf.train.networks.architectures import head_for
+from edgeclf.train.results.evaluation import Evaluation, evaluate
+from edgeclf.train.results.saving import pick_samples, save
 
 MODEL_NAME = "model.keras"
 

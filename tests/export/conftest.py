@@ -11,10 +11,10 @@ from typer.testing import CliRunner, Result
 
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
-from edgeclf.train.architectures import ConvNet, head_for
-from edgeclf.train.arrays import Arrays
-from edgeclf.train.evaluation import probabilities
-from edgeclf.train.saving import save
+from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.networks.architectures import ConvNet, head_for
+from edgeclf.train.results.evaluation import probabilities
+from edgeclf.train.results.saving import save
 
 MakeModel = Callable[..., Path]
 Invoke = Callable[..., Result]

@@ -16,10 +16,10 @@ from edgeclf.export.to_onnx import to_onnx
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.card import CARD_KEY, ModelCard, read_zip_card
 from edgeclf.runtime.model.classifier import Classifier
-from edgeclf.train.arrays import Arrays, load
-from edgeclf.train.dataset import read_split
-from edgeclf.train.evaluation import probabilities
-from edgeclf.train.saving import read_samples
+from edgeclf.train.data.arrays import Arrays, load
+from edgeclf.train.data.dataset import read_split
+from edgeclf.train.results.evaluation import probabilities
+from edgeclf.train.results.saving import read_samples
 
 MakeModel = Callable[..., Path]
 TFLITE = ("model.fp32.tflite", "model.fp16.tflite", "model.dynamic.tflite", "model.int8.tflite")

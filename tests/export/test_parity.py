@@ -14,9 +14,9 @@ from edgeclf.export.parity import Limits, Parity, allowed_loss, check
 from edgeclf.export.to_onnx import to_onnx
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.classifier import Classifier
-from edgeclf.train.arrays import Arrays
-from edgeclf.train.evaluation import probabilities
-from edgeclf.train.saving import read_samples
+from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.results.evaluation import probabilities
+from edgeclf.train.results.saving import read_samples
 
 Convert = Callable[[KerasModel], bytes]
 FORMATS: dict[str, Convert] = {".onnx": to_onnx, ".tflite": lambda model: to_tflite(model, "fp32")}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from edgeclf.train.arrays import Arrays
+from edgeclf.train.data.arrays import Arrays
 
 LayOut = Callable[..., Path]
 Invoke = Callable[..., Result]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from edgeclf.runtime.errors import DatasetError, OptionError
-from edgeclf.train.architectures import ConvNet
-from edgeclf.train.arrays import Arrays
-from edgeclf.train.evaluation import probabilities
+from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.fit import Recipe, Trained, fit
+from edgeclf.train.networks.architectures import ConvNet
+from edgeclf.train.results.evaluation import probabilities
 
 MakeArrays = Callable[..., Arrays]
 RECIPE = Recipe(ConvNet(filters=(4,), dropout=0.3), epochs=2, batch=8, learning_rate=0.01, augment=True, seed=1)

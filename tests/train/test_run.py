@@ -17,11 +17,11 @@ import pytest
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard, read_zip_card
-from edgeclf.train.architectures import ConvNet
-from edgeclf.train.dataset import PARTS, read_split
+from edgeclf.train.data.dataset import PARTS, read_split
 from edgeclf.train.fit import Recipe
+from edgeclf.train.networks.architectures import ConvNet
+from edgeclf.train.results.saving import read_samples
 from edgeclf.train.run import Run, train
-from edgeclf.train.saving import read_samples
 
 LayOut = Callable[..., Path]
 PREPROCESS = Preprocess((12, 20))
@@ -139,7 +139,7 @@ def test_the_number_of_parameters_is_that_of_the_saved_network(run: Run) -> None
 def mapped(noise: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The same run with its arrays in memory-mapped files, and without samples."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("edgeclf.train.arrays.IN_MEMORY_BYTES", 100)
+        patch.setattr("edgeclf.train.data.arrays.IN_MEMORY_BYTES", 100)
         return train(noise, tmp_path_factory.mktemp("mapped-run"), PREPROCESS, RECIPE, embed_samples=False)
 
 
@@ -161,7 +161,7 @@ def test_samples_can_be_left_out(mapped: Run, kind: str) -> None:
 def test_a_failed_training_leaves_no_model_and_no_cache(
     noise: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgeclf.train.arrays.IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr("edgeclf.train.data.arrays.IN_MEMORY_BYTES", 100)
     with pytest.raises(DatasetError, match="the loss became"):
         train(noise, tmp_path, PREPROCESS, replace(RECIPE, learning_rate=1e38))
     assert {path.name for path in tmp_path.iterdir()} <= {"history.csv", "split.csv", "bad_files.csv"}

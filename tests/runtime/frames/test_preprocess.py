@@ -13,8 +13,8 @@ from PIL import Image
 from edgeclf.runtime import Classifier, Preprocess
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.frames.preprocess import Fit, Resize
-from edgeclf.train.arrays import load
-from edgeclf.train.dataset import Part
+from edgeclf.train.data.arrays import load
+from edgeclf.train.data.dataset import Part
 
 Encode = Callable[..., bytes]
 RESIZES: tuple[Resize, ...] = ("shrink", "bilinear", "nearest", "area")

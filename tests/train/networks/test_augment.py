@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgeclf.train.augment import augmentation
+from edgeclf.train.networks.augment import augmentation
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard
 from edgeclf.runtime.publishing import cannot_write, publish_bytes
-from edgeclf.train.arrays import Arrays
+from edgeclf.train.data.arrays import Arrays
 
 SAMPLES_BYTES = 4_000_000
 """About what one set of samples may take inside the file."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeclf.runtime.errors import DatasetError
-from edgeclf.train.dataset import PARTS, Dataset, Part, read_split, scan, write_split
+from edgeclf.train.data.dataset import PARTS, Dataset, Part, read_split, scan, write_split
 
 LayOut = Callable[..., Path]
 

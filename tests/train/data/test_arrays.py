@@ -8,8 +8,8 @@ import pytest
 
 from edgeclf.runtime.errors import DatasetError, Reason
 from edgeclf.runtime.frames.preprocess import Preprocess
-from edgeclf.train.arrays import batches, load
-from edgeclf.train.dataset import Part
+from edgeclf.train.data.arrays import batches, load
+from edgeclf.train.data.dataset import Part
 
 LayOut = Callable[..., Path]
 PREPROCESS = Preprocess((10, 12))
@@ -63,7 +63,7 @@ def test_grey_pictures_keep_their_channel_axis(lay_out: LayOut) -> None:
 
 
 def test_a_large_array_is_memory_mapped(damaged: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgeclf.train.arrays.IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr("edgeclf.train.data.arrays.IN_MEMORY_BYTES", 1000)
     arrays = load(damaged, PREPROCESS, "train", tmp_path / "cache.u8")
     assert isinstance(arrays.images, np.memmap)
     assert (tmp_path / "cache.u8").stat().st_size == 12 * 10 * 12 * 3
@@ -71,7 +71,7 @@ def test_a_large_array_is_memory_mapped(damaged: Part, tmp_path: Path, monkeypat
 
 def test_a_memory_mapped_array_holds_the_same(damaged: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_memory = load(damaged, PREPROCESS, "train", tmp_path / "unused.u8")
-    monkeypatch.setattr("edgeclf.train.arrays.IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr("edgeclf.train.data.arrays.IN_MEMORY_BYTES", 1000)
     mapped = load(damaged, PREPROCESS, "train", tmp_path / "cache.u8")
     np.testing.assert_array_equal(mapped.images, in_memory.images)
     assert (mapped.labels.tolist(), mapped.paths) == (in_memory.labels.tolist(), in_memory.paths)

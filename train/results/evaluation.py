@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.frames.decode import Pixels
-from edgeclf.train.arrays import Arrays, batches
+from edgeclf.train.data.arrays import Arrays, batches
 
 _Z_95 = 1.959964  # the 97.5 % point of the normal distribution
 

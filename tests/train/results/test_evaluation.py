@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from edgeclf.train.arrays import Arrays
-from edgeclf.train.evaluation import count_answers, evaluate, probabilities, wilson_interval
+from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.results.evaluation import count_answers, evaluate, probabilities, wilson_interval
 
 
 def test_the_confusion_matrix_has_truth_in_rows_and_answers_in_columns() -> None:

@@ -13,11 +13,11 @@ import pytest
 
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard, read_zip_card
-from edgeclf.train.architectures import ConvNet
-from edgeclf.train.arrays import Arrays, load
-from edgeclf.train.dataset import read_split
-from edgeclf.train.evaluation import probabilities
-from edgeclf.train.saving import MAX_SAMPLES, SAMPLES_BYTES, pick_samples, read_samples, save
+from edgeclf.train.data.arrays import Arrays, load
+from edgeclf.train.data.dataset import read_split
+from edgeclf.train.networks.architectures import ConvNet
+from edgeclf.train.results.evaluation import probabilities
+from edgeclf.train.results.saving import MAX_SAMPLES, SAMPLES_BYTES, pick_samples, read_samples, save
 
 MakeArrays = Callable[..., Arrays]
 KINDS = ("calibration", "verification")

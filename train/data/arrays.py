@@ -16,7 +16,7 @@ from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.pipeline import ordered_map
 from edgeclf.runtime.publishing import cannot_write
-from edgeclf.train.dataset import Part
+from edgeclf.train.data.dataset import Part
 
 IN_MEMORY_BYTES = 1 << 30
 """Above this, the array is a memory-mapped file: the system keeps of it what fits."""

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edgeclf.runtime.errors import OptionError
-from edgeclf.train.architectures import ConvNet, head_for
-from edgeclf.train.evaluation import probabilities
+from edgeclf.train.networks.architectures import ConvNet, head_for
+from edgeclf.train.results.evaluation import probabilities
 
 SMALL = ConvNet(filters=(4, 6), dense=(5,), dropout=0.5)
 
