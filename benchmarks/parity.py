@@ -33,13 +33,13 @@ def parity(
 
 def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str, object]]:
     """For each artefact, what the export gate measures, here on pictures of the caller's choice."""
-    from edgeclf.export.keras_model import open_keras
     from edgeclf.export.parity import Limits, check
     from edgeclf.export.run import TARGETS
     from edgeclf.runtime.frames.sources import walk
     from edgeclf.train.data.arrays import load
     from edgeclf.train.data.dataset import Part
     from edgeclf.train.results.evaluation import probabilities
+    from edgeclf.train.results.saving import open_keras
 
     model = open_keras(reference)
     classes = model.card.classes

@@ -116,10 +116,10 @@ def _networks() -> "dict[str, keras.Model]":
 
 def _export(network: "keras.Model", folder: Path) -> None:
     """The same weights as `model.keras` and `model.onnx`."""
-    from edgeclf.export.keras_model import KerasModel
     from edgeclf.export.to_onnx import to_onnx
     from edgeclf.runtime.frames.preprocess import Preprocess
     from edgeclf.runtime.model.card import ModelCard
+    from edgeclf.train.results.saving import KerasModel
 
     card = ModelCard(("a", "b"), Preprocess((SIZE, SIZE)), "sigmoid" if network.output_shape[1] == 1 else "softmax")
     network.save(folder / "model.keras")

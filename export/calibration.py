@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeclf.export.keras_model import KerasModel
 from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import SPLIT_NAME, Part, as_part, find, read_split
-from edgeclf.train.results.saving import MAX_SAMPLES, pick_samples, read_samples
+from edgeclf.train.results.saving import MAX_SAMPLES, KerasModel, pick_samples, read_samples
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from edgeclf.export.artifacts import publish_all, workshop
 from edgeclf.export.calibration import Evidence, gather
-from edgeclf.export.keras_model import KerasModel, open_keras
 from edgeclf.export.parity import Limits, Parity, check
 from edgeclf.export.to_onnx import to_onnx
 from edgeclf.export.to_tflite import to_tflite
@@ -21,6 +20,7 @@ from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError, ModelError, OptionError
 from edgeclf.runtime.publishing import publish_bytes, publish_text
 from edgeclf.train.results.evaluation import probabilities
+from edgeclf.train.results.saving import KerasModel, open_keras
 
 Converter = Callable[[KerasModel, Evidence], bytes]
 

@@ -4,9 +4,10 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 
-from edgeclf.export.keras_model import INPUT, OUTPUT, KerasModel, freeze
+from edgeclf.export.frozen import INPUT, OUTPUT, freeze
 from edgeclf.runtime.errors import GateError
 from edgeclf.runtime.model.card import CARD_KEY
+from edgeclf.train.results.saving import KerasModel
 
 OPSET = 17
 IR_VERSION = 8

@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgeclf.export.keras_model import INPUT, OUTPUT, KerasModel, freeze
+from edgeclf.export.frozen import INPUT, OUTPUT, freeze
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.model.card import CARD_MEMBER
+from edgeclf.train.results.saving import KerasModel
 
 Precision = Literal["fp32", "fp16", "dynamic", "int8"]
 

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from edgeclf.export.calibration import Evidence, gather
-from edgeclf.export.keras_model import KerasModel, open_keras
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import read_split
-from edgeclf.train.results.saving import MAX_SAMPLES, read_samples, save
+from edgeclf.train.results.saving import MAX_SAMPLES, KerasModel, open_keras, read_samples, save
 
 MakeModel = Callable[..., Path]
 

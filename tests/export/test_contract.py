@@ -11,7 +11,6 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from edgeclf.export.keras_model import open_keras
 from edgeclf.export.to_onnx import to_onnx
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.card import CARD_KEY, ModelCard, read_zip_card
@@ -19,7 +18,7 @@ from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import read_split
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.results.saving import read_samples
+from edgeclf.train.results.saving import open_keras, read_samples
 
 MakeModel = Callable[..., Path]
 TFLITE = ("model.fp32.tflite", "model.fp16.tflite", "model.dynamic.tflite", "model.int8.tflite")

@@ -9,14 +9,13 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgeclf.export.keras_model import KerasModel, open_keras
 from edgeclf.export.parity import Limits, Parity, allowed_loss, check
 from edgeclf.export.to_onnx import to_onnx
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.results.saving import read_samples
+from edgeclf.train.results.saving import KerasModel, open_keras, read_samples
 
 Convert = Callable[[KerasModel], bytes]
 FORMATS: dict[str, Convert] = {".onnx": to_onnx, ".tflite": lambda model: to_tflite(model, "fp32")}

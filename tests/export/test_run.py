@@ -12,7 +12,6 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from edgeclf.export.calibration import Evidence
-from edgeclf.export.keras_model import KerasModel
 from edgeclf.export.parity import Limits
 from edgeclf.export.run import TARGETS, Target, choose_targets, export
 from edgeclf.runtime.errors import DatasetError, GateError, OptionError
@@ -20,6 +19,7 @@ from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.fit import Recipe
 from edgeclf.train.networks.architectures import ConvNet
+from edgeclf.train.results.saving import KerasModel
 from edgeclf.train.run import train
 
 ONNX, FP32, FP16, DYNAMIC, INT8 = TARGETS

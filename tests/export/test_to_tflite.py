@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from edgeclf.export.keras_model import KerasModel, open_keras
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.results.saving import read_samples
+from edgeclf.train.results.saving import KerasModel, open_keras, read_samples
 
 MakeModel = Callable[..., Path]
 

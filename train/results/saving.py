@@ -2,6 +2,7 @@
 
 import tempfile
 import zipfile
+from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -9,10 +10,10 @@ import cv2
 import keras
 import numpy as np
 
-from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.frames.preprocess import Preprocess
-from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard
+from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard, read_zip_card
 from edgeclf.runtime.publishing import cannot_write, publish_bytes
 from edgeclf.train.data.arrays import Arrays
 
@@ -20,6 +21,15 @@ SAMPLES_BYTES = 4_000_000
 """About what one set of samples may take inside the file."""
 MAX_SAMPLES = 512
 SAMPLES_FOLDER = "edgeclf/samples"
+
+
+@dataclass(frozen=True)
+class KerasModel:
+    """The network as trained, with the card from the same file."""
+
+    path: Path
+    network: keras.Model
+    card: ModelCard
 
 
 def pick_samples(arrays: Arrays, seed: int = 0) -> Arrays:
@@ -56,6 +66,27 @@ def save(network: keras.Model, card: ModelCard, samples: dict[str, Arrays], path
     except OSError as error:
         raise cannot_write(path, error) from None
     publish_bytes(path, data)
+
+
+def open_keras(path: Path) -> KerasModel:
+    """Load a model that `clf-train` saved. Raises ModelError for any other file."""
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist or is no file; clf-export takes the model.keras of a training run")
+    if not zipfile.is_zipfile(path):
+        raise ModelError(f"{path} is damaged or no .keras file; train again, or copy it again")
+    try:
+        card_text = read_zip_card(path)
+        card = ModelCard.from_json(card_text) if card_text is not None else None
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    if card is None:
+        cause = "carries no model card, so its classes and picture size are unknown"
+        raise ModelError(f"{path} {cause}; train it with clf-train")
+    try:
+        network = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises anything from KeyError to TypeError for a file that is not its own
+        raise ModelError(f"{path} cannot be loaded by Keras {keras.__version__} ({first_line(error)})") from None
+    return KerasModel(path, network, card)
 
 
 def read_samples(path: Path, name: str, preprocess: Preprocess) -> Arrays:
