@@ -62,7 +62,8 @@ def measure_accuracy(data: Path, imgsz: int, seeds: int, epochs: int, folder: Pa
     from edgeclf.runtime.frames.preprocess import Preprocess
     from edgeclf.train.data.arrays import load
     from edgeclf.train.data.dataset import scan
-    from edgeclf.train.fit import Recipe, fit
+    from edgeclf.train.fit import fit
+    from edgeclf.train.recipes import Recipe
     from edgeclf.train.results.evaluation import evaluate
 
     dataset = scan(data)
@@ -73,8 +74,8 @@ def measure_accuracy(data: Path, imgsz: int, seeds: int, epochs: int, folder: Pa
         by_seed = []
         for seed in range(seeds):
             note(f"{data.name}, {candidate}, seed {seed}")
-            recipe = Recipe(epochs=epochs, patience=epochs, augment=False, seed=seed)
-            trained = fit(recipe, len(dataset.classes), parts["train"], parts["val"], folder / "history.csv")
+            recipe = Recipe(epochs=epochs, patience=0, seed=seed)
+            trained = fit(recipe, len(dataset.classes), parts["train"], parts["val"], folder)
             by_seed.append(evaluate(trained.network, parts["test"], dataset.classes).accuracy)
         accuracies.append(by_seed)
     return accuracies

@@ -46,8 +46,6 @@ def gather(model: KerasModel, data: Path | None, *, calibrate: bool = True) -> E
 
 
 def _from_folder(model: KerasModel, data: Path, calibrate: bool) -> Evidence:
-    if not data.is_dir():
-        raise DatasetError(f"{data} is no folder; --data takes one with a sub-folder per class")
     found, _ = find(data)
     parts = {name: _labelled(by_class, model.card.classes, data) for name, by_class in found.items()}
     if "val" in parts and "train" in parts:

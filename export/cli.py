@@ -79,7 +79,7 @@ def _show(result: "Export", max_drop: float) -> None:
     from rich.text import Text
 
     from edgeclf.runtime.escaping import escape
-    from edgeclf.train.results.evaluation import wilson_interval
+    from edgeclf.train.results.intervals import wilson_interval
 
     pictures = result.parities[0].pictures
     table = Table(box=None, pad_edge=False)

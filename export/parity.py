@@ -12,7 +12,7 @@ from edgeclf.runtime.errors import EdgeclfError, ModelError
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.data.arrays import Arrays, batches
-from edgeclf.train.results.evaluation import wilson_interval
+from edgeclf.train.results.intervals import wilson_interval
 
 BATCHES = (1, 7)
 """Batch sizes whose answers must be the same: a batch axis that was frozen at conversion shows here."""

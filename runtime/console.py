@@ -13,6 +13,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
+import typer.core
 
 from edgeclf.runtime import __version__
 from edgeclf.runtime.errors import EdgeclfError, ExitCode, OptionError
@@ -36,10 +37,31 @@ _BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 _PLAIN_INTERVAL_S = 10.0
 
 
-def command_app() -> typer.Typer:
-    """The settings that all commands share. Plain help: typer's rich one takes longer to import than all the rest."""
+def command_app(default: str | None = None) -> typer.Typer:
+    """The settings that all commands share. Plain help: typer's rich one takes longer to import than all the rest.
+
+    default: of several sub-commands, the one that is meant where none is named.
+    """
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-    return typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=settings)
+    group = type("Group", (_DefaultGroup,), {"default": default}) if default else None
+    return typer.Typer(cls=group, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=settings)
+
+
+class _DefaultGroup(typer.core.TyperGroup):
+    """`clf-train photos/` means `clf-train train photos/`, and its help and its errors say so little as that."""
+
+    default: str
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in self.commands:
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name == self.default:
+            name, ctx.info_name = ctx.info_name, ""
+        return name, command, rest
 
 
 def show_version(wanted: bool) -> None:

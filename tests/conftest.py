@@ -67,12 +67,12 @@ def run_folder(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     from edgeclf.export.parity import Limits
     from edgeclf.export.run import choose_targets, export
     from edgeclf.runtime.frames.preprocess import Preprocess
-    from edgeclf.train.fit import Recipe
     from edgeclf.train.networks.architectures import ConvNet
+    from edgeclf.train.recipes import Recipe
     from edgeclf.train.run import train
 
     folder = tmp_path_factory.mktemp("run")
-    recipe = Recipe(ConvNet(filters=(8, 16), dropout=0.0), epochs=20, batch=8, learning_rate=0.01, augment=False)
+    recipe = Recipe(ConvNet(filters=(8, 16), dropout=0.0), epochs=20, batch=8, learning_rate=0.01)
     run = train(pictures, folder, Preprocess((32, 32)), recipe)
     result = export(run.model, folder, choose_targets((), ("fp32", "fp16", "dynamic", "int8")), Limits())
     assert result.passed, result.parities

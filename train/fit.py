@@ -1,7 +1,10 @@
-"""Fitting a network to arrays: batches, early stopping on validation loss, the best weights kept."""
+"""Fitting a network to pictures, stage by stage: the best weights kept, every epoch safe on the disk."""
 
 import math
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,112 +12,244 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.runtime.console import Progress
-from edgeclf.runtime.errors import DatasetError, OptionError
+from edgeclf.runtime.console import Progress, Terminated, note
+from edgeclf.runtime.errors import DatasetError
+from edgeclf.train.checkpoint import CHECKPOINT_NAME, Checkpoint
 from edgeclf.train.data.arrays import Arrays
-from edgeclf.train.networks.architectures import ConvNet
-from edgeclf.train.networks.augment import augmentation
+from edgeclf.train.devices import HalfPrecision, several_devices
+from edgeclf.train.history import HISTORY_NAME, write_history
+from edgeclf.train.networks.architectures import head_of
+from edgeclf.train.recipes import Recipe
+from edgeclf.train.stages import Inputs, Stage, inputs, plan, trainee
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """What to train and how. The learning rate (Adam) falls from its start to zero along a cosine over all epochs.
-
-    patience: epochs without a lower validation loss after which training stops.
-    """
-
-    network: ConvNet = field(default_factory=ConvNet)
-    epochs: int = 40
-    batch: int = 32
-    learning_rate: float = 2e-3
-    patience: int = 12
-    augment: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "patience", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise OptionError(f"{name.replace('_', '-')} must be above 0, not {getattr(self, name)}")
-        if not 0 <= self.seed < 2**32:
-            raise OptionError(f"seed must be from 0 to 4294967295, not {self.seed}")
+_OPTIMIZERS: dict[str, Callable[[float], keras.Optimizer]] = {
+    "adam": keras.optimizers.Adam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.9),
+}
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The network with its best weights, without augmentation; the epoch they come from, from 1; how many there were."""
+    """The network with its best weights, without augmentation.
+
+    best_epoch: the epoch they come from, counted from 1 over all stages; epochs: how many there were. interrupted: the
+    user stopped it. problem: why it stopped early, as a sentence, or nothing.
+    """
 
     network: keras.Model
     best_epoch: int
     epochs: int
+    interrupted: bool = False
+    problem: str = ""
 
 
-def fit(recipe: Recipe, classes: int, train: Arrays, val: Arrays, history: Path) -> Trained:
-    """Train on `train`, stop on `val`, log every epoch to the CSV file `history`.
+def fit(recipe: Recipe, classes: int, train: Arrays, val: Arrays, folder: Path, *, resume: bool = False) -> Trained:
+    """Train on `train`, stop on `val`; `folder` gets `history.csv`, and a checkpoint from which `resume` goes on.
 
-    Two runs with one seed on the CPU give the same weights. Raises DatasetError when the loss becomes NaN.
+    Two runs with one seed on the CPU give the same weights, interrupted and resumed or not. Ctrl-C ends it with the best
+    weights so far, once there are any. Raises DatasetError when the loss is no number in the first epoch already.
     """
     keras.utils.set_random_seed(recipe.seed)
-    network = recipe.network.build(train.images.shape[1:], classes)
-    layers = [augmentation(recipe.seed), network] if recipe.augment else [network]
-    trainee = keras.Sequential(layers)
-    steps = math.ceil(len(train) / recipe.batch)
-    schedule = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps * recipe.epochs)
-    loss = "binary_crossentropy" if classes == 2 else "sparse_categorical_crossentropy"
-    # XLA ("auto") made a step three times slower on two CPU cores.
-    trainee.compile(keras.optimizers.Adam(schedule), loss, metrics=["accuracy"], jit_compile=False)
-    stopping = keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience, restore_best_weights=True)
-    with Progress("training", recipe.epochs, "epochs") as progress:
-        report = _Report(progress)
-        log = trainee.fit(
-            Batches(train, recipe.batch, recipe.seed),
-            validation_data=Batches(val, recipe.batch, None),
-            epochs=recipe.epochs,
-            shuffle=False,  # Batches shuffles pictures; fit would shuffle whole batches
-            verbose=0,
-            callbacks=[stopping, keras.callbacks.CSVLogger(str(history)), report],
-        )
-    if report.problem:
-        raise DatasetError(report.problem)
-    losses = log.history["val_loss"]
-    return Trained(network, int(np.argmin(losses)) + 1, len(losses))
+    with several_devices():
+        with HalfPrecision(recipe.mixed_precision):
+            network = recipe.network.build(train.images.shape[1:], classes)
+        state = Checkpoint.read(folder / CHECKPOINT_NAME) if resume else Checkpoint()
+        run = _Fitting(recipe, network, train, val, folder, state)
+        interrupted = run.stages()
+    if run.problem and not run.state.best_epoch:
+        raise DatasetError(run.problem)
+    if recipe.mixed_precision:
+        in_half_precision, network = network, recipe.network.build(train.images.shape[1:], classes)
+        network.set_weights(in_half_precision.get_weights())
+    return Trained(network, run.state.best_epoch, len(run.state.rows), interrupted, run.problem)
+
+
+class _Fitting:
+    """One training under way: its parts, and where it stands."""
+
+    def __init__(
+        self, recipe: Recipe, network: keras.Model, train: Arrays, val: Arrays, folder: Path, state: Checkpoint
+    ) -> None:
+        self.recipe = recipe
+        self.network = network
+        self.train = train
+        self.val = val
+        self.folder = folder
+        self.checkpoint = folder / CHECKPOINT_NAME
+        self.state = state
+        self.problem = ""
+
+    def stages(self) -> bool:
+        """Run what is left of every stage, and leave the network with its best weights; whether the user stopped it."""
+        for number, stage in enumerate(plan(self.recipe, self.network)):
+            if number < self.state.stage:
+                continue
+            if number > self.state.stage:
+                self.state.stage, self.state.epoch, self.state.waited = number, 0, 0
+                self.state.weights = self.state.optimizer = self.state.best = []
+            if self._stage(stage):
+                return True
+            if self.problem:
+                break
+        return False
+
+    def _stage(self, stage: Stage) -> bool:
+        model = trainee(stage, self.recipe, self.network)
+        if self.state.weights:
+            model.set_weights(self.state.weights)
+        if not self.state.best and self.state.best_epoch:
+            self.state.best = model.get_weights()  # what the stage before found; this one has to be better
+        caches = [self.folder / f".{part}.{stage.name}.f16" for part in ("train", "val")]
+        try:
+            return self._fit(stage, model, caches)
+        except KeyboardInterrupt as error:
+            if isinstance(error, Terminated) or not self.state.best_epoch:
+                raise
+            note("stopped; going on with the best weights so far (once more to leave at once)")
+            return True
+        finally:
+            if self.state.best:
+                model.set_weights(self.state.best)
+            for cache in caches:
+                with suppress(OSError):  # Windows keeps a file that is still mapped
+                    cache.unlink(missing_ok=True)
+
+    def _fit(self, stage: Stage, model: keras.Model, caches: list[Path]) -> bool:
+        if self._is_done(stage):
+            return False
+        recipe, cached = self.recipe, stage.cut is not None
+        mirrored = cached and recipe.augmentation.is_mirror
+        train = inputs(stage, recipe, self.network, self.train, caches[0], mirrored=mirrored)
+        val = inputs(stage, recipe, self.network, self.val, caches[1])
+        loss = "binary_crossentropy" if head_of(self.network) == "sigmoid" else "sparse_categorical_crossentropy"
+        optimizer = _OPTIMIZERS[recipe.optimizer](stage.learning_rate)
+        # XLA ("auto") made a step three times slower on two CPU cores.
+        model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
+        if self.state.optimizer:
+            optimizer.build(model.trainable_variables)
+            for variable, value in zip(optimizer.variables, self.state.optimizer, strict=True):
+                variable.assign(value)
+        label = "training" if stage.name == "all" else f"training ({stage.name})"
+        with Progress(label, (stage.epochs - self.state.epoch) * len(train)) as progress:
+            model.fit(
+                Batches(train, recipe.batch, (recipe.seed, self.state.stage, self.state.epoch)),
+                validation_data=Batches(val, recipe.batch),
+                initial_epoch=self.state.epoch,
+                epochs=stage.epochs,
+                shuffle=False,  # Batches shuffles pictures; fit would shuffle whole batches
+                class_weight=_weights(self.train, recipe.balance),
+                verbose=0,
+                callbacks=[_Watch(self, stage, progress, len(train))],
+            )
+        return False
+
+    def _is_done(self, stage: Stage) -> bool:
+        """Whether nothing is left of a stage: its epochs, its patience or the time have run out."""
+        state, recipe = self.state, self.recipe
+        exhausted = recipe.patience and state.waited >= recipe.patience
+        mean = state.seconds / max(1, len(state.rows))
+        late = recipe.time_s is not None and state.rows and state.seconds + mean > recipe.time_s
+        return bool(state.epoch >= stage.epochs or exhausted or late)
+
+
+class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Looks after each epoch: the learning rate before it; the record, the best weights and the checkpoint after it."""
+
+    def __init__(self, run: _Fitting, stage: Stage, progress: Progress, pictures: int) -> None:
+        super().__init__()
+        self._run = run
+        self._stage = stage
+        self._progress = progress
+        self._pictures = pictures
+        self._shown = 0
+        self._validation = ""
+        self._began = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        recipe, state = self._run.recipe, self._run.state
+        done = max(epoch / self._stage.epochs, state.seconds / (recipe.time_s or math.inf))
+        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, done))) if recipe.schedule == "cosine" else 1.0
+        self.model.optimizer.learning_rate = self._stage.learning_rate * fall
+        _seed(self.model, recipe.seed, state.stage, epoch)
+        self._shown = 0
+        self._began = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        shown = min(self._pictures, (batch + 1) * self._run.recipe.batch)
+        loss, accuracy = (logs or {}).get("loss", math.nan), (logs or {}).get("accuracy", math.nan)
+        self._progress.advance(shown - self._shown, f"loss {loss:.3f}, accuracy {accuracy:.3f}{self._validation}")
+        self._shown = shown
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        run, state = self._run, self._run.state
+        if not math.isfinite(logs["loss"] + logs["val_loss"]):
+            # An exception here would be lost in Keras's own clean-up.
+            run.problem = f"the loss became infinite or NaN in epoch {len(state.rows) + 1}; try a lower --learning-rate"
+            self.model.stop_training = True
+            return
+        state.epoch, state.waited = epoch + 1, state.waited + 1
+        state.seconds += time.monotonic() - self._began
+        row: dict[str, float | str] = {"stage": self._stage.name, "epoch": len(state.rows) + 1}
+        row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        state.rows.append(row | {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")})
+        state.weights = self.model.get_weights()
+        if logs["val_loss"] < state.best_loss:
+            state.best_loss, state.best_epoch, state.waited = float(logs["val_loss"]), len(state.rows), 0
+            state.best = state.weights
+        state.optimizer = [np.asarray(variable) for variable in self.model.optimizer.variables]
+        write_history(state.rows, run.folder / HISTORY_NAME)  # first: after a kill in between, the epoch is run again
+        state.write(run.checkpoint)
+        self._validation = f"; validation {logs['val_loss']:.3f}, {logs['val_accuracy']:.3f}"
+        if run._is_done(self._stage):
+            self.model.stop_training = True
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Arrays as batches of float32 pictures; with a seed, in a new order each epoch. Memory-mapped arrays stay on disk."""
+    """Inputs as batches of float32; with a seed, in a new order each epoch. Memory-mapped inputs stay on disk.
 
-    def __init__(self, arrays: Arrays, size: int, seed: int | None) -> None:
+    seed: of the training, of the stage, and the first epoch, so that a resumed training sees the order it would have seen.
+    """
+
+    def __init__(self, data: Inputs | Arrays, size: int, seed: tuple[int, int, int] | None = None) -> None:
         super().__init__()
-        self._arrays = arrays
+        self._values = data.images if isinstance(data, Arrays) else data.values
+        self._labels = data.labels
         self._size = size
-        self._random = None if seed is None else np.random.default_rng(seed)
-        self._order = np.arange(len(arrays))
-        self.on_epoch_end()
+        self._seed = seed
+        self._order = self._shuffled()
 
     def __len__(self) -> int:
         return math.ceil(len(self._order) / self._size)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         chosen = self._order[index * self._size : (index + 1) * self._size]
-        return self._arrays.images[chosen].astype(np.float32), self._arrays.labels[chosen]
+        return self._values[chosen].astype(np.float32), self._labels[chosen]
 
     def on_epoch_end(self) -> None:
-        if self._random is not None:
-            self._random.shuffle(self._order)
+        if self._seed is not None:
+            seed, stage, epoch = self._seed
+            self._seed = seed, stage, epoch + 1
+        self._order = self._shuffled()
+
+    def _shuffled(self) -> NDArray[np.int64]:
+        order = np.arange(len(self._labels))
+        if self._seed is not None:
+            np.random.default_rng(self._seed).shuffle(order)
+        return order
 
 
-class _Report(keras.callbacks.Callback):  # type: ignore[misc]
-    """Passes each epoch on to the progress display, and stops at a loss that is no number."""
+def _weights(train: Arrays, balance: bool) -> dict[int, float] | None:
+    """Every class weighs as much as any other in all: N / (classes * its pictures), as in scikit-learn's `balanced`."""
+    if not balance:
+        return None
+    counts = np.bincount(train.labels)
+    return {label: float(len(train) / (len(counts) * count)) for label, count in enumerate(counts)}
 
-    def __init__(self, progress: Progress) -> None:
-        super().__init__()
-        self._progress = progress
-        self.problem = ""
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        if not math.isfinite(logs["loss"] + logs["val_loss"]):
-            # An exception here would leave history.csv open: Keras closes it only at a regular end.
-            self.problem = f"the loss became infinite or NaN in epoch {epoch + 1}; try a lower --learning-rate"
-            self.model.stop_training = True
-            return
-        detail = f"accuracy {logs['accuracy']:.3f}, validation {logs['val_accuracy']:.3f}"
-        self._progress.advance(1, detail)
+def _seed(model: keras.Model, seed: int, stage: int, epoch: int) -> None:
+    """Give every source of chance in the model (augmentation, dropout) the state that it has in this epoch of any run."""
+    states = [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
+    for index, variable in enumerate(states):
+        drawn = np.random.default_rng((seed, stage, epoch, index)).integers(0, 2**31, variable.shape)
+        variable.assign(drawn.astype(variable.dtype))

@@ -1,82 +1,191 @@
-"""One training run, from a folder of pictures to a run folder with everything that came of it."""
+"""One training run, from labelled pictures to a run folder with everything that came of it."""
 
 import csv
 import io
 import json
 import platform
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from edgeclf.runtime import __version__
 from edgeclf.runtime.console import note
-from edgeclf.runtime.errors import DatasetError
+from edgeclf.runtime.errors import DatasetError, ModelError
 from edgeclf.runtime.escaping import escape_cell
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.publishing import make_folder, publish_text
+from edgeclf.train.checkpoint import CHECKPOINT_NAME
+from edgeclf.train.data.archives import is_archive, unpack
 from edgeclf.train.data.arrays import Arrays, load
-from edgeclf.train.data.dataset import PARTS, SPLIT_NAME, Dataset, scan, write_split
-from edgeclf.train.fit import Recipe, Trained, fit
-from edgeclf.train.networks.architectures import head_for
-from edgeclf.train.results.evaluation import Evaluation, evaluate
+from edgeclf.train.data.check import check_files, refusal, refusals
+from edgeclf.train.data.dataset import PARTS, SPLIT_NAME, Dataset, read_dataset, scan, write_split
+from edgeclf.train.data.splitting import Splitting
+from edgeclf.train.fit import Trained, fit
+from edgeclf.train.history import HISTORY_NAME, read_history
+from edgeclf.train.networks.architectures import head_of
+from edgeclf.train.recipes import Recipe
+from edgeclf.train.results.evaluation import (
+    Evaluation,
+    best_threshold,
+    count_probabilities,
+    evaluate,
+    expected_calibration_error,
+    probabilities,
+)
+from edgeclf.train.results.report import ReportData, write_report
 from edgeclf.train.results.saving import pick_samples, save
+from edgeclf.train.results.temperature import fit_temperature, fold_temperature, scale
 
 MODEL_NAME = "model.keras"
+PICTURES_FOLDER = "pictures"
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a training run leaves behind: the model, and what `metrics.json` says."""
+    """What a training run leaves behind: the model, and what `metrics.json` says.
+
+    interrupted, problem: as in Trained.
+    """
 
     model: Path
     metrics: dict[str, Any]
+    interrupted: bool = False
+    problem: str = ""
 
 
-def train(data: Path, folder: Path, preprocess: Preprocess, recipe: Recipe, *, embed_samples: bool = True) -> Run:
-    """Train on the pictures in `data` and write `model.keras`, `metrics.json`, `history.csv`, `split.csv` to `folder`.
+@dataclass(frozen=True)
+class Extras:
+    """What a run does beside training. samples: put preprocessed pictures inside the model, so that `clf-export` can
+    calibrate and verify without the data set. leakage: train although test pictures are among the others. notes: texts
+    to keep in the run folder, by file name.
+    """
 
-    Pictures that cannot be read are skipped and listed in `bad_files.csv`. embed_samples: put preprocessed pictures inside
-    the model, so that `clf-export` can calibrate and verify without the data set. Raises DatasetError or OutputError.
+    samples: bool = True
+    leakage: bool = False
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def train(
+    data: Path,
+    folder: Path,
+    preprocess: Preprocess,
+    recipe: Recipe,
+    splitting: Splitting | None = None,
+    extras: Extras = Extras(),
+    *,
+    resume: bool = False,
+) -> Run:
+    """Train on the pictures in `data` and write `model.keras`, `metrics.json`, `report.html` and the rest to `folder`.
+
+    Pictures that cannot be read are skipped and listed in `bad_files.csv`. resume: go on with the run that was begun in
+    `folder`, with the pictures of its `split.csv`. Raises DatasetError, ModelError or OutputError.
     """
     started = time.monotonic()
-    dataset = scan(data, recipe.seed)
-    make_folder(folder)
-    write_split(dataset, folder / SPLIT_NAME)
+    dataset = _resumed(folder) if resume else _begun(data, folder, splitting or Splitting(seed=recipe.seed), extras)
     _announce(data, dataset)
     caches = [folder / f".{name}.u8" for name in PARTS]
     try:
-        train_set, val_set, test_set = _load_parts(dataset, preprocess, caches)
-        _report_bad_files([train_set, val_set, test_set], folder / "bad_files.csv")
-        trained = fit(recipe, len(dataset.classes), train_set, val_set, folder / "history.csv")
-        test = evaluate(trained.network, test_set, dataset.classes)
-        metrics = _metrics(trained, evaluate(trained.network, val_set, dataset.classes), test, started)
-        card = ModelCard(dataset.classes, preprocess, head_for(len(dataset.classes)), _facts(data, recipe, dataset, test))
-        samples = {"calibration": pick_samples(train_set), "verification": pick_samples(val_set)} if embed_samples else {}
-        save(trained.network, card, samples, folder / MODEL_NAME)
+        parts = _load_parts(dataset, preprocess, caches)
+        _report_bad_files(list(parts.values()), folder / "bad_files.csv")
+        trained = fit(
+            recipe, len(dataset.classes), parts["train"], parts["val"], folder, resume=(folder / CHECKPOINT_NAME).exists()
+        )
+        note("evaluating ...")
+        tested = _calibrate_and_test(trained.network, parts["val"], parts["test"], dataset.classes)
+        metrics = _metrics(trained, tested, started)
+        card = ModelCard(dataset.classes, preprocess, head_of(trained.network), _facts(data, recipe, dataset, metrics))
+        samples = {"calibration": "train", "verification": "val"} if extras.samples else {}
+        save(trained.network, card, {name: pick_samples(parts[p]) for name, p in samples.items()}, folder / MODEL_NAME)
         publish_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+        write_report(folder, _report(card, trained, tested, parts, folder))
+        if not (trained.interrupted or trained.problem):
+            (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
+        return Run(folder / MODEL_NAME, metrics, trained.interrupted, trained.problem)
     finally:
         for cache in caches:
             with suppress(OSError):  # Windows keeps a file that is still mapped
                 cache.unlink(missing_ok=True)
-    return Run(folder / MODEL_NAME, metrics)
 
 
-def _load_parts(dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -> tuple[Arrays, Arrays, Arrays]:
-    train_set, val_set, test_set = (
-        load(part, preprocess, name, cache) for (name, part), cache in zip(dataset.parts().items(), caches, strict=True)
-    )
+def find_pictures(data: Path, folder: Path, splitting: Splitting) -> Dataset:
+    """The pictures in `data`, split; archives are unpacked into `folder` first, and stay there."""
+    named = {"train": data, "val": splitting.val, "test": splitting.test}
+    homes = {
+        part: unpack(path, folder / PICTURES_FOLDER / part) if path and is_archive(path) else path
+        for part, path in named.items()
+    }
+    return scan(homes["train"] or data, replace(splitting, val=homes["val"], test=homes["test"]))
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """The answers of the calibrated network to both parts; raw: to the test part before the temperature was folded in."""
+
+    val: Evaluation
+    test: Evaluation
+    raw: NDArray[np.float32]
+    temperature: float
+
+
+def _begun(data: Path, folder: Path, splitting: Splitting, extras: Extras) -> Dataset:
+    dataset = find_pictures(data, folder, splitting)
+    if (leaks := refusals(check_files(_by_class(dataset)))) and not extras.leakage:
+        raise DatasetError(refusal(leaks))
+    make_folder(folder)
+    for name, text in extras.notes.items():
+        publish_text(folder / name, text)
+    write_split(dataset, folder / SPLIT_NAME)
+    return dataset
+
+
+def _by_class(dataset: Dataset) -> dict[str, dict[str, list[str]]]:
+    return {
+        name: {
+            label: [path for path, number in zip(part.paths, part.labels, strict=True) if number == index]
+            for index, label in enumerate(dataset.classes)
+        }
+        for name, part in dataset.parts().items()
+    }
+
+
+def _resumed(folder: Path) -> Dataset:
+    if not (folder / CHECKPOINT_NAME).exists() and (folder / MODEL_NAME).exists():
+        raise ModelError(f"the training in {folder} is finished; start another one with clf-train DATA")
+    return read_dataset(folder / SPLIT_NAME)
+
+
+def _calibrate_and_test(network: keras.Model, val: Arrays, test: Arrays, classes: tuple[str, ...]) -> _Tested:
+    """Fold the temperature that fits the validation part into the network, then answer the test part with it."""
+    answers = probabilities(network, val.images)
+    temperature = fit_temperature(answers, val.labels)
+    fold_temperature(network, temperature)
+    answers = scale(answers, temperature)
+    threshold = best_threshold(val.labels, answers[:, 1]) if len(classes) == 2 else None
+    tested = evaluate(network, test, classes, threshold)
+    raw = scale(tested.probabilities, 1 / temperature)
+    return _Tested(count_probabilities(answers, val.labels, classes, threshold), tested, raw, temperature)
+
+
+def _load_parts(dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -> dict[str, Arrays]:
+    parts = {
+        name: load(part, preprocess, name, cache)
+        for (name, part), cache in zip(dataset.parts().items(), caches, strict=True)
+    }
     for label, name in enumerate(dataset.classes):
-        if not (train_set.labels == label).any():
+        if not (parts["train"].labels == label).any():
             raise DatasetError(
-                f"no picture of class {name!r} in the training part can be read; see what they are with: file"
+                f"no picture of class {name!r} in the training part can be read; see what they are with: clf-check"
             )
-    return train_set, val_set, test_set
+    return parts
 
 
 def _announce(data: Path, dataset: Dataset) -> None:
@@ -98,10 +207,12 @@ def _report_bad_files(parts: list[Arrays], path: Path) -> None:
     note(f"{len(failures):,} pictures cannot be read and are skipped; {path} says why")
 
 
-def _metrics(trained: Trained, val: Evaluation, test: Evaluation, started: float) -> dict[str, Any]:
+def _metrics(trained: Trained, tested: _Tested, started: float) -> dict[str, Any]:
+    raw_error = expected_calibration_error(tested.test.labels, tested.raw)
     return {
-        "test": test.to_json(),
-        "validation": val.to_json(),
+        "test": tested.test.to_json() | {"expected_calibration_error_before_scaling": round(raw_error, 6)},
+        "validation": tested.val.to_json(),
+        "temperature": round(tested.temperature, 6),
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
         "parameters": trained.network.count_params(),
@@ -109,14 +220,43 @@ def _metrics(trained: Trained, val: Evaluation, test: Evaluation, started: float
     }
 
 
-def _facts(data: Path, recipe: Recipe, dataset: Dataset, test: Evaluation) -> dict[str, Any]:
+def _facts(data: Path, recipe: Recipe, dataset: Dataset, metrics: dict[str, Any]) -> dict[str, Any]:
     return {
         "data": data.resolve().name,
         "pictures": {name: len(part) for name, part in dataset.parts().items()},
-        "test_accuracy": round(test.accuracy, 6),
+        "test_accuracy": metrics["test"]["accuracy"],
+        "network": asdict(recipe.network),  # type: ignore[call-overload]
+        "epochs": metrics["epochs"],
+        "temperature": metrics["temperature"],
         "seed": recipe.seed,
         "edgeclf": __version__,
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "python": platform.python_version(),
     }
+
+
+def _report(card: ModelCard, trained: Trained, tested: _Tested, parts: dict[str, Arrays], folder: Path) -> ReportData:
+    height, width, channels = card.preprocess.shape
+    facts = {
+        "parameters": f"{trained.network.count_params():,}",
+        "picture size": f"{height} x {width}, {'grey' if channels == 1 else 'RGB'}",
+        "resize": f"{card.preprocess.resize}, {card.preprocess.fit}",
+    }
+    return ReportData(
+        title=card.training["data"],
+        evaluation=tested.test,
+        pictures=parts["test"],
+        facts=facts | {name: value for name, value in card.training.items() if name not in ("data", "pictures")},
+        counts={name: dict(zip(card.classes, _count(arrays, card), strict=True)) for name, arrays in parts.items()},
+        failures=[failure for arrays in parts.values() for failure in arrays.failures],
+        history=read_history(folder / HISTORY_NAME),
+        best_epoch=trained.best_epoch,
+        uncalibrated=tested.raw,
+        temperature=tested.temperature,
+        samples=pick_samples(parts["train"]),
+    )
+
+
+def _count(arrays: Arrays, card: ModelCard) -> list[int]:
+    return [int(count) for count in np.bincount(arrays.labels, minlength=len(card.classes))]

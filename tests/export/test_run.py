@@ -17,8 +17,8 @@ from edgeclf.export.run import TARGETS, Target, choose_targets, export
 from edgeclf.runtime.errors import DatasetError, GateError, OptionError
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.classifier import Classifier
-from edgeclf.train.fit import Recipe
 from edgeclf.train.networks.architectures import ConvNet
+from edgeclf.train.recipes import Recipe
 from edgeclf.train.results.saving import KerasModel
 from edgeclf.train.run import train
 

@@ -14,7 +14,7 @@ from typer.testing import Result
 
 LayOut = Callable[..., Path]
 Invoke = Callable[..., Result]
-TINY = ("--imgsz", "16", "--filters", "4", "--epochs", "1", "--no-augment")
+TINY = ("--model", "cnn", "--imgsz", "16", "--filters", "4", "--epochs", "1", "--no-augment")
 FOREIGN = re.compile(r"oneDNN|absl|tf2onnx|XNNPACK|TfLite|[Cc]uda|CUDA|\.cc:|\.py:|INFO|WARN|Warning|[IWE]0000|[Kk]eras/")
 """What lines of TensorFlow, absl, oneDNN, XNNPACK, tf2onnx and of Python's warnings hold, and ours do not."""
 
@@ -45,7 +45,7 @@ def test_stderr_shows_the_classes_the_counts_and_the_accuracy(real: Real) -> Non
     done, folder = real
     accuracy = json.loads((folder / "runs" / "shapes" / "metrics.json").read_text())["test"]["accuracy"]
     assert "2 classes (disc, square); pictures: train 48, val 6, test 6" in done.stderr
-    assert re.search(r"^disc +3 +\S+ +\S+$", done.stderr, re.MULTILINE)
+    assert re.search(r"^disc +3 +\S+ +\S+ +\S+$", done.stderr, re.MULTILINE)
     assert f"test accuracy {accuracy:.1%} (95 % interval " in done.stderr
 
 
@@ -83,7 +83,9 @@ def test_options_reach_the_model(lay_out: LayOut, clf_train: Invoke) -> None:
 
     lay_out({"cat": 4, "dog": 4})
     options = ("--imgsz", "24,40", "--grey", "--resize", "area", "--fit", "pad", "--filters", "4,6", "--dense", "5")
-    result = clf_train("data", "-o", "here", "--epochs", "1", "--seed", "9", "--no-embed-samples", *options)
+    result = clf_train(
+        "data", "-o", "here", "--model", "cnn", "--epochs", "1", "--seed", "9", "--no-embed-samples", *options
+    )
     assert result.exit_code == 0, result.stderr
     card = ModelCard.from_json(read_zip_card(Path("here/model.keras")) or "")
     layers = keras.models.load_model("here/model.keras").layers
@@ -109,6 +111,7 @@ def test_options_reach_the_model(lay_out: LayOut, clf_train: Invoke) -> None:
         (["--fit", "squeeze"], "fit must be one of stretch, crop, pad, not 'squeeze'"),
         (["--filters", "4,4,4,4", "--imgsz", "16"], "4 blocks need pictures of at least 32 pixels, not 16"),
         (["--seed", "-1"], "seed"),
+        (["--model", "no-such-net"], "there is no backbone called no-such-net"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -116,7 +119,7 @@ def test_options_that_cannot_be_used_get_one_sentence(
     lay_out: LayOut, clf_train: Invoke, options: list[str], sentence: str
 ) -> None:
     lay_out({"cat": 3, "dog": 3})
-    result = clf_train("data", "-o", "here", *options)
+    result = clf_train("data", "-o", "here", "--model", "cnn", *options)
     assert (result.exit_code, result.stdout) == (2, "")
     assert f"error: {sentence}" in result.stderr
     assert not Path("here/model.keras").exists()
@@ -125,7 +128,7 @@ def test_options_that_cannot_be_used_get_one_sentence(
 @pytest.mark.parametrize(
     ("layout", "data", "sentence"),
     [
-        ({}, "missing", "missing is no folder; clf-train takes a folder with one sub-folder per class"),
+        ({}, "missing", "missing is no folder; name one with one sub-folder per class, or a CSV file"),
         ({"cat": 3}, "data", "data has fewer than two class folders to train on (cat)"),
         ({"cat": 3, "dog": 0}, "data", "class 'dog' has no pictures in train"),
     ],
@@ -157,4 +160,4 @@ def test_a_full_disk_gets_one_sentence_and_leaves_no_model(
         result = clf_train("data", "-o", "here", *TINY)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "error: cannot write" in result.stderr
-    assert set(os.listdir("here")) <= {"split.csv", "history.csv"}
+    assert set(os.listdir("here")) <= {"split.csv", "history.csv", "options.json", "checkpoint.npz"}

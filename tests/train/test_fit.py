@@ -1,6 +1,8 @@
 """Training: repeatable, stopped in time, with the best weights kept."""
 
+import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,23 +10,27 @@ import keras
 import numpy as np
 import pytest
 
-from edgeclf.runtime.errors import DatasetError, OptionError
+from edgeclf.runtime.console import Terminated
+from edgeclf.runtime.errors import DatasetError, OutputError
+from edgeclf.train.checkpoint import Checkpoint
 from edgeclf.train.data.arrays import Arrays
-from edgeclf.train.fit import Recipe, Trained, fit
+from edgeclf.train.fit import Batches, Trained, _weights, fit
+from edgeclf.train.history import read_history
 from edgeclf.train.networks.architectures import ConvNet
+from edgeclf.train.networks.augment import Augmentation
+from edgeclf.train.recipes import LIGHT, Recipe, Schedule
 from edgeclf.train.results.evaluation import probabilities
 
 MakeArrays = Callable[..., Arrays]
-RECIPE = Recipe(ConvNet(filters=(4,), dropout=0.3), epochs=2, batch=8, learning_rate=0.01, augment=True, seed=1)
+RECIPE = Recipe(ConvNet(filters=(4,), dropout=0.3), epochs=2, batch=8, learning_rate=0.01, augmentation=LIGHT, seed=1)
 
 
 @pytest.fixture(scope="module")
 def fit_noise(make_arrays: MakeArrays, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Recipe], Trained]:
-    """Train on the same 24 pictures of noise as ever, with the given recipe."""
+    """Train on the same 25 pictures of noise as ever, with the given recipe."""
 
     def run(recipe: Recipe) -> Trained:
-        history = tmp_path_factory.mktemp("fit") / "history.csv"
-        return fit(recipe, 2, make_arrays(24, seed=1), make_arrays(8, seed=2), history)
+        return fit(recipe, 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path_factory.mktemp("fit"))
 
     return run
 
@@ -38,8 +44,8 @@ def weights(trained: Trained) -> bytes:
     return b"".join(np.asarray(weight).tobytes() for weight in trained.network.get_weights())
 
 
-def validation_losses(history: Path) -> list[float]:
-    header, *rows = (line.split(",") for line in history.read_text().splitlines())
+def validation_losses(folder: Path) -> list[float]:
+    header, *rows = (line.split(",") for line in (folder / "history.csv").read_text().splitlines())
     return [float(row[header.index("val_loss")]) for row in rows]
 
 
@@ -47,11 +53,32 @@ def test_one_seed_gives_the_same_weights_to_the_bit(reference: Trained, fit_nois
     assert weights(fit_noise(RECIPE)) == weights(reference)
 
 
-@pytest.mark.parametrize("change", [{"seed": 2}, {"augment": False}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 2}, {"augmentation": Augmentation()}, {"optimizer": "sgd"}, {"balance": True}],
+    ids=str,
+)
 def test_what_the_recipe_says_has_an_effect(
-    reference: Trained, fit_noise: Callable[[Recipe], Trained], change: dict[str, int]
+    reference: Trained, fit_noise: Callable[[Recipe], Trained], change: dict[str, object]
 ) -> None:
-    assert weights(fit_noise(replace(RECIPE, **change))) != weights(reference)
+    changed = replace(RECIPE, **change)  # type: ignore[arg-type]
+    assert weights(fit_noise(changed)) != weights(reference)
+
+
+@pytest.mark.parametrize(("schedule", "shares"), [("cosine", [1, 0.853553, 0.5, 0.146447]), ("constant", [1, 1, 1, 1])])
+def test_the_learning_rate_follows_the_schedule(
+    make_arrays: MakeArrays, tmp_path: Path, schedule: Schedule, shares: list[float]
+) -> None:
+    recipe = replace(RECIPE, epochs=4, schedule=schedule, patience=0)
+    fit(recipe, 2, make_arrays(9), make_arrays(4), tmp_path)
+    rates = [float(row["learning_rate"]) for row in read_history(tmp_path / "history.csv")]
+    assert rates == pytest.approx([share * recipe.learning_rate for share in shares], abs=1e-5)
+
+
+def test_rare_classes_count_as_much_as_frequent_ones_when_balanced(make_arrays: MakeArrays) -> None:
+    few = make_arrays(40)
+    rare = Arrays(few.images, (np.arange(40) < 4).astype(np.int64))
+    assert _weights(rare, balance=True) == {0: pytest.approx(40 / 72), 1: pytest.approx(5)}
 
 
 def test_augmentation_is_not_in_the_network(reference: Trained) -> None:
@@ -73,11 +100,11 @@ def cross_entropy(trained: Trained, pictures: Arrays) -> float:
 @pytest.fixture(scope="module")
 def stopped(make_arrays: MakeArrays, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, list[float], Arrays]:
     """Noise learnt by heart until the validation loss has risen for four epochs; with its history and validation part."""
-    history = tmp_path_factory.mktemp("stopped") / "history.csv"
+    folder = tmp_path_factory.mktemp("stopped")
     val = make_arrays(30, classes=3, seed=8)
-    recipe = Recipe(ConvNet((16, 16), dropout=0.0), epochs=60, batch=8, learning_rate=0.02, patience=4, augment=False)
-    trained = fit(recipe, 3, make_arrays(30, classes=3, seed=7), val, history)
-    return trained, validation_losses(history), val
+    recipe = Recipe(ConvNet((16, 16), dropout=0.0), epochs=60, batch=8, learning_rate=0.02, patience=4)
+    trained = fit(recipe, 3, make_arrays(30, classes=3, seed=7), val, folder)
+    return trained, validation_losses(folder), val
 
 
 def test_training_stops_when_the_validation_loss_no_longer_falls(stopped: tuple[Trained, list[float], Arrays]) -> None:
@@ -98,9 +125,9 @@ def test_the_network_has_the_weights_of_the_best_epoch(stopped: tuple[Trained, l
 
 def test_the_best_weights_are_kept_when_the_epochs_run_out(make_arrays: MakeArrays, tmp_path: Path) -> None:
     val = make_arrays(30, classes=3, seed=8)
-    recipe = Recipe(ConvNet((16, 16), dropout=0.0), epochs=12, batch=8, learning_rate=0.02, patience=50, augment=False)
-    trained = fit(recipe, 3, make_arrays(30, classes=3, seed=7), val, tmp_path / "history.csv")
-    losses = validation_losses(tmp_path / "history.csv")
+    recipe = Recipe(ConvNet((16, 16), dropout=0.0), epochs=12, batch=8, learning_rate=0.02, patience=50)
+    trained = fit(recipe, 3, make_arrays(30, classes=3, seed=7), val, tmp_path)
+    losses = validation_losses(tmp_path)
     assert (trained.epochs, losses[trained.best_epoch - 1]) == (12, min(losses))
     assert cross_entropy(trained, val) == pytest.approx(min(losses), rel=1e-4)
 
@@ -109,32 +136,14 @@ def test_the_best_weights_are_kept_when_the_epochs_run_out(make_arrays: MakeArra
 def test_a_loss_that_is_no_number_stops_with_the_epoch_and_a_way_out(
     make_arrays: MakeArrays, tmp_path: Path, classes: int
 ) -> None:
-    recipe = Recipe(ConvNet((4,)), epochs=9, batch=8, learning_rate=1e38, augment=False)
+    recipe = Recipe(ConvNet((4,)), epochs=9, batch=8, learning_rate=1e38)
     with pytest.raises(DatasetError, match=r"the loss became infinite or NaN in epoch [1-3]; try a lower --learning-rate"):
-        fit(recipe, classes, make_arrays(24, classes), make_arrays(6, classes), tmp_path / "history.csv")
+        fit(recipe, classes, make_arrays(24, classes), make_arrays(6, classes), tmp_path)
 
 
 def test_batches_of_any_number_of_pictures_are_trained_on(make_arrays: MakeArrays, tmp_path: Path) -> None:
-    recipe = Recipe(ConvNet((4,)), epochs=1, batch=100, augment=False)
-    assert fit(recipe, 2, make_arrays(3), make_arrays(2), tmp_path / "history.csv").epochs == 1
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"epochs": 0},
-        {"batch": 0},
-        {"patience": 0},
-        {"learning_rate": 0.0},
-        {"learning_rate": float("nan")},
-        {"seed": -1},
-        {"seed": 2**32},
-    ],
-    ids=str,
-)
-def test_options_that_cannot_be_used_are_refused(options: dict[str, float]) -> None:
-    with pytest.raises(OptionError, match=next(iter(options)).replace("_", "-")):
-        Recipe(**options)  # type: ignore[arg-type]
+    recipe = Recipe(ConvNet((4,)), epochs=1, batch=100)
+    assert fit(recipe, 2, make_arrays(3), make_arrays(2), tmp_path).epochs == 1
 
 
 def test_saved_and_loaded_the_network_answers_the_same(reference: Trained, make_arrays: MakeArrays, tmp_path: Path) -> None:
@@ -142,3 +151,96 @@ def test_saved_and_loaded_the_network_answers_the_same(reference: Trained, make_
     reference.network.save(tmp_path / "network.keras")
     loaded = keras.models.load_model(tmp_path / "network.keras", compile=False)
     np.testing.assert_array_equal(probabilities(loaded, images), probabilities(reference.network, images))
+
+
+@pytest.fixture
+def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, type[BaseException]], None]:
+    """`killed(n, error)`: the n-th checkpoint written from now on is the last thing that happens before `error`."""
+
+    def arrange(after: int, error: type[BaseException]) -> None:
+        write, written = Checkpoint.write, []
+
+        def write_then_die(self: Checkpoint, path: Path) -> None:
+            write(self, path)
+            written.append(path)
+            if len(written) == after:
+                raise error
+
+        monkeypatch.setattr(Checkpoint, "write", write_then_die)
+
+    return arrange
+
+
+LONGER = replace(RECIPE, epochs=5, patience=0)
+
+
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_resumed_after_a_kill_the_weights_are_those_of_an_uninterrupted_run(
+    fit_noise: Callable[[Recipe], Trained],
+    make_arrays: MakeArrays,
+    killed: Callable[..., None],
+    tmp_path: Path,
+    after: int,
+) -> None:
+    whole = fit_noise(LONGER)
+    killed(after, Terminated)
+    with pytest.raises(Terminated):
+        fit(LONGER, 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path)
+    resumed = fit(LONGER, 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path, resume=True)
+    assert weights(resumed) == weights(whole)
+    assert (resumed.best_epoch, resumed.epochs) == (whole.best_epoch, 5)
+    assert [row["epoch"] for row in read_history(tmp_path / "history.csv")] == ["1", "2", "3", "4", "5"]
+
+
+def test_ctrl_c_ends_with_the_best_weights_so_far(
+    make_arrays: MakeArrays, killed: Callable[..., None], tmp_path: Path
+) -> None:
+    killed(2, KeyboardInterrupt)
+    stopped = fit(LONGER, 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path)
+    losses = validation_losses(tmp_path)
+    assert (stopped.interrupted, stopped.epochs, len(losses)) == (True, 2, 2)
+    assert cross_entropy(stopped, make_arrays(8, seed=2)) == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_ctrl_c_before_the_first_epoch_is_done_just_ends(
+    make_arrays: MakeArrays, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgeclf.train.fit._Watch.on_train_batch_end", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fit(LONGER, 2, make_arrays(8), make_arrays(4), tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_loses_no_checkpoint_that_was_written(
+    make_arrays: MakeArrays, full_disk: Callable[[int], AbstractContextManager[None]], tmp_path: Path
+) -> None:
+    fit(replace(LONGER, epochs=2), 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path)
+    before = Checkpoint.read(tmp_path / "checkpoint.npz")
+    with full_disk(1000), pytest.raises(OutputError, match=r"cannot write .*\.csv|checkpoint\.npz"):
+        fit(LONGER, 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path, resume=True)
+    after = Checkpoint.read(tmp_path / "checkpoint.npz")
+    assert (after.epoch, after.rows) == (before.epoch, before.rows) == (2, before.rows)
+
+
+def test_no_epoch_is_begun_once_the_time_is_over(make_arrays: MakeArrays, tmp_path: Path) -> None:
+    recipe = replace(LONGER, epochs=1000, time_s=0.001)
+    assert fit(recipe, 2, make_arrays(9), make_arrays(4), tmp_path).epochs == 1
+
+
+def test_a_loss_that_becomes_no_number_later_keeps_the_weights_from_before(make_arrays: MakeArrays, tmp_path: Path) -> None:
+    fit(replace(LONGER, epochs=2), 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path)
+    good = Checkpoint.read(tmp_path / "checkpoint.npz")
+    replace(good, weights=[np.full_like(weight, np.nan) for weight in good.weights]).write(tmp_path / "checkpoint.npz")
+    spoilt = fit(LONGER, 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path, resume=True)
+    assert "NaN in epoch 3" in spoilt.problem
+    assert np.isfinite(probabilities(spoilt.network, make_arrays(8).images)).all()
+    assert spoilt.best_epoch <= 2
+
+
+def test_batches_of_a_resumed_epoch_are_those_of_the_first_run(make_arrays: MakeArrays) -> None:
+    whole, resumed = (Batches(make_arrays(20), 7, (3, 0, epoch)) for epoch in (0, 1))
+    whole.on_epoch_end()
+    np.testing.assert_array_equal(whole[1][0], resumed[1][0])

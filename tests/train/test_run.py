@@ -18,14 +18,17 @@ from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard, read_zip_card
 from edgeclf.train.data.dataset import PARTS, read_split
-from edgeclf.train.fit import Recipe
 from edgeclf.train.networks.architectures import ConvNet
+from edgeclf.train.recipes import Recipe
 from edgeclf.train.results.saving import read_samples
-from edgeclf.train.run import Run, train
+from edgeclf.train.run import Extras, Run, train
 
 LayOut = Callable[..., Path]
 PREPROCESS = Preprocess((12, 20))
-RECIPE = Recipe(ConvNet((4,), dropout=0.0), epochs=2, batch=16, learning_rate=0.05, augment=False, seed=3)
+RECIPE = Recipe(ConvNet((4,), dropout=0.0), epochs=2, batch=16, learning_rate=0.05, seed=3)
+WRITTEN = {"model.keras", "metrics.json", "history.csv", "split.csv", "bad_files.csv", "report.html"} | {
+    f"{name}.png" for name in ("calibration", "confusion", "curves", "mistakes", "samples")
+}
 SIZES = {"train": 12, "val": 5, "test": 7}
 
 
@@ -71,8 +74,7 @@ def confusion_by_hand(run: Run, part: str) -> list[list[int]]:
 
 
 def test_a_run_leaves_these_files_and_no_others(run: Run) -> None:
-    names = {"model.keras", "metrics.json", "history.csv", "split.csv", "bad_files.csv"}
-    assert {path.name for path in run.model.parent.iterdir()} == names
+    assert {path.name for path in run.model.parent.iterdir()} == WRITTEN
 
 
 @pytest.mark.parametrize(("part", "key"), [("test", "test"), ("val", "validation")])
@@ -120,7 +122,7 @@ def test_unreadable_pictures_are_listed_with_their_reasons(run: Run, noise: Path
 
 def test_the_history_has_a_row_for_every_epoch(run: Run) -> None:
     header, *rows = run.model.with_name("history.csv").read_text().split()
-    assert header == "epoch,accuracy,loss,val_accuracy,val_loss"
+    assert header == "stage,epoch,learning_rate,loss,accuracy,val_loss,val_accuracy"
     assert len(rows) == run.metrics["epochs"] == 2
 
 
@@ -140,7 +142,7 @@ def mapped(noise: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The same run with its arrays in memory-mapped files, and without samples."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("edgeclf.train.data.arrays.IN_MEMORY_BYTES", 100)
-        return train(noise, tmp_path_factory.mktemp("mapped-run"), PREPROCESS, RECIPE, embed_samples=False)
+        return train(noise, tmp_path_factory.mktemp("mapped-run"), PREPROCESS, RECIPE, extras=Extras(samples=False))
 
 
 def test_a_second_run_with_memory_mapped_arrays_gives_the_same_weights(run: Run, mapped: Run) -> None:
@@ -149,8 +151,7 @@ def test_a_second_run_with_memory_mapped_arrays_gives_the_same_weights(run: Run,
 
 
 def test_the_memory_mapped_files_are_gone_after_training(mapped: Run) -> None:
-    names = {"model.keras", "metrics.json", "history.csv", "split.csv", "bad_files.csv"}
-    assert {path.name for path in mapped.model.parent.iterdir()} == names
+    assert {path.name for path in mapped.model.parent.iterdir()} == WRITTEN
 
 
 @pytest.mark.parametrize("kind", ["calibration", "verification"])

@@ -1,9 +1,11 @@
 """Pictures decoded once into one uint8 array, so that every epoch costs only the network."""
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from edgeclf.runtime.pipeline import ordered_map
 from edgeclf.runtime.publishing import cannot_write
 from edgeclf.train.data.dataset import Part
 
+UINT8: np.dtype[Any] = np.dtype(np.uint8)
 IN_MEMORY_BYTES = 1 << 30
 """Above this, the array is a memory-mapped file: the system keeps of it what fits."""
 
@@ -44,7 +47,7 @@ def load(part: Part, preprocess: Preprocess, name: str, cache: Path | None = Non
 
     cache: the file for an array above IN_MEMORY_BYTES; the caller removes it. Raises DatasetError when nothing is left.
     """
-    images = _allocate((len(part), *preprocess.shape), cache)
+    images: Pixels = allocate((len(part), *preprocess.shape), cache)
     kept: list[int] = []
     failures: list[tuple[str, Failure]] = []
     with Progress(f"reading {name}", len(part)) as progress:
@@ -68,17 +71,19 @@ def batches(images: Pixels, size: int) -> Iterator[Pixels]:
         yield images[start : start + size]
 
 
-def _allocate(shape: tuple[int, ...], cache: Path | None) -> Pixels:
-    if cache is None or np.prod(shape, dtype=np.int64) <= IN_MEMORY_BYTES:
-        return np.empty(shape, np.uint8)
+def allocate(shape: tuple[int, ...], cache: Path | None, dtype: np.dtype[Any] = UINT8) -> NDArray[Any]:
+    """An array to fill: in memory up to IN_MEMORY_BYTES, above that mapped to the file `cache`. Raises OutputError."""
+    size_bytes = math.prod(shape) * dtype.itemsize
+    if cache is None or size_bytes <= IN_MEMORY_BYTES:
+        return np.empty(shape, dtype)
     try:
         with open(cache, "wb") as file:  # a hole in the file would end the process later, once the disk is full
-            file.truncate(int(np.prod(shape, dtype=np.int64)))
+            file.truncate(size_bytes)
             if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, int(np.prod(shape, dtype=np.int64)))
+                os.posix_fallocate(file.fileno(), 0, size_bytes)
     except OSError as error:
         raise cannot_write(cache, error) from None
-    return np.memmap(cache, np.uint8, "r+", shape=shape)
+    return np.memmap(cache, dtype, "r+", shape=shape)
 
 
 def _read(path: str, preprocess: Preprocess) -> Pixels | Failure:

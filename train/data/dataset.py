@@ -1,20 +1,19 @@
-"""From a folder to labelled pictures in three parts: finding them, naming their classes, splitting what is not split."""
+"""From a folder or a table to labelled pictures in three parts: finding them, naming their classes, splitting the rest."""
 
 import csv
 import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
-
-from edgeclf.runtime.errors import DatasetError
+from edgeclf.runtime.errors import DatasetError, first_line
 from edgeclf.runtime.escaping import escape, unescape
-from edgeclf.runtime.frames.sources import walk
+from edgeclf.runtime.frames.sources import PICTURE_EXTENSIONS, walk
 from edgeclf.runtime.publishing import publish_text
+from edgeclf.train.data.splitting import Labelled, Splitting, cut, group_names, limited
 
 PARTS = ("train", "val", "test")
-SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 SPLIT_NAME = "split.csv"
 
 _PART_NAMES = {
@@ -23,6 +22,10 @@ _PART_NAMES = {
     "test": ("test", "testing", "test_set"),
 }
 _PART_OF = {name: part for part, names in _PART_NAMES.items() for name in names}
+_SPLIT_COLUMNS = ["path", "label", "part"]
+_DEFAULT = Splitting()
+
+_Found = dict[str, dict[str, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -38,63 +41,53 @@ class Part:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Classes in sorted order, and the three parts. `skipped` files were no pictures by their extension."""
+    """Classes in sorted order, and the three parts.
+
+    skipped: files that were no pictures by their extension. ungrouped: pictures that a splitting by groups found in no
+    group, and cut each for itself.
+    """
 
     classes: tuple[str, ...]
     train: Part
     val: Part
     test: Part
     skipped: int = 0
+    ungrouped: int = 0
 
     def parts(self) -> dict[str, Part]:
         """The parts by name, in the order train, val, test."""
         return {name: getattr(self, name) for name in PARTS}
 
 
-def scan(root: Path, seed: int = 0) -> Dataset:
-    """Find the pictures below `root` and split what is not split yet.
+def scan(root: Path, splitting: Splitting = _DEFAULT) -> Dataset:
+    """Find the pictures that `root` names and split what is not split yet.
 
     `root` holds one folder a class, or `train`, `val` and `test` (under any of their usual names, in any letter case) with
-    one folder a class each. A part that is missing is cut from `train`, stratified by class, the same for the same seed.
-    Raises DatasetError: no folder, fewer than two classes, a class without pictures, a class that training never sees.
+    one folder a class each; a single folder around all that is passed through. Or it is a CSV file with the columns `path`
+    (from the file's folder), `label` and, where it is split, `part` or `split`. A part that is missing is cut from `train`.
+    Raises DatasetError: nothing there, fewer than two classes, a class without pictures, a class that training never sees.
     """
-    if not root.is_dir():
-        raise DatasetError(f"{root} is no folder; clf-train takes a folder with one sub-folder per class")
-    found, skipped = find(root)
+    listing = _list(root)
+    found = _with_own_parts(root, listing.found, splitting)
     if "train" not in found:
-        raise DatasetError(f"{root} has {', '.join(found)} but no train folder")
+        raise DatasetError(f"{root} has {', '.join(found)} but no train {'folder' if root.is_dir() else 'rows'}")
     classes = tuple(sorted(found["train"]))
     _check_classes(root, classes, found)
-    parts = {
-        name: [(path, classes.index(label)) for label in sorted(by_class) for path in by_class[label]]
-        for name, by_class in found.items()
-    }
+    parts = {name: _labelled(by_class, classes) for name, by_class in limited(found, splitting).items()}
     missing = [name for name in PARTS if name not in parts]
-    cut = _cut(parts["train"], {name: SHARES[name] for name in missing}, seed)
-    train, val, test = (as_part((parts | cut)[name]) for name in PARTS)
-    return Dataset(classes, train, val, test, skipped)
+    names = group_names(parts["train"], classes, listing.top, splitting.by if missing else "")
+    parts |= cut(parts["train"], names, classes, missing, splitting)
+    train, val, test = (as_part(parts[name]) for name in PARTS)
+    return Dataset(classes, train, val, test, listing.skipped, names.count(None) if any(names) else 0)
 
 
-def find(root: Path) -> tuple[dict[str, dict[str, list[str]]], int]:
-    """Paths by part and class, and how many other files there are. Without part folders, everything is `train`."""
-    folders = _folders(root)
-    named = [(_PART_OF[folder.name.lower()], folder) for folder in folders if folder.name.lower() in _PART_OF]
-    if len(named) != len({part for part, _ in named}):
-        raise DatasetError(f"{root} has two folders for one part: {', '.join(folder.name for _, folder in named)}")
-    if named and len(named) < len(folders):
-        others = ", ".join(escape(folder.name) for folder in folders if folder.name.lower() not in _PART_OF)
-        raise DatasetError(f"{root} mixes parts ({', '.join(dict(named))}) with other folders ({others}); move those away")
-    found: dict[str, dict[str, list[str]]] = {}
-    skipped = 0
-    for part, top in named or [("train", root)]:
-        for folder in _folders(top):
-            files = list(walk(str(folder)))
-            found.setdefault(part, {})[folder.name] = [path for path, is_picture in files if is_picture]
-            skipped += sum(not is_picture for _, is_picture in files)
-    return found or {"train": {}}, skipped
+def find(root: Path) -> tuple[_Found, int]:
+    """Paths by part and class, and how many other files there are. What is in no part is `train`."""
+    listing = _list(root)
+    return listing.found, listing.skipped
 
 
-def as_part(pictures: list[tuple[str, int]]) -> Part:
+def as_part(pictures: Labelled) -> Part:
     """Pairs of path and label as a part."""
     return Part(tuple(path for path, _ in pictures), tuple(label for _, label in pictures))
 
@@ -103,7 +96,7 @@ def write_split(dataset: Dataset, path: Path) -> None:
     """Every picture with its class and part, as `split.csv`; paths are absolute and escaped."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("path", "label", "part"))
+    writer.writerow(_SPLIT_COLUMNS)
     for name, part in dataset.parts().items():
         for picture, label in zip(part.paths, part.labels, strict=True):
             writer.writerow((escape(os.path.abspath(picture)), escape(dataset.classes[label]), name))
@@ -116,43 +109,172 @@ def read_split(path: Path, part: str, classes: tuple[str, ...]) -> Part:
         with open(path, encoding="utf-8", newline="") as file:
             rows = [(unescape(row["path"]), unescape(row["label"])) for row in csv.DictReader(file) if row["part"] == part]
         return as_part([(picture, classes.index(label)) for picture, label in rows])
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, csv.Error) as error:
         raise DatasetError(f"{path} is no split of this model's pictures ({error}); name them with --data DIR") from None
 
 
+def read_dataset(path: Path) -> Dataset:
+    """The dataset that a run's `split.csv` describes, its pictures in the same order. Raises DatasetError."""
+    rows, _ = _read_rows(path)
+    found: _Found = {part: {} for part in PARTS}
+    for row in rows:
+        found[row.part].setdefault(row.label, []).append(row.path)
+    classes = tuple(sorted(found["train"]))
+    _check_classes(path, classes, found)
+    labels = {name: label for label, name in enumerate(classes)}
+    train, val, test = (as_part([(row.path, labels[row.label]) for row in rows if row.part == part]) for part in PARTS)
+    return Dataset(classes, train, val, test)
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """What there is: paths by part and class; top: the folder that the training classes are in, or the CSV file is in.
+
+    split: whether `found` says more than that everything is for training.
+    """
+
+    found: _Found
+    top: Path
+    split: bool
+    skipped: int = 0
+
+
+class _Row(NamedTuple):
+    line: int
+    path: str
+    label: str
+    part: str
+
+
+def _list(root: Path) -> _Listing:
+    if root.is_dir():
+        return _list_folder(_unwrap(root))
+    if root.suffix.lower() == ".csv" and root.is_file():
+        return _list_rows(root)
+    raise DatasetError(
+        f"{root} is no folder; name one with one sub-folder per class, or a CSV file with the columns path and label"
+    )
+
+
+def _list_folder(root: Path) -> _Listing:
+    folders = _folders(root)
+    named = [(_PART_OF[folder.name.lower()], folder) for folder in folders if folder.name.lower() in _PART_OF]
+    if len(named) != len({part for part, _ in named}):
+        raise DatasetError(f"{root} has two folders for one part: {', '.join(folder.name for _, folder in named)}")
+    if named and len(named) < len(folders):
+        others = ", ".join(escape(folder.name) for folder in folders if folder.name.lower() not in _PART_OF)
+        raise DatasetError(f"{root} mixes parts ({', '.join(dict(named))}) with other folders ({others}); move those away")
+    found: _Found = {}
+    skipped = 0
+    tops = dict(named) or {"train": root}
+    for part, top in tops.items():
+        for folder in _folders(top):
+            files = list(walk(str(folder)))
+            found.setdefault(part, {})[folder.name] = [path for path, is_picture in files if is_picture]
+            skipped += sum(not is_picture for _, is_picture in files)
+    return _Listing(found or {"train": {}}, tops.get("train", root), bool(named), skipped)
+
+
+def _list_rows(path: Path) -> _Listing:
+    rows, split = _read_rows(path)
+    found: _Found = {}
+    lines: dict[str, int] = {}
+    for row in rows:
+        if lines.setdefault(row.path, row.line) != row.line:
+            raise DatasetError(f"{path}, line {row.line}: {row.path!r} is in line {lines[row.path]} already; remove one")
+        found.setdefault(row.part, {}).setdefault(row.label, []).append(row.path)
+    return _Listing(found or {"train": {}}, path.parent, split)
+
+
+def _read_rows(path: Path) -> tuple[list[_Row], bool]:
+    """The rows of a CSV file, and whether it has a column for the part. Raises DatasetError with the line number."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            columns = list(reader.fieldnames or [])
+            if not {"path", "label"} <= set(columns):
+                raise DatasetError(f"{path}, line 1 must name the columns path and label, not {','.join(columns)!r}")
+            rows = [_read_row(path, reader.line_num, row, columns) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path} cannot be read as a CSV file in UTF-8: {first_line(error)}; save it anew") from None
+    return rows, bool({"part", "split"} & set(columns))
+
+
+def _read_row(path: Path, line: int, row: dict[str, str | None], columns: list[str]) -> _Row:
+    read = unescape if columns == _SPLIT_COLUMNS else str
+    picture, label = read(row["path"] or ""), read(row["label"] or "")
+    for name, value in (("path", picture), ("label", label)):
+        if not value or "\0" in value:
+            raise DatasetError(f"{path}, line {line} has no usable {name}; fill it in, or remove the line")
+    part = next((row[name] or "" for name in ("part", "split") if name in columns), "train")
+    if part.lower() not in _PART_OF:
+        raise DatasetError(f"{path}, line {line} has the part {part!r}; it must be one of {', '.join(PARTS)}")
+    return _Row(line, str(path.parent / picture), label, _PART_OF[part.lower()])
+
+
+def _unwrap(root: Path) -> Path:
+    """The folder inside, as long as it is all that there is and holds further folders: archives often wrap one around."""
+    while len(folders := _folders(root)) == 1:
+        (inside,) = folders
+        wraps = _folders(inside) and not _has_pictures(inside) and not _has_pictures(root)
+        if not wraps or inside.name.lower() in _PART_OF:
+            break
+        root = inside
+    return root
+
+
 def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """Not the hidden ones, nor what a Mac adds to archives."""
+    return sorted(
+        path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".") and path.name != "__MACOSX"
+    )
 
 
-def _check_classes(root: Path, classes: tuple[str, ...], found: dict[str, dict[str, list[str]]]) -> None:
+def _has_pictures(folder: Path) -> bool:
+    return any(path.suffix.lower() in PICTURE_EXTENSIONS and path.is_file() for path in folder.iterdir())
+
+
+def _with_own_parts(root: Path, found: _Found, splitting: Splitting) -> _Found:
+    """`found` and what --val and --test name; no picture may be in two parts."""
+    own = {name: path for name, path in (("val", splitting.val), ("test", splitting.test)) if path is not None}
+    for name, path in own.items():
+        if name in found:
+            raise DatasetError(f"{root} has a {name} part already; leave out --{name}, or name only the training pictures")
+        listing = _list(path)
+        if listing.split:
+            raise DatasetError(f"--{name} {path} has parts of its own ({', '.join(listing.found)}); name one of them")
+        found = found | {name: listing.found["train"]}
+    if own:
+        _check_apart(found)
+    return found
+
+
+def _check_apart(found: _Found) -> None:
+    part_of: dict[str, str] = {}
+    for part, by_class in found.items():
+        for path in (path for paths in by_class.values() for path in paths):
+            other = part_of.setdefault(os.path.abspath(path), part)
+            if other != part:
+                raise DatasetError(f"{path} is in {other} and in {part}; name other pictures with --{part}")
+
+
+def _check_classes(root: Path, classes: tuple[str, ...], found: _Found) -> None:
     if len(classes) < 2:
         names = ", ".join(classes) or "none"
-        raise DatasetError(f"{root} has fewer than two class folders to train on ({names}); make one sub-folder per class")
+        what, cure = ("class folders", "make one sub-folder per class") if root.is_dir() else ("labels", "add the others")
+        raise DatasetError(f"{root} has fewer than two {what} to train on ({names}); {cure}")
+    folded = {name.casefold(): name for name in classes}
     for part, by_class in found.items():
         for name in by_class:
+            if name not in classes and name.casefold() in folded:
+                other = folded[name.casefold()]
+                raise DatasetError(f"class {name!r} in {part} and {other!r} in train differ only in letter case; rename one")
             if name not in classes:
                 raise DatasetError(f"class {name!r} is in {part} but not in train, so it could never be learnt")
         for name in classes:
             if not by_class.get(name):
-                raise DatasetError(f"class {name!r} has no pictures in {part}; add some, or remove the folder")
+                raise DatasetError(f"class {name!r} has no pictures in {part}; add some, or remove the class")
 
 
-def _cut(train: list[tuple[str, int]], shares: dict[str, float], seed: int) -> dict[str, list[tuple[str, int]]]:
-    """Take a share of every class out of `train` for each part in `shares`, at least one picture; the rest stays."""
-    if not shares:
-        return {}
-    rng = np.random.default_rng(seed)
-    total = SHARES["train"] + sum(shares.values())
-    taken: dict[str, list[tuple[str, int]]] = {"train": [], **{name: [] for name in shares}}
-    for label in sorted({label for _, label in train}):
-        pictures = [picture for picture in train if picture[1] == label]
-        if len(pictures) <= len(shares):
-            where = os.path.dirname(pictures[0][0])
-            raise DatasetError(f"{where} holds {len(pictures)} pictures, too few to split; {len(shares) + 1} is the least")
-        order = [pictures[i] for i in rng.permutation(len(pictures))]
-        for name, share in shares.items():
-            count = max(1, round(len(pictures) * share / total))
-            taken[name] += order[:count]
-            order = order[count:]
-        taken["train"] += order
-    return {name: sorted(pictures) for name, pictures in taken.items()}
+def _labelled(by_class: dict[str, list[str]], classes: tuple[str, ...]) -> Labelled:
+    return [(path, label) for label, name in enumerate(classes) for path in by_class[name]]

@@ -1,12 +1,24 @@
 """The networks that `clf-train` builds from nothing: pixels 0 to 255 in, one probability a class (or one sigmoid) out."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import keras
 from keras import layers
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.model.card import Head
+
+
+class Network(Protocol):
+    """What can be trained: a description, in plain values, that builds a Keras network."""
+
+    def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
+        """From pictures `[N, H, W, C]` of 0 to 255 to probabilities: `classes` columns, or one sigmoid for two classes.
+
+        Raises OptionError when pictures of `shape` are too small for it.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -23,10 +35,7 @@ class ConvNet:
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
-        if not self.filters or min(*self.filters, *self.dense, 1) < 1:
-            raise OptionError(f"filters and dense take positive whole numbers, not {self.filters} and {self.dense}")
-        if not 0 <= self.dropout < 1:
-            raise OptionError(f"dropout must be from 0 to under 1, not {self.dropout}")
+        _check_sizes(self.filters, self.dense, self.dropout)
 
     def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
         """A network for pictures of `shape` `[H, W, C]`. Raises OptionError when the pictures are too small for it."""
@@ -48,10 +57,63 @@ class ConvNet:
         for units in self.dense:
             x = layers.Dense(units, activation="relu")(x)
         x = layers.Dropout(self.dropout)(x)
-        outputs, activation = (1, "sigmoid") if head_for(classes) == "sigmoid" else (classes, "softmax")
-        return keras.Model(image, layers.Dense(outputs, activation=activation, name="probabilities")(x), name="convnet")
+        return keras.Model(image, head(classes, head_for(classes))(x), name="convnet")
+
+
+@dataclass(frozen=True)
+class FlatNet:
+    """The network of the tutorials: 3x3 convolutions with ReLU, each halved by pooling, flattened into dense layers.
+
+    Nearly all of its parameters lie in the first dense layer, and its size fixes the picture's. two_classes: what it ends
+    in for two classes; more classes always get a softmax.
+    """
+
+    filters: tuple[int, ...]
+    dense: tuple[int, ...] = ()
+    dropout: float = 0.0
+    two_classes: Head = "sigmoid"
+
+    def __post_init__(self) -> None:
+        _check_sizes(self.filters, self.dense, self.dropout)
+
+    def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
+        """A network for pictures of `shape` `[H, W, C]`. Raises OptionError when the pictures are too small for it."""
+        smallest = 3 * 2 ** len(self.filters) - 2  # each block takes two pixels off the border and halves the rest
+        if min(shape[:2]) < smallest:
+            raise OptionError(
+                f"{len(self.filters)} blocks need pictures of at least {smallest} pixels, not {min(shape[:2])}"
+            )
+        image = keras.Input(shape, name="image")
+        x = layers.Rescaling(1 / 255)(image)
+        for filters in self.filters:
+            x = layers.Conv2D(filters, 3, activation="relu")(x)
+            x = layers.MaxPooling2D()(x)
+        x = layers.Flatten()(x)
+        for units in self.dense:
+            x = layers.Dense(units, activation="relu")(x)
+        if self.dropout:
+            x = layers.Dropout(self.dropout)(x)
+        kind = self.two_classes if classes == 2 else "softmax"
+        return keras.Model(image, head(classes, kind)(x), name="flatnet")
+
+
+def head(classes: int, kind: Head) -> layers.Dense:
+    """The last layer, called `probabilities`."""
+    return layers.Dense(1 if kind == "sigmoid" else classes, activation=kind, name="probabilities")
+
+
+def head_of(network: keras.Model) -> Head:
+    """What a network ends in, by its number of outputs."""
+    return "sigmoid" if network.output_shape[-1] == 1 else "softmax"
 
 
 def head_for(classes: int) -> Head:
     """One sigmoid unit for two classes, softmax for more."""
     return "sigmoid" if classes == 2 else "softmax"
+
+
+def _check_sizes(filters: tuple[int, ...], dense: tuple[int, ...], dropout: float) -> None:
+    if not filters or min(*filters, *dense, 1) < 1:
+        raise OptionError(f"filters and dense take positive whole numbers, not {filters} and {dense}")
+    if not 0 <= dropout < 1:
+        raise OptionError(f"dropout must be from 0 to under 1, not {dropout}")

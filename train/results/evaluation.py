@@ -2,25 +2,45 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import (
+    average_precision_score,
+    precision_recall_fscore_support,
+    roc_auc_score,
+    roc_curve,
+    top_k_accuracy_score,
+)
 
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.train.data.arrays import Arrays, batches
+from edgeclf.train.results.intervals import auc_interval, macro_f1_interval, wilson_interval
 
-_Z_95 = 1.959964  # the 97.5 % point of the normal distribution
+if TYPE_CHECKING:  # an exported model is evaluated without TensorFlow
+    import keras
+
+CALIBRATION_BINS = 15
+"""As in Guo et al. 2017, so that calibration errors compare with published ones."""
+_MOST_ANSWERS = 5  # for the top-k accuracy
+_SMALLEST = 1e-7  # a probability below counts as this one in a logarithm, as in Keras's losses
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
-    """confusion: int64 `[classes, classes]`, rows the true class, columns the answer."""
+    """confusion: int64 `[classes, classes]`, rows the true class, columns the answer.
+
+    labels int64 `[N]` and probabilities float32 `[N, classes]`: what was counted, where more is known than counts.
+    threshold: for two classes, the probability from which a picture is of the second one; chosen on other pictures.
+    """
 
     classes: tuple[str, ...]
     confusion: NDArray[np.int64]
+    labels: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    probabilities: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    threshold: float | None = None
 
     @property
     def pictures(self) -> int:
@@ -39,30 +59,109 @@ class Evaluation:
         """The accuracy of always answering with the most frequent class."""
         return int(self.confusion.sum(axis=1).max()) / self.pictures
 
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether more can be said than counts tell; not where a probability is NaN."""
+        return len(self.labels) > 0 and bool(np.isfinite(self.probabilities).all())
+
+    @property
+    def calibration_error(self) -> float | None:
+        """Expected calibration error, 0 to 1; None without probabilities."""
+        return expected_calibration_error(self.labels, self.probabilities) if self.has_probabilities else None
+
     def to_json(self) -> dict[str, Any]:
-        """Plain values for `metrics.json` and the model card."""
-        low, high = wilson_interval(self.correct, self.pictures)
-        by_class = {
-            name: {
-                "pictures": int(self.confusion[i].sum()),
-                "recall": _share(self.confusion[i, i], self.confusion[i].sum()),
-                "precision": _share(self.confusion[i, i], self.confusion[:, i].sum()),
-            }
-            for i, name in enumerate(self.classes)
-        }
+        """Plain values for `metrics.json` and the model card; None for what these pictures cannot tell."""
         return {
             "pictures": self.pictures,
-            "accuracy": round(self.accuracy, 6),
-            "accuracy_95_interval": [round(low, 6), round(high, 6)],
-            "majority_share": round(self.majority_share, 6),
-            "by_class": by_class,
+            "accuracy": _rounded(self.accuracy),
+            "accuracy_95_interval": _ends(wilson_interval(self.correct, self.pictures)),
+            "majority_share": _rounded(self.majority_share),
+            **self._averages(),
+            **self._from_probabilities(),
+            "by_class": self._by_class(),
             "confusion": self.confusion.tolist(),
         }
 
+    def _averages(self) -> dict[str, Any]:
+        """Over the classes that have pictures: a class without any has no recall to average."""
+        present = np.flatnonzero(self.confusion.sum(axis=1))
+        names = ("precision", "recall", "f1")
+        macro, weighted = (
+            dict(zip(names, map(_rounded, self._scores(present, average, 0)), strict=True))
+            for average in ("macro", "weighted")
+        )
+        return {
+            "balanced_accuracy": macro["recall"],  # the same number by definition
+            "macro": {**macro, "f1_95_interval": _ends(macro_f1_interval(self.confusion))},
+            "weighted": weighted,
+        }
 
-def evaluate(network: keras.Model, pictures: Arrays, classes: tuple[str, ...]) -> Evaluation:
+    def _by_class(self) -> dict[str, Any]:
+        precision, recall, f1 = self._scores(np.arange(len(self.classes)), None, np.nan)
+        pictures, answered, right = self.confusion.sum(axis=1), self.confusion.sum(axis=0), np.diag(self.confusion)
+        return {
+            name: {
+                "pictures": int(pictures[i]),
+                "recall": _rounded(recall[i]),
+                "recall_95_interval": _ends(_wilson(right[i], pictures[i])),
+                "precision": _rounded(precision[i]),
+                "precision_95_interval": _ends(_wilson(right[i], answered[i])),
+                "f1": _rounded(f1[i]),
+            }
+            for i, name in enumerate(self.classes)
+        }
+
+    def _scores(self, labels: NDArray[np.int64], average: str | None, where_undefined: float) -> Any:
+        """Precision, recall and F1, each a number, or `[labels]` where `average` is None."""
+        truth, answers = np.nonzero(self.confusion)
+        weights = self.confusion[truth, answers]
+        return precision_recall_fscore_support(
+            truth, answers, labels=labels, average=average, sample_weight=weights, zero_division=where_undefined
+        )[:3]
+
+    def _from_probabilities(self) -> dict[str, Any]:
+        if not self.has_probabilities:
+            return {}
+        two = len(self.classes) == 2
+        return {
+            "expected_calibration_error": _rounded(self.calibration_error),
+            "negative_log_likelihood": _rounded(negative_log_likelihood(self.labels, self.probabilities)),
+            **(_two_classes if two else _many_classes)(self.labels, self.probabilities),
+            **({} if self.threshold is None else self._at_threshold(self.threshold)),
+        }
+
+    def _at_threshold(self, threshold: float) -> dict[str, Any]:
+        answers = (self.probabilities[:, 1] >= threshold).astype(np.int64)
+        counted = count_answers(answers, self.labels, self.classes)
+        second = counted._by_class()[self.classes[1]]
+        shares = {name: second[name] for name in ("recall", "precision", "f1")}
+        return {"at_threshold": {"threshold": threshold, "accuracy": _rounded(counted.accuracy), **shares}}
+
+
+class Bins(NamedTuple):
+    """Answers by confidence, each `[CALIBRATION_BINS]`; an empty bin has confidence and accuracy 0."""
+
+    pictures: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+
+def evaluate(
+    network: "keras.Model", pictures: Arrays, classes: tuple[str, ...], threshold: float | None = None
+) -> Evaluation:
     """Answer every picture and count."""
-    return count_answers(probabilities(network, pictures.images).argmax(axis=1), pictures.labels, classes)
+    return count_probabilities(probabilities(network, pictures.images), pictures.labels, classes, threshold)
+
+
+def count_probabilities(
+    probabilities: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    classes: Sequence[str],
+    threshold: float | None = None,
+) -> Evaluation:
+    """float32 `[N, classes]` against the true class indices `[N]`; the answer is the most probable class."""
+    counted = count_answers(probabilities.argmax(axis=1), labels, classes)
+    return Evaluation(counted.classes, counted.confusion, labels, probabilities, threshold)
 
 
 def count_answers(answers: NDArray[np.int64], labels: NDArray[np.int64], classes: Sequence[str]) -> Evaluation:
@@ -72,23 +171,91 @@ def count_answers(answers: NDArray[np.int64], labels: NDArray[np.int64], classes
     return Evaluation(tuple(classes), confusion)
 
 
-def probabilities(network: keras.Model, images: Pixels, batch: int = 32) -> NDArray[np.float32]:
+def probabilities(network: "keras.Model", images: Pixels, batch: int = 32) -> NDArray[np.float32]:
     """uint8 `[N, H, W, C]` to float32 `[N, classes]`, in inference mode; a sigmoid unit becomes two columns."""
     raw = np.concatenate([network.predict_on_batch(part.astype(np.float32)) for part in batches(images, batch)])
     return np.concatenate([1 - raw, raw], axis=1) if raw.shape[1] == 1 else raw
 
 
-def wilson_interval(correct: int, total: int) -> tuple[float, float]:
-    """95 % confidence interval of a share (Wilson 1927); honest for few pictures and near 0 and 1.
+def best_threshold(labels: NDArray[np.int64], scores: NDArray[np.float32]) -> float:
+    """The probability of the second class from which to answer with it: the one with the highest Youden's J (1950).
 
-    >>> [round(end, 3) for end in wilson_interval(95, 100)]
-    [0.888, 0.978]
+    J = recall of the one class + recall of the other - 1 treats both classes alike and does not depend on how frequent
+    they are, so the threshold holds where the shares differ; F1 depends on which class happens to come second. Half-way
+    between two scores; of equally good ones the nearest to 0.5, which is also the answer where there is no choice.
+
+    >>> best_threshold(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.4, 0.9], np.float32))
+    0.3
     """
-    share, spread = correct / total, _Z_95**2 / total
-    centre = (share + spread / 2) / (1 + spread)
-    half = _Z_95 * math.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    if len(np.unique(labels)) < 2 or not np.isfinite(scores).all():
+        return 0.5
+    false_rate, true_rate, cuts = roc_curve(labels, scores.astype(np.float64), drop_intermediate=False)
+    if len(cuts) < 3:  # one score for all
+        return 0.5
+    j, middles = (true_rate - false_rate)[1:-1], (cuts[1:-1] + cuts[2:]) / 2
+    best = middles[np.isclose(j, j.max())]
+    return _rounded(best[np.abs(best - 0.5).argmin()]) or 0.0
 
 
-def _share(part: int, whole: int) -> float | None:
-    return round(int(part) / int(whole), 6) if whole else None
+def calibration_bins(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Bins:
+    """How often answers of each confidence are right; equal-width bins that contain their upper edge."""
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    place = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
+    pictures = np.bincount(place, minlength=CALIBRATION_BINS)
+    sums = (np.bincount(place, weights, CALIBRATION_BINS) for weights in (confidence, right))
+    return Bins(pictures, *(total / np.maximum(pictures, 1) for total in sums))
+
+
+def expected_calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
+    """Mean distance of confidence and accuracy over the bins, weighted by pictures: 0 to 1 (Guo et al. 2017, eq. 3)."""
+    bins = calibration_bins(labels, probabilities)
+    return float(np.average(np.abs(bins.accuracy - bins.confidence), weights=bins.pictures))
+
+
+def negative_log_likelihood(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
+    """Mean of -ln(probability of the true class): what Keras calls the cross-entropy loss."""
+    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(of_truth, _SMALLEST)).mean())
+
+
+def _two_classes(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, Any]:
+    scores = probabilities[:, 1]
+    positives = int((labels == 1).sum())
+    negatives = len(labels) - positives
+    if not positives or not negatives:
+        return {"roc_auc": None, "roc_auc_95_interval": None, "average_precision": None}
+    auc = float(roc_auc_score(labels, scores))
+    return {
+        "roc_auc": _rounded(auc),
+        "roc_auc_95_interval": _ends(auc_interval(auc, negatives, positives)),
+        "average_precision": _rounded(average_precision_score(labels, scores)),
+    }
+
+
+def _many_classes(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, Any]:
+    """One class against the rest by hand: scikit-learn's own wants rows that sum to 1, which INT8 answers do not."""
+    classes = probabilities.shape[1]
+    one_vs_rest = [
+        roc_auc_score(labels == label, probabilities[:, label]) for label in np.unique(labels) if not (labels == label).all()
+    ]
+    counts = range(2, min(_MOST_ANSWERS, classes - 1) + 1)
+    return {
+        "roc_auc_one_vs_rest": _rounded(np.mean(one_vs_rest)) if one_vs_rest else None,
+        "top_k_accuracy": {
+            str(k): _rounded(top_k_accuracy_score(labels, probabilities, k=k, labels=range(classes))) for k in counts
+        },
+    }
+
+
+def _wilson(part: np.int64, whole: np.int64) -> tuple[float, float] | None:
+    return wilson_interval(int(part), int(whole)) if whole else None
+
+
+def _ends(interval: tuple[float, float] | None) -> list[float | None] | None:
+    return None if interval is None else [_rounded(end) for end in interval]
+
+
+def _rounded(value: float | None) -> float | None:
+    """Six digits, and None for NaN, which is no JSON."""
+    return None if value is None or math.isnan(value) else round(float(value), 6)

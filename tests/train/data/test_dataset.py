@@ -1,14 +1,17 @@
 """Finding pictures, naming classes, splitting."""
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
 
 from edgeclf.runtime.errors import DatasetError
-from edgeclf.train.data.dataset import PARTS, Dataset, Part, read_split, scan, write_split
+from edgeclf.train.data.dataset import PARTS, Dataset, Part, find, read_dataset, read_split, scan, write_split
+from edgeclf.train.data.splitting import Splitting
 
 LayOut = Callable[..., Path]
 
@@ -70,12 +73,12 @@ def test_a_cut_loses_and_doubles_no_picture(lay_out: LayOut) -> None:
 
 def test_the_same_seed_cuts_the_same(lay_out: LayOut) -> None:
     root = lay_out({"cat": 20, "dog": 20})
-    assert scan(root, seed=5) == scan(root, seed=5)
+    assert scan(root, Splitting(seed=5)) == scan(root, Splitting(seed=5))
 
 
 def test_another_seed_cuts_differently(lay_out: LayOut) -> None:
     root = lay_out({"cat": 20, "dog": 20})
-    assert set(scan(root, seed=5).test.paths) != set(scan(root, seed=6).test.paths)
+    assert set(scan(root, Splitting(seed=5)).test.paths) != set(scan(root, Splitting(seed=6)).test.paths)
 
 
 def test_a_missing_test_part_is_cut_from_train_and_val_stays_as_it_is(lay_out: LayOut) -> None:
@@ -122,7 +125,9 @@ def test_a_class_that_a_part_lacks_is_named(lay_out: LayOut, part: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "found"), [({}, "none"), ({"cat": 9}, "cat"), ({"train/cat": 9, "test/cat": 3}, "cat")], ids=str
+    ("layout", "found"),
+    [({}, "none"), ({"cat": 9}, "cat"), ({"cat": 0}, "cat"), ({"train/cat": 9, "test/cat": 3}, "cat")],
+    ids=str,
 )
 def test_fewer_than_two_classes_are_named(tmp_path: Path, lay_out: LayOut, layout: dict[str, int], found: str) -> None:
     (tmp_path / "data").mkdir(exist_ok=True)
@@ -255,3 +260,271 @@ def test_a_foreign_split_csv_is_refused_with_a_way_out(tmp_path: Path, content: 
     (tmp_path / "split.csv").write_bytes(content)
     with pytest.raises(DatasetError, match=r"no split of this model's pictures .* --data DIR"):
         read_split(tmp_path / "split.csv", "val", ("cat", "dog"))
+
+
+def as_csv(path: Path, rows: list[str]) -> Path:
+    path.write_text("\n".join(rows) + "\n", "utf-8")
+    return path
+
+
+def listed(root: Path) -> list[str]:
+    """A row for every picture below `root`, with its class folder as the label."""
+    return [f"{path.relative_to(root)},{path.parent.name}" for path in sorted(root.rglob("*.png"))]
+
+
+@pytest.mark.parametrize("wrapping", ["photos", "a/b"], ids=["one", "two"])
+def test_a_folder_around_all_classes_is_passed_through(lay_out: LayOut, wrapping: str) -> None:
+    dataset = scan(lay_out({f"{wrapping}/{label}": 10 for label in ("cat", "dog")}))
+    assert (dataset.classes, counts(dataset)) == (("cat", "dog"), {"train": 16, "val": 2, "test": 2})
+
+
+def test_a_folder_around_all_parts_is_passed_through(lay_out: LayOut) -> None:
+    dataset = scan(lay_out({f"photos/{part}/{label}": 3 for part in PARTS for label in ("cat", "dog")}))
+    assert counts(dataset) == {"train": 6, "val": 6, "test": 6}
+
+
+def test_what_archives_add_beside_the_folder_does_not_count(lay_out: LayOut) -> None:
+    root = lay_out({"photos/cat": 5, "photos/dog": 5, "__MACOSX/photos": 5, ".cache": 5})
+    (root / "README.txt").write_text("Photographs of pets.")
+    assert scan(root).classes == ("cat", "dog")
+
+
+def test_what_a_mac_adds_to_archives_is_no_class(lay_out: LayOut) -> None:
+    assert scan(lay_out({"cat": 5, "dog": 5, "__MACOSX": 5})).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("folder", ["", "cat"], ids=["beside it", "in it"])
+def test_a_folder_with_pictures_is_a_class_and_not_passed_through(lay_out: LayOut, folder: str) -> None:
+    root = lay_out({"cat/day": 5, "cat/night": 5})
+    shutil.copy(root / "cat" / "day" / "00.png", root / folder / "one.png")
+    with pytest.raises(DatasetError, match=r"data has fewer than two class folders to train on \(cat\)"):
+        scan(root)
+
+
+def test_a_link_to_a_folder_around_all_classes_is_passed_through(tmp_path: Path, lay_out: LayOut) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "photos").symlink_to(lay_out({"cat": 5, "dog": 5}))
+    assert scan(tmp_path / "elsewhere").classes == ("cat", "dog")
+
+
+def test_a_folder_that_holds_only_itself_is_refused(lay_out: LayOut) -> None:
+    root = lay_out({})
+    root.mkdir()
+    (root / "loop").symlink_to(root)
+    with pytest.raises(DatasetError, match=r"data has fewer than two class folders to train on \(loop\)"):
+        scan(root)
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_a_part_in_a_folder_of_its_own_is_taken_whole(lay_out: LayOut, part: str) -> None:
+    root = lay_out({f"{top}/{label}": count for top, count in (("mine", 18), ("theirs", 5)) for label in ("dog", "cat")})
+    dataset = scan(root / "mine", replace(Splitting(), **{part: root / "theirs"}))
+    assert counts(dataset) == {"train": 32, "val": 4, "test": 4} | {part: 10}
+    assert {Path(path).parts[-3] for path in dataset.parts()[part].paths} == {"theirs"}
+
+
+def test_two_parts_in_folders_of_their_own_leave_training_whole(lay_out: LayOut) -> None:
+    root = lay_out({f"{top}/{label}": count for top, count in (("a", 9), ("b", 2), ("c", 3)) for label in ("cat", "dog")})
+    assert counts(scan(root / "a", Splitting(val=root / "b", test=root / "c"))) == {"train": 18, "val": 4, "test": 6}
+
+
+def test_classes_of_a_part_of_its_own_are_known_by_name(lay_out: LayOut) -> None:
+    root = lay_out({f"mine/{label}": 9 for label in ("zebra", "ant", "Moth")} | {"theirs": 3})
+    as_csv(root / "theirs" / "val.csv", ["label,path", "zebra,00.png", "Moth,01.png", "ant,02.png"])
+    dataset = scan(root / "mine", Splitting(val=root / "theirs" / "val.csv"))
+    labels = [(dataset.classes[label], Path(path).name) for path, label in zip(*astuple(dataset.val), strict=True)]
+    assert labels == [("Moth", "01.png"), ("ant", "02.png"), ("zebra", "00.png")]
+
+
+@pytest.mark.parametrize(
+    ("layout", "sentence"),
+    [
+        ({"cat": 2, "dog": 2, "wolf": 2}, "class 'wolf' is in val but not in train"),
+        ({"cat": 2}, "class 'dog' has no pictures in val"),
+        ({"Cat": 2, "dog": 2}, "class 'Cat' in val and 'cat' in train differ only in letter case"),
+        ({"train/cat": 2, "test/cat": 2}, r"--val .*theirs has parts of its own \(test, train\); name one of them"),
+        ({"train/cat": 2, "train/dog": 2}, r"--val .*theirs has parts of its own \(train\); name one of them"),
+    ],
+    ids=["another class", "a class less", "letter case", "parts", "one part"],
+)
+def test_a_part_of_its_own_that_does_not_fit_is_refused(lay_out: LayOut, layout: dict[str, int], sentence: str) -> None:
+    root = lay_out({"mine/cat": 9, "mine/dog": 9} | {f"theirs/{folder}": count for folder, count in layout.items()})
+    with pytest.raises(DatasetError, match=sentence):
+        scan(root / "mine", Splitting(val=root / "theirs"))
+
+
+@pytest.mark.parametrize("column", ["part", "split"])
+def test_a_csv_file_with_parts_is_no_part_of_its_own(lay_out: LayOut, column: str) -> None:
+    root = lay_out({"mine/cat": 9, "mine/dog": 9})
+    split = as_csv(root / "all.csv", [f"path,label,{column}", "a.png,cat,train", "b.png,dog,train"])
+    with pytest.raises(DatasetError, match=r"--test .*all.csv has parts of its own \(train\); name one of them"):
+        scan(root / "mine", Splitting(test=split))
+
+
+def test_letter_case_tells_classes_of_part_folders_apart_in_an_error(lay_out: LayOut) -> None:
+    layout = {f"{part}/{label}": 3 for part in ("train", "test") for label in ("cat", "dog")}
+    with pytest.raises(DatasetError, match="class 'Dog' in val and 'dog' in train differ only in letter case; rename one"):
+        scan(lay_out(layout | {"val/cat": 3, "val/Dog": 3}))
+
+
+def test_a_part_that_is_there_already_is_not_replaced(lay_out: LayOut) -> None:
+    root = lay_out({f"{part}/{label}": 3 for part in ("train", "val") for label in ("cat", "dog")})
+    with pytest.raises(DatasetError, match="data has a val part already; leave out --val"):
+        scan(root, Splitting(val=root / "val"))
+
+
+def test_a_picture_in_two_parts_is_refused(lay_out: LayOut) -> None:
+    root = lay_out({"cat": 9, "dog": 9})
+    with pytest.raises(DatasetError, match=r"00\.png is in train and in test; name other pictures with --test"):
+        scan(root, Splitting(test=root / "cat" / ".."))
+
+
+def test_a_part_that_is_nowhere_is_refused(lay_out: LayOut) -> None:
+    with pytest.raises(DatasetError, match="nowhere is no folder"):
+        scan(lay_out({"cat": 9, "dog": 9}), Splitting(val=Path("nowhere")))
+
+
+def test_a_csv_file_is_split_as_its_folder_would_be(lay_out: LayOut) -> None:
+    root = lay_out({"cat": 20, "dog": 40})
+    assert scan(as_csv(root / "pets.CSV", ["path,label", *listed(root)])) == scan(root)
+
+
+@pytest.mark.parametrize("column", ["part", "split"])
+def test_a_csv_file_may_name_parts(lay_out: LayOut, column: str) -> None:
+    root = lay_out({"a": 6})
+    parts = ("train", "Training", "val", "valid", "TEST", "testing")
+    rows = [f"a/0{n}.png,{label},{part}" for n, (part, label) in enumerate(zip(parts, ("cat", "dog") * 3, strict=True))]
+    dataset = scan(as_csv(root / "pets.csv", [f"path,label,{column}", *rows]))
+    assert {name: [Path(path).name for path in part.paths] for name, part in dataset.parts().items()} == {
+        "train": ["00.png", "01.png"],
+        "val": ["02.png", "03.png"],
+        "test": ["04.png", "05.png"],
+    }
+
+
+def test_paths_in_a_csv_file_start_at_its_folder(lay_out: LayOut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = lay_out({"cat": 9, "dog": 9})
+    as_csv(root / "pets.csv", ["path,label", *listed(root)])
+    monkeypatch.chdir(tmp_path)
+    assert all(map(os.path.isfile, scan(Path("data/pets.csv")).train.paths))
+
+
+def test_paths_in_a_csv_file_may_be_absolute(lay_out: LayOut, tmp_path: Path) -> None:
+    root = lay_out({"cat": 9, "dog": 9})
+    rows = [f"{root}/{row}" for row in listed(root)]
+    assert scan(as_csv(tmp_path / "pets.csv", ["path,label", *rows])) == scan(root)
+
+
+def test_a_csv_file_may_begin_with_a_byte_order_mark_and_have_more_columns(lay_out: LayOut) -> None:
+    root = lay_out({"cat": 9, "dog": 9})
+    rows = ["path,label,width,notes", *(f"{row},24,fine" for row in listed(root))]
+    (root / "pets.csv").write_text("\ufeff" + "\r\n".join(rows), "utf-8")
+    assert scan(root / "pets.csv") == scan(root)
+
+
+def test_pictures_beside_a_csv_file_are_each_for_themselves(lay_out: LayOut) -> None:
+    root = lay_out({"p1": 3, "p2": 3})
+    loose = [f"{number}.png,{label}" for number, label in enumerate(("cat", "dog") * 5)]
+    rows = [f"{folder}/{number:02}.png,cat" for folder in ("p1", "p2") for number in range(3)]
+    assert scan(as_csv(root / "pets.csv", ["path,label", *loose, *rows]), Splitting(by="folder")).ungrouped == 10
+
+
+def test_a_csv_file_is_grouped_by_the_folders_that_it_names(lay_out: LayOut) -> None:
+    root = lay_out({f"p{number}": 6 for number in range(10)})
+    rows = [f"p{n}/{i:02}.png,{'cat' if i < 3 else 'dog'}" for n in range(10) for i in range(6)]
+    dataset = scan(as_csv(root / "pets.csv", ["path,label", *rows]), Splitting(by="folder"))
+    folders = [{Path(path).parent.name for path in part.paths} for part in dataset.parts().values()]
+    assert ([len(names) for names in folders], len(set.union(*folders))) == ([8, 1, 1], 10)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES)
+def test_our_own_split_csv_is_data_with_any_file_name(lay_out: LayOut, tmp_path: Path, name: bytes) -> None:
+    root = lay_out({f"{part}/{label}": 2 for part in PARTS for label in ("cat", "dog")})
+    os.rename(root / "val" / "cat" / "00.png", os.path.join(os.fsencode(root), b"val", b"cat", name))
+    dataset = scan(root)
+    write_split(dataset, tmp_path / "split.csv")
+    assert scan(tmp_path / "split.csv") == read_dataset(tmp_path / "split.csv") == dataset
+
+
+def test_a_backslash_in_any_other_csv_file_is_a_backslash(lay_out: LayOut) -> None:
+    root = lay_out({"cat": 9, "dog": 9})
+    os.rename(root / "cat" / "00.png", root / "cat" / r"\new.png")
+    assert scan(as_csv(root / "pets.csv", ["path,label", *listed(root)])) == scan(root)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", r"pets.csv, line 1 must name the columns path and label, not ''"),
+        (b"file;label\n1.png;cat\n", r"line 1 must name the columns path and label, not 'file;label'"),
+        (b"path,label\n1.png,cat\n\n,dog\n", r"pets.csv, line 4 has no usable path"),
+        (b"path,label\n1.png,cat\n2.png\n", r"pets.csv, line 3 has no usable label"),
+        (b'path,label\n1.png,"ca\nt"\n2.png,\n', r"pets.csv, line 4 has no usable label"),
+        (b"path,label,part\n1.png,cat,train\n2\\x00.png,cat,train\n", r"pets.csv, line 3 has no usable path"),
+        (b"path,label,part\n1.png,cat,train\n2.png,dog,\n", r"pets.csv, line 3 has the part ''; .* train, val, test"),
+        (b"path,label,split\n1.png,cat,dev\n", r"pets.csv, line 2 has the part 'dev'"),
+        (b"path,label\n1.png,cat\n2.png,dog\n1.png,dog\n", r"pets.csv, line 4: '.*1.png' is in line 2 already"),
+        (b"path,label\ncaf\xe9.png,cat\n", r"pets.csv cannot be read as a CSV file in UTF-8"),
+        (b'path,label\n"1.png,cat\n2.png,dog\n', r"pets.csv cannot be read as a CSV file in UTF-8"),
+        (b"path,label\n", r"pets.csv has fewer than two labels to train on \(none\)"),
+        (b"path,label\n1.png,cat\n2.png,cat\n", r"pets.csv has fewer than two labels to train on \(cat\)"),
+        (b"path,label,part\n1.png,cat,val\n", r"pets.csv has val but no train rows"),
+    ],
+    ids=[
+        "empty",
+        "other columns",
+        "no path",
+        "no label",
+        "after a line break in a cell",
+        "nul",
+        "no part",
+        "unknown part",
+        "twice",
+        "not utf-8",
+        "open quote",
+        "no rows",
+        "one label",
+        "no train",
+    ],
+)
+def test_a_csv_file_that_cannot_be_used_is_refused_with_the_line(tmp_path: Path, content: bytes, sentence: str) -> None:
+    (tmp_path / "pets.csv").write_bytes(content)
+    with pytest.raises(DatasetError, match=sentence):
+        scan(tmp_path / "pets.csv")
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [{"cat": 10, "dog": 10, "cat-2": 9}, {f"{part}/{label}": 3 for part in PARTS for label in ("zebra", "ant")}],
+    ids=["cut", "part folders"],
+)
+def test_a_dataset_is_rebuilt_from_its_split_csv(lay_out: LayOut, tmp_path: Path, layout: dict[str, int]) -> None:
+    dataset = scan(lay_out(layout), Splitting(seed=4))
+    write_split(dataset, tmp_path / "split.csv")
+    assert read_dataset(tmp_path / "split.csv") == dataset
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (["a.png,cat,train", "b.png,dog,train"], "class 'cat' has no pictures in val"),
+        (["a.png,cat,train", "b.png,dog,train", "c.png,wolf,test"], "class 'cat' has no pictures in val"),
+        (["a.png,cat,train", "b.png,cat,val", "c.png,cat,test"], "fewer than two labels"),
+    ],
+    ids=["no val", "another class", "one class"],
+)
+def test_a_split_csv_that_no_run_wrote_is_not_rebuilt(tmp_path: Path, rows: list[str], sentence: str) -> None:
+    with pytest.raises(DatasetError, match=sentence):
+        read_dataset(as_csv(tmp_path / "split.csv", ["path,label,part", *rows]))
+
+
+def test_a_split_csv_that_is_missing_is_not_rebuilt(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"split.csv cannot be read as a CSV file"):
+        read_dataset(tmp_path / "split.csv")
+
+
+def test_pictures_in_no_part_are_found_as_train(lay_out: LayOut) -> None:
+    root = lay_out({"cat": 2, "dog": 1})
+    (root / "cat" / "notes.txt").write_text("x")
+    cat, dog = root / "cat", root / "dog"
+    assert find(root) == ({"train": {"cat": [f"{cat}/00.png", f"{cat}/01.png"], "dog": [f"{dog}/00.png"]}}, 1)

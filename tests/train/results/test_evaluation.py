@@ -1,12 +1,43 @@
-"""Counting answers, and how sure one may be of them."""
+"""Counting answers, weighing probabilities, and how sure one may be of both."""
+
+import json
+import subprocess
+import sys
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
+from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss, roc_auc_score
 
 from edgeclf.train.data.arrays import Arrays
-from edgeclf.train.results.evaluation import count_answers, evaluate, probabilities, wilson_interval
+from edgeclf.train.results.evaluation import (
+    Evaluation,
+    best_threshold,
+    calibration_bins,
+    count_answers,
+    count_probabilities,
+    evaluate,
+    expected_calibration_error,
+    negative_log_likelihood,
+    probabilities,
+)
+from edgeclf.train.results.intervals import auc_interval, macro_f1_interval, wilson_interval
+
+
+def guesses(classes: int, count: int = 200, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Labels and probabilities that lean towards them."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(count) % classes)
+    raw = rng.random((count, classes)) + 0.5 * np.eye(classes)[labels]
+    return labels, (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def metrics(classes: int, threshold: float | None = None) -> dict[str, Any]:
+    labels, guessed = guesses(classes)
+    return count_probabilities(guessed, labels, tuple("abcdefghij"[:classes]), threshold).to_json()
 
 
 def test_the_confusion_matrix_has_truth_in_rows_and_answers_in_columns() -> None:
@@ -25,16 +56,41 @@ def test_the_majority_share_is_that_of_the_most_frequent_true_class() -> None:
 
 
 def test_recall_and_precision_are_told_apart() -> None:
-    counted = count_answers(np.array([0, 1, 1, 1, 1]), np.array([0, 0, 0, 0, 1]), ("a", "b"))
-    assert counted.to_json()["by_class"] == {
-        "a": {"pictures": 4, "recall": 0.25, "precision": 1.0},
-        "b": {"pictures": 1, "recall": 1.0, "precision": 0.25},
-    }
+    by_class = count_answers(np.array([0, 1, 1, 1, 1]), np.array([0, 0, 0, 0, 1]), ("a", "b")).to_json()["by_class"]
+    assert [by_class["a"][name] for name in ("pictures", "recall", "precision", "f1")] == [4, 0.25, 1.0, 0.4]
+    assert [by_class["b"][name] for name in ("pictures", "recall", "precision", "f1")] == [1, 1.0, 0.25, 0.4]
+
+
+def test_recall_and_precision_carry_wilsons_interval() -> None:
+    counts = count_answers(np.array([0, 1, 1, 1, 1]), np.array([0, 0, 0, 0, 1]), ("a", "b")).to_json()["by_class"]["a"]
+    assert counts["recall_95_interval"] == pytest.approx(wilson_interval(1, 4), abs=1e-6)
+    assert counts["precision_95_interval"] == pytest.approx(wilson_interval(1, 1), abs=1e-6)
 
 
 def test_a_class_that_was_never_answered_has_no_precision() -> None:
-    counted = count_answers(np.array([0, 0]), np.array([0, 1]), ("a", "b"))
-    assert counted.to_json()["by_class"]["b"] == {"pictures": 1, "recall": 0.0, "precision": None}
+    counts = count_answers(np.array([0, 0]), np.array([0, 1]), ("a", "b")).to_json()["by_class"]["b"]
+    assert (counts["recall"], counts["precision"], counts["precision_95_interval"]) == (0.0, None, None)
+
+
+def test_a_class_without_pictures_has_no_recall() -> None:
+    counts = count_answers(np.array([0, 1]), np.array([0, 0]), ("a", "b")).to_json()["by_class"]["b"]
+    assert (counts["pictures"], counts["recall"], counts["recall_95_interval"], counts["precision"]) == (0, None, None, 0.0)
+
+
+def test_a_class_without_pictures_does_not_pull_the_averages_down() -> None:
+    with_it = count_answers(np.array([0, 1, 1]), np.array([0, 1, 0]), ("a", "b", "absent")).to_json()
+    without = count_answers(np.array([0, 1, 1]), np.array([0, 1, 0]), ("a", "b")).to_json()
+    assert (with_it["macro"], with_it["balanced_accuracy"]) == (without["macro"], without["balanced_accuracy"])
+
+
+def test_the_averages_are_scikit_learns() -> None:
+    labels, guessed = guesses(4)
+    answers = guessed.argmax(axis=1)
+    measured = metrics(4)
+    assert measured["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(labels, answers), abs=1e-6)
+    assert measured["macro"]["f1"] == pytest.approx(f1_score(labels, answers, average="macro"), abs=1e-6)
+    assert measured["weighted"]["f1"] == pytest.approx(f1_score(labels, answers, average="weighted"), abs=1e-6)
+    assert measured["weighted"]["recall"] == measured["accuracy"]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +101,167 @@ def test_a_class_that_was_never_answered_has_no_precision() -> None:
 )
 def test_the_interval_is_wilsons(correct: int, total: int, interval: tuple[float, float]) -> None:
     assert wilson_interval(correct, total) == pytest.approx(interval, abs=5e-5)
+
+
+def test_the_interval_of_the_macro_f1_covers_what_new_pictures_of_the_same_kind_give() -> None:
+    labels, guessed = guesses(3, 60_000)
+    small = count_probabilities(guessed[:300], labels[:300], "abc")
+    parts = zip(np.array_split(labels, 200), np.array_split(guessed.argmax(axis=1), 200), strict=True)
+    spread = np.std([f1_score(truth, answers, average="macro") for truth, answers in parts])
+    low, high = macro_f1_interval(small.confusion) or (0, 0)
+    assert low < f1_score(labels[:300], guessed[:300].argmax(axis=1), average="macro") < high
+    assert high - low == pytest.approx(2 * 1.96 * spread, rel=0.15)
+
+
+def test_the_interval_of_the_macro_f1_is_the_same_every_time() -> None:
+    confusion = np.array([[8, 2], [3, 7]])
+    assert macro_f1_interval(confusion) == macro_f1_interval(confusion)
+
+
+def test_one_full_cell_has_no_bootstrap_interval() -> None:
+    assert macro_f1_interval(np.array([[5, 0], [0, 0]])) is None
+
+
+@pytest.mark.parametrize(("negatives", "positives"), [(60, 50), (20, 300), (300, 20)])
+def test_the_interval_of_an_auc_is_as_wide_as_new_pictures_spread_it(negatives: int, positives: int) -> None:
+    # Scores that fall off exponentially, for which Hanley and McNeil's formula is exact: area 8 / (8 + 1).
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [negatives, positives])
+    aucs = [roc_auc_score(labels, rng.exponential(np.where(labels, 8, 1))) for _ in range(1000)]
+    low, high = auc_interval(8 / 9, negatives, positives) or (0, 0)
+    assert high - low == pytest.approx(2 * 1.96 * np.std(aucs), rel=0.08)
+
+
+@pytest.mark.parametrize("auc", [0.0, 1.0])
+def test_a_perfect_auc_claims_no_certainty(auc: float) -> None:
+    assert auc_interval(auc, 3, 3) is None
+
+
+def test_two_classes_have_the_measures_of_a_ranking() -> None:
+    labels, guessed = guesses(2)
+    measured = metrics(2)
+    low, high = measured["roc_auc_95_interval"]
+    assert measured["roc_auc"] == pytest.approx(roc_auc_score(labels, guessed[:, 1]), abs=1e-6)
+    assert low < measured["roc_auc"] < high
+    assert 0.5 < measured["average_precision"] < 1
+    assert "top_k_accuracy" not in measured
+
+
+def test_more_classes_are_ranked_one_against_the_rest() -> None:
+    labels, guessed = guesses(4)
+    expected = roc_auc_score(labels, guessed, multi_class="ovr", average="macro")
+    assert metrics(4)["roc_auc_one_vs_rest"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_answers_that_do_not_sum_to_one_are_ranked_too() -> None:
+    labels, guessed = guesses(3)
+    assert count_probabilities(guessed * np.float32(0.99), labels, "abc").to_json()["roc_auc_one_vs_rest"] > 0.5
+
+
+@pytest.mark.parametrize(("classes", "counts"), [(3, "2"), (5, "234"), (9, "2345")])
+def test_the_best_k_are_fewer_than_the_classes_and_at_most_five(classes: int, counts: str) -> None:
+    assert list(metrics(classes)["top_k_accuracy"]) == list(counts)
+
+
+def test_a_truth_in_second_place_counts_among_the_best_two() -> None:
+    guessed = np.array([[0.5, 0.4, 0.1], [0.5, 0.1, 0.4], [0.1, 0.4, 0.5]], np.float32)
+    assert count_probabilities(guessed, np.array([1, 1, 1]), "abc").to_json()["top_k_accuracy"] == {"2": 0.666667}
+
+
+def test_confidence_that_comes_true_has_no_calibration_error() -> None:
+    labels = np.array([0, 0, 0, 1, 1])
+    guessed = np.tile(np.array([0.6, 0.4], np.float32), (5, 1))
+    assert expected_calibration_error(labels, guessed) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_calibration_error_is_the_mean_distance_over_the_pictures() -> None:
+    guessed = np.array([[0.9, 0.1]] * 3 + [[0.3, 0.7]], np.float32)
+    assert expected_calibration_error(np.array([0, 1, 1, 1]), guessed) == pytest.approx((3 * (0.9 - 1 / 3) + 0.3) / 4)
+
+
+@pytest.mark.parametrize(("confidence", "place"), [(0.0, 0), (1 / 15, 0), (0.07, 1), (0.9334, 14), (1.0, 14)])
+def test_bins_of_confidence_have_equal_width_and_hold_their_upper_edge(confidence: float, place: int) -> None:
+    bins = calibration_bins(np.array([0]), np.array([[confidence]]))  # type: ignore[arg-type]
+    assert bins.pictures.tolist() == [int(number == place) for number in range(15)]
+
+
+def test_the_negative_log_likelihood_is_the_cross_entropy() -> None:
+    labels, guessed = guesses(4)
+    assert negative_log_likelihood(labels, guessed) == pytest.approx(log_loss(labels, guessed), abs=1e-6)
+
+
+def test_a_certain_mistake_costs_a_finite_loss() -> None:
+    assert negative_log_likelihood(np.array([1]), np.array([[1, 0]], np.float32)) == pytest.approx(16.118, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "threshold"),
+    [
+        ([0, 0, 1, 1], [0.1, 0.2, 0.4, 0.9], 0.3),
+        ([0, 1, 1, 1, 1, 1, 1, 0], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.15], 0.175),
+        ([0, 1, 0, 1], [0.2, 0.45, 0.8, 0.9], 0.325),
+        ([0, 0, 0], [0.1, 0.2, 0.3], 0.5),
+        ([0, 1, 1], [0.3, 0.3, 0.3], 0.5),
+        ([0, 1, 1], [0.3, np.nan, 0.3], 0.5),
+    ],
+    ids=["half-way", "rare classes weigh as much", "nearest to 0.5 of equals", "one class", "one score", "no number"],
+)
+def test_the_best_threshold_treats_both_classes_alike(labels: list[int], scores: list[float], threshold: float) -> None:
+    assert best_threshold(np.array(labels), np.array(scores, np.float32)) == pytest.approx(threshold, abs=1e-6)
+
+
+def test_a_threshold_is_applied_as_it_was_given() -> None:
+    labels, guessed = guesses(2)
+    answers = guessed[:, 1] >= 0.6
+    applied = metrics(2, 0.6)["at_threshold"]
+    assert applied["threshold"] == 0.6
+    assert applied["accuracy"] == pytest.approx((answers == labels).mean())
+    assert applied["recall"] == pytest.approx(answers[labels == 1].mean(), abs=1e-6)
+    assert applied["precision"] == pytest.approx((labels[answers] == 1).mean(), abs=1e-6)
+
+
+def test_a_threshold_changes_no_answer() -> None:
+    assert metrics(2, 0.9)["confusion"] == metrics(2)["confusion"]
+
+
+NAN = np.full((4, 3), np.nan, np.float32)
+ONE_CLASS = np.tile(np.array([0.2, 0.5, 0.3], np.float32), (4, 1))
+
+
+@pytest.mark.parametrize(
+    "evaluation",
+    [
+        count_probabilities(NAN, np.array([0, 1, 2, 2]), "abc"),
+        count_probabilities(ONE_CLASS, np.array([1, 1, 1, 1]), "abc"),
+        count_probabilities(ONE_CLASS, np.array([0, 0, 0, 0]), "abc"),
+        count_probabilities(ONE_CLASS[:, :2], np.array([0, 0, 0, 0]), "ab", 0.5),
+        count_probabilities(ONE_CLASS[:1], np.array([2]), "abc"),
+        count_answers(np.array([0, 0]), np.array([1, 1]), "ab"),
+    ],
+    ids=["NaN", "one class, all right", "one class, all wrong", "one of two classes", "one picture", "counts alone"],
+)
+def test_whatever_the_pictures_cannot_tell_is_null_and_never_nan(evaluation: Evaluation) -> None:
+    assert json.loads(json.dumps(evaluation.to_json(), allow_nan=False))["pictures"] == evaluation.pictures
+
+
+def test_one_class_cannot_be_ranked() -> None:
+    measured = count_probabilities(ONE_CLASS[:, :2], np.array([0, 0, 0, 0]), "ab").to_json()
+    assert (measured["roc_auc"], measured["roc_auc_95_interval"], measured["average_precision"]) == (None, None, None)
+
+
+def test_counts_alone_say_nothing_about_probabilities() -> None:
+    assert "expected_calibration_error" not in count_answers(np.array([0, 1]), np.array([0, 1]), "ab").to_json()
+
+
+def test_a_thousand_classes_are_measured_in_seconds() -> None:
+    labels, guessed = guesses(1000, 3000)
+    measured = count_probabilities(guessed, labels, [str(number) for number in range(1000)]).to_json()
+    assert len(measured["by_class"]) == 1000
+
+
+def test_nothing_here_imports_tensorflow() -> None:
+    script = "import sys, edgeclf.train.results.evaluation; print({'keras', 'tensorflow'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +292,10 @@ def test_evaluate_compares_answers_with_labels(brightness: keras.Model) -> None:
     images = np.array([90, 110, 110, 90], np.uint8).reshape(4, 1, 1, 1).repeat(2, 1).repeat(2, 2)
     pictures = Arrays(images, np.array([0, 1, 0, 0]), tuple("abcd"))
     assert evaluate(brightness, pictures, ("dark", "bright")).confusion.tolist() == [[2, 1], [0, 1]]
+
+
+def test_evaluate_keeps_what_it_counted(brightness: keras.Model) -> None:
+    pictures = Arrays(np.full((2, 2, 2, 1), 100, np.uint8), np.array([0, 1]), tuple("ab"))
+    evaluated = evaluate(brightness, pictures, ("dark", "bright"), 0.3)
+    assert (evaluated.labels.tolist(), evaluated.threshold) == ([0, 1], 0.3)
+    np.testing.assert_allclose(evaluated.probabilities, 0.5)

@@ -1,0 +1,118 @@
+"""The named recipes: the tutorials' networks to the last parameter, and options that check themselves."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from edgeclf.runtime.errors import OptionError
+from edgeclf.train.networks.architectures import ConvNet, head_of
+from edgeclf.train.networks.augment import Augmentation
+from edgeclf.train.networks.backbones import Backbone
+from edgeclf.train.recipes import PRESETS, Recipe, transfer
+
+TUTORIALS = ["boolean", "intro", "dogs-vs-cats", "homer-bart", "elephants-cars"]
+NOTHING = Augmentation()
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("boolean", 14_769_697),
+        ("intro", 3_937_409),
+        ("dogs-vs-cats", 196_770),
+        ("homer-bart", 13_486_535),
+        ("elephants-cars", 5_046_369),
+    ],
+)
+def test_a_tutorials_network_has_its_number_of_parameters(name: str, parameters: int) -> None:
+    preset = PRESETS[name]
+    assert preset.recipe.network.build((*preset.size_hw, 3), 2).count_params() == parameters
+
+
+def test_intro_may_be_given_larger_pictures() -> None:
+    assert PRESETS["intro"].recipe.network.build((256, 256, 3), 2).count_params() == 66_065_537
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_more_than_two_classes_get_a_softmax_of_that_width(name: str) -> None:
+    network = PRESETS[name].recipe.network.build((64, 64, 3), 5)
+    assert (network.output_shape, network.layers[-1].activation.__name__) == ((None, 5), "softmax")
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("boolean", "sigmoid"),
+        ("intro", "sigmoid"),
+        ("dogs-vs-cats", "softmax"),
+        ("homer-bart", "softmax"),
+        ("elephants-cars", "sigmoid"),
+    ],
+)
+def test_two_classes_end_as_in_the_tutorial(name: str, head: str) -> None:
+    assert head_of(PRESETS[name].recipe.network.build((64, 64, 3), 2)) == head
+
+
+@pytest.mark.parametrize(
+    ("name", "training"),
+    [
+        ("boolean", ((256, 256), "adam", 32, 20, 5, NOTHING)),
+        ("intro", ((64, 64), "adam", 32, 25, 0, Augmentation(shear=0.2, zoom=0.2, horizontal_flip=True, fill="nearest"))),
+        ("dogs-vs-cats", ((224, 224), "adam", 64, 20, 0, NOTHING)),
+        (
+            "homer-bart",
+            ((64, 64), "adam", 8, 50, 0, Augmentation(rotation=7, zoom=0.2, horizontal_flip=True, fill="nearest")),
+        ),
+        (
+            "elephants-cars",
+            ((300, 300), "rmsprop", 16, 50, 0, Augmentation(40, 0.2, 0.2, 0.2, 0.2, horizontal_flip=True, fill="nearest")),
+        ),
+    ],
+)
+def test_a_tutorial_is_trained_as_it_says(name: str, training: tuple[Any, ...]) -> None:
+    preset = PRESETS[name]
+    recipe = preset.recipe
+    found = (preset.size_hw, recipe.optimizer, recipe.batch, recipe.epochs, recipe.patience, recipe.augmentation)
+    assert found == training
+    assert (recipe.learning_rate, recipe.schedule, recipe.fine_tune) == (1e-3, "constant", 0)
+
+
+def test_boolean_keeps_a_fifth_for_validation() -> None:
+    assert PRESETS["boolean"].shares[1] == 0.2
+
+
+def test_our_own_network_is_about_half_of_the_smallest_tutorial_and_a_fortieth_of_the_others() -> None:
+    preset = PRESETS["cnn"]
+    assert preset.recipe.network.build((*preset.size_hw, 3), 2).count_params() == 99_057
+
+
+def test_a_backbone_is_trained_on_mirrored_pictures_that_are_computed_once() -> None:
+    recipe = transfer(Backbone(), (224, 224)).recipe
+    assert recipe.augmentation.is_mirror
+    assert recipe.fine_tune > 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"epochs": 0},
+        {"batch": 0},
+        {"patience": -1},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"fine_tune": -1},
+        {"fine_tune_rate": 0.0},
+        {"fine_tune_epochs": 0},
+        {"optimizer": "lion"},
+        {"schedule": "steps"},
+        {"time_s": 0.0},
+        {"seed": -1},
+        {"seed": 2**32},
+    ],
+    ids=str,
+)
+def test_options_that_cannot_be_used_are_refused(options: dict[str, Any]) -> None:
+    name, value = next(iter(options.items()))
+    with pytest.raises(OptionError, match=rf"^{name.removesuffix('_s').replace('_', '-')} must be .*{value}"):
+        replace(Recipe(ConvNet()), **options)

@@ -1,0 +1,60 @@
+"""Where a training stands after an epoch, as one file: killed at any moment, it goes on from there."""
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.publishing import publish_bytes
+
+CHECKPOINT_NAME = "checkpoint.npz"
+Weights = list[NDArray[Any]]
+
+_NUMBERS = ("stage", "epoch", "best_loss", "best_epoch", "waited", "seconds", "rows")
+_ARRAYS = ("weights", "best", "optimizer")
+
+
+@dataclass
+class Checkpoint:
+    """stage, epoch: the stage of the training, from 0, and how many of its epochs are done.
+
+    best_loss, best_epoch, best: the lowest validation loss, the epoch it came from (counted over all stages, from 1) and
+    the weights of then. waited: epochs since. seconds: time spent so far. rows: the history. weights, optimizer: the
+    variables as they stand.
+    """
+
+    stage: int = 0
+    epoch: int = 0
+    best_loss: float = float("inf")
+    best_epoch: int = 0
+    waited: int = 0
+    seconds: float = 0.0
+    rows: list[dict[str, float | str]] = field(default_factory=list)
+    weights: Weights = field(default_factory=list)
+    best: Weights = field(default_factory=list)
+    optimizer: Weights = field(default_factory=list)
+
+    def write(self, path: Path) -> None:
+        """Replace the file at once; a full disk leaves the one before. Raises OutputError."""
+        file = io.BytesIO()
+        arrays = {f"{name}{index:04}": a for name in _ARRAYS for index, a in enumerate(getattr(self, name))}
+        np.savez(file, state=np.array(json.dumps({name: getattr(self, name) for name in _NUMBERS})), **arrays)
+        publish_bytes(path, file.getvalue())
+
+    @classmethod
+    def read(cls, path: Path) -> "Checkpoint":
+        """Raises ModelError when the file is damaged."""
+        try:
+            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+                state: dict[str, Any] = json.loads(str(file["state"]))
+                for name in _ARRAYS:
+                    state[name] = [file[key] for key in sorted(file.files) if key.startswith(name)]
+                return cls(**state)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise ModelError(f"{path} cannot be read ({error}); remove it, and the training starts again") from None

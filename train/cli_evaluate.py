@@ -1,0 +1,215 @@
+"""`clf-train evaluate`: how good a model is, in whichever format, on labelled pictures."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgeclf.runtime.console import Progress, friendly_errors, note
+from edgeclf.runtime.errors import DatasetError, ExitCode, OptionError, OutputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edgeclf.runtime.frames.decode import Pixels
+    from edgeclf.runtime.model.card import ModelCard
+    from edgeclf.train.data.arrays import Arrays
+    from edgeclf.train.data.dataset import Part
+    from edgeclf.train.results.evaluation import Evaluation
+
+    Answer = Callable[[Pixels], NDArray[np.float32]]
+
+_BATCH = 32
+_MOST_LISTED = 20
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A .keras, .onnx or .tflite file.")],
+    data: Annotated[
+        Path, typer.Argument(help="Folder with one sub-folder per class, or with train/val/test above; .zip, .tar or .csv.")
+    ],
+    *,
+    part: Annotated[
+        str | None,
+        typer.Option(help="train, val or test; default test, or everything where there are no parts.", show_default=False),
+    ] = None,
+    device: Annotated[str, typer.Option(help="For an exported model: auto, cpu, cuda or cuda:N.")] = "auto",
+    report: Annotated[
+        Path | None, typer.Option(help="Write report.html and its figures to DIR.", metavar="DIR", show_default=False)
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="The metrics as JSON on stdout.")] = False,
+) -> None:
+    """Measure a model on labelled pictures: accuracy with its interval, classes, calibration, worst mistakes."""
+    with friendly_errors():
+        _check_report(report)
+        measured = measure(model, data, part, device)
+        from edgeclf.train.results.table import headline, show
+
+        show(measured.metrics)
+        _list_failures(measured.pictures)
+        note(headline(measured.metrics, "accuracy", measured.origin))
+        if report:
+            note(f"report: {_write_report(report, measured)}")
+        if json_output:
+            typer.echo(json.dumps(measured.to_json()))
+    raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if measured.pictures.failures else ExitCode.OK)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A model on the pictures of one part of a folder. trained_on: how many of them it was fitted to or stopped by."""
+
+    model: Path
+    data: Path
+    part: str
+    card: "ModelCard"
+    pictures: "Arrays"
+    evaluation: "Evaluation"
+    metrics: dict[str, Any]
+    trained_on: int
+
+    @property
+    def origin(self) -> str:
+        """What the pictures were, as the end of a sentence that owns up to flattery."""
+        flattery = f", {self.trained_on:,} of which the model was trained on" if self.trained_on else ""
+        return f"in {self.data} ({self.part}){flattery}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The metrics, and what they were measured on, as plain values."""
+        failures = [
+            {"path": path, "error": failure.reason, "detail": failure.detail} for path, failure in self.pictures.failures
+        ]
+        measured = {"model": str(self.model), "data": str(self.data), "part": self.part, "trained_on": self.trained_on}
+        return {**measured, **self.metrics, "failures": failures}
+
+
+def measure(model: Path, data: Path, part: str | None = None, device: str = "auto") -> Measured:
+    """Answer every readable picture of `data`, or of one part of it. Raises ModelError, DatasetError and their like."""
+    from edgeclf.train.data.archives import unpacked
+    from edgeclf.train.data.arrays import load
+
+    with unpacked(data) as root:
+        name, by_class = _find(root, part)
+        card, answer = _open(model, device)
+        pictures = load(_labelled(by_class, card.classes, data), card.preprocess, name)
+    from edgeclf.train.results.evaluation import count_probabilities
+
+    evaluation = count_probabilities(answer(pictures.images), pictures.labels, card.classes)
+    trained_on = _trained_on(model, pictures, card.classes)
+    return Measured(model, data, name, card, pictures, evaluation, evaluation.to_json(), trained_on)
+
+
+def _find(data: Path, part: str | None) -> tuple[str, dict[str, list[str]]]:
+    """The name of a part and its paths by class; without parts, `all` and everything."""
+    from edgeclf.train.data.dataset import PARTS, find
+
+    if part not in (None, *PARTS):
+        raise OptionError(f"--part must be one of {', '.join(PARTS)}, not {part!r}")
+    found, _ = find(data)
+    if part is None and list(found) == ["train"]:
+        return "all", found["train"]
+    wanted = part or "test"
+    if wanted not in found:
+        raise DatasetError(f"{data} has no {wanted} part; choose another ({', '.join(found)}) with --part")
+    return wanted, found[wanted]
+
+
+def _labelled(by_class: dict[str, list[str]], classes: tuple[str, ...], data: Path) -> "Part":
+    """The paths with the model's labels, whatever order its classes have."""
+    from edgeclf.train.data.dataset import as_part
+
+    for name in by_class:
+        if name not in classes:
+            raise DatasetError(f"{data} has the class {name!r}, which the model does not know ({', '.join(classes)})")
+    labelled = [(path, classes.index(name)) for name in sorted(by_class) for path in by_class[name]]
+    if not labelled:
+        raise DatasetError(f"{data} holds no pictures; pass a folder with one sub-folder per class")
+    return as_part(labelled)
+
+
+def _open(model: Path, device: str) -> "tuple[ModelCard, Answer]":
+    """The model's card, and the function from uint8 `[N, H, W, C]` to float32 `[N, classes]`; TensorFlow for .keras only."""
+    if model.suffix == ".keras":
+        if device != "auto":
+            raise OptionError(f"--device is for exported models; {model} runs where TensorFlow puts it")
+        return _open_keras(model)
+    from edgeclf.runtime.model.classifier import Classifier
+
+    classifier = Classifier.open(model, device=device)
+
+    def answer(images: "Pixels") -> "NDArray[np.float32]":
+        import numpy as np
+
+        from edgeclf.train.data.arrays import batches
+
+        rows = []
+        with Progress("classifying", len(images)) as progress:
+            for batch in batches(images, _BATCH):
+                rows.append(classifier.probabilities(batch))
+                progress.advance(len(batch))
+        return np.concatenate(rows)
+
+    return classifier.card, answer
+
+
+def _open_keras(model: Path) -> "tuple[ModelCard, Answer]":
+    note("loading TensorFlow ...")
+    from edgeclf.train.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
+    from edgeclf.train.results.evaluation import probabilities
+    from edgeclf.train.results.saving import open_keras
+
+    opened = open_keras(model)
+    return opened.card, lambda images: probabilities(opened.network, images)
+
+
+def _trained_on(model: Path, pictures: "Arrays", classes: tuple[str, ...]) -> int:
+    """How many of the pictures the `split.csv` beside the model puts into training or validation."""
+    from edgeclf.train.data.dataset import SPLIT_NAME, read_split
+
+    split = model.with_name(SPLIT_NAME)
+    seen: set[str] = set()
+    if split.is_file():
+        with suppress(DatasetError):  # a split of another model
+            seen.update(*(read_split(split, part, classes).paths for part in ("train", "val")))
+    return sum(os.path.abspath(path) in seen for path in pictures.paths)
+
+
+def _list_failures(pictures: "Arrays") -> None:
+    failures = pictures.failures
+    for path, failure in failures[:_MOST_LISTED]:
+        note(f"{path}: {failure.detail}")
+    if failures:
+        more = f", {len(failures) - _MOST_LISTED:,} of them not listed" if len(failures) > _MOST_LISTED else ""
+        note(f"{len(failures):,} pictures cannot be read and are left out{more}")
+
+
+def _check_report(report: Path | None) -> None:
+    if report and (report / "report.html").exists():
+        raise OutputError(f"{report} already holds a report.html; choose another folder with --report, or remove it")
+
+
+def _write_report(folder: Path, measured: Measured) -> Path:
+    from edgeclf.train.results.report import ReportData, write_report
+
+    counts = Counter(measured.card.classes[label] for label in measured.pictures.labels)
+    facts = {"model": measured.model, "picture size": measured.card.preprocess.size_hw, **measured.card.training}
+    data = ReportData(
+        measured.data.resolve().name,
+        measured.evaluation,
+        measured.pictures,
+        "accuracy",
+        measured.origin,
+        facts,
+        {measured.part: counts},
+        measured.pictures.failures,
+    )
+    return write_report(folder, data)

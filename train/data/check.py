@@ -1,0 +1,348 @@
+"""The dataset doctor: what is wrong with a folder of labelled pictures, by file, before a night of training shows it."""
+
+import statistics
+import struct
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from edgeclf.runtime.console import Progress
+from edgeclf.runtime.cores import usable_cores
+from edgeclf.runtime.errors import DatasetError, PictureError
+from edgeclf.runtime.escaping import escape
+from edgeclf.runtime.frames.decode import Pixels, read_file
+from edgeclf.runtime.frames.header import Header, read_header
+from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.model.prediction import Failure
+from edgeclf.runtime.pipeline import ordered_map
+from edgeclf.train.data.dataset import PARTS, find
+from edgeclf.train.data.duplicates import exact_duplicates, look_alikes
+from edgeclf.train.data.modes import modes, orientation
+
+Found = dict[str, dict[str, list[str]]]
+"""Paths by part and class, as `find` gives them."""
+
+FEWEST = 20
+"""A class with fewer pictures to train on is reported."""
+SMALLEST_SIDE = 32
+_UNIFORM_DEVIATION = 2.0
+"""In levels of 255; the least among 2,624 dark solar cells and 848 photographs is 4.2."""
+_PREPROCESS = Preprocess((128, 128), 1)  # four times the thumbnail: whole-factor shrinking shifts small pictures by a pixel
+
+
+class Severity(StrEnum):
+    """Error: the result would be wrong, or training refuses. Warning: look at it. Notice: good to know."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+class Kind(StrEnum):
+    """Everything that is looked for, the worst first."""
+
+    LEAKAGE = "leakage"
+    UNREADABLE = "unreadable"
+    EMPTY_CLASS = "empty_class"
+    MISSING_CLASS = "missing_class"
+    LABEL_NOISE = "label_noise"
+    CASE_TWINS = "case_twins"
+    DUPLICATE = "duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    FEW_PICTURES = "few_pictures"
+    IMBALANCE = "imbalance"
+    UNIFORM = "uniform"
+    TINY = "tiny"
+    ODD_MODE = "odd_mode"
+    EXIF_ROTATED = "exif_rotated"
+    WRONG_EXTENSION = "wrong_extension"
+
+
+_ERRORS = {Kind.LEAKAGE, Kind.UNREADABLE, Kind.EMPTY_CLASS, Kind.MISSING_CLASS}
+_NOTICES = {Kind.TINY, Kind.ODD_MODE, Kind.EXIF_ROTATED, Kind.WRONG_EXTENSION}
+_EXTENSIONS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+    "WebP": (".webp",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: with these files, or with the dataset where `paths` is empty. `detail` is printable text."""
+
+    kind: Kind
+    severity: Severity
+    paths: tuple[str, ...]
+    detail: str
+    parts: tuple[str, ...] = ()
+    """The parts that the files are in, for copies."""
+
+    def moved(self, root: Path, home: Path) -> "Finding":
+        """The same, with `home` in place of `root` in its paths."""
+        return replace(self, paths=tuple(str(home / Path(path).relative_to(root)) for path in self.paths))
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """How many pictures each part has of each class, what was found, and how many files were no pictures by extension."""
+
+    counts: dict[str, dict[str, int]]
+    findings: tuple[Finding, ...]
+    skipped: int
+
+    @property
+    def pictures(self) -> int:
+        return sum(sum(by_class.values()) for by_class in self.counts.values())
+
+    def moved(self, root: Path, home: Path) -> "Checkup":
+        """The same, with `home` in place of `root` in every path."""
+        if home == root:
+            return self
+        findings = (
+            replace(f, paths=tuple(str(home / Path(path).relative_to(root)) for path in f.paths)) for f in self.findings
+        )
+        return replace(self, findings=tuple(findings))
+
+    def having(self, severity: Severity) -> int:
+        """How many findings have this severity."""
+        return sum(finding.severity is severity for finding in self.findings)
+
+
+def check(root: Path) -> Checkup:
+    """Look at every picture once, on all cores, with progress; nothing is written.
+
+    Raises DatasetError when there is nothing to look at: no folder, no pictures, fewer than two classes, no train part.
+    """
+    found, skipped = find(root)
+    _check_usable(root, found)
+    places = _places(found)
+    copies = exact_duplicates([path for path, everywhere in places.items() for _ in everywhere])
+    pictures, findings = _examine_all(list(places))
+    findings += [finding for group in copies for finding in _copies(group, places)]
+    findings += [*_check_classes(found), *_check_pictures(pictures), *_near_copies(pictures, copies, places)]
+    counts = {part: {name: len(paths) for name, paths in by_class.items()} for part, by_class in found.items()}
+    return Checkup(counts, tuple(sorted(findings, key=_rank)), skipped)
+
+
+def check_files(found: Found) -> list[Finding]:
+    """What can be said without decoding, in one os.stat a file: copies; classes that are empty, missing, rare or twins."""
+    places = _places(found)
+    groups = exact_duplicates([path for path, everywhere in places.items() for _ in everywhere])
+    return [finding for group in groups for finding in _copies(group, places)] + _check_classes(found)
+
+
+def refusals(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that make a test accuracy untrue: pictures of the test part that are in another part too."""
+    leaks = [finding for finding in findings if finding.kind is Kind.LEAKAGE and "test" in finding.parts]
+    return [leak for leak in leaks if _is_picture(leak.paths[0])]  # two copies of one error page are never trained on
+
+
+def refusal(leaks: list[Finding]) -> str:
+    """Why training refuses these `refusals`, in one sentence."""
+    parts = sorted({part for leak in leaks for part in leak.parts}, key=PARTS.index)
+    count = "1 picture is" if len(leaks) == 1 else f"{len(leaks):,} pictures are"
+    where = f"both {_and(parts)}" if len(parts) == 2 else f"more than one of {_and(parts)}"
+    first, last = leaks[0].paths[0], leaks[0].paths[-1]  # from the first and the last part, whatever is between
+    return f"{count} in {where} (first: {first} = {last}); remove one of each, or pass --allow-leakage"
+
+
+def _is_picture(path: str) -> bool:
+    try:
+        read_header(read_file(path))
+    except PictureError:
+        return False
+    return True
+
+
+class _Place(NamedTuple):
+    part: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Picture:
+    path: str
+    header: Header
+    modes: frozenset[str]
+    orientation: int
+    thumbnail: Pixels
+
+    @property
+    def side(self) -> int:
+        return min(self.header.width, self.header.height)
+
+    @property
+    def is_uniform(self) -> bool:
+        return float(self.thumbnail.std()) < _UNIFORM_DEVIATION
+
+
+def _rank(finding: Finding) -> tuple[int, int]:
+    return list(Kind).index(finding.kind), list(Severity).index(finding.severity)
+
+
+def _check_usable(root: Path, found: Found) -> None:
+    if not any(paths for by_class in found.values() for paths in by_class.values()):
+        raise DatasetError(f"{root} has no class folders with pictures; make one sub-folder per class, named after it")
+    if "train" not in found:
+        raise DatasetError(f"{root} has {', '.join(found)} but no train folder")
+    if len({name for by_class in found.values() for name in by_class}) < 2:
+        raise DatasetError(f"{root} has one class folder only ({', '.join(found['train'])}); make one sub-folder per class")
+
+
+def _places(found: Found) -> dict[str, list[_Place]]:
+    places = defaultdict(list)
+    for part in sorted(found, key=PARTS.index):
+        for label, paths in found[part].items():
+            for path in paths:
+                places[path].append(_Place(part, label))
+    return places
+
+
+def _finding(kind: Kind, detail: str, *paths: str) -> Finding:
+    severity = Severity.ERROR if kind in _ERRORS else Severity.NOTICE if kind in _NOTICES else Severity.WARNING
+    return Finding(kind, severity, paths, detail)
+
+
+def _copies(group: tuple[str, ...], places: dict[str, list[_Place]]) -> Iterator[Finding]:
+    parts, labels = _where(group, places)
+    if len(labels) > 1:
+        yield replace(_finding(Kind.LABEL_NOISE, f"the same file is labelled {_and(labels)}", *group), parts=parts)
+    if len(parts) > 1:
+        yield replace(_finding(Kind.LEAKAGE, f"the same file is in {_and(parts)}", *group), parts=parts)
+    if len(labels) == len(parts) == 1:
+        detail = f"{len(group)} copies in {parts[0]}: {labels[0]}"
+        yield replace(_finding(Kind.DUPLICATE, detail, *group), parts=parts)
+
+
+def _near_copies(
+    pictures: list[_Picture], copies: list[tuple[str, ...]], places: dict[str, list[_Place]]
+) -> Iterator[Finding]:
+    """Exact copies are reported already, so one of each stands for all; uniform pictures are like any other."""
+    repeated = {path for group in copies for path in group[1:] if path != group[0]}
+    distinct = [picture for picture in pictures if picture.path not in repeated and not picture.is_uniform]
+    thumbnails = np.array([picture.thumbnail for picture in distinct], np.uint8).reshape(-1, 32, 32)
+    for indexes in look_alikes(thumbnails):
+        group = tuple(distinct[index].path for index in indexes)
+        parts, labels = _where(group, places)
+        detail = f"look alike; in {_and(parts)}: {_and(labels)}"
+        finding = replace(_finding(Kind.NEAR_DUPLICATE, detail, *group), parts=parts)
+        yield finding if len(parts) + len(labels) > 2 else replace(finding, severity=Severity.NOTICE)
+
+
+def _where(group: tuple[str, ...], places: dict[str, list[_Place]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The parts and the classes (escaped) in which these files are."""
+    here = {place for path in group for place in places[path]}
+    parts = sorted({part for part, _ in here}, key=PARTS.index)
+    return tuple(parts), tuple(sorted({escape(label) for _, label in here}))
+
+
+def _check_classes(found: Found) -> list[Finding]:
+    names = sorted({name for by_class in found.values() for name in by_class})
+    findings = []
+    for part, by_class in found.items():
+        for name in names:
+            if name not in by_class:
+                findings.append(_finding(Kind.MISSING_CLASS, f"{escape(name)} is no class in {part}, but elsewhere"))
+            elif not by_class[name]:
+                findings.append(_finding(Kind.EMPTY_CLASS, f"{escape(name)} holds no pictures in {part}"))
+    return findings + list(_twins(names)) + list(_rare(found.get("train", {})))
+
+
+def _twins(names: list[str]) -> Iterator[Finding]:
+    """Unicode spells é in two ways, and a Mac stores the one while Linux keeps what it was given."""
+    alike = defaultdict(list)
+    for name in names:
+        alike[unicodedata.normalize("NFC", name).strip().casefold()].append(escape(name))
+    for twins in alike.values():
+        if len(twins) > 1:
+            listed = _and([f"'{name}'" for name in twins])
+            yield _finding(Kind.CASE_TWINS, f"{listed} differ only in letter case, blanks or the spelling of accents")
+
+
+def _rare(train: dict[str, list[str]]) -> Iterator[Finding]:
+    counts = {escape(name): len(paths) for name, paths in train.items() if paths}
+    for name, count in counts.items():
+        if count < FEWEST:
+            pictures = "picture" if count == 1 else "pictures"
+            yield _finding(Kind.FEW_PICTURES, f"{name} has {count} {pictures} to train on; fewer than {FEWEST} teach little")
+    if not counts:
+        return
+    least, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    ratio = counts[most] / counts[least]
+    detail = f"{most} has {counts[most]:,} pictures to train on, {least} has {counts[least]:,}: {ratio:,.1f} times as many"
+    if ratio > 10:
+        yield _finding(Kind.IMBALANCE, detail)
+    elif ratio > 3:
+        yield replace(_finding(Kind.IMBALANCE, detail), severity=Severity.NOTICE)
+
+
+def _examine_all(paths: list[str]) -> tuple[list[_Picture], list[Finding]]:
+    pictures: list[_Picture] = []
+    unreadable: list[Finding] = []
+    with Progress("checking", len(paths)) as progress:
+        for path, seen in zip(paths, ordered_map(_examine, paths, usable_cores()), strict=True):
+            if isinstance(seen, Failure):
+                unreadable.append(_finding(Kind.UNREADABLE, f"{seen.reason}: {escape(seen.detail)}", path))
+            else:
+                pictures.append(seen)
+            progress.advance()
+    return pictures, unreadable
+
+
+def _examine(path: str) -> _Picture | Failure:
+    try:
+        data = read_file(path)
+        thumbnail = cv2.resize(_PREPROCESS(data), (32, 32), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        header = read_header(data)
+    except PictureError as error:
+        return Failure.of(error)
+    try:
+        turned = orientation(data) if header.format == "JPEG" else 1
+        return _Picture(path, header, modes(data, header), turned, thumbnail)
+    except (struct.error, IndexError):  # an odd header around a picture that decodes
+        return _Picture(path, header, frozenset(), 1, thumbnail)
+
+
+def _check_pictures(pictures: list[_Picture]) -> list[Finding]:
+    if not pictures:
+        return []
+    median = statistics.median(picture.side for picture in pictures)
+    greys = sum("grey" in picture.modes for picture in pictures)
+    usual = "grey" if 2 * greys > len(pictures) else "colour"
+    findings = [finding for picture in pictures for finding in _check_picture(picture, median, usual)]
+    if median < SMALLEST_SIDE:
+        findings.append(_finding(Kind.TINY, f"half of the pictures have a side of {median:g} pixels or less"))
+    return findings
+
+
+def _check_picture(picture: _Picture, median: float, usual: str) -> Iterator[Finding]:
+    path, header = picture.path, picture.header
+    colours = "grey" if "grey" in picture.modes else "colour"
+    modes = sorted(picture.modes - {"grey"}) + ([f"{colours} among {usual} pictures"] if colours != usual else [])
+    if modes:
+        yield _finding(Kind.ODD_MODE, ", ".join(modes), path)
+    if picture.orientation != 1:
+        yield _finding(Kind.EXIF_ROTATED, f"EXIF orientation {picture.orientation}", path)
+    if picture.side < SMALLEST_SIDE <= median or picture.side < median / 4:
+        detail = f"{header.width} x {header.height} pixels; half of all pictures have sides of {median:g} or more"
+        yield _finding(Kind.TINY, detail, path)
+    if picture.is_uniform:
+        yield _finding(Kind.UNIFORM, f"one level of brightness (about {picture.thumbnail.mean():.0f} of 255)", path)
+    if not path.lower().endswith(_EXTENSIONS[header.format]):
+        yield _finding(Kind.WRONG_EXTENSION, f"is a {header.format} file", path)
+
+
+def _and(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

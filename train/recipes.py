@@ -1,0 +1,149 @@
+"""What to train and how: the options of a training, and the combinations of them that have a name."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from edgeclf.runtime.errors import OptionError
+from edgeclf.train.networks.architectures import ConvNet, FlatNet, Network
+from edgeclf.train.networks.augment import Augmentation
+from edgeclf.train.networks.backbones import Backbone
+
+Optimizer = Literal["adam", "rmsprop", "sgd"]
+Schedule = Literal["cosine", "constant"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and how it is fitted.
+
+    schedule: how the learning rate goes from its start: to zero along a cosine over all epochs, or not at all.
+    patience: epochs without a lower validation loss after which training stops; 0 never stops early.
+    balance: weigh classes by the inverse of their frequency.
+    fine_tune: for a pretrained backbone, the number of its last blocks that are trained too, after the head.
+    fine_tune_rate, fine_tune_epochs: the learning rate at the start of that, and its length.
+    time_s: seconds after which no further epoch is begun.
+    mixed_precision: compute in half precision on a GPU; the saved network is in float32 all the same.
+    """
+
+    network: Network = field(default_factory=ConvNet)
+    epochs: int = 40
+    batch: int = 32
+    optimizer: Optimizer = "adam"
+    learning_rate: float = 2e-3
+    schedule: Schedule = "cosine"
+    patience: int = 12
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    balance: bool = False
+    fine_tune: int = 0
+    fine_tune_rate: float = 1e-4
+    fine_tune_epochs: int = 12
+    time_s: float | None = None
+    mixed_precision: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "learning_rate", "fine_tune_rate", "fine_tune_epochs"):
+            if not getattr(self, name) > 0:
+                raise OptionError(f"{name.replace('_', '-')} must be above 0, not {getattr(self, name)}")
+        for name in ("patience", "fine_tune"):
+            if getattr(self, name) < 0:
+                raise OptionError(f"{name.replace('_', '-')} must be at least 0, not {getattr(self, name)}")
+        if self.time_s is not None and not 0 < self.time_s < math.inf:
+            raise OptionError(f"time must be above 0 seconds, not {self.time_s}")
+        if not 0 <= self.seed < 2**32:
+            raise OptionError(f"seed must be from 0 to 4294967295, not {self.seed}")
+        for name, allowed in (("optimizer", Optimizer), ("schedule", Schedule)):
+            if getattr(self, name) not in get_args(allowed):
+                raise OptionError(f"{name} must be one of {', '.join(get_args(allowed))}, not {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A recipe with the picture size and the shares of train, val and test that belong to it."""
+
+    recipe: Recipe
+    size_hw: tuple[int, int]
+    shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
+
+
+LIGHT = Augmentation(width_shift=0.05, height_shift=0.05, zoom=0.1, horizontal_flip=True, contrast=0.1)
+CNN = Preset(Recipe(ConvNet(), augmentation=LIGHT), (128, 128))
+"""A small network from nothing: for pictures unlike any photograph, and for devices that cannot afford a backbone."""
+
+
+def transfer(network: Backbone, size_hw: tuple[int, int]) -> Preset:
+    """A pretrained backbone: its head, then its last blocks, trained on features that are computed only once."""
+    return Preset(
+        Recipe(
+            network,
+            epochs=60,
+            learning_rate=3e-3,
+            patience=10,
+            augmentation=Augmentation(horizontal_flip=True),
+            fine_tune=3,
+            fine_tune_rate=2e-4,
+        ),
+        size_hw,
+    )
+
+
+PRESETS = {
+    "cnn": CNN,
+    "boolean": Preset(
+        Recipe(FlatNet((16, 32, 64), (256,)), 20, 32, "adam", 1e-3, "constant", patience=5),
+        (256, 256),
+        (0.7, 0.2, 0.1),
+    ),
+    "intro": Preset(
+        Recipe(
+            FlatNet((32,), (128,)),
+            25,
+            32,
+            "adam",
+            1e-3,
+            "constant",
+            patience=0,
+            augmentation=Augmentation(shear=0.2, zoom=0.2, horizontal_flip=True, fill="nearest"),
+        ),
+        (64, 64),
+    ),
+    "dogs-vs-cats": Preset(
+        Recipe(FlatNet((32, 32), two_classes="softmax"), 20, 64, "adam", 1e-3, "constant", patience=0), (224, 224)
+    ),
+    "homer-bart": Preset(
+        Recipe(
+            FlatNet((32, 32, 32), (3137, 3137), two_classes="softmax"),
+            50,
+            8,
+            "adam",
+            1e-3,
+            "constant",
+            patience=0,
+            augmentation=Augmentation(rotation=7, zoom=0.2, horizontal_flip=True, fill="nearest"),
+        ),
+        (64, 64),
+    ),
+    "elephants-cars": Preset(
+        Recipe(
+            FlatNet((32, 32, 64), (64,), dropout=0.5),
+            50,
+            16,
+            "rmsprop",
+            1e-3,
+            "constant",
+            patience=0,
+            augmentation=Augmentation(
+                rotation=40,
+                width_shift=0.2,
+                height_shift=0.2,
+                shear=0.2,
+                zoom=0.2,
+                horizontal_flip=True,
+                fill="nearest",
+            ),
+        ),
+        (300, 300),
+    ),
+}
+"""Networks from nothing by name: our own, and those of five tutorials that the field shares, exactly as they are."""

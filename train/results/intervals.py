@@ -1,0 +1,51 @@
+"""How sure one can be of a measured share: 95 % confidence intervals that are honest for few pictures."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 1000
+_Z_95 = 1.959964  # the 97.5 % point of the normal distribution
+
+
+def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+    """95 % confidence interval of a share (Wilson 1927); honest for few pictures and near 0 and 1.
+
+    >>> [round(end, 3) for end in wilson_interval(95, 100)]
+    [0.888, 0.978]
+    """
+    share, spread = correct / total, _Z_95**2 / total
+    centre = (share + spread / 2) / (1 + spread)
+    half = _Z_95 * math.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def auc_interval(auc: float, negatives: int, positives: int) -> tuple[float, float] | None:
+    """95 % confidence interval of an area under the ROC curve (Hanley & McNeil 1982, equations 1 and 2).
+
+    None at 0 and at 1, where their formula claims certainty, however few the pictures.
+    """
+    if not 0 < auc < 1:
+        return None
+    of_pairs = (positives - 1) * (auc / (2 - auc) - auc**2) + (negatives - 1) * (2 * auc**2 / (1 + auc) - auc**2)
+    half = _Z_95 * math.sqrt((auc * (1 - auc) + of_pairs) / (negatives * positives))
+    return max(0.0, auc - half), min(1.0, auc + half)
+
+
+def macro_f1_interval(confusion: NDArray[np.int64], seed: int = 0) -> tuple[float, float] | None:
+    """95 % bootstrap interval of the macro F1: RESAMPLES confusion matrices drawn with the shares of this one.
+
+    None where every picture lies in one cell: its resamples are all the same and would claim certainty.
+    """
+    truth, answers = np.nonzero(confusion)
+    if len(truth) < 2:
+        return None
+    counts = confusion[truth, answers]
+    drawn = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), RESAMPLES).astype(np.float64)
+    present = np.unique(truth)
+    pictures, answered = (drawn @ (cells[:, None] == present).astype(np.float64) for cells in (truth, answers))
+    right = (drawn * (truth == answers)) @ (truth[:, None] == present).astype(np.float64)
+    f1 = (2 * right / np.maximum(pictures + answered, 1)).mean(axis=1)
+    low, high = np.quantile(f1, (0.025, 0.975))
+    return float(low), float(high)

@@ -1,0 +1,198 @@
+"""The figures of a report, readable on a light and on a dark page, and by people who see red and green alike.
+
+Everything goes through matplotlib's objects and never through pyplot, which keeps figures in a global state.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont
+from matplotlib.ft2font import FT2Font
+from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
+
+from edgeclf.runtime.escaping import escape
+from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.train.results.evaluation import calibration_bins, expected_calibration_error
+
+DOTS_PER_INCH = 144
+MAX_PICTURES = 16
+MAX_NUMBERED = 20
+"""Classes up to which the cells of a confusion matrix carry numbers."""
+_INK, _FIRST, _SECOND = "#808080", "#2a85c8", "#d1690e"  # each at least 3.6:1 on white and on black; blue and orange
+_NAME_LENGTH = 24
+_NO_GLYPH = "\N{WHITE SQUARE}"
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a file, transparent outside of what is drawn; the same figure gives the same bytes."""
+    file = io.BytesIO()
+    options = {"bbox_inches": "tight", "pad_inches": 0.05, "metadata": {"Software": None}}
+    figure.savefig(file, format="png", dpi=DOTS_PER_INCH, transparent=True, **options)
+    return file.getvalue()
+
+
+def training_curves(history: Sequence[Mapping[str, str]], best_epoch: int | None = None) -> Figure:
+    """Loss and accuracy over the rows of `history.csv`, all stages on one axis; best_epoch counts rows from 1."""
+    figure = Figure(figsize=(7, 6.2), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    epochs = np.arange(1, len(history) + 1)
+    for axes, name in ((upper, "loss"), (lower, "accuracy")):
+        _dress(axes, "", name)
+        for column, colour, label in ((name, _FIRST, "training"), (f"val_{name}", _SECOND, "validation")):
+            values = [_number(row.get(column)) for row in history]
+            axes.plot(epochs, values, color=colour, label=label, linewidth=1.8, marker="o", markersize=3)
+        if best_epoch is not None:
+            axes.axvline(best_epoch, color=_SECOND, linewidth=1, linestyle=":", label=f"best epoch, {best_epoch}")
+    _divide_stages(upper, lower, [row.get("stage") or "" for row in history])
+    lower.set_xlabel("epoch", color=_INK)
+    lower.set_xlim(0.5, max(len(history), 1) + 0.5)
+    lower.xaxis.get_major_locator().set_params(integer=True)
+    _legend(lower)
+    return figure
+
+
+def confusion_matrix(confusion: NDArray[np.int64], classes: Sequence[str]) -> Figure:
+    """Rows the truth, columns the answers; the colour is the share of the row. Opaque cells look alike on any page."""
+    count = len(classes)
+    side = float(np.clip(2.6 + 0.5 * count, 4.6, 14))
+    font = float(np.clip(170 / count, 5, 9))
+    pictures = confusion.sum(axis=1, keepdims=True)
+    shares = np.ma.masked_array(confusion / np.maximum(pictures, 1), np.broadcast_to(pictures == 0, confusion.shape))
+    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    axes = figure.subplots()
+    _dress(axes, "answer", "truth")
+    axes.grid(False)
+    image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
+    names = [class_label(number, name) for number, name in enumerate(classes)]
+    rotation = 90 if count > 4 or max(map(len, names)) > 10 else 0
+    axes.set_xticks(range(count), names, rotation=rotation, fontsize=font, parse_math=False)
+    axes.set_yticks(range(count), names, fontsize=font, parse_math=False)
+    if count <= MAX_NUMBERED:
+        _number_cells(axes, confusion, shares, font)
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, format=lambda share, _: f"{share:.0%}")
+    bar.ax.tick_params(colors=_INK, labelsize=8)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def reliability_diagram(
+    labels: NDArray[np.int64], after: NDArray[np.float32], before: NDArray[np.float32] | None = None
+) -> Figure:
+    """Accuracy over confidence; before and after are probabilities `[N, classes]`, before and after the temperature."""
+    figure = Figure(figsize=(5.6, 6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    _dress(upper, "", "accuracy")
+    _dress(lower, "confidence", "pictures")
+    upper.plot([0, 1], [0, 1], color=_INK, linestyle="--", linewidth=1)
+    series = [] if before is None else [("before", before, _SECOND, "s")]
+    for name, probabilities, colour, marker in [*series, ("after" if series else "model", after, _FIRST, "o")]:
+        bins = calibration_bins(labels, probabilities)
+        some = bins.pictures > 0
+        label = f"{name}: off by {expected_calibration_error(labels, probabilities):.1%}"
+        upper.plot(bins.confidence[some], bins.accuracy[some], color=colour, marker=marker, markersize=5, label=label)
+        edges = np.linspace(0, 1, len(bins.pictures) + 1)
+        lower.stairs(bins.pictures, edges, color=colour, fill=name != "before", alpha=1 if name == "before" else 0.6)
+    upper.set(xlim=(-0.01, 1.01), ylim=(-0.02, 1.02))
+    _legend(upper)
+    return figure
+
+
+def roc(labels: NDArray[np.int64], scores: NDArray[np.float32], name: str, threshold: float | None = None) -> Figure:
+    """For two classes, both of them among the labels: scores float32 `[N]` of the second one, which is called `name`."""
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    _dress(axes, "share of the others taken for it", f"recall of {printable(name)}")
+    false_rate, true_rate, _ = roc_curve(labels, scores)
+    axes.plot([0, 1], [0, 1], color=_INK, linestyle="--", linewidth=1)
+    axes.plot(false_rate, true_rate, color=_FIRST, linewidth=2)
+    for cut, colour, marker in ((0.5, _FIRST, "o"), (threshold, _SECOND, "s")):
+        if cut is not None:
+            rates = [float((scores[labels == label] >= cut).mean()) for label in (0, 1)]
+            axes.plot(*rates, color=colour, marker=marker, linestyle="", label=f"threshold {cut:.3g}")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    _legend(axes)
+    return figure
+
+
+def picture_grid(images: Pixels, titles: Sequence[Sequence[str]]) -> Figure:
+    """Up to MAX_PICTURES pictures, uint8 `[N, H, W, C]`, as the network sees them.
+
+    titles: for each the lines above it, which `printable` or `class_label` made.
+    """
+    images, titles = images[:MAX_PICTURES], titles[:MAX_PICTURES]
+    rows = -(-len(images) // 4)
+    lines = max(map(len, titles))
+    figure = Figure(figsize=(8, rows * (1.75 + 0.17 * lines)), layout="constrained")
+    for position, (image, title) in enumerate(zip(images, titles, strict=True)):
+        axes = figure.add_subplot(rows, 4, position + 1)
+        axes.imshow(image[..., 0] if image.shape[2] == 1 else image, cmap="gray", vmin=0, vmax=255)
+        axes.set_title("\n".join(title), fontsize=8, color=_INK, parse_math=False)
+        axes.set_axis_off()
+    return figure
+
+
+def printable(text: str) -> str:
+    """On one line, at most _NAME_LENGTH characters, all of which the font has: anything else would be a warning."""
+    text = escape(text)
+    if len(text) > _NAME_LENGTH:
+        text = f"{text[: _NAME_LENGTH - 10]}…{text[-9:]}"
+    return "".join(character if ord(character) in _glyphs() else _NO_GLYPH for character in text)
+
+
+def class_label(number: int, name: str) -> str:
+    """A class by its name; by its number from 1 too where that is not the whole name: the report has a table of them."""
+    text = printable(name)
+    return text if text == escape(name) else f"{number + 1}: {text}"
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(FT2Font(findfont(FontProperties())).get_charmap())
+
+
+def _dress(axes: Axes, x_label: str, y_label: str) -> None:
+    axes.tick_params(colors=_INK, labelsize=9)
+    axes.grid(color=_INK, alpha=0.2, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(x_label, color=_INK, parse_math=False)
+    axes.set_ylabel(y_label, color=_INK, parse_math=False)
+    for side, spine in axes.spines.items():
+        spine.set_color(_INK)
+        spine.set_visible(side in ("left", "bottom"))
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
+
+
+def _divide_stages(upper: Axes, lower: Axes, stages: Sequence[str]) -> None:
+    """A light line before each stage but the first, and its name above where there is more than one."""
+    starts = [i for i in range(len(stages)) if i == 0 or stages[i] != stages[i - 1]]
+    if len(starts) < 2:
+        return
+    for start in starts:
+        name, above = printable(stages[start]), upper.get_xaxis_transform()
+        upper.text(start + 0.55, 1.02, name, transform=above, fontsize=9, color=_INK, parse_math=False)
+        for axes in (upper, lower) if start else ():
+            axes.axvline(start + 0.5, color=_INK, alpha=0.5, linewidth=1)
+
+
+def _number_cells(axes: Axes, confusion: NDArray[np.int64], shares: NDArray[np.float64], font: float) -> None:
+    for row, column in np.argwhere(confusion):
+        share = shares[row, column]
+        colour = "black" if share > 0.55 else "white"
+        text = f"{confusion[row, column]:,}\n{share:.0%}"
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=font - 1)
+
+
+def _number(text: str | None) -> float:
+    """A cell of the history; what is missing or no number leaves a gap in the curve."""
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return float("nan")

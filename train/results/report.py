@@ -1,0 +1,285 @@
+"""What came of a training or an evaluation, as one HTML page that opens from the disk and loads nothing from elsewhere."""
+
+import base64
+import html
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeclf.runtime.escaping import escape
+from edgeclf.runtime.model.prediction import Failure
+from edgeclf.runtime.publishing import make_folder, publish_bytes, publish_text
+from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.results import plots
+from edgeclf.train.results.evaluation import Evaluation, expected_calibration_error
+from edgeclf.train.results.table import cells, headline
+
+REPORT_NAME = "report.html"
+MAX_FAILURES = 200
+"""Unreadable files that the page lists by name."""
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d2126; --soft: #5d666f; --line: #d8dde2; --page: #ffffff; --card: #f4f6f8 }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e8ec; --soft: #9aa4ae; --line: #353c44; --page: #14171a; --card: #1d2227 }
+}
+* { box-sizing: border-box }
+body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, sans-serif }
+main { max-width: 60rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 1rem 0 }
+h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem }
+.lead { font-size: 1.15rem; background: var(--card); border-radius: .5rem; padding: 1rem; margin: 0 }
+.scroll { overflow-x: auto; margin: .75rem 0 }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line) }
+th { color: var(--soft); font-weight: 500; white-space: nowrap }
+td { min-width: 7rem; max-width: 36rem }
+.number { text-align: right; white-space: nowrap; min-width: 2rem }
+img { display: block; max-width: max(100%, 30rem); height: auto }
+"""
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p class="lead">{lead}</p>
+{sections}</main>
+</body>
+</html>
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class ReportData:
+    """All that a report tells. title: the name of the data. pictures: those of the evaluation, in its order.
+
+    subject and origin: what was measured and on which pictures, the two ends of the first sentence. facts: what was
+    trained, by name. counts: pictures by part and class. history: the rows of `history.csv`, best_epoch one of them from 1.
+    uncalibrated: the evaluation's probabilities as they were before the temperature. samples: pictures as they went into
+    training. What is left out has no section.
+    """
+
+    title: str
+    evaluation: Evaluation
+    pictures: Arrays
+    subject: str = "test accuracy"
+    origin: str = "used neither for fitting nor for stopping"
+    facts: Mapping[str, object] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    failures: Sequence[tuple[str, Failure]] = ()
+    history: Sequence[Mapping[str, str]] = ()
+    best_epoch: int | None = None
+    uncalibrated: NDArray[np.float32] | None = None
+    temperature: float | None = None
+    samples: Arrays | None = None
+
+
+def write_report(folder: Path, data: ReportData) -> Path:
+    """Write `report.html`, and its figures as files of their own, to `folder`. Raises OutputError."""
+    make_folder(folder)
+    figures = draw(data)
+    for name, picture in figures.items():
+        publish_bytes(folder / name, picture)
+    publish_text(folder / REPORT_NAME, page(data, figures))
+    return folder / REPORT_NAME
+
+
+def draw(data: ReportData) -> dict[str, bytes]:
+    """File names and PNG bytes of the figures that the data gives rise to."""
+    evaluation = data.evaluation
+    figures = {"confusion.png": plots.confusion_matrix(evaluation.confusion, evaluation.classes)}
+    if data.history:
+        figures["curves.png"] = plots.training_curves(data.history, data.best_epoch)
+    if evaluation.has_probabilities:
+        before = data.uncalibrated
+        figures["calibration.png"] = plots.reliability_diagram(evaluation.labels, evaluation.probabilities, before)
+    if len(evaluation.classes) == 2 and evaluation.has_probabilities and len(np.unique(evaluation.labels)) == 2:
+        scores = evaluation.probabilities[:, 1]
+        figures["roc.png"] = plots.roc(evaluation.labels, scores, evaluation.classes[1], evaluation.threshold)
+    if mistakes := worst_mistakes(data):
+        images = data.pictures.images[[mistake.position for mistake in mistakes]]
+        figures["mistakes.png"] = plots.picture_grid(images, [mistake.title(evaluation.classes) for mistake in mistakes])
+    if data.samples is not None:
+        names = [[plots.class_label(label, evaluation.classes[label])] for label in data.samples.labels]
+        figures["samples.png"] = plots.picture_grid(data.samples.images, names)
+    return {name: plots.png(figure) for name, figure in figures.items()}
+
+
+def page(data: ReportData, figures: Mapping[str, bytes]) -> str:
+    """The page, with the figures that `draw` gave."""
+    metrics = data.evaluation.to_json()
+    sections = {
+        "By class": _class_table(metrics),
+        "Other measures": _pairs(_measures(metrics)),
+        "Training": _figure(figures, "curves.png", "loss and accuracy by epoch"),
+        "Confusion matrix": _figure(figures, "confusion.png", "pictures by truth (rows) and answer (columns)"),
+        "ROC curve": _figure(figures, "roc.png", "recall of the second class against the share of false alarms"),
+        "Calibration": _calibration(data) + _figure(figures, "calibration.png", "accuracy by confidence"),
+        "Worst mistakes": _mistakes(data, figures),
+        "Sample batch": _figure(figures, "samples.png", "pictures as the network sees them, with their classes"),
+        "What was trained": _pairs(data.facts),
+        "Data": _count_table(data.counts) + _failure_table(data.failures),
+    }
+    lead = headline(metrics, data.subject, data.origin)
+    return _PAGE.format(
+        title=_text(data.title),
+        style=_STYLE,
+        lead=_text(lead[:1].upper() + lead[1:] + "."),
+        sections="".join(f"<section>\n<h2>{title}</h2>\n{body}</section>\n" for title, body in sections.items() if body),
+    )
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer: which picture of the evaluation, its file, true class and answer by number, 0 to 1 of confidence."""
+
+    position: int
+    path: str
+    truth: int
+    answer: int
+    confidence: float
+
+    def title(self, classes: Sequence[str]) -> tuple[str, str, str]:
+        """Three lines to stand above the picture."""
+        truth, answer = (plots.class_label(label, classes[label]) for label in (self.truth, self.answer))
+        return plots.printable(os.path.basename(self.path)), f"truth: {truth}", f"{self.confidence:.0%}: {answer}"
+
+
+def worst_mistakes(data: ReportData) -> list[Mistake]:
+    """The wrong answers that the network was surest of, worst first, as many as a figure shows."""
+    if not data.evaluation.has_probabilities:
+        return []
+    labels, probabilities = data.evaluation.labels, data.evaluation.probabilities
+    answers, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(answers != labels)
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][: plots.MAX_PICTURES]
+    return [Mistake(int(i), data.pictures.paths[i], int(labels[i]), int(answers[i]), float(confidence[i])) for i in worst]
+
+
+def _class_table(metrics: Mapping[str, Any]) -> str:
+    rows = [(number + 1, name, *cells(counts)) for number, (name, counts) in enumerate(metrics["by_class"].items())]
+    return _table(("#", "class", "pictures", "recall", "precision", "F1"), rows, numbers=(0, 2, 3, 4, 5))
+
+
+def _measures(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """The averages, and what the probabilities tell, as far as these pictures tell it."""
+    cut = metrics.get("at_threshold", {})
+    named = {
+        "balanced accuracy": _share(metrics["balanced_accuracy"]),
+        "macro F1": _share(metrics["macro"]["f1"], metrics["macro"]["f1_95_interval"]),
+        "weighted F1": _share(metrics["weighted"]["f1"]),
+        **{f"right among the best {k}": _share(share) for k, share in metrics.get("top_k_accuracy", {}).items()},
+        "area under the ROC curve": _share(metrics.get("roc_auc"), metrics.get("roc_auc_95_interval")),
+        "area under the ROC curve, one class against the rest": _share(metrics.get("roc_auc_one_vs_rest")),
+        "average precision": _share(metrics.get("average_precision")),
+        f"accuracy with a threshold of {cut.get('threshold')}": _share(cut.get("accuracy")),
+        "negative log likelihood": _shown(metrics.get("negative_log_likelihood")),
+    }
+    return {name: value for name, value in named.items() if value}
+
+
+def _calibration(data: ReportData) -> str:
+    after = data.evaluation.calibration_error
+    if after is None:
+        return ""
+    sentences = [f"Confidence and accuracy are {after:.1%} apart on average (expected calibration error, 15 bins)."]
+    if data.uncalibrated is not None:
+        before = expected_calibration_error(data.evaluation.labels, data.uncalibrated)
+        sentences.append(f"Before temperature scaling they were {before:.1%} apart.")
+    if data.temperature is not None:
+        sentences.append(f"The temperature, found on the validation pictures, is {data.temperature:.3f}.")
+    return f"<p>{_text(' '.join(sentences))}</p>\n"
+
+
+def _mistakes(data: ReportData, figures: Mapping[str, bytes]) -> str:
+    if not data.evaluation.has_probabilities:
+        return ""
+    if not (mistakes := worst_mistakes(data)):
+        return "<p>None: every answer is right.</p>\n"
+    classes = data.evaluation.classes
+    rows = [
+        (mistake.path, classes[mistake.truth], classes[mistake.answer], f"{mistake.confidence:.1%}") for mistake in mistakes
+    ]
+    figure = _figure(figures, "mistakes.png", "the wrong answers of the highest confidence")
+    return figure + _table(("file", "truth", "answer", "confidence"), rows, numbers=(3,))
+
+
+def _count_table(counts: Mapping[str, Mapping[str, int]]) -> str:
+    if not counts:
+        return ""
+    names = list(dict.fromkeys(name for by_class in counts.values() for name in by_class))
+    rows = [(name, *(f"{by_class.get(name, 0):,}" for by_class in counts.values())) for name in names]
+    return _table(("class", *counts), rows, numbers=range(1, len(counts) + 1))
+
+
+def _failure_table(failures: Sequence[tuple[str, Failure]]) -> str:
+    if not failures:
+        return ""
+    rows = [(path, failure.reason, failure.detail) for path, failure in failures[:MAX_FAILURES]]
+    more = f"; the first {MAX_FAILURES}" if len(failures) > MAX_FAILURES else ""
+    sentence = f"<p>{len(failures):,} files cannot be read and are left out{more}:</p>\n"
+    return sentence + _table(("file", "reason", "detail"), rows)
+
+
+def _pairs(values: Mapping[str, object]) -> str:
+    return _table((), [(name, _shown(value)) for name, value in values.items()])
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]], numbers: Iterable[int] = ()) -> str:
+    """numbers: the columns to align on the right."""
+    if not rows:
+        return ""
+    kinds = [' class="number"' if column in set(numbers) else "" for column in range(len(rows[0]))]
+    lines = [_row("th", kinds, header)] if header else []
+    lines += [_row("td", kinds, row) for row in rows]
+    return f'<div class="scroll"><table>\n{"".join(lines)}</table></div>\n'
+
+
+def _row(tag: str, kinds: Sequence[str], values: Sequence[object]) -> str:
+    spelt = (f"<{tag}{kind}>{_text(str(value))}</{tag}>" for kind, value in zip(kinds, values, strict=True))
+    return f"<tr>{''.join(spelt)}</tr>\n"
+
+
+def _figure(figures: Mapping[str, bytes], name: str, description: str) -> str:
+    """The PNG inside the page, at the size that it was drawn for; nothing where there is none."""
+    if name not in figures:
+        return ""
+    width = int.from_bytes(figures[name][16:20]) * 96 // plots.DOTS_PER_INCH
+    source = base64.b64encode(figures[name]).decode("ascii")
+    return (
+        f'<div class="scroll"><img width="{width}" alt="{_text(description)}" src="data:image/png;base64,{source}"></div>\n'
+    )
+
+
+def _share(share: float | None, interval: Sequence[float] | None = None) -> str:
+    if share is None:
+        return ""
+    return f"{share:.1%}" + (f" (95 % interval {interval[0]:.1%} to {interval[1]:.1%})" if interval else "")
+
+
+def _shown(value: object) -> str:
+    """A fact in one cell: no fact at all is an empty one, several stand behind each other."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_shown(each)}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _text(text: str) -> str:
+    """Text from anywhere, spelt so that it prints and can hold no markup."""
+    return html.escape(escape(text))

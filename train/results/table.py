@@ -1,0 +1,37 @@
+"""Measured accuracy for people: the one sentence that matters, and a table of classes for the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgeclf.runtime.console import stderr_console
+from edgeclf.runtime.escaping import escape
+
+COLUMNS = ("pictures", "recall", "precision", "f1")
+
+
+def headline(metrics: Mapping[str, Any], subject: str, origin: str) -> str:
+    """`subject` is "test accuracy" or the like, `origin` says what its pictures were, as in "used for nothing else"."""
+    low, high = metrics["accuracy_95_interval"]
+    return (
+        f"{subject} {metrics['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}) on {metrics['pictures']:,} pictures "
+        f"{origin}; always the most frequent class: {metrics['majority_share']:.1%}"
+    )
+
+
+def show(metrics: Mapping[str, Any]) -> None:
+    """`Evaluation.to_json()` as a table on stderr: a row a class."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("class", "pictures", "recall", "precision", "F1"):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    for name, counts in metrics["by_class"].items():
+        table.add_row(Text(escape(name)), *cells(counts))
+    stderr_console().print(table)
+
+
+def cells(counts: Mapping[str, Any]) -> list[str]:
+    """One class's row without its name; a share that its pictures cannot tell is a dash."""
+    shares = (counts[name] for name in COLUMNS[1:])
+    return [f"{counts['pictures']:,}", *("-" if share is None else f"{share:.1%}" for share in shares)]
