@@ -19,7 +19,7 @@ from edgeclf.runtime.escaping import unescape
 
 app = command_app()
 
-TRAINING = ("--grey", "--imgsz", "100", "--epochs", "30")
+TRAINING = ("--model", "cnn", "--grey", "--imgsz", "100", "--epochs", "30")
 ARTIFACTS = {"ONNX fp32": "model.onnx", "TFLite fp32": "model.fp32.tflite", "TFLite INT8": "model.int8.tflite"}
 PAPER = "Deitsch et al. 2019, on a split of their own: 88.42 % with a CNN, 82.44 % with an SVM"
 

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.console import Progress, Terminated, note
 from edgeclf.runtime.errors import DatasetError
+from edgeclf.train.batches import Batches, Inputs
 from edgeclf.train.checkpoint import CHECKPOINT_NAME, Checkpoint
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.devices import HalfPrecision, several_devices
 from edgeclf.train.history import HISTORY_NAME, write_history
 from edgeclf.train.networks.architectures import head_of
 from edgeclf.train.recipes import Recipe
-from edgeclf.train.stages import Inputs, Stage, inputs, plan, trainee
+from edgeclf.train.stages import Stage, is_cacheable, onward, plan, trainee, views
 
 _OPTIMIZERS: dict[str, Callable[[float], keras.Optimizer]] = {
     "adam": keras.optimizers.Adam,
@@ -73,36 +74,46 @@ class _Fitting:
     ) -> None:
         self.recipe = recipe
         self.network = network
-        self.train = train
-        self.val = val
+        self.plan = plan(recipe, network)
+        self.train = Inputs(train.images, train.labels)
+        self.val = Inputs(val.images, val.labels)
         self.folder = folder
         self.checkpoint = folder / CHECKPOINT_NAME
         self.state = state
         self.problem = ""
+        self._features: list[Inputs] = []
 
     def stages(self) -> bool:
         """Run what is left of every stage, and leave the network with its best weights; whether the user stopped it."""
-        for number, stage in enumerate(plan(self.recipe, self.network)):
-            if number < self.state.stage:
-                continue
-            if number > self.state.stage:
-                self.state.stage, self.state.epoch, self.state.waited = number, 0, 0
-                self.state.weights = self.state.optimizer = self.state.best = []
-            if self._stage(stage):
-                return True
-            if self.problem:
-                break
-        return False
+        try:
+            for number, stage in enumerate(self.plan):
+                if number < self.state.stage:
+                    continue
+                if number > self.state.stage:
+                    self.state.stage, self.state.epoch, self.state.waited = number, 0, 0
+                    self.state.weights = self.state.optimizer = self.state.best = []
+                if self._stage(stage):
+                    return True
+                if self.problem:
+                    break
+            return False
+        finally:
+            for layer in self.network.layers:
+                layer.trainable = True
+            for cache in self.folder.glob(".*.f16"):
+                with suppress(OSError):  # Windows keeps a file that is still mapped
+                    cache.unlink(missing_ok=True)
 
     def _stage(self, stage: Stage) -> bool:
-        model = trainee(stage, self.recipe, self.network)
+        model = trainee(stage, self.recipe, self.network, len(self.train))
         if self.state.weights:
             model.set_weights(self.state.weights)
         if not self.state.best and self.state.best_epoch:
             self.state.best = model.get_weights()  # what the stage before found; this one has to be better
-        caches = [self.folder / f".{part}.{stage.name}.f16" for part in ("train", "val")]
         try:
-            return self._fit(stage, model, caches)
+            if not self._is_done(stage):
+                self._fit(stage, model)
+            return False
         except KeyboardInterrupt as error:
             if isinstance(error, Terminated) or not self.state.best_epoch:
                 raise
@@ -111,17 +122,24 @@ class _Fitting:
         finally:
             if self.state.best:
                 model.set_weights(self.state.best)
-            for cache in caches:
-                with suppress(OSError):  # Windows keeps a file that is still mapped
-                    cache.unlink(missing_ok=True)
 
-    def _fit(self, stage: Stage, model: keras.Model, caches: list[Path]) -> bool:
-        if self._is_done(stage):
-            return False
-        recipe, cached = self.recipe, stage.cut is not None
-        mirrored = cached and recipe.augmentation.is_mirror
-        train = inputs(stage, recipe, self.network, self.train, caches[0], mirrored=mirrored)
-        val = inputs(stage, recipe, self.network, self.val, caches[1])
+    def _inputs(self, stage: Stage) -> list[Inputs]:
+        """What the stage is trained on and stopped by. The front that every stage freezes is run once for all of them."""
+        start = self.plan[-1].cut
+        if stage.cut is None or start is None or not is_cacheable(self.recipe):
+            return [self.train, self.val]
+        caches = [self.folder / f".{name}.{stage.name}.f16" for name in ("train", "val")]
+        if not self._features:
+            both = (self.recipe.augmentation.is_mirror, False)
+            self._features = [
+                views(start, self.network, pictures, cache.with_suffix(".start.f16"), mirrored=mirrored)
+                for pictures, cache, mirrored in zip((self.train, self.val), caches, both, strict=True)
+            ]
+        return [onward(start, stage.cut, *pair) for pair in zip(self._features, caches, strict=True)]
+
+    def _fit(self, stage: Stage, model: keras.Model) -> None:
+        recipe = self.recipe
+        train, val = self._inputs(stage)
         loss = "binary_crossentropy" if head_of(self.network) == "sigmoid" else "sparse_categorical_crossentropy"
         optimizer = _OPTIMIZERS[recipe.optimizer](stage.learning_rate)
         # XLA ("auto") made a step three times slower on two CPU cores.
@@ -138,11 +156,10 @@ class _Fitting:
                 initial_epoch=self.state.epoch,
                 epochs=stage.epochs,
                 shuffle=False,  # Batches shuffles pictures; fit would shuffle whole batches
-                class_weight=_weights(self.train, recipe.balance),
+                class_weight=_weights(self.train.labels, recipe.balance),
                 verbose=0,
                 callbacks=[_Watch(self, stage, progress, len(train))],
             )
-        return False
 
     def _is_done(self, stage: Stage) -> bool:
         """Whether nothing is left of a stage: its epochs, its patience or the time have run out."""
@@ -205,46 +222,12 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.stop_training = True
 
 
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Inputs as batches of float32; with a seed, in a new order each epoch. Memory-mapped inputs stay on disk.
-
-    seed: of the training, of the stage, and the first epoch, so that a resumed training sees the order it would have seen.
-    """
-
-    def __init__(self, data: Inputs | Arrays, size: int, seed: tuple[int, int, int] | None = None) -> None:
-        super().__init__()
-        self._values = data.images if isinstance(data, Arrays) else data.values
-        self._labels = data.labels
-        self._size = size
-        self._seed = seed
-        self._order = self._shuffled()
-
-    def __len__(self) -> int:
-        return math.ceil(len(self._order) / self._size)
-
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        chosen = self._order[index * self._size : (index + 1) * self._size]
-        return self._values[chosen].astype(np.float32), self._labels[chosen]
-
-    def on_epoch_end(self) -> None:
-        if self._seed is not None:
-            seed, stage, epoch = self._seed
-            self._seed = seed, stage, epoch + 1
-        self._order = self._shuffled()
-
-    def _shuffled(self) -> NDArray[np.int64]:
-        order = np.arange(len(self._labels))
-        if self._seed is not None:
-            np.random.default_rng(self._seed).shuffle(order)
-        return order
-
-
-def _weights(train: Arrays, balance: bool) -> dict[int, float] | None:
+def _weights(labels: NDArray[np.int64], balance: bool) -> dict[int, float] | None:
     """Every class weighs as much as any other in all: N / (classes * its pictures), as in scikit-learn's `balanced`."""
     if not balance:
         return None
-    counts = np.bincount(train.labels)
-    return {label: float(len(train) / (len(counts) * count)) for label, count in enumerate(counts)}
+    counts = np.bincount(labels)
+    return {label: float(len(labels) / (len(counts) * count)) for label, count in enumerate(counts)}
 
 
 def _seed(model: keras.Model, seed: int, stage: int, epoch: int) -> None:

@@ -12,7 +12,7 @@ from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.train.data.splitting import Splitting, parse_shares
 from edgeclf.train.networks.architectures import ConvNet, FlatNet, Network
 from edgeclf.train.networks.augment import Augmentation
-from edgeclf.train.networks.backbones import Backbone, native_size
+from edgeclf.train.networks.backbones import Backbone
 from edgeclf.train.recipes import PRESETS, Preset, Recipe, transfer
 
 OPTIONS_NAME = "options.json"
@@ -129,8 +129,7 @@ class Options:
             return PRESETS[self.recipe]
         if self.model == "cnn":
             return PRESETS["cnn"]
-        backbone = Backbone(self.model or DEFAULT_MODEL)
-        return transfer(backbone, native_size(backbone.name))
+        return transfer(Backbone(self.model or DEFAULT_MODEL))
 
     def _network(self, network: Network) -> Network:
         asked: dict[str, Any] = {"dropout": self.dropout}

@@ -138,7 +138,7 @@ def test_an_existing_report_is_never_overwritten(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["missing"], "missing is no folder; clf-train evaluate takes a folder with one sub-folder per class"),
+        (["missing"], "missing is no folder; name one with one sub-folder per class, or a CSV file"),
         (["parts", "--part", "train"], "parts has no train part; choose another (test, val) with --part"),
         (["parts", "--part", "dev"], "--part must be one of train, val, test, not 'dev'"),
         (["plain", "--part", "test"], "plain has no test part"),

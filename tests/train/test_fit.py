@@ -12,9 +12,10 @@ import pytest
 
 from edgeclf.runtime.console import Terminated
 from edgeclf.runtime.errors import DatasetError, OutputError
+from edgeclf.train.batches import Batches, Inputs
 from edgeclf.train.checkpoint import Checkpoint
 from edgeclf.train.data.arrays import Arrays
-from edgeclf.train.fit import Batches, Trained, _weights, fit
+from edgeclf.train.fit import Trained, _weights, fit
 from edgeclf.train.history import read_history
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.networks.augment import Augmentation
@@ -75,9 +76,8 @@ def test_the_learning_rate_follows_the_schedule(
     assert rates == pytest.approx([share * recipe.learning_rate for share in shares], abs=1e-5)
 
 
-def test_rare_classes_count_as_much_as_frequent_ones_when_balanced(make_arrays: MakeArrays) -> None:
-    few = make_arrays(40)
-    rare = Arrays(few.images, (np.arange(40) < 4).astype(np.int64))
+def test_rare_classes_count_as_much_as_frequent_ones_when_balanced() -> None:
+    rare = (np.arange(40) < 4).astype(np.int64)
     assert _weights(rare, balance=True) == {0: pytest.approx(40 / 72), 1: pytest.approx(5)}
 
 
@@ -241,6 +241,8 @@ def test_a_loss_that_becomes_no_number_later_keeps_the_weights_from_before(make_
 
 
 def test_batches_of_a_resumed_epoch_are_those_of_the_first_run(make_arrays: MakeArrays) -> None:
-    whole, resumed = (Batches(make_arrays(20), 7, (3, 0, epoch)) for epoch in (0, 1))
+    pictures = make_arrays(20)
+    inputs = Inputs(pictures.images, pictures.labels)
+    whole, resumed = (Batches(inputs, 7, (3, 0, epoch)) for epoch in (0, 1))
     whole.on_epoch_end()
     np.testing.assert_array_equal(whole[1][0], resumed[1][0])

@@ -27,10 +27,10 @@ def options(**asked: Any) -> Options:
 
 def test_the_default_is_a_pretrained_network_at_its_own_size() -> None:
     assert options().training().network == Backbone("efficientnet-lite0")
-    assert options().preprocess() == Preprocess((224, 224))
+    assert options().preprocess() == Preprocess((256, 256))
 
 
-@pytest.mark.parametrize(("name", "size"), [("efficientnet-lite1", 240), ("efficientnet-lite2", 260), ("MobileNetV2", 224)])
+@pytest.mark.parametrize(("name", "size"), [("efficientnet-lite1", 272), ("efficientnet-lite2", 304), ("MobileNetV2", 256)])
 def test_a_network_comes_with_its_own_picture_size(name: str, size: int) -> None:
     assert options(model=name).preprocess().size_hw == (size, size)
 

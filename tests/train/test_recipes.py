@@ -88,7 +88,7 @@ def test_our_own_network_is_about_half_of_the_smallest_tutorial_and_a_fortieth_o
 
 
 def test_a_backbone_is_trained_on_mirrored_pictures_that_are_computed_once() -> None:
-    recipe = transfer(Backbone(), (224, 224)).recipe
+    recipe = transfer(Backbone()).recipe
     assert recipe.augmentation.is_mirror
     assert recipe.fine_tune > 0
 

@@ -1,0 +1,81 @@
+"""Which network should one train? The default, our CNN and the five tutorials on the same pictures, by their own recipes.
+
+`python -m edgeclf.benchmarks.networks [DATA]`: labelled pictures of your own, or the solar cells. Hours with all of them on
+a laptop; `--only` names some.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgeclf.runtime.console import command_app, friendly_errors, note
+from edgeclf.runtime.errors import EdgeclfError
+
+app = command_app()
+
+CANDIDATES = {
+    "efficientnet-lite0": (),
+    "cnn": ("--model", "cnn"),
+    **{name: ("--recipe", name) for name in ("boolean", "intro", "dogs-vs-cats", "homer-bart", "elephants-cars")},
+}
+
+
+@app.command()
+def networks(
+    data: Annotated[Path | None, typer.Argument(help="Labelled pictures; default the solar cells.")] = None,
+    only: Annotated[str, typer.Option(help="Some of the candidates, with commas between.")] = ",".join(CANDIDATES),
+    options: Annotated[str, typer.Option(help="Further options for every clf-train, with blanks between.")] = "",
+) -> None:
+    """Train, print the table, and put it into benchmarks/results.md."""
+    with friendly_errors(), tempfile.TemporaryDirectory() as folder:
+        from edgeclf.benchmarks.results import publish_section, table
+        from edgeclf.benchmarks.solar_cells import make_folders
+
+        if data is None:
+            data = Path(folder) / "solar-cells"
+            make_folders(data)
+        rows = []
+        for name in only.split(","):
+            metrics = train(data, Path(folder) / name, [*CANDIDATES[name], *options.split()])
+            rows.append((name, *_cells(metrics)))
+            note(" | ".join(rows[-1]))
+        columns = ("network", "parameters", "test accuracy", "95 % interval", "balanced accuracy", "best epoch", "seconds")
+        majority = f"Always the most frequent class: {metrics['test']['majority_share']:.1%}; by chance, balanced: "
+        chance = f"{1 / len(metrics['test']['by_class']):.1%}.\n"
+        text = (
+            f"Each trained on {data.name} by its own recipe, seed 0.\n\n" + table(columns, rows) + "\n" + majority + chance
+        )
+        publish_section(f"Networks on {data.name}", "edgeclf.benchmarks.networks", text)
+        typer.echo(text)
+
+
+def train(data: Path, folder: Path, options: list[str]) -> dict[str, Any]:
+    """The metrics of `clf-train`, run as a user runs it."""
+    command = [str(Path(sys.executable).with_name("clf-train")), str(data), "-o", str(folder), "--json", *options]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise EdgeclfError(f"clf-train {' '.join(options)} ended with exit code {done.returncode}")
+    metrics: dict[str, Any] = json.loads(done.stdout)
+    return metrics
+
+
+def _cells(metrics: dict[str, Any]) -> tuple[str, ...]:
+    test = metrics["test"]
+    low, high = test["accuracy_95_interval"]
+    return (
+        f"{metrics['parameters']:,}",
+        f"{test['accuracy']:.1%}",
+        f"{low:.1%} to {high:.1%}",
+        f"{test['balanced_accuracy']:.1%}",
+        f"{metrics['best_epoch']} of {metrics['epochs']}",
+        f"{metrics['seconds']:.0f}",
+    )
+
+
+if __name__ == "__main__":
+    app()

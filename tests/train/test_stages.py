@@ -1,0 +1,162 @@
+"""Transfer in stages: what is frozen stays as it was, is computed once, and a resumed training ends the same."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from edgeclf.runtime.console import Terminated
+from edgeclf.train.batches import Inputs
+from edgeclf.train.checkpoint import Checkpoint
+from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.fit import Trained, fit
+from edgeclf.train.history import read_history
+from edgeclf.train.networks.architectures import ConvNet
+from edgeclf.train.networks.augment import Augmentation
+from edgeclf.train.networks.backbones import Backbone, cut_before_last
+from edgeclf.train.recipes import Recipe
+from edgeclf.train.stages import onward, plan, trainee, views
+
+MakeArrays = Callable[..., Arrays]
+MIRROR = Augmentation(horizontal_flip=True)
+TRANSFER = Recipe(
+    Backbone(), epochs=2, batch=8, augmentation=MIRROR, fine_tune=1, fine_tune_rate=1e-4, fine_tune_epochs=2, patience=0
+)
+
+
+@pytest.fixture(scope="module")
+def pretrained() -> keras.Model:
+    """EfficientNet-Lite0 for small pictures of three classes, as it starts."""
+    keras.utils.set_random_seed(0)
+    return Backbone().build((40, 48, 3), 3)
+
+
+@pytest.fixture(scope="module")
+def pictures(make_arrays: MakeArrays) -> Arrays:
+    return make_arrays(20, 3, shape=(40, 48, 3))
+
+
+@pytest.fixture(scope="module")
+def transferred(pictures: Arrays, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, Path]:
+    folder = tmp_path_factory.mktemp("transfer")
+    return fit(TRANSFER, 3, pictures, pictures, folder), folder
+
+
+def changed_layers(network: keras.Model, before: keras.Model) -> set[str]:
+    """Names of the layers whose weights are no longer those of `before`."""
+    return {
+        layer.name
+        for layer, old in zip(network.layers, before.layers, strict=True)
+        if any(not np.array_equal(new, was) for new, was in zip(layer.get_weights(), old.get_weights(), strict=True))
+    }
+
+
+def test_a_pretrained_network_is_trained_head_first(pretrained: keras.Model) -> None:
+    head, tuned = plan(TRANSFER, pretrained)
+    assert [(stage.name, stage.epochs, stage.learning_rate) for stage in (head, tuned)] == [
+        ("head", 2, TRANSFER.learning_rate),
+        ("fine-tune", 2, 1e-4),
+    ]
+
+
+def test_without_fine_tuning_there_is_only_the_head(pretrained: keras.Model) -> None:
+    assert [stage.name for stage in plan(replace(TRANSFER, fine_tune=0), pretrained)] == ["head"]
+
+
+@pytest.mark.parametrize("network", [ConvNet(), Backbone(weights="none")], ids=str)
+def test_a_network_from_nothing_is_trained_at_once(network: ConvNet | Backbone, pretrained: keras.Model) -> None:
+    (stage,) = plan(replace(TRANSFER, network=network), pretrained)
+    assert (stage.name, stage.cut) == ("all", None)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_features_are_what_the_frozen_front_gives(
+    pretrained: keras.Model, pictures: Arrays, tmp_path: Path, mirrored: bool
+) -> None:
+    cut = cut_before_last(pretrained, 1)
+    given = Inputs(pictures.images, pictures.labels)
+    features = views(cut, pretrained, given, tmp_path / "cache", mirrored=mirrored)
+    shown = np.concatenate([pictures.images, pictures.images[:, :, ::-1]]) if mirrored else pictures.images
+    expected = keras.Model(pretrained.input, cut.output).predict(shown.astype(np.float32), verbose=0)
+    np.testing.assert_allclose(features.values, expected, atol=2e-2)
+    np.testing.assert_array_equal(features.labels, np.tile(pictures.labels, 1 + mirrored))
+
+
+def test_features_go_on_to_a_later_cut(pretrained: keras.Model, pictures: Arrays, tmp_path: Path) -> None:
+    start, pooled = (cut_before_last(pretrained, blocks) for blocks in (1, 0))
+    given = Inputs(pictures.images, pictures.labels)
+    begun = views(start, pretrained, given, tmp_path / "a", mirrored=False)
+    whole = views(pooled, pretrained, given, tmp_path / "b", mirrored=False)
+    np.testing.assert_allclose(onward(start, pooled, begun, tmp_path / "c").values, whole.values, atol=2e-2)
+    assert onward(start, start, begun, tmp_path / "d") is begun
+
+
+def test_only_the_last_block_and_the_head_are_changed(transferred: tuple[Trained, Path], pretrained: keras.Model) -> None:
+    assert changed_layers(transferred[0].network, pretrained) == {
+        *(f"block7a_{part}" for part in ("expand", "depthwise", "project")),
+        "head",
+        "probabilities",
+    }
+
+
+def test_the_history_names_the_stages(transferred: tuple[Trained, Path]) -> None:
+    rows = read_history(transferred[1] / "history.csv")
+    assert [(row["stage"], row["epoch"]) for row in rows] == [
+        ("head", "1"),
+        ("head", "2"),
+        ("fine-tune", "3"),
+        ("fine-tune", "4"),
+    ]
+
+
+def test_nothing_but_history_and_checkpoint_is_left(transferred: tuple[Trained, Path]) -> None:
+    assert {path.name for path in transferred[1].iterdir()} == {"history.csv", "checkpoint.npz"}
+
+
+def test_every_layer_can_be_trained_again_afterwards(transferred: tuple[Trained, Path]) -> None:
+    assert all(layer.trainable for layer in transferred[0].network.layers)
+
+
+def test_fine_tuning_that_makes_it_worse_is_taken_back(
+    transferred: tuple[Trained, Path], pictures: Arrays, pretrained: keras.Model, tmp_path: Path
+) -> None:
+    worse = fit(replace(TRANSFER, fine_tune_rate=10.0), 3, pictures, pictures, tmp_path)
+    assert worse.best_epoch <= 2
+    assert changed_layers(worse.network, pretrained) == {"probabilities"}
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_resumed_in_any_stage_the_weights_are_those_of_an_uninterrupted_run(
+    transferred: tuple[Trained, Path],
+    pictures: Arrays,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    after: int,
+) -> None:
+    write, written = Checkpoint.write, []
+
+    def write_then_die(self: Checkpoint, path: Path) -> None:
+        write(self, path)
+        written.append(path)
+        if len(written) == after:
+            raise Terminated
+
+    monkeypatch.setattr(Checkpoint, "write", write_then_die)
+    with pytest.raises(Terminated):
+        fit(TRANSFER, 3, pictures, pictures, tmp_path)
+    resumed = fit(TRANSFER, 3, pictures, pictures, tmp_path, resume=True)
+    assert changed_layers(resumed.network, transferred[0].network) == set()
+    assert (resumed.best_epoch, resumed.epochs) == (transferred[0].best_epoch, 4)
+
+
+def test_other_augmentation_runs_the_frozen_layers_in_every_step(
+    pictures: Arrays, pretrained: keras.Model, tmp_path: Path
+) -> None:
+    recipe = replace(TRANSFER, epochs=1, augmentation=Augmentation(zoom=0.2), fine_tune=0)
+    (stage,) = plan(recipe, pretrained)
+    assert pretrained in trainee(stage, recipe, pretrained, 20).layers
+    trained = fit(recipe, 3, pictures, pictures, tmp_path)
+    assert changed_layers(trained.network, pretrained) == {"probabilities"}

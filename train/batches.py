@@ -1,0 +1,54 @@
+"""What a training step takes: batches of float32, in an order that the seed and the epoch fix."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a stage is trained on, in memory or mapped: pictures or features `[N, ...]`, and labels int64 `[N]`."""
+
+    values: NDArray[Any]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Inputs as batches of float32; with a seed, in a new order each epoch. Memory-mapped inputs stay on disk.
+
+    seed: of the training, of the stage, and the first epoch, so that a resumed training sees the order it would have seen.
+    """
+
+    def __init__(self, data: Inputs, size: int, seed: tuple[int, int, int] | None = None) -> None:
+        super().__init__()
+        self._values = data.values
+        self._labels = data.labels
+        self._size = size
+        self._seed = seed
+        self._order = self._shuffled()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._order) / self._size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        chosen = self._order[index * self._size : (index + 1) * self._size]
+        return self._values[chosen].astype(np.float32), self._labels[chosen]
+
+    def on_epoch_end(self) -> None:
+        if self._seed is not None:
+            seed, stage, epoch = self._seed
+            self._seed = seed, stage, epoch + 1
+        self._order = self._shuffled()
+
+    def _shuffled(self) -> NDArray[np.int64]:
+        order = np.arange(len(self._labels))
+        if self._seed is not None:
+            np.random.default_rng(self._seed).shuffle(order)
+        return order
