@@ -59,7 +59,8 @@ def trainee(stage: Stage, recipe: Recipe, network: keras.Model, pictures: int) -
             return keras.Model(stage.cut.output, network.output)
     if recipe.augmentation.is_nothing:
         return network
-    return keras.Sequential([recipe.augmentation.build(recipe.seed), network])
+    image = keras.Input(network.input_shape[1:])  # float32: pictures come as uint8
+    return keras.Sequential([image, recipe.augmentation.build(recipe.seed), network])
 
 
 def views(cut: keras.Layer, network: keras.Model, pictures: Inputs, cache: Path, *, mirrored: bool) -> Inputs:
