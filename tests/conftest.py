@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import typer
 from numpy.typing import NDArray
+from typer.testing import CliRunner, Result
 
 from edgeclf.train.quiet import quiet_tensorflow
 
@@ -19,6 +22,7 @@ quiet_tensorflow()
 
 CLASSES = ("disc", "square")
 Command = Callable[..., subprocess.CompletedProcess[str]]
+Invoke = Callable[..., Result]
 
 
 def draw(label: str, seed: int, height: int = 48, width: int = 64) -> NDArray[np.uint8]:
@@ -99,6 +103,16 @@ def command(tmp_path: Path) -> Command:
         return subprocess.run(line, capture_output=True, text=True, errors="surrogateescape", check=False, **settings)  # type: ignore[call-overload, no-any-return]
 
     return run
+
+
+@pytest.fixture
+def in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[typer.Typer], Invoke]]:
+    """`in_process(app)` is the command in this process, which has TensorFlow already, and in the test's own folder."""
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("EDGECLF_VERBOSE", "1")  # leaves this process's stderr where pytest wants it
+    monkeypatch.chdir(tmp_path)
+    yield lambda app: lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture

@@ -182,12 +182,14 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._shown = 0
         self._validation = ""
         self._began = 0.0
+        self._rate = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         recipe, state = self._run.recipe, self._run.state
         done = max(epoch / self._stage.epochs, state.seconds / (recipe.time_s or math.inf))
         fall = 0.5 * (1 + math.cos(math.pi * min(1.0, done))) if recipe.schedule == "cosine" else 1.0
-        self.model.optimizer.learning_rate = self._stage.learning_rate * fall
+        self._rate = self._stage.learning_rate * fall
+        self.model.optimizer.learning_rate = self._rate
         _seed(self.model, recipe.seed, state.stage, epoch)
         self._shown = 0
         self._began = time.monotonic()
@@ -208,13 +210,13 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         state.epoch, state.waited = epoch + 1, state.waited + 1
         state.seconds += time.monotonic() - self._began
         row: dict[str, float | str] = {"stage": self._stage.name, "epoch": len(state.rows) + 1}
-        row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        row["learning_rate"] = self._rate
         state.rows.append(row | {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")})
         state.weights = self.model.get_weights()
         if logs["val_loss"] < state.best_loss:
             state.best_loss, state.best_epoch, state.waited = float(logs["val_loss"]), len(state.rows), 0
             state.best = state.weights
-        state.optimizer = [np.asarray(variable) for variable in self.model.optimizer.variables]
+        state.optimizer = [keras.ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]
         write_history(state.rows, run.folder / HISTORY_NAME)  # first: after a kill in between, the epoch is run again
         state.write(run.checkpoint)
         self._validation = f"; validation {logs['val_loss']:.3f}, {logs['val_accuracy']:.3f}"

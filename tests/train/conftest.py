@@ -1,13 +1,13 @@
-"""Folders of tiny real pictures, arrays without files, and `clf-train` in this process, which has TensorFlow already."""
+"""Folders of tiny real pictures, arrays without files, and `clf-train` in this process."""
 
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+import typer
+from typer.testing import Result
 
 from edgeclf.train.data.arrays import Arrays
 
@@ -46,15 +46,8 @@ def make_arrays() -> Callable[..., Arrays]:
 
 
 @pytest.fixture
-def clf_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
-    """`clf_train("photos", "-o", ...)` in this process and in the test's own folder."""
+def clf_train(in_process: Callable[[typer.Typer], Invoke]) -> Invoke:
+    """`clf_train("photos", "-o", ...)`, or `clf_train("evaluate", ...)`."""
     from edgeclf.train.cli import app
 
-    def invoke(*arguments: object) -> Result:
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-    handler = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setenv("EDGECLF_VERBOSE", "1")  # leaves this process's stderr where pytest wants it
-    monkeypatch.chdir(tmp_path)
-    yield invoke
-    signal.signal(signal.SIGTERM, handler)
+    return in_process(app)

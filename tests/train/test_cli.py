@@ -3,12 +3,15 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from typer.testing import Result
 
@@ -161,3 +164,81 @@ def test_a_full_disk_gets_one_sentence_and_leaves_no_model(
     assert (result.exit_code, result.stdout) == (2, "")
     assert "error: cannot write" in result.stderr
     assert set(os.listdir("here")) <= {"split.csv", "history.csv", "options.json", "checkpoint.npz"}
+
+
+def test_an_archive_is_trained_on_and_its_pictures_stay_for_the_exporter(lay_out: LayOut, clf_train: Invoke) -> None:
+    shutil.make_archive("photos", "zip", lay_out({"cat": 4, "dog": 4}))
+    result = clf_train("photos.zip", *TINY)
+    assert (result.exit_code, result.stdout) == (0, "runs/photos/model.keras\n"), result.stderr
+    assert len(list(Path("runs/photos/pictures").rglob("*.png"))) == 8
+
+
+def test_a_csv_file_says_what_is_what(lay_out: LayOut, clf_train: Invoke) -> None:
+    root = lay_out({"a": 4, "b": 4})
+    rows = [f"{path.relative_to(root.parent)},{path.parent.name}s" for path in sorted(root.rglob("*.png"))]
+    Path("labels.csv").write_text("path,label\n" + "\n".join(rows))
+    result = clf_train("labels.csv", *TINY)
+    assert result.exit_code == 0, result.stderr
+    assert "2 classes (as, bs)" in result.stderr
+
+
+def test_parts_may_lie_elsewhere(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"train/cat": 4, "train/dog": 4, "later/cat": 2, "later/dog": 3})
+    result = clf_train("data/train", "--test", "data/later", "--json", *TINY)
+    assert json.loads(result.stdout)["test"]["pictures"] == 5
+
+
+def test_a_test_picture_among_the_others_is_refused_unless_told_otherwise(lay_out: LayOut, clf_train: Invoke) -> None:
+    root = lay_out({f"{part}/{label}": 3 for part in ("train", "val", "test") for label in ("cat", "dog")})
+    shutil.copy(root / "train" / "cat" / "00.png", root / "test" / "cat" / "copy.png")
+    refused = clf_train("data", "-o", "here", *TINY)
+    assert (refused.exit_code, Path("here").exists()) == (2, False)
+    assert "error: 1 picture is in both train and test (first: " in refused.stderr
+    assert "or pass --allow-leakage" in refused.stderr
+    assert clf_train("data", "-o", "here", "--allow-leakage", *TINY).exit_code == 0
+
+
+def test_two_copies_of_what_is_no_picture_are_no_leakage(lay_out: LayOut, clf_train: Invoke) -> None:
+    root = lay_out({f"{part}/{label}": 3 for part in ("train", "val", "test") for label in ("cat", "dog")})
+    for part in ("train", "test"):
+        (root / part / "cat" / "missing.jpg").write_text("<html>404</html>")
+    assert clf_train("data", *TINY).exit_code == 0
+
+
+def test_a_preview_shows_the_augmentation_and_trains_nothing(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 5, "dog": 5})
+    result = clf_train("data", *TINY[:4], "--rotation", "30", "--preview-augment", "sheet")
+    assert (result.exit_code, result.stdout) == (0, "sheet/augmentation.png\n"), result.stderr
+    sheet = cv2.imdecode(np.fromfile("sheet/augmentation.png", np.uint8), cv2.IMREAD_COLOR)
+    assert sheet is not None
+    assert sheet.shape == (6 * (16 + 4), 8 * (16 + 4), 3)
+    assert not np.array_equal(sheet[:16, :16], sheet[:16, 20:36])
+    assert sorted(os.listdir()) == ["data", "sheet"]
+
+
+def test_a_sheet_without_augmentation_repeats_the_pictures(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 5, "dog": 5})
+    clf_train("data", *TINY, "--preview-augment", "sheet")
+    sheet = cv2.imdecode(np.fromfile("sheet/augmentation.png", np.uint8), cv2.IMREAD_COLOR)
+    assert sheet is not None
+    np.testing.assert_array_equal(sheet[:16, :16], sheet[:16, 20:36])
+
+
+@pytest.mark.parametrize("arguments", [[], ["data", "--resume", "runs/x"]], ids=["neither", "both"])
+def test_data_or_a_run_to_resume_and_not_both(lay_out: LayOut, clf_train: Invoke, arguments: list[str]) -> None:
+    lay_out({"cat": 3, "dog": 3})
+    result = clf_train(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "error: name the pictures to train on, or the run to go on with: clf-train DATA, or --resume DIR" in result.stderr
+
+
+def test_a_loss_that_is_no_number_is_an_error_with_a_way_out(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 3, "dog": 3})
+    result = clf_train("data", "-o", "here", *TINY, "--lr", "1e38", "--epochs", "3")
+    assert (result.exit_code, Path("here/model.keras").exists()) == (2, False)
+    assert "error: the loss became infinite or NaN in epoch" in result.stderr
+
+
+def test_help_speaks_of_clf_train_and_not_of_a_sub_command(clf_train: Invoke) -> None:
+    assert re.match(r"Usage: \S+ \[OPTIONS\] \[data\]", clf_train("--help").stdout.strip(), re.IGNORECASE)
+    assert "evaluate" in clf_train("evaluate", "--help").stdout

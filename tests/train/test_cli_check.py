@@ -3,16 +3,16 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+import typer
+from typer.testing import Result
 
 from edgeclf.train.cli_check import MEANINGS, app
 from edgeclf.train.data.check import Kind
@@ -24,17 +24,9 @@ TRAINING = ("tensorflow", "keras", "sklearn", "matplotlib")
 
 
 @pytest.fixture
-def clf_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
-    """`clf_check("data", "--json")` in this process and in the test's own folder."""
-
-    def invoke(*arguments: object) -> Result:
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-    handler = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setenv("EDGECLF_VERBOSE", "1")  # leaves this process's stderr where pytest wants it
-    monkeypatch.chdir(tmp_path)
-    yield invoke
-    signal.signal(signal.SIGTERM, handler)
+def clf_check(in_process: Callable[[typer.Typer], Invoke]) -> Invoke:
+    """`clf_check("data", "--json")`."""
+    return in_process(app)
 
 
 @pytest.fixture

@@ -2,37 +2,24 @@
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from edgeclf.runtime.console import command_app
 from edgeclf.runtime.model.classifier import Classifier
-from edgeclf.train.cli_evaluate import evaluate
 
 Invoke = Callable[..., Result]
 
 
 @pytest.fixture
-def clf_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
-    """The command in this process and in the test's own folder."""
-    app = command_app()
-    app.command("evaluate")(evaluate)
-
-    def invoke(*arguments: object) -> Result:
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-    handler = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setenv("EDGECLF_VERBOSE", "1")  # leaves this process's stderr where pytest wants it
-    monkeypatch.chdir(tmp_path)
-    yield invoke
-    signal.signal(signal.SIGTERM, handler)
+def clf_evaluate(clf_train: Invoke) -> Invoke:
+    """`clf_evaluate("model.onnx", "photos")`."""
+    return lambda *arguments: clf_train("evaluate", *arguments)
 
 
 @pytest.fixture(scope="module")
