@@ -5,6 +5,7 @@ import io
 import json
 import platform
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -26,7 +27,7 @@ from edgeclf.runtime.publishing import make_folder, publish_text
 from edgeclf.train.checkpoint import CHECKPOINT_NAME
 from edgeclf.train.data.archives import is_archive, unpack
 from edgeclf.train.data.arrays import Arrays, load
-from edgeclf.train.data.check import check_files, refusal, refusals
+from edgeclf.train.data.check import Severity, check_files, refusal, refusals
 from edgeclf.train.data.dataset import PARTS, SPLIT_NAME, Dataset, read_dataset, scan, write_split
 from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.fit import Trained, fit
@@ -138,8 +139,11 @@ class _Tested:
 
 def _begun(data: Path, folder: Path, splitting: Splitting, extras: Extras) -> Dataset:
     dataset = find_pictures(data, folder, splitting)
-    if (leaks := refusals(check_files(_by_class(dataset)))) and not extras.leakage:
+    findings = check_files(_by_class(dataset))
+    if (leaks := refusals(findings)) and not extras.leakage:
         raise DatasetError(refusal(leaks))
+    for kind, count in Counter(finding.kind for finding in findings if finding.severity is not Severity.NOTICE).items():
+        note(f"{count:,} x {kind} in {data}; clf-check {data} names them")
     make_folder(folder)
     for name, text in extras.notes.items():
         publish_text(folder / name, text)
@@ -192,6 +196,8 @@ def _announce(data: Path, dataset: Dataset) -> None:
     counts = ", ".join(f"{name} {len(part):,}" for name, part in dataset.parts().items())
     skipped = f"; {dataset.skipped:,} other files skipped" if dataset.skipped else ""
     note(f"{data}: {len(dataset.classes)} classes ({', '.join(dataset.classes)}); pictures: {counts}{skipped}")
+    if dataset.ungrouped:
+        note(f"{dataset.ungrouped:,} pictures fit no group of --split-by; each of them was split for itself")
 
 
 def _report_bad_files(parts: list[Arrays], path: Path) -> None:

@@ -242,3 +242,20 @@ def test_a_loss_that_is_no_number_is_an_error_with_a_way_out(lay_out: LayOut, cl
 def test_help_speaks_of_clf_train_and_not_of_a_sub_command(clf_train: Invoke) -> None:
     assert re.match(r"Usage: \S+ \[OPTIONS\] \[data\]", clf_train("--help").stdout.strip(), re.IGNORECASE)
     assert "evaluate" in clf_train("evaluate", "--help").stdout
+
+
+def test_what_the_doctor_sees_at_a_glance_is_said_before_training(lay_out: LayOut, clf_train: Invoke) -> None:
+    root = lay_out({"cat": 6, "dog": 6})
+    shutil.copy(root / "cat" / "00.png", root / "dog" / "the-same.png")
+    result = clf_train("data", *TINY)
+    assert result.exit_code == 0, result.stderr
+    assert "1 x label_noise in data; clf-check data names them" in result.stderr
+
+
+def test_pictures_that_fit_no_group_are_counted(lay_out: LayOut, clf_train: Invoke) -> None:
+    root = lay_out({"cat": 6, "dog": 6})
+    for path in sorted(root.rglob("0[0-3].png")):
+        path.rename(path.with_name(f"scene{path.stem}-{path.name}"))
+    result = clf_train("data", "--split-by", r"scene\d+", *TINY)
+    assert result.exit_code == 0, result.stderr
+    assert "4 pictures fit no group of --split-by" in result.stderr
