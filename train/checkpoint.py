@@ -43,7 +43,8 @@ class Checkpoint:
     def write(self, path: Path) -> None:
         """Replace the file at once; a full disk leaves the one before. Raises OutputError."""
         file = io.BytesIO()
-        arrays = {f"{name}{index:04}": a for name in _ARRAYS for index, a in enumerate(getattr(self, name))}
+        kept = [name for name in _ARRAYS if not (name == "best" and self.best is self.weights)]  # large: not twice
+        arrays = {f"{name}{index:04}": a for name in kept for index, a in enumerate(getattr(self, name))}
         np.savez(file, state=np.array(json.dumps({name: getattr(self, name) for name in _NUMBERS})), **arrays)
         publish_bytes(path, file.getvalue())
 
@@ -55,6 +56,7 @@ class Checkpoint:
                 state: dict[str, Any] = json.loads(str(file["state"]))
                 for name in _ARRAYS:
                     state[name] = [file[key] for key in sorted(file.files) if key.startswith(name)]
+                state["best"] = state["best"] or (state["weights"] if state["waited"] == 0 else [])
                 return cls(**state)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise ModelError(f"{path} cannot be read ({error}); remove it, and the training starts again") from None

@@ -78,7 +78,7 @@ class Measured:
     @property
     def origin(self) -> str:
         """What the pictures were, as the end of a sentence that owns up to flattery."""
-        flattery = f", {self.trained_on:,} of which the model was trained on" if self.trained_on else ""
+        flattery = f", {self.trained_on:,} of which its training has seen" if self.trained_on else ""
         return f"in {self.data} ({self.part}){flattery}"
 
     def to_json(self) -> dict[str, Any]:

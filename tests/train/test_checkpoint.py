@@ -1,5 +1,6 @@
 """A training's state on the disk."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +48,12 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "checkpoint.npz", state=np.array([print], dtype=object))
     with pytest.raises(ModelError, match="cannot be read"):
         Checkpoint.read(tmp_path / "checkpoint.npz")
+
+
+def test_the_best_weights_that_are_the_last_are_kept_once(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    apart, once = tmp_path / "apart.npz", tmp_path / "once.npz"
+    replace(checkpoint, waited=0, best=list(checkpoint.weights)).write(apart)
+    replace(checkpoint, waited=0, best=checkpoint.weights).write(once)
+    assert once.stat().st_size < apart.stat().st_size
+    found = Checkpoint.read(once)
+    assert [weight.tobytes() for weight in found.best] == [weight.tobytes() for weight in checkpoint.weights]

@@ -75,7 +75,7 @@ def test_a_folder_without_parts_is_used_whole_and_owns_up_to_training_pictures(
     result = clf_evaluate(onnx_model, pictures, "--json")
     measured = json.loads(result.stdout)
     assert (measured["part"], measured["pictures"], measured["trained_on"]) == ("all", 60, 54)
-    assert f"on 60 pictures in {pictures} (all), 54 of which the model was trained on;" in result.stderr
+    assert f"on 60 pictures in {pictures} (all), 54 of which its training has seen;" in result.stderr
 
 
 def test_classes_are_matched_by_name_and_not_by_their_order(
