@@ -1,6 +1,7 @@
 """What a user asked `clf-train` for, made into a recipe, a preprocessing and a splitting; kept to resume a run."""
 
 import json
+import os
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -108,7 +109,10 @@ class Options:
 
     def to_json(self) -> str:
         """For OPTIONS_NAME in the run folder; paths are made absolute."""
-        return json.dumps({name: _as_plain(value) for name, value in asdict(self).items()}, indent=1) + "\n"
+        values = {name: _as_plain(value) for name, value in asdict(self).items()}
+        if self.weights and Path(self.weights).is_file():
+            values["weights"] = os.path.abspath(self.weights)
+        return json.dumps(values, indent=1) + "\n"
 
     @classmethod
     def read(cls, folder: Path) -> "Options":

@@ -149,3 +149,10 @@ def test_a_folder_without_options_cannot_be_taken_up_again(tmp_path: Path, text:
 
 def test_options_are_plain_json() -> None:
     assert json.loads(options(seed=3).to_json())["seed"] == 3
+
+
+def test_a_file_of_weights_is_found_again_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my.weights.h5").touch()
+    monkeypatch.chdir(tmp_path)
+    assert json.loads(options(weights="my.weights.h5").to_json())["weights"] == str(tmp_path / "my.weights.h5")
+    assert json.loads(options(weights="imagenet").to_json())["weights"] == "imagenet"
