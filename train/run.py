@@ -97,9 +97,8 @@ def train(
     try:
         parts = _load_parts(dataset, preprocess, caches)
         _report_bad_files(list(parts.values()), folder / "bad_files.csv")
-        trained = fit(
-            recipe, len(dataset.classes), parts["train"], parts["val"], folder, resume=(folder / CHECKPOINT_NAME).exists()
-        )
+        begun = resume and (folder / CHECKPOINT_NAME).exists()
+        trained = fit(recipe, len(dataset.classes), parts["train"], parts["val"], folder, resume=begun)
         note("evaluating ...")
         tested = _calibrate_and_test(trained.network, parts["val"], parts["test"], dataset.classes)
         metrics = _metrics(trained, tested, started)

@@ -187,3 +187,9 @@ def test_class_names_of_any_kind_reach_the_card(lay_out: LayOut, tmp_path: Path,
     run = train(root, tmp_path / "run", PREPROCESS, replace(RECIPE, epochs=1))
     assert ModelCard.from_json(read_zip_card(run.model) or "").classes == tuple(sorted([*names, "plain"]))
     assert r"3 classes ([bold]caf\xe9, plain, two\nlines)" in capsys.readouterr().err
+
+
+def test_an_old_checkpoint_is_not_mistaken_for_a_run_to_go_on_with(noise: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "checkpoint.npz").write_bytes(b"of another training")
+    again = train(noise, tmp_path, PREPROCESS, RECIPE)
+    assert again.metrics["test"] == run.metrics["test"]
