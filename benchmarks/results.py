@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def publish_section(title: str, module: str, text: str) -> None:
     """Put `text` under `title`, with the command that made it, the machine and the day, in place of what stood there."""
-    command = f"python -m {module} {' '.join(sys.argv[1:])}".strip()
+    command = f"python -m {module} {shlex.join(sys.argv[1:])}".strip()
     made = f"`{command}`, {dt.date.today()}, {describe()}"
     section = f"## {title}\n\n{text}\n{made}\n"
     old = RESULTS.read_text("utf-8") if RESULTS.exists() else _HEADER
