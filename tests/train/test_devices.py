@@ -34,6 +34,7 @@ def test_a_machine_with_one_device_needs_no_strategy() -> None:
     assert isinstance(several_devices(), nullcontext)
 
 
+@pytest.mark.slow
 def test_two_devices_share_the_work(tmp_path: object) -> None:
     done = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, cwd=str(tmp_path), check=False

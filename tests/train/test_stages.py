@@ -128,7 +128,7 @@ def test_fine_tuning_that_makes_it_worse_is_taken_back(
     assert changed_layers(worse.network, pretrained) == {"probabilities"}
 
 
-@pytest.mark.parametrize("after", [1, 2, 3])
+@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_resumed_in_any_stage_the_weights_are_those_of_an_uninterrupted_run(
     transferred: tuple[Trained, Path],
     pictures: Arrays,
