@@ -1,15 +1,16 @@
 """Which pictures calibrate INT8 and which verify an export: always real ones, and never the same."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError
+from edgeclf.train.data.archives import unpacked
 from edgeclf.train.data.arrays import Arrays, load
-from edgeclf.train.data.dataset import SPLIT_NAME, Part, as_part, find, read_split
+from edgeclf.train.data.dataset import SPLIT_NAME, Part, as_part, find, labelled, read_split
 from edgeclf.train.results.saving import MAX_SAMPLES, KerasModel, pick_samples, read_samples
 
 
@@ -31,7 +32,8 @@ def gather(model: KerasModel, data: Path | None, *, calibrate: bool = True) -> E
     Raises DatasetError when no pictures are to be had.
     """
     if data is not None:
-        return _from_folder(model, data, calibrate)
+        with unpacked(data) as root:
+            return replace(_from_folder(model, root, calibrate), origin=str(data))
     embedded = read_samples(model.path, "calibration", model.card.preprocess)
     split = model.path.with_name(SPLIT_NAME)
     validation = read_split(split, "val", model.card.classes) if split.is_file() else Part((), ())
@@ -47,7 +49,7 @@ def gather(model: KerasModel, data: Path | None, *, calibrate: bool = True) -> E
 
 def _from_folder(model: KerasModel, data: Path, calibrate: bool) -> Evidence:
     found, _ = find(data)
-    parts = {name: _labelled(by_class, model.card.classes, data) for name, by_class in found.items()}
+    parts = {name: labelled(by_class, model.card.classes, data) for name, by_class in found.items()}
     if "val" in parts and "train" in parts:
         verify, spare = parts["val"], parts["train"]
     else:
@@ -59,13 +61,6 @@ def _from_folder(model: KerasModel, data: Path, calibrate: bool) -> Evidence:
         _calibrate(as_part(spare), model) if calibrate else read_samples(model.path, "calibration", model.card.preprocess)
     )
     return Evidence(calibration, _load(as_part(verify), model, "verification"), str(data))
-
-
-def _labelled(by_class: dict[str, list[str]], classes: tuple[str, ...], data: Path) -> list[tuple[str, int]]:
-    for name in by_class:
-        if name not in classes:
-            raise DatasetError(f"{data} has the class {name!r}, which the model does not know ({', '.join(classes)})")
-    return [(path, classes.index(name)) for name in sorted(by_class) for path in by_class[name]]
 
 
 def _calibrate(part: Part, model: KerasModel) -> Arrays:

@@ -28,8 +28,11 @@ _EXTRA_FOR = {
     "cv2": "cpu",
     "elpv_dataset": "demo",
     "keras": "train",
+    "matplotlib": "train",
     "onnx": "export",
     "onnxruntime": "cpu",
+    "scipy": "train",
+    "sklearn": "train",
     "tensorflow": "train",
     "tf2onnx": "export",
 }

@@ -21,7 +21,19 @@ ROOMS = {"runtime": ("frames", "model", "results"), "train": ("data", "networks"
 BASE = [f"edgeclf.runtime.{name}" for name in ("console", "cores", "errors", "escaping", "publishing")]
 VERSION = {"edgeclf.runtime", "edgeclf.runtime.__version__"}
 """`from edgeclf.runtime import __version__` loads nothing of the rooms."""
-HEAVY = {"tensorflow", "keras", "onnxruntime", "cv2", "numpy", "onnx", "tf2onnx", "ai_edge_litert"}
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "onnxruntime",
+    "cv2",
+    "numpy",
+    "onnx",
+    "tf2onnx",
+    "ai_edge_litert",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+}
 
 
 def sources(folder: str) -> list[Path]:
@@ -151,7 +163,7 @@ def test_profiles_exclude_each_other() -> None:
     assert [{"extra": "cpu"}, {"extra": "gpu"}, {"extra": "desktop"}] in conflicts
 
 
-@pytest.mark.parametrize("name", ["clf-train", "clf-export", "clf-run", "clf-demo"])
+@pytest.mark.parametrize("name", ["clf-train", "clf-check", "clf-export", "clf-run", "clf-demo"])
 def test_a_command_is_installed(name: str) -> None:
     assert name in SCRIPTS
     assert os.access(Path(sys.executable).with_name(name), os.X_OK)

@@ -23,7 +23,7 @@ class Inputs:
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Inputs in batches; with a seed, in a new order each epoch. Memory-mapped inputs stay on disk.
 
-    They keep their type, and the network casts them: a quarter of the bytes of float32 make a quarter more epochs an hour.
+    They keep their type and the network casts them: a quarter of the bytes of float32 pass through Python.
 
     seed: of the training, of the stage, and the first epoch, so that a resumed training sees the order it would have seen.
     """

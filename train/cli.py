@@ -20,7 +20,7 @@ app.command("evaluate")(evaluate)
 EPILOG = """\b
 Examples:
   clf-train photos/                        one sub-folder a class, or train/ val/ test/ above them
-  clf-train photos.zip --time 20m          an archive of such a folder; done in about 20 minutes
+  clf-train photos.zip --time 20m          an archive of such a folder; no epoch is begun after 20 minutes
   clf-train labels.csv --split-by folder   columns path,label; pictures of one folder stay together
   clf-train cells/ --model cnn --grey      a small network from nothing
   clf-train photos/ --recipe boolean       a tutorial's network, exactly

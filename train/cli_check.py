@@ -15,7 +15,7 @@ from edgeclf.runtime.errors import ExitCode
 from edgeclf.runtime.escaping import escape
 
 if TYPE_CHECKING:
-    from edgeclf.train.data.check import Checkup, Finding
+    from edgeclf.train.data.findings import Checkup, Finding
 
 app = command_app()
 
@@ -71,8 +71,8 @@ def check(
     """Look for what is wrong with labelled pictures: unreadable files, copies across parts, odd ones out."""
     with friendly_errors():
         from edgeclf.train.data.archives import unpacked
-        from edgeclf.train.data.check import Severity
         from edgeclf.train.data.check import check as run_check
+        from edgeclf.train.data.findings import Severity
 
         with unpacked(data) as root:
             checkup = run_check(root).moved(root, data)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from edgeclf.runtime.frames.decode import Pixels
     from edgeclf.runtime.model.card import ModelCard
     from edgeclf.train.data.arrays import Arrays
-    from edgeclf.train.data.dataset import Part
     from edgeclf.train.results.evaluation import Evaluation
 
     Answer = Callable[[Pixels], NDArray[np.float32]]
@@ -94,11 +93,15 @@ def measure(model: Path, data: Path, part: str | None = None, device: str = "aut
     """Answer every readable picture of `data`, or of one part of it. Raises ModelError, DatasetError and their like."""
     from edgeclf.train.data.archives import unpacked
     from edgeclf.train.data.arrays import load
+    from edgeclf.train.data.dataset import as_part, labelled
 
     with unpacked(data) as root:
         name, by_class = _find(root, part)
         card, answer = _open(model, device)
-        pictures = load(_labelled(by_class, card.classes, data), card.preprocess, name)
+        found = labelled(by_class, card.classes, data)
+        if not found:
+            raise DatasetError(f"{data} holds no pictures; pass a folder with one sub-folder per class")
+        pictures = load(as_part(found), card.preprocess, name)
     from edgeclf.train.results.evaluation import count_probabilities
 
     evaluation = count_probabilities(answer(pictures.images), pictures.labels, card.classes)
@@ -119,19 +122,6 @@ def _find(data: Path, part: str | None) -> tuple[str, dict[str, list[str]]]:
     if wanted not in found:
         raise DatasetError(f"{data} has no {wanted} part; choose another ({', '.join(found)}) with --part")
     return wanted, found[wanted]
-
-
-def _labelled(by_class: dict[str, list[str]], classes: tuple[str, ...], data: Path) -> "Part":
-    """The paths with the model's labels, whatever order its classes have."""
-    from edgeclf.train.data.dataset import as_part
-
-    for name in by_class:
-        if name not in classes:
-            raise DatasetError(f"{data} has the class {name!r}, which the model does not know ({', '.join(classes)})")
-    labelled = [(path, classes.index(name)) for name in sorted(by_class) for path in by_class[name]]
-    if not labelled:
-        raise DatasetError(f"{data} holds no pictures; pass a folder with one sub-folder per class")
-    return as_part(labelled)
 
 
 def _open(model: Path, device: str) -> "tuple[ModelCard, Answer]":

@@ -81,6 +81,8 @@ class _Fitting:
         self.checkpoint = folder / CHECKPOINT_NAME
         self.state = state
         self.problem = ""
+        self._began = time.monotonic() - state.seconds
+        self.epoch_s = 0.0  # what the last epoch took: the next one must fit into what is left of the time
         self._features: list[Inputs] = []
 
     def stages(self) -> bool:
@@ -165,9 +167,12 @@ class _Fitting:
         """Whether nothing is left of a stage: its epochs, its patience or the time have run out."""
         state, recipe = self.state, self.recipe
         exhausted = recipe.patience and state.waited >= recipe.patience
-        mean = state.seconds / max(1, len(state.rows))
-        late = recipe.time_s is not None and state.rows and state.seconds + mean > recipe.time_s
+        late = recipe.time_s is not None and state.rows and self.seconds() + self.epoch_s > recipe.time_s
         return bool(state.epoch >= stage.epochs or exhausted or late)
+
+    def seconds(self) -> float:
+        """Spent so far on features and epochs, in this process and, before a kill, in those before it."""
+        return time.monotonic() - self._began
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
@@ -186,7 +191,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         recipe, state = self._run.recipe, self._run.state
-        done = max(epoch / self._stage.epochs, state.seconds / (recipe.time_s or math.inf))
+        done = max(epoch / self._stage.epochs, self._run.seconds() / (recipe.time_s or math.inf))
         fall = 0.5 * (1 + math.cos(math.pi * min(1.0, done))) if recipe.schedule == "cosine" else 1.0
         self._rate = self._stage.learning_rate * fall
         self.model.optimizer.learning_rate = self._rate
@@ -208,7 +213,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.stop_training = True
             return
         state.epoch, state.waited = epoch + 1, state.waited + 1
-        state.seconds += time.monotonic() - self._began
+        run.epoch_s, state.seconds = time.monotonic() - self._began, run.seconds()
         row: dict[str, float | str] = {"stage": self._stage.name, "epoch": len(state.rows) + 1}
         row["learning_rate"] = self._rate
         state.rows.append(row | {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")})

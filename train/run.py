@@ -27,8 +27,9 @@ from edgeclf.runtime.publishing import make_folder, publish_text
 from edgeclf.train.checkpoint import CHECKPOINT_NAME
 from edgeclf.train.data.archives import is_archive, unpack
 from edgeclf.train.data.arrays import Arrays, load
-from edgeclf.train.data.check import Severity, check_files, refusal, refusals
+from edgeclf.train.data.check import check_dataset, refusal, refusals
 from edgeclf.train.data.dataset import PARTS, SPLIT_NAME, Dataset, read_dataset, scan, write_split
+from edgeclf.train.data.findings import Severity
 from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.fit import Trained, fit
 from edgeclf.train.history import HISTORY_NAME, read_history
@@ -103,10 +104,10 @@ def train(
         tested = _calibrate_and_test(trained.network, parts["val"], parts["test"], dataset.classes)
         metrics = _metrics(trained, tested, started)
         card = ModelCard(dataset.classes, preprocess, head_of(trained.network), _facts(data, recipe, dataset, metrics))
-        samples = {"calibration": "train", "verification": "val"} if extras.samples else {}
-        save(trained.network, card, {name: pick_samples(parts[p]) for name, p in samples.items()}, folder / MODEL_NAME)
+        samples = {"calibration": pick_samples(parts["train"]), "verification": pick_samples(parts["val"])}
+        save(trained.network, card, samples if extras.samples else {}, folder / MODEL_NAME)
         publish_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-        write_report(folder, _report(card, trained, tested, parts, folder))
+        write_report(folder, _report(card, trained, tested, parts, samples["calibration"], folder))
         if not (trained.interrupted or trained.problem):
             (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
         return Run(folder / MODEL_NAME, metrics, trained.interrupted, trained.problem)
@@ -138,7 +139,7 @@ class _Tested:
 
 def _begun(data: Path, folder: Path, splitting: Splitting, extras: Extras) -> Dataset:
     dataset = find_pictures(data, folder, splitting)
-    findings = check_files(_by_class(dataset))
+    findings = check_dataset(dataset)
     if (leaks := refusals(findings)) and not extras.leakage:
         raise DatasetError(refusal(leaks))
     for kind, count in Counter(finding.kind for finding in findings if finding.severity is not Severity.NOTICE).items():
@@ -148,16 +149,6 @@ def _begun(data: Path, folder: Path, splitting: Splitting, extras: Extras) -> Da
         publish_text(folder / name, text)
     write_split(dataset, folder / SPLIT_NAME)
     return dataset
-
-
-def _by_class(dataset: Dataset) -> dict[str, dict[str, list[str]]]:
-    return {
-        name: {
-            label: [path for path, number in zip(part.paths, part.labels, strict=True) if number == index]
-            for index, label in enumerate(dataset.classes)
-        }
-        for name, part in dataset.parts().items()
-    }
 
 
 def _resumed(folder: Path) -> Dataset:
@@ -241,7 +232,9 @@ def _facts(data: Path, recipe: Recipe, dataset: Dataset, metrics: dict[str, Any]
     }
 
 
-def _report(card: ModelCard, trained: Trained, tested: _Tested, parts: dict[str, Arrays], folder: Path) -> ReportData:
+def _report(
+    card: ModelCard, trained: Trained, tested: _Tested, parts: dict[str, Arrays], samples: Arrays, folder: Path
+) -> ReportData:
     height, width, channels = card.preprocess.shape
     facts = {
         "parameters": f"{trained.network.count_params():,}",
@@ -259,7 +252,7 @@ def _report(card: ModelCard, trained: Trained, tested: _Tested, parts: dict[str,
         best_epoch=trained.best_epoch,
         uncalibrated=tested.raw,
         temperature=tested.temperature,
-        samples=pick_samples(parts["train"]),
+        samples=samples,
     )
 
 

@@ -228,3 +228,10 @@ def test_a_foreign_split_csv_is_refused_with_a_way_out(trained: Path) -> None:
     trained.with_name("split.csv").write_text("path,label,part\n/a.png,wolf,val\n")
     with pytest.raises(DatasetError, match=r"split\.csv is no split of this model's pictures .* --data DIR"):
         gather(open_keras(trained), None)
+
+
+def test_pictures_may_come_in_an_archive(trained: Path, pictures: Path, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "shapes"), "zip", pictures)
+    packed, plain = (gather(open_keras(trained), Path(data)) for data in (archive, pictures))
+    np.testing.assert_array_equal(packed.verification.images, plain.verification.images)
+    assert packed.origin == archive

@@ -15,7 +15,7 @@ import typer
 from typer.testing import Result
 
 from edgeclf.train.cli_check import MEANINGS, app
-from edgeclf.train.data.check import Kind
+from edgeclf.train.data.findings import Kind
 
 LayOut = Callable[..., Path]
 Invoke = Callable[..., Result]
@@ -184,3 +184,12 @@ def test_help_shows_examples_and_brings_nothing_heavy(tmp_path: Path) -> None:
     printed = run_python(tmp_path, code, "--help").stdout.decode()
     assert "clf-check photos/ --strict && clf-train photos/" in printed
     assert printed.endswith("\n[]\n")
+
+
+def test_an_archive_is_checked_and_its_files_are_named_as_in_it(sound: Path, clf_check: Invoke) -> None:
+    (sound / "cat" / "bad.png").write_bytes(b"no picture")
+    shutil.make_archive("photos", "zip", sound)
+    result = clf_check("photos.zip")
+    assert result.exit_code == 1
+    assert "  photos.zip/cat/bad.png: not_an_image" in result.stdout
+    assert sorted(os.listdir()) == ["data", "photos.zip"]

@@ -171,3 +171,9 @@ def test_an_exported_model_needs_no_tensorflow(onnx_model: Path, parts: Path) ->
 def test_help_imports_nothing_heavy() -> None:
     script = "import sys, edgeclf.train.cli_evaluate; print({'numpy', 'cv2', 'sklearn', 'matplotlib'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_the_pictures_may_be_in_an_archive(pictures: Path, onnx_model: Path, clf_evaluate: Invoke) -> None:
+    shutil.make_archive("shapes", "zip", pictures)
+    packed, plain = (json.loads(clf_evaluate(onnx_model, data, "--json").stdout) for data in ("shapes.zip", pictures))
+    assert (packed["accuracy"], packed["pictures"]) == (plain["accuracy"], 60)

@@ -230,6 +230,13 @@ def test_no_epoch_is_begun_once_the_time_is_over(make_arrays: MakeArrays, tmp_pa
     assert fit(recipe, 2, make_arrays(9), make_arrays(4), tmp_path).epochs == 1
 
 
+def test_the_time_spent_before_a_kill_counts(make_arrays: MakeArrays, tmp_path: Path) -> None:
+    fit(replace(LONGER, epochs=1), 2, make_arrays(9), make_arrays(4), tmp_path)
+    before = Checkpoint.read(tmp_path / "checkpoint.npz")
+    replace(before, seconds=3600.0).write(tmp_path / "checkpoint.npz")
+    assert fit(replace(LONGER, time_s=3600.0), 2, make_arrays(9), make_arrays(4), tmp_path, resume=True).epochs == 1
+
+
 def test_a_loss_that_becomes_no_number_later_keeps_the_weights_from_before(make_arrays: MakeArrays, tmp_path: Path) -> None:
     fit(replace(LONGER, epochs=2), 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path)
     good = Checkpoint.read(tmp_path / "checkpoint.npz")

@@ -6,7 +6,6 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,51 +21,16 @@ from edgeclf.runtime.frames.header import Header, read_header
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.pipeline import ordered_map
-from edgeclf.train.data.dataset import PARTS, find
+from edgeclf.train.data.dataset import PARTS, Dataset, Found, find
 from edgeclf.train.data.duplicates import exact_duplicates, look_alikes
+from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
 from edgeclf.train.data.modes import modes, orientation
-
-Found = dict[str, dict[str, list[str]]]
-"""Paths by part and class, as `find` gives them."""
 
 FEWEST = 20
 """A class with fewer pictures to train on is reported."""
 SMALLEST_SIDE = 32
 _UNIFORM_DEVIATION = 2.0
 """In levels of 255; the least among 2,624 dark solar cells and 848 photographs is 4.2."""
-_PREPROCESS = Preprocess((128, 128), 1)  # four times the thumbnail: whole-factor shrinking shifts small pictures by a pixel
-
-
-class Severity(StrEnum):
-    """Error: the result would be wrong, or training refuses. Warning: look at it. Notice: good to know."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTICE = "notice"
-
-
-class Kind(StrEnum):
-    """Everything that is looked for, the worst first."""
-
-    LEAKAGE = "leakage"
-    UNREADABLE = "unreadable"
-    EMPTY_CLASS = "empty_class"
-    MISSING_CLASS = "missing_class"
-    LABEL_NOISE = "label_noise"
-    CASE_TWINS = "case_twins"
-    DUPLICATE = "duplicate"
-    NEAR_DUPLICATE = "near_duplicate"
-    FEW_PICTURES = "few_pictures"
-    IMBALANCE = "imbalance"
-    UNIFORM = "uniform"
-    TINY = "tiny"
-    ODD_MODE = "odd_mode"
-    EXIF_ROTATED = "exif_rotated"
-    WRONG_EXTENSION = "wrong_extension"
-
-
-_ERRORS = {Kind.LEAKAGE, Kind.UNREADABLE, Kind.EMPTY_CLASS, Kind.MISSING_CLASS}
-_NOTICES = {Kind.TINY, Kind.ODD_MODE, Kind.EXIF_ROTATED, Kind.WRONG_EXTENSION}
 _EXTENSIONS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png",),
@@ -75,48 +39,7 @@ _EXTENSIONS = {
     "TIFF": (".tif", ".tiff"),
     "WebP": (".webp",),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong: with these files, or with the dataset where `paths` is empty. `detail` is printable text."""
-
-    kind: Kind
-    severity: Severity
-    paths: tuple[str, ...]
-    detail: str
-    parts: tuple[str, ...] = ()
-    """The parts that the files are in, for copies."""
-
-    def moved(self, root: Path, home: Path) -> "Finding":
-        """The same, with `home` in place of `root` in its paths."""
-        return replace(self, paths=tuple(str(home / Path(path).relative_to(root)) for path in self.paths))
-
-
-@dataclass(frozen=True, slots=True)
-class Checkup:
-    """How many pictures each part has of each class, what was found, and how many files were no pictures by extension."""
-
-    counts: dict[str, dict[str, int]]
-    findings: tuple[Finding, ...]
-    skipped: int
-
-    @property
-    def pictures(self) -> int:
-        return sum(sum(by_class.values()) for by_class in self.counts.values())
-
-    def moved(self, root: Path, home: Path) -> "Checkup":
-        """The same, with `home` in place of `root` in every path."""
-        if home == root:
-            return self
-        findings = (
-            replace(f, paths=tuple(str(home / Path(path).relative_to(root)) for path in f.paths)) for f in self.findings
-        )
-        return replace(self, findings=tuple(findings))
-
-    def having(self, severity: Severity) -> int:
-        """How many findings have this severity."""
-        return sum(finding.severity is severity for finding in self.findings)
+_PREPROCESS = Preprocess((128, 128), 1)  # four times the thumbnail: whole-factor shrinking shifts small pictures by a pixel
 
 
 def check(root: Path) -> Checkup:
@@ -135,11 +58,13 @@ def check(root: Path) -> Checkup:
     return Checkup(counts, tuple(sorted(findings, key=_rank)), skipped)
 
 
-def check_files(found: Found) -> list[Finding]:
-    """What can be said without decoding, in one os.stat a file: copies; classes that are empty, missing, rare or twins."""
+def check_dataset(dataset: Dataset) -> list[Finding]:
+    """What can be said without reading a file again: copies; classes that are rare, or twins."""
+    found = dataset.by_class()
     places = _places(found)
-    groups = exact_duplicates([path for path, everywhere in places.items() for _ in everywhere])
-    return [finding for group in groups for finding in _copies(group, places)] + _check_classes(found)
+    groups = [tuple(path for path in group if path in places) for group in dataset.copies]  # --limit leaves some out
+    copies = [finding for group in groups if len(group) > 1 for finding in _copies(group, places)]
+    return copies + _check_classes(found)
 
 
 def refusals(findings: Iterable[Finding]) -> list[Finding]:
@@ -209,20 +134,15 @@ def _places(found: Found) -> dict[str, list[_Place]]:
     return places
 
 
-def _finding(kind: Kind, detail: str, *paths: str) -> Finding:
-    severity = Severity.ERROR if kind in _ERRORS else Severity.NOTICE if kind in _NOTICES else Severity.WARNING
-    return Finding(kind, severity, paths, detail)
-
-
 def _copies(group: tuple[str, ...], places: dict[str, list[_Place]]) -> Iterator[Finding]:
     parts, labels = _where(group, places)
     if len(labels) > 1:
-        yield replace(_finding(Kind.LABEL_NOISE, f"the same file is labelled {_and(labels)}", *group), parts=parts)
+        yield replace(Finding.of(Kind.LABEL_NOISE, f"the same file is labelled {_and(labels)}", *group), parts=parts)
     if len(parts) > 1:
-        yield replace(_finding(Kind.LEAKAGE, f"the same file is in {_and(parts)}", *group), parts=parts)
+        yield replace(Finding.of(Kind.LEAKAGE, f"the same file is in {_and(parts)}", *group), parts=parts)
     if len(labels) == len(parts) == 1:
         detail = f"{len(group)} copies in {parts[0]}: {labels[0]}"
-        yield replace(_finding(Kind.DUPLICATE, detail, *group), parts=parts)
+        yield replace(Finding.of(Kind.DUPLICATE, detail, *group), parts=parts)
 
 
 def _near_copies(
@@ -236,7 +156,7 @@ def _near_copies(
         group = tuple(distinct[index].path for index in indexes)
         parts, labels = _where(group, places)
         detail = f"look alike; in {_and(parts)}: {_and(labels)}"
-        finding = replace(_finding(Kind.NEAR_DUPLICATE, detail, *group), parts=parts)
+        finding = replace(Finding.of(Kind.NEAR_DUPLICATE, detail, *group), parts=parts)
         yield finding if len(parts) + len(labels) > 2 else replace(finding, severity=Severity.NOTICE)
 
 
@@ -253,9 +173,9 @@ def _check_classes(found: Found) -> list[Finding]:
     for part, by_class in found.items():
         for name in names:
             if name not in by_class:
-                findings.append(_finding(Kind.MISSING_CLASS, f"{escape(name)} is no class in {part}, but elsewhere"))
+                findings.append(Finding.of(Kind.MISSING_CLASS, f"{escape(name)} is no class in {part}, but elsewhere"))
             elif not by_class[name]:
-                findings.append(_finding(Kind.EMPTY_CLASS, f"{escape(name)} holds no pictures in {part}"))
+                findings.append(Finding.of(Kind.EMPTY_CLASS, f"{escape(name)} holds no pictures in {part}"))
     return findings + list(_twins(names)) + list(_rare(found.get("train", {})))
 
 
@@ -267,7 +187,7 @@ def _twins(names: list[str]) -> Iterator[Finding]:
     for twins in alike.values():
         if len(twins) > 1:
             listed = _and([f"'{name}'" for name in twins])
-            yield _finding(Kind.CASE_TWINS, f"{listed} differ only in letter case, blanks or the spelling of accents")
+            yield Finding.of(Kind.CASE_TWINS, f"{listed} differ only in letter case, blanks or the spelling of accents")
 
 
 def _rare(train: dict[str, list[str]]) -> Iterator[Finding]:
@@ -275,16 +195,18 @@ def _rare(train: dict[str, list[str]]) -> Iterator[Finding]:
     for name, count in counts.items():
         if count < FEWEST:
             pictures = "picture" if count == 1 else "pictures"
-            yield _finding(Kind.FEW_PICTURES, f"{name} has {count} {pictures} to train on; fewer than {FEWEST} teach little")
+            yield Finding.of(
+                Kind.FEW_PICTURES, f"{name} has {count} {pictures} to train on; fewer than {FEWEST} teach little"
+            )
     if not counts:
         return
     least, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
     ratio = counts[most] / counts[least]
     detail = f"{most} has {counts[most]:,} pictures to train on, {least} has {counts[least]:,}: {ratio:,.1f} times as many"
     if ratio > 10:
-        yield _finding(Kind.IMBALANCE, detail)
+        yield Finding.of(Kind.IMBALANCE, detail)
     elif ratio > 3:
-        yield replace(_finding(Kind.IMBALANCE, detail), severity=Severity.NOTICE)
+        yield replace(Finding.of(Kind.IMBALANCE, detail), severity=Severity.NOTICE)
 
 
 def _examine_all(paths: list[str]) -> tuple[list[_Picture], list[Finding]]:
@@ -293,7 +215,7 @@ def _examine_all(paths: list[str]) -> tuple[list[_Picture], list[Finding]]:
     with Progress("checking", len(paths)) as progress:
         for path, seen in zip(paths, ordered_map(_examine, paths, usable_cores()), strict=True):
             if isinstance(seen, Failure):
-                unreadable.append(_finding(Kind.UNREADABLE, f"{seen.reason}: {escape(seen.detail)}", path))
+                unreadable.append(Finding.of(Kind.UNREADABLE, f"{seen.reason}: {escape(seen.detail)}", path))
             else:
                 pictures.append(seen)
             progress.advance()
@@ -322,7 +244,7 @@ def _check_pictures(pictures: list[_Picture]) -> list[Finding]:
     usual = "grey" if 2 * greys > len(pictures) else "colour"
     findings = [finding for picture in pictures for finding in _check_picture(picture, median, usual)]
     if median < SMALLEST_SIDE:
-        findings.append(_finding(Kind.TINY, f"half of the pictures have a side of {median:g} pixels or less"))
+        findings.append(Finding.of(Kind.TINY, f"half of the pictures have a side of {median:g} pixels or less"))
     return findings
 
 
@@ -331,16 +253,16 @@ def _check_picture(picture: _Picture, median: float, usual: str) -> Iterator[Fin
     colours = "grey" if "grey" in picture.modes else "colour"
     modes = sorted(picture.modes - {"grey"}) + ([f"{colours} among {usual} pictures"] if colours != usual else [])
     if modes:
-        yield _finding(Kind.ODD_MODE, ", ".join(modes), path)
+        yield Finding.of(Kind.ODD_MODE, ", ".join(modes), path)
     if picture.orientation != 1:
-        yield _finding(Kind.EXIF_ROTATED, f"EXIF orientation {picture.orientation}", path)
+        yield Finding.of(Kind.EXIF_ROTATED, f"EXIF orientation {picture.orientation}", path)
     if picture.side < SMALLEST_SIDE <= median or picture.side < median / 4:
         detail = f"{header.width} x {header.height} pixels; half of all pictures have sides of {median:g} or more"
-        yield _finding(Kind.TINY, detail, path)
+        yield Finding.of(Kind.TINY, detail, path)
     if picture.is_uniform:
-        yield _finding(Kind.UNIFORM, f"one level of brightness (about {picture.thumbnail.mean():.0f} of 255)", path)
+        yield Finding.of(Kind.UNIFORM, f"one level of brightness (about {picture.thumbnail.mean():.0f} of 255)", path)
     if not path.lower().endswith(_EXTENSIONS[header.format]):
-        yield _finding(Kind.WRONG_EXTENSION, f"is a {header.format} file", path)
+        yield Finding.of(Kind.WRONG_EXTENSION, f"is a {header.format} file", path)
 
 
 def _and(names: Iterable[str]) -> str:

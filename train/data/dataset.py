@@ -11,6 +11,7 @@ from edgeclf.runtime.errors import DatasetError, first_line
 from edgeclf.runtime.escaping import escape, unescape
 from edgeclf.runtime.frames.sources import PICTURE_EXTENSIONS, walk
 from edgeclf.runtime.publishing import publish_text
+from edgeclf.train.data.duplicates import exact_duplicates
 from edgeclf.train.data.splitting import Labelled, Splitting, cut, group_names, limited
 
 PARTS = ("train", "val", "test")
@@ -25,7 +26,8 @@ _PART_OF = {name: part for part, names in _PART_NAMES.items() for name in names}
 _SPLIT_COLUMNS = ["path", "label", "part"]
 _DEFAULT = Splitting()
 
-_Found = dict[str, dict[str, list[str]]]
+Found = dict[str, dict[str, list[str]]]
+"""Paths by part and class."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Dataset:
     """Classes in sorted order, and the three parts.
 
     skipped: files that were no pictures by their extension. ungrouped: pictures that a splitting by groups found in no
-    group, and cut each for itself.
+    group, and cut each for itself. copies: groups of files with the same bytes.
     """
 
     classes: tuple[str, ...]
@@ -53,10 +55,19 @@ class Dataset:
     test: Part
     skipped: int = 0
     ungrouped: int = 0
+    copies: tuple[tuple[str, ...], ...] = ()
 
     def parts(self) -> dict[str, Part]:
         """The parts by name, in the order train, val, test."""
         return {name: getattr(self, name) for name in PARTS}
+
+    def by_class(self) -> Found:
+        """Paths by part and class."""
+        found: Found = {name: {label: [] for label in self.classes} for name in PARTS}
+        for name, part in self.parts().items():
+            for path, label in zip(part.paths, part.labels, strict=True):
+                found[name][self.classes[label]].append(path)
+        return found
 
 
 def scan(root: Path, splitting: Splitting = _DEFAULT) -> Dataset:
@@ -73,18 +84,27 @@ def scan(root: Path, splitting: Splitting = _DEFAULT) -> Dataset:
         raise DatasetError(f"{root} has {', '.join(found)} but no train {'folder' if root.is_dir() else 'rows'}")
     classes = tuple(sorted(found["train"]))
     _check_classes(root, classes, found)
-    parts = {name: _labelled(by_class, classes) for name, by_class in limited(found, splitting).items()}
+    parts = {name: labelled(by_class, classes, root) for name, by_class in limited(found, splitting).items()}
     missing = [name for name in PARTS if name not in parts]
     names = group_names(parts["train"], classes, listing.top, splitting.by if missing else "")
-    parts |= cut(parts["train"], names, classes, missing, splitting)
+    copies = exact_duplicates([path for pictures in parts.values() for path, _ in pictures])
+    parts |= cut(parts["train"], names, copies, classes, missing, splitting)
     train, val, test = (as_part(parts[name]) for name in PARTS)
-    return Dataset(classes, train, val, test, listing.skipped, names.count(None) if any(names) else 0)
+    return Dataset(classes, train, val, test, listing.skipped, names.count(None) if any(names) else 0, tuple(copies))
 
 
-def find(root: Path) -> tuple[_Found, int]:
+def find(root: Path) -> tuple[Found, int]:
     """Paths by part and class, and how many other files there are. What is in no part is `train`."""
     listing = _list(root)
     return listing.found, listing.skipped
+
+
+def labelled(by_class: dict[str, list[str]], classes: tuple[str, ...], data: Path) -> Labelled:
+    """Pictures with a model's labels, aligned by name. Raises DatasetError for a class that the model does not know."""
+    for name in by_class:
+        if name not in classes:
+            raise DatasetError(f"{data} has the class {name!r}, which the model does not know ({', '.join(classes)})")
+    return [(path, classes.index(name)) for name in sorted(by_class) for path in by_class[name]]
 
 
 def as_part(pictures: Labelled) -> Part:
@@ -116,7 +136,7 @@ def read_split(path: Path, part: str, classes: tuple[str, ...]) -> Part:
 def read_dataset(path: Path) -> Dataset:
     """The dataset that a run's `split.csv` describes, its pictures in the same order. Raises DatasetError."""
     rows, _ = _read_rows(path)
-    found: _Found = {part: {} for part in PARTS}
+    found: Found = {part: {} for part in PARTS}
     for row in rows:
         found[row.part].setdefault(row.label, []).append(row.path)
     classes = tuple(sorted(found["train"]))
@@ -133,7 +153,7 @@ class _Listing:
     split: whether `found` says more than that everything is for training.
     """
 
-    found: _Found
+    found: Found
     top: Path
     split: bool
     skipped: int = 0
@@ -164,7 +184,7 @@ def _list_folder(root: Path) -> _Listing:
     if named and len(named) < len(folders):
         others = ", ".join(escape(folder.name) for folder in folders if folder.name.lower() not in _PART_OF)
         raise DatasetError(f"{root} mixes parts ({', '.join(dict(named))}) with other folders ({others}); move those away")
-    found: _Found = {}
+    found: Found = {}
     skipped = 0
     tops = dict(named) or {"train": root}
     for part, top in tops.items():
@@ -177,7 +197,7 @@ def _list_folder(root: Path) -> _Listing:
 
 def _list_rows(path: Path) -> _Listing:
     rows, split = _read_rows(path)
-    found: _Found = {}
+    found: Found = {}
     lines: dict[str, int] = {}
     for row in rows:
         if lines.setdefault(row.path, row.line) != row.line:
@@ -234,7 +254,7 @@ def _has_pictures(folder: Path) -> bool:
     return any(path.suffix.lower() in PICTURE_EXTENSIONS and path.is_file() for path in folder.iterdir())
 
 
-def _with_own_parts(root: Path, found: _Found, splitting: Splitting) -> _Found:
+def _with_own_parts(root: Path, found: Found, splitting: Splitting) -> Found:
     """`found` and what --val and --test name; no picture may be in two parts."""
     own = {name: path for name, path in (("val", splitting.val), ("test", splitting.test)) if path is not None}
     for name, path in own.items():
@@ -249,7 +269,7 @@ def _with_own_parts(root: Path, found: _Found, splitting: Splitting) -> _Found:
     return found
 
 
-def _check_apart(found: _Found) -> None:
+def _check_apart(found: Found) -> None:
     part_of: dict[str, str] = {}
     for part, by_class in found.items():
         for path in (path for paths in by_class.values() for path in paths):
@@ -258,7 +278,7 @@ def _check_apart(found: _Found) -> None:
                 raise DatasetError(f"{path} is in {other} and in {part}; name other pictures with --{part}")
 
 
-def _check_classes(root: Path, classes: tuple[str, ...], found: _Found) -> None:
+def _check_classes(root: Path, classes: tuple[str, ...], found: Found) -> None:
     if len(classes) < 2:
         names = ", ".join(classes) or "none"
         what, cure = ("class folders", "make one sub-folder per class") if root.is_dir() else ("labels", "add the others")
@@ -274,7 +294,3 @@ def _check_classes(root: Path, classes: tuple[str, ...], found: _Found) -> None:
         for name in classes:
             if not by_class.get(name):
                 raise DatasetError(f"class {name!r} has no pictures in {part}; add some, or remove the class")
-
-
-def _labelled(by_class: dict[str, list[str]], classes: tuple[str, ...]) -> Labelled:
-    return [(path, label) for label, name in enumerate(classes) for path in by_class[name]]

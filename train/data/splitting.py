@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import DatasetError, OptionError
 from edgeclf.runtime.escaping import escape
-from edgeclf.train.data.duplicates import exact_duplicates
 
 Labelled = list[tuple[str, int]]
 """Pairs of path and label."""
@@ -106,17 +105,22 @@ def group_names(pictures: Labelled, classes: Sequence[str], top: Path, by: str) 
 
 
 def cut(
-    pictures: Labelled, names: Sequence[str | None], classes: Sequence[str], missing: Sequence[str], splitting: Splitting
+    pictures: Labelled,
+    names: Sequence[str | None],
+    copies: Sequence[tuple[str, ...]],
+    classes: Sequence[str],
+    missing: Sequence[str],
+    splitting: Splitting,
 ) -> dict[str, Labelled]:
     """`pictures` as train and the parts in `missing`: a share of each class, at least one picture in each part.
 
-    Pictures with the same name in `names`, and files with the same bytes, stay on one side. Such groups go first, from the
-    largest to the smallest, each to the part that lacks most of its classes; single pictures then fill what is left, so
-    that without groups the counts are exact. Raises DatasetError when a class cannot be in every part.
+    Pictures with the same name in `names`, and those in one group of `copies`, stay on one side. Such groups go first,
+    from the largest to the smallest, each to the part that lacks most of its classes; single pictures then fill what is
+    left, so that without groups the counts are exact. Raises DatasetError when a class cannot be in every part.
     """
     if not missing:
         return {"train": pictures}
-    groups = _groups([path for path, _ in pictures], names)
+    groups = _groups([path for path, _ in pictures], names, copies)
     labels = np.array([label for _, label in pictures])
     deal = _Deal(labels, groups, classes, ("train", *missing), splitting)
     deal.groups()
@@ -240,12 +244,13 @@ def _first_group(match: re.Match[str] | None) -> str | None:
     return (match[1] if match.re.groups else match[0]) or None
 
 
-def _groups(paths: list[str], names: Sequence[str | None]) -> list[list[int]]:
-    """Indexes that must stay together: equal names, equal files, and whatever these link; most stand alone."""
+def _groups(paths: list[str], names: Sequence[str | None], copies: Sequence[tuple[str, ...]]) -> list[list[int]]:
+    """Indexes that must stay together: equal names, copies, and whatever these link; most stand alone."""
     index = {path: i for i, path in enumerate(paths)}
     first: dict[str, int] = {}
     links = [(first.setdefault(name, i), i) for i, name in enumerate(names) if name is not None]
-    links += [(index[copies[0]], index[copy]) for copies in exact_duplicates(paths) for copy in copies[1:]]
+    here = ([index[path] for path in group if path in index] for group in copies)
+    links += [(group[0], other) for group in here for other in group[1:]]
     leader = list(range(len(paths)))
     for pair in links:
         low, high = sorted(_lead(leader, i) for i in pair)

@@ -16,7 +16,7 @@ from keras import layers
 
 from edgeclf.runtime.errors import ModelError, OptionError, first_line
 from edgeclf.train.networks import efficientnet_lite
-from edgeclf.train.networks.architectures import head_for
+from edgeclf.train.networks.architectures import head, head_for
 
 POOLED = "pooled"
 """The name of the layer that takes the mean over the last feature map."""
@@ -109,8 +109,7 @@ class Backbone:
         x = self._headless(name, image).output
         x = layers.GlobalAveragePooling2D(name=POOLED)(x)
         x = layers.Dropout(self.dropout)(x)
-        outputs, activation = (1, "sigmoid") if head_for(classes) == "sigmoid" else (classes, "softmax")
-        return keras.Model(image, layers.Dense(outputs, activation=activation, name="probabilities")(x), name=name)
+        return keras.Model(image, head(classes, head_for(classes))(x), name=name)
 
     def _headless(self, name: str, image: keras.KerasTensor) -> keras.Model:
         family, lite = _family_of(name), name in efficientnet_lite.VARIANTS

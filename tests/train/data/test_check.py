@@ -5,6 +5,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 from edgeclf.runtime.errors import DatasetError
-from edgeclf.train.data.check import Checkup, Finding, Kind, Severity, check, check_files, refusal, refusals
+from edgeclf.train.data.check import check, check_dataset, refusal, refusals
+from edgeclf.train.data.dataset import Part, scan
+from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
 
 LayOut = Callable[..., Path]
 PARTS = {f"{part}/{label}": 20 for part in ("train", "val", "test") for label in ("cat", "dog")}
@@ -349,22 +352,21 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
         check(tmp_path / "missing")
 
 
-def test_files_are_checked_without_decoding_any(tmp_path: Path) -> None:
-    found: dict[str, dict[str, list[str]]] = {"train": {"cat": [], "Cat": []}, "test": {"cat": []}}
-    for part, label, name in (("train", "cat", "1"), ("train", "Cat", "2"), ("test", "cat", "3")):
-        (tmp_path / name).write_bytes(b"the same, and no picture")
-        found[part][label].append(str(tmp_path / name))
-    kinds = [finding.kind for finding in check_files(found)]
-    assert sorted(kinds) == sorted(
-        [Kind.LEAKAGE, Kind.LABEL_NOISE, Kind.MISSING_CLASS, Kind.CASE_TWINS, Kind.FEW_PICTURES, Kind.FEW_PICTURES]
-    )
+def test_a_dataset_is_checked_without_reading_a_file_again(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(sound / "train/cat/00.png", sound / "test/dog/copy.png")
+    dataset = scan(sound)
+    monkeypatch.setattr("builtins.open", None)
+    kinds = {finding.kind for finding in check_dataset(dataset)}
+    assert kinds >= {Kind.LEAKAGE, Kind.LABEL_NOISE}
 
 
-def test_one_path_listed_in_two_parts_is_leakage(tmp_path: Path) -> None:
-    (tmp_path / "1.png").write_bytes(encode(noise()))
-    path = str(tmp_path / "1.png")
-    findings = check_files({"train": {"cat": [path]}, "test": {"cat": [path]}})
-    assert [(finding.kind, finding.parts) for finding in refusals(findings)] == [(Kind.LEAKAGE, ("train", "test"))]
+def test_copies_of_which_a_limit_leaves_one_are_no_finding(lay_out: LayOut) -> None:
+    root = lay_out({"cat": 20, "dog": 20})
+    for number in range(1, 16):
+        shutil.copy(root / "cat/00.png", root / f"cat/{number:02}.png")
+    one = Part((str(root / "cat/00.png"), str(root / "dog/00.png")), (0, 1))
+    dataset = replace(scan(root), train=one, val=Part((), ()), test=Part((), ()))
+    assert not {Kind.DUPLICATE, Kind.LEAKAGE} & {finding.kind for finding in check_dataset(dataset)}
 
 
 @pytest.mark.parametrize(
