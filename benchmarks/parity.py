@@ -34,11 +34,10 @@ def parity(
 def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str, object]]:
     """For each artefact, what the export gate measures, here on pictures of the caller's choice."""
     from edgeclf.export.parity import Limits, check
-    from edgeclf.export.run import TARGETS
+    from edgeclf.export.targets import TARGETS
     from edgeclf.runtime.frames.sources import walk
     from edgeclf.train.data.arrays import load
     from edgeclf.train.data.dataset import Part
-    from edgeclf.train.results.evaluation import probabilities
     from edgeclf.train.results.saving import open_keras
 
     model = open_keras(reference)
@@ -48,7 +47,7 @@ def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str
             raise DatasetError(f"{data} has no folder for class {name!r}")
     found = [(path, label) for label, name in enumerate(classes) for path, good in walk(str(data / name)) if good]
     pictures = load(Part(*map(tuple, zip(*found, strict=True))), model.card.preprocess, "pictures")
-    answers = probabilities(model.network, pictures.images)
+    answers = model.answers(pictures.images)
     precisions = {reference.stem + target.suffix: target.precision for target in TARGETS}
     return [
         check(path, path.name, precisions.get(path.name, "unknown"), pictures, answers, Limits()).to_json()

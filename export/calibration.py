@@ -3,15 +3,20 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError
+from edgeclf.runtime.model.card import ModelCard
 from edgeclf.train.data.archives import unpacked
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import SPLIT_NAME, Part, as_part, find, labelled, read_split
-from edgeclf.train.results.saving import MAX_SAMPLES, KerasModel, pick_samples, read_samples
+from edgeclf.train.results.samples import MAX_SAMPLES, pick_samples, read_samples
+
+if TYPE_CHECKING:  # artefacts are compared on devices that have no TensorFlow
+    from edgeclf.train.results.saving import KerasModel
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class Evidence:
     origin: str
 
 
-def gather(model: KerasModel, data: Path | None, *, calibrate: bool = True) -> Evidence:
+def gather(model: "KerasModel", data: Path | None, *, calibrate: bool = True) -> Evidence:
     """Calibration from training pictures, verification from others, of the best source there is.
 
     `data`, where given: its `val` part verifies and its `train` part calibrates; a folder without parts verifies with all
@@ -40,14 +45,27 @@ def gather(model: KerasModel, data: Path | None, *, calibrate: bool = True) -> E
     if len(validation) and all(map(os.path.exists, validation.paths)):
         if calibrate and not len(embedded):
             embedded = _calibrate(read_split(split, "train", model.card.classes), model)
-        return Evidence(embedded, _load(validation, model, "verification"), f"the validation part in {split}")
+        return Evidence(embedded, _load(validation, model.card, "verification"), f"the validation part in {split}")
     verification = read_samples(model.path, "verification", model.card.preprocess)
     if not len(verification):
         raise DatasetError(f"{model.path} carries no sample pictures to verify with; name some with --data DIR")
     return Evidence(embedded, verification, "the validation samples inside the model")
 
 
-def _from_folder(model: KerasModel, data: Path, calibrate: bool) -> Evidence:
+def read_pictures(data: Path, card: ModelCard) -> Arrays:
+    """Every labelled picture of a folder or archive, or the samples inside a `.keras` file. Raises DatasetError."""
+    if data.suffix in (".keras", ".onnx", ".tflite"):
+        samples = read_samples(data, "verification", card.preprocess)
+        if not len(samples):
+            raise DatasetError(f"{data} carries no pictures to compare on; name some with --data DIR")
+        return samples
+    with unpacked(data) as root:
+        found, _ = find(root)
+        parts = [labelled(by_class, card.classes, data) for by_class in found.values()]
+        return _load(as_part([picture for part in parts for picture in part]), card, "pictures")
+
+
+def _from_folder(model: "KerasModel", data: Path, calibrate: bool) -> Evidence:
     found, _ = find(data)
     parts = {name: labelled(by_class, model.card.classes, data) for name, by_class in found.items()}
     if "val" in parts and "train" in parts:
@@ -60,18 +78,18 @@ def _from_folder(model: KerasModel, data: Path, calibrate: bool) -> Evidence:
     calibration = (
         _calibrate(as_part(spare), model) if calibrate else read_samples(model.path, "calibration", model.card.preprocess)
     )
-    return Evidence(calibration, _load(as_part(verify), model, "verification"), str(data))
+    return Evidence(calibration, _load(as_part(verify), model.card, "verification"), str(data))
 
 
-def _calibrate(part: Part, model: KerasModel) -> Arrays:
+def _calibrate(part: Part, model: "KerasModel") -> Arrays:
     """Enough pictures for ranges, spread over the part."""
     chosen = np.linspace(0, len(part) - 1, min(MAX_SAMPLES, len(part))).astype(int)
     spread = Part(tuple(part.paths[i] for i in chosen), tuple(part.labels[i] for i in chosen))
-    return pick_samples(_load(spread, model, "calibration"))
+    return pick_samples(_load(spread, model.card, "calibration"))
 
 
-def _load(part: Part, model: KerasModel, name: str) -> Arrays:
-    arrays = load(part, model.card.preprocess, name)
+def _load(part: Part, card: ModelCard, name: str) -> Arrays:
+    arrays = load(part, card.preprocess, name)
     if arrays.failures:
         path, failure = arrays.failures[0]
         note(

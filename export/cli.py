@@ -6,21 +6,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.console import command_app, friendly_errors, note, show_version, stderr_console
-from edgeclf.runtime.errors import GateError
+from edgeclf.export.cli_check import check
+from edgeclf.runtime.console import command_app, friendly_errors, note, parse_size, show_version
+from edgeclf.runtime.errors import GateError, OptionError
 
 if TYPE_CHECKING:
-    from edgeclf.export.run import Export
+    from edgeclf.export.foreign import Foreign
 
-app = command_app()
+app = command_app(default="export")
+app.command("check")(check)
 
 EPILOG = """\b
 Examples:
   clf-export runs/cells/model.keras                   model.onnx and model.int8.tflite beside it
-  clf-export model.keras --quantize fp32,fp16,int8    ONNX fp32, and TFLite in all three
-  clf-export model.keras --format onnx -o edge/ --data photos/
+  clf-export model.keras --quantize fp32,fp16,int8    these three, in ONNX and in TFLite
+  clf-export model.keras --all -o edge/               every format in every precision
+  clf-export mine.keras --classes labels.txt --scale 1/255 --data photos/    a model from elsewhere
+  clf-export check edge/model.int8.tflite --against edge/model.onnx --data photos/    again, on the device
 
-Nothing is published unless all of it passes. Exit codes: 0 all well, 2 error, 3 the gate was missed."""
+Nothing is published unless all of it passes; with --all, what misses is left out.
+Exit codes: 0 all well, 2 error, 3 the gate was missed."""
 
 
 def main() -> None:
@@ -29,21 +34,37 @@ def main() -> None:
 
 @app.command(epilog=EPILOG)
 def export(
-    model: Annotated[Path, typer.Argument(help="The model.keras of a training run.")],
+    model: Annotated[Path, typer.Argument(help="The model.keras of a training run, or a Keras model from elsewhere.")],
     *,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder; default beside the model.", show_default=False)
     ] = None,
     format_: Annotated[str, typer.Option("--format", help="onnx, tflite or both.", show_default="onnx,tflite")] = "",
     quantize: Annotated[
-        str, typer.Option(help="fp32 (ONNX, TFLite); fp16, dynamic, int8 (TFLite).", show_default="ONNX fp32, TFLite int8")
+        str,
+        typer.Option(help="fp32, fp16, int8; for TFLite also dynamic, int16x8.", show_default="ONNX fp32, TFLite int8"),
     ] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Every format in every precision.")] = False,
     data: Annotated[
         Path | None,
-        typer.Option(help="Labelled folder to calibrate and verify with, in place of the training run's own pictures."),
+        typer.Option(help="Labelled pictures to calibrate and verify with, in place of the training run's own."),
     ] = None,
     atol: Annotated[float, typer.Option(min=0, help="Largest difference of a probability in fp32.")] = 1e-4,
     max_drop: Annotated[float, typer.Option(min=0, max=1, help="Share of the Keras accuracy that may be lost.")] = 0.01,
+    opset: Annotated[int, typer.Option(help="ONNX operator set, 13 to 18; lower ones suit older runtimes.")] = 17,
+    classes: Annotated[
+        Path | None, typer.Option(help="For a model from elsewhere: its labels, one a line, or a JSON list.")
+    ] = None,
+    scale: Annotated[
+        str, typer.Option(help="... what it wants levels 0..255 turned into: 1/255, -1..1, none, imagenet, caffe.")
+    ] = "none",
+    resize: Annotated[
+        str, typer.Option(help="... how pictures were resized: bilinear, nearest, area or shrink.")
+    ] = "bilinear",
+    fit: Annotated[str, typer.Option(help="... how they were fitted: stretch, crop, pad.")] = "stretch",
+    head: Annotated[str, typer.Option(help="... what it ends in: auto, softmax, sigmoid, logits.")] = "auto",
+    imgsz: Annotated[str | None, typer.Option(help="... the size of its pictures, N or H,W, if it takes any.")] = None,
+    allow_h5: Annotated[bool, typer.Option(help="... it may be a file of the older .h5 format.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="The parity report as JSON on stdout.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
@@ -51,57 +72,48 @@ def export(
 ) -> None:
     """Export a trained model to ONNX and TFLite, and publish only what answers as the original does."""
     with friendly_errors():
+        if everything and (format_ or quantize):
+            raise OptionError("--all means every format and precision; leave out --format and --quantize, or --all")
         note("loading TensorFlow ...")
         from edgeclf.train.quiet import quiet_tensorflow
 
         quiet_tensorflow()
         from edgeclf.export.parity import Limits
-        from edgeclf.export.run import choose_targets
         from edgeclf.export.run import export as run_export
+        from edgeclf.export.table import show
+        from edgeclf.export.targets import TARGETS, choose_targets
 
-        targets = choose_targets(_names(format_), _names(quantize))
-        result = run_export(model, output or model.parent, targets, Limits(atol=atol, max_drop=max_drop), data)
-        _show(result, max_drop)
+        targets = TARGETS if everything else choose_targets(_names(format_), _names(quantize))
+        foreign = _foreign(classes, scale, resize, fit, head, imgsz, allow_h5)
+        limits = Limits(atol=atol, max_drop=max_drop)
+        result = run_export(
+            model, output or model.parent, targets, limits, data, foreign=foreign, opset=opset, leave_out=everything
+        )
+        show(result.parities, "Keras", result.evidence.origin, limits, result.ship, result.trade_offs)
         if json_output:
             typer.echo(json.dumps([parity.to_json() for parity in result.parities]))
-        if not result.passed:
-            raise GateError(f"{model} was not exported: the table shows what missed; nothing was published")
-        if not json_output:
+        if not json_output and result.published:
             typer.echo("\n".join(map(str, result.published)))
+        if result.missed and result.published:
+            raise GateError(f"{', '.join(result.missed)} missed the gate and was left out; the others are published")
+        if result.missed:
+            raise GateError(f"{model} was not exported: the table shows what missed; nothing was published")
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip().lower() for name in text.split(",") if name.strip())
 
 
-def _show(result: "Export", max_drop: float) -> None:
-    from rich.table import Table
-    from rich.text import Text
+def _foreign(
+    classes: Path | None, scale: str, resize: str, fit: str, head: str, imgsz: str | None, allow_h5: bool
+) -> "Foreign | None":
+    """What the flags say of a model without a card, or None without --classes. Raises OptionError."""
+    from edgeclf.export.foreign import Foreign, read_classes
 
-    from edgeclf.runtime.escaping import escape
-    from edgeclf.train.results.intervals import wilson_interval
-
-    pictures = result.parities[0].pictures
-    table = Table(box=None, pad_edge=False)
-    for column in ("file", "size", "accuracy", "same answer", "max difference", "gate"):
-        table.add_column(column, justify="left" if column in ("file", "gate") else "right")
-    table.add_row("Keras", "", f"{result.parities[0].keras_correct / pictures:.2%}", "", "", "")
-    for parity in result.parities:
-        verdict = Text("missed", "red") if parity.misses else Text("passed")
-        table.add_row(
-            Text(escape(parity.name)),
-            f"{parity.size_bytes / 1e6:.2f} MB",
-            f"{parity.accuracy:.2%}",
-            f"{parity.agreement:.2%}",
-            f"{parity.max_difference:.1e}",
-            verdict,
-        )
-    stderr_console().print(table)
-    low, high = wilson_interval(result.parities[0].keras_correct, pictures)
-    note(f"verified on {pictures:,} pictures ({result.evidence.origin})")
-    note(f"95 % interval of the Keras accuracy: {low:.1%} to {high:.1%}")
-    if max_drop * result.parities[0].keras_correct < 1:
-        note(f"that is too few to see a loss of {max_drop:.1%}: one picture is {1 / pictures:.1%}; more with --data DIR")
-    for parity in result.parities:
-        for miss in parity.misses:
-            note(f"missed: {parity.name}: {miss}")
+    size_hw = parse_size(imgsz) if imgsz else None
+    if classes is None:
+        if (scale, resize, fit, head, size_hw, allow_h5) != ("none", "bilinear", "stretch", "auto", None, False):
+            given = "--scale, --resize, --fit, --head, --imgsz and --allow-h5"
+            raise OptionError(f"{given} describe a model from elsewhere; give its labels with --classes as well")
+        return None
+    return Foreign(read_classes(classes), resize, fit, scale, head, size_hw, allow_h5)  # type: ignore[arg-type]

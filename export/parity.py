@@ -1,5 +1,6 @@
 """The gate: an artefact answers as the trained model does, on real pictures, through the runtime's own backend."""
 
+import hashlib
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,10 +48,25 @@ class Parity:
     clear_agreed: int
     max_difference: float
     misses: tuple[str, ...]
+    made_by: str = ""
+    """How an INT8 file was quantised: calibration, layers left in float."""
+    attempts: int = 1
+    """How many ways to quantise it were judged until one passed."""
+    sha256: str = ""
+    """Of the file."""
+    milliseconds: float | None = None
+    """Median time of one picture on the machine of the export."""
 
     @property
     def accuracy(self) -> float:
         return self.correct / self.pictures
+
+    @classmethod
+    def failed(
+        cls, name: str, precision: str, pictures: Arrays, reference: NDArray[np.float32], miss: str, size_bytes: int = 0
+    ) -> "Parity":
+        """For an artefact that gave no answers to compare."""
+        return cls(name, precision, len(pictures), size_bytes, _correct(reference, pictures), 0, 0.0, 0, 0, 1.0, (miss,))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `model.parity.json`."""
@@ -59,6 +75,7 @@ class Parity:
             "file": self.name,
             "precision": self.precision,
             "bytes": self.size_bytes,
+            "sha256": self.sha256,
             "pictures": self.pictures,
             "keras_accuracy": round(self.keras_correct / self.pictures, 6),
             "accuracy": round(self.accuracy, 6),
@@ -67,22 +84,32 @@ class Parity:
             "clear_pictures": self.clear,
             "clear_pictures_agreed": self.clear_agreed,
             "max_probability_difference": float(f"{self.max_difference:.3g}"),
+            "made_by": self.made_by,
+            "attempts": self.attempts,
+            "milliseconds": None if self.milliseconds is None else float(f"{self.milliseconds:.3g}"),
             "passed": not self.misses,
             "misses": list(self.misses),
         }
 
 
-def check(path: Path, name: str, precision: str, pictures: Arrays, reference: NDArray[np.float32], limits: Limits) -> Parity:
+def check(
+    path: Path,
+    name: str,
+    precision: str,
+    pictures: Arrays,
+    reference: NDArray[np.float32],
+    limits: Limits,
+    reference_name: str = "Keras",
+) -> Parity:
     """Run the artefact at `path` over `pictures` and compare with `reference`, the network's float32 `[N, classes]`.
 
     An artefact that does not even open, or answers with other numbers at another batch size, is a miss like any other.
     """
-    keras_correct = int((reference.argmax(axis=1) == pictures.labels).sum())
     try:
         answers = _answers(path, pictures.images)
     except EdgeclfError as error:
-        misses = (str(error).replace(str(path), name),)
-        return Parity(name, precision, len(pictures), path.stat().st_size, keras_correct, 0, 0.0, 0, 0, 1.0, misses)
+        miss = str(error).replace(str(path), name)
+        return Parity.failed(name, precision, pictures, reference, miss, path.stat().st_size)
     same = answers.argmax(axis=1) == reference.argmax(axis=1)
     top_two = np.sort(reference, axis=1)[:, -2:]
     clear = top_two[:, 1] - top_two[:, 0] > (limits.margin if precision == "fp32" else limits.reduced_margin)
@@ -91,15 +118,20 @@ def check(path: Path, name: str, precision: str, pictures: Arrays, reference: ND
         precision,
         len(pictures),
         path.stat().st_size,
-        keras_correct,
-        int((answers.argmax(axis=1) == pictures.labels).sum()),
+        _correct(reference, pictures),
+        _correct(answers, pictures),
         float(same.mean()),
         int(clear.sum()),
         int((same & clear).sum()),
         float(np.abs(answers - reference).max()),
         (),
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
-    return _judge(measured, limits)
+    return _judge(measured, limits, reference_name)
+
+
+def _correct(answers: NDArray[np.float32], pictures: Arrays) -> int:
+    return int((answers.argmax(axis=1) == pictures.labels).sum())
 
 
 def _answers(path: Path, images: Pixels) -> NDArray[np.float32]:
@@ -114,7 +146,7 @@ def _answers(path: Path, images: Pixels) -> NDArray[np.float32]:
     return answers
 
 
-def _judge(measured: Parity, limits: Limits) -> Parity:
+def _judge(measured: Parity, limits: Limits, reference: str) -> Parity:
     misses = []
     if measured.precision == "fp32":
         if not measured.max_difference <= limits.atol:
@@ -124,11 +156,11 @@ def _judge(measured: Parity, limits: Limits) -> Parity:
         allowed = max(1, int(measured.clear * (1 - limits.agreement)))
     if measured.clear - measured.clear_agreed > allowed:
         counts = f"{measured.clear_agreed} of the {measured.clear} clear pictures"
-        misses.append(f"it agrees with Keras on {counts}; {allowed} may differ")
+        misses.append(f"it agrees with {reference} on {counts}; {allowed} may differ")
     lost = measured.keras_correct - measured.correct
     if lost > allowed_loss(measured.keras_correct, limits.max_drop):
         misses.append(
-            f"it gets {measured.correct} of {measured.pictures} right where Keras gets {measured.keras_correct}; "
+            f"it gets {measured.correct} of {measured.pictures} right where {reference} gets {measured.keras_correct}; "
             f"the limit is a loss of {limits.max_drop:.2%}"
         )
     return replace(measured, misses=tuple(misses))

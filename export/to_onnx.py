@@ -1,31 +1,44 @@
-"""A frozen Keras network to ONNX."""
+"""A Keras network to ONNX, in float32 and in half precision."""
 
 import onnx
 import tensorflow as tf
 import tf2onnx
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from edgeclf.export.frozen import INPUT, OUTPUT, freeze
-from edgeclf.runtime.errors import GateError
-from edgeclf.runtime.model.card import CARD_KEY
+from edgeclf.export.repairs import HANDLERS, repaired
+from edgeclf.runtime.errors import GateError, ModelError, first_line
+from edgeclf.runtime.model.card import CARD_KEY, ModelCard
+from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
 from edgeclf.train.results.saving import KerasModel
 
+OPSETS = range(13, 19)
+"""From the first with quantisation per channel to the last that tf2onnx writes."""
 OPSET = 17
-IR_VERSION = 8
-"""What opset 17 was released with: onnxruntime reads it from 1.12 on."""
+"""Its IR version is 8: onnxruntime reads it from 1.12 on."""
 
 
-def to_onnx(model: KerasModel) -> bytes:
-    """The bytes of a self-contained ONNX file with the card inside, checked by onnx itself.
+def to_onnx(model: KerasModel, opset: int = OPSET) -> bytes:
+    """A finished file in float32. Raises as `convert` and `pack` do."""
+    return pack(convert(model, opset), model.card)
 
-    Raises GateError when the conversion leaves something that breaks the model contract.
+
+def convert(model: KerasModel, opset: int = OPSET) -> onnx.ModelProto:
+    """The network in float32, from `image` to `probabilities`; `pack` makes a file of it.
+
+    Raises ModelError when a layer has no counterpart in ONNX, GateError when more than one input is left.
     """
     frozen = freeze(model, tf.uint8)
-    proto, _ = tf2onnx.convert.from_graph_def(
-        frozen.graph.as_graph_def(),
-        input_names=[frozen.inputs[0].name],
-        output_names=[frozen.outputs[0].name],
-        opset=OPSET,
-    )
+    try:
+        proto, _ = tf2onnx.convert.from_graph_def(
+            repaired(frozen.graph),
+            input_names=[frozen.inputs[0].name],
+            output_names=[frozen.outputs[0].name],
+            opset=opset,
+            custom_op_handlers=HANDLERS,
+        )
+    except Exception as error:  # tf2onnx raises anything from KeyError to AssertionError
+        raise ModelError(f"{model.path} cannot be converted to ONNX opset {opset} ({first_line(error)})") from None
     graph = proto.graph
     if len(graph.input) != 1 or len(graph.output) != 1:
         inputs = ", ".join(value.name for value in graph.input)
@@ -34,11 +47,24 @@ def to_onnx(model: KerasModel) -> bytes:
     _rename(graph, graph.output[0].name, OUTPUT)
     for value in (graph.input[0], graph.output[0]):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
-    proto.ir_version = IR_VERSION
-    onnx.helper.set_model_props(proto, {CARD_KEY: model.card.to_json()})
-    onnx.checker.check_model(proto, full_check=True)
-    serialized: bytes = proto.SerializeToString()
-    return serialized
+    return proto
+
+
+def halved(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The same with weights and arithmetic in half precision; the input and the output keep their types."""
+    return convert_float_to_float16(proto, keep_io_types=True)
+
+
+def pack(proto: onnx.ModelProto, card: ModelCard) -> bytes:
+    """A self-contained file with card and digest inside, checked by onnx itself. Raises GateError."""
+    standard = [opset for opset in proto.opset_import if not opset.domain]
+    proto.ir_version = onnx.helper.find_min_ir_version_for(standard)
+    onnx.helper.set_model_props(proto, {CARD_KEY: card.to_json(), DIGEST_KEY: BLANK_DIGEST})
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except Exception as error:  # the checker's and the shape inference's errors share no base
+        raise GateError(f"the ONNX model is not valid ({first_line(error)})") from None
+    return seal(proto.SerializeToString())
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:

@@ -60,7 +60,7 @@ def run(
     ] = None,
     batch: Annotated[int, typer.Option("--batch", "-b", min=1, help="Pictures in one run of the model.")] = 1,
     classes: Annotated[
-        Path | None, typer.Option(help="For a model without a card: a text file with one class a line.")
+        Path | None, typer.Option(help="For a model without a card: its classes, one a line or as JSON.")
     ] = None,
     imgsz: Annotated[str | None, typer.Option(help="With --classes: picture size, N or H,W; default 224.")] = None,
     grey: Annotated[bool, typer.Option("--grey", help="With --classes: grey pictures.")] = False,
@@ -130,15 +130,12 @@ def _card_from_flags(
     """The card that the flags describe, or None without --classes. Raises OptionError."""
     from edgeclf.runtime.frames.preprocess import Preprocess
     from edgeclf.runtime.model.card import ModelCard
+    from edgeclf.runtime.model.labels import read_classes
 
     if classes is None:
         if imgsz or grey or resize or fit:
             raise OptionError("--imgsz, --grey, --resize and --fit describe a model without a card; give --classes as well")
         return None
-    try:
-        names = [line.strip() for line in classes.read_text("utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"cannot read the classes in {classes}: {getattr(error, 'strerror', None) or error}") from None
     size_hw = parse_size(imgsz or "224")
     preprocess = Preprocess(size_hw, 1 if grey else 3, resize or "shrink", fit or "stretch")  # type: ignore[arg-type]
-    return ModelCard(tuple(filter(None, names)), preprocess)
+    return ModelCard(read_classes(classes), preprocess)

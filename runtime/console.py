@@ -102,7 +102,7 @@ def friendly_errors() -> Iterator[None]:
     except EdgeclfError as error:
         fail(str(error), error.exit_code)
     except ImportError as error:
-        cure = _cure(error)
+        cure = missing_extra(error)
         if cure is None:
             _crash()
         fail(cure, ExitCode.FAILED)
@@ -125,6 +125,17 @@ def fail(sentence: str, code: ExitCode) -> NoReturn:
     typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
     note(sentence)
     raise typer.Exit(code)
+
+
+def missing_extra(error: ImportError) -> str | None:
+    """What to install when one of our extras is missing; None for any other import that failed."""
+    missing = (error.name or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and missing in _EXTRA_FOR:
+        return f"this needs {missing}, which is not installed: pip install 'edgeclf[{_EXTRA_FOR[missing]}]'"
+    if "libGL" in str(error):
+        cure = "install it (apt install libgl1), or opencv-python-headless in place of opencv-python"
+        return f"OpenCV's desktop build needs the system's libGL: {cure}"
+    return None
 
 
 def note(sentence: str) -> None:
@@ -214,17 +225,6 @@ def _bar(unit: str) -> "RichProgress":
         console=stderr_console(),
         transient=True,
     )
-
-
-def _cure(error: ImportError) -> str | None:
-    """What to install when one of our extras is missing; None for any other import that failed."""
-    missing = (error.name or "").partition(".")[0]
-    if isinstance(error, ModuleNotFoundError) and missing in _EXTRA_FOR:
-        return f"this needs {missing}, which is not installed: pip install 'edgeclf[{_EXTRA_FOR[missing]}]'"
-    if "libGL" in str(error):
-        cure = "install it (apt install libgl1), or opencv-python-headless in place of opencv-python"
-        return f"OpenCV's desktop build needs the system's libGL: {cure}"
-    return None
 
 
 def _crash() -> NoReturn:

@@ -69,7 +69,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_folder(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training run with every artefact exported beside `model.keras`. Read only; copy what you change."""
     from edgeclf.export.parity import Limits
-    from edgeclf.export.run import choose_targets, export
+    from edgeclf.export.run import export
+    from edgeclf.export.targets import choose_targets
     from edgeclf.runtime.frames.preprocess import Preprocess
     from edgeclf.train.networks.architectures import ConvNet
     from edgeclf.train.recipes import Recipe

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = ("runtime", "train", "export", "benchmarks")
 """A folder may import those before it."""
-ROOMS = {"runtime": ("frames", "model", "results"), "train": ("data", "networks", "results")}
+ROOMS = {"runtime": ("frames", "model", "results", "inspection"), "train": ("data", "networks", "results")}
 """As LAYERS, inside a folder."""
 BASE = [f"edgeclf.runtime.{name}" for name in ("console", "cores", "errors", "escaping", "publishing")]
 VERSION = {"edgeclf.runtime", "edgeclf.runtime.__version__"}
@@ -163,7 +163,7 @@ def test_profiles_exclude_each_other() -> None:
     assert [{"extra": "cpu"}, {"extra": "gpu"}, {"extra": "desktop"}] in conflicts
 
 
-@pytest.mark.parametrize("name", ["clf-train", "clf-check", "clf-export", "clf-run", "clf-demo"])
+@pytest.mark.parametrize("name", ["clf-train", "clf-check", "clf-export", "clf-run", "clf-inspect", "clf-demo"])
 def test_a_command_is_installed(name: str) -> None:
     assert name in SCRIPTS
     assert os.access(Path(sys.executable).with_name(name), os.X_OK)

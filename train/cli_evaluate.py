@@ -3,7 +3,6 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgeclf.runtime.console import Progress, friendly_errors, note
+from edgeclf.runtime.console import friendly_errors, note
 from edgeclf.runtime.errors import DatasetError, ExitCode, OptionError, OutputError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from edgeclf.runtime.frames.decode import Pixels
     from edgeclf.runtime.model.card import ModelCard
     from edgeclf.train.data.arrays import Arrays
     from edgeclf.train.results.evaluation import Evaluation
-
-    Answer = Callable[[Pixels], NDArray[np.float32]]
-
-_BATCH = 32
 _MOST_LISTED = 20
 
 
@@ -91,20 +82,22 @@ class Measured:
 
 def measure(model: Path, data: Path, part: str | None = None, device: str = "auto") -> Measured:
     """Answer every readable picture of `data`, or of one part of it. Raises ModelError, DatasetError and their like."""
+    from edgeclf.train.answering import open_any
     from edgeclf.train.data.archives import unpacked
     from edgeclf.train.data.arrays import load
     from edgeclf.train.data.dataset import as_part, labelled
 
     with unpacked(data) as root:
         name, by_class = _find(root, part)
-        card, answer = _open(model, device)
+        opened = open_any(model, device)
+        card = opened.card
         found = labelled(by_class, card.classes, data)
         if not found:
             raise DatasetError(f"{data} holds no pictures; pass a folder with one sub-folder per class")
         pictures = load(as_part(found), card.preprocess, name)
     from edgeclf.train.results.evaluation import count_probabilities
 
-    evaluation = count_probabilities(answer(pictures.images), pictures.labels, card.classes)
+    evaluation = count_probabilities(opened.answers(pictures.images), pictures.labels, card.classes)
     trained_on = _trained_on(model, pictures, card.classes)
     return Measured(model, data, name, card, pictures, evaluation, evaluation.to_json(), trained_on)
 
@@ -122,43 +115,6 @@ def _find(data: Path, part: str | None) -> tuple[str, dict[str, list[str]]]:
     if wanted not in found:
         raise DatasetError(f"{data} has no {wanted} part; choose another ({', '.join(found)}) with --part")
     return wanted, found[wanted]
-
-
-def _open(model: Path, device: str) -> "tuple[ModelCard, Answer]":
-    """The model's card, and the function from uint8 `[N, H, W, C]` to float32 `[N, classes]`; TensorFlow for .keras only."""
-    if model.suffix == ".keras":
-        if device != "auto":
-            raise OptionError(f"--device is for exported models; {model} runs where TensorFlow puts it")
-        return _open_keras(model)
-    from edgeclf.runtime.model.classifier import Classifier
-
-    classifier = Classifier.open(model, device=device)
-
-    def answer(images: "Pixels") -> "NDArray[np.float32]":
-        import numpy as np
-
-        from edgeclf.train.data.arrays import batches
-
-        rows = []
-        with Progress("classifying", len(images)) as progress:
-            for batch in batches(images, _BATCH):
-                rows.append(classifier.probabilities(batch))
-                progress.advance(len(batch))
-        return np.concatenate(rows)
-
-    return classifier.card, answer
-
-
-def _open_keras(model: Path) -> "tuple[ModelCard, Answer]":
-    note("loading TensorFlow ...")
-    from edgeclf.train.quiet import quiet_tensorflow
-
-    quiet_tensorflow()
-    from edgeclf.train.results.evaluation import probabilities
-    from edgeclf.train.results.saving import open_keras
-
-    opened = open_keras(model)
-    return opened.card, lambda images: probabilities(opened.network, images)
 
 
 def _trained_on(model: Path, pictures: "Arrays", classes: tuple[str, ...]) -> int:

@@ -44,7 +44,8 @@ from edgeclf.train.results.evaluation import (
     probabilities,
 )
 from edgeclf.train.results.report import ReportData, write_report
-from edgeclf.train.results.saving import pick_samples, save
+from edgeclf.train.results.samples import pick_samples
+from edgeclf.train.results.saving import save
 from edgeclf.train.results.temperature import fit_temperature, fold_temperature, scale
 
 MODEL_NAME = "model.keras"

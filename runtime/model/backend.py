@@ -29,6 +29,10 @@ class Backend(Protocol):
         ...
 
 
+class ContractError(ModelError):
+    """A sound model that takes something else than pictures as edgeclf makes them."""
+
+
 _BACKENDS = {
     ".onnx": ("edgeclf.runtime.model.onnx", "OnnxBackend"),
     ".tflite": ("edgeclf.runtime.model.litert", "LitertBackend"),
@@ -56,9 +60,9 @@ def open_backend(path: Path, device: str, threads: int) -> Backend:
     return backend
 
 
-def wrong_input(path: Path, found: str) -> ModelError:
+def wrong_input(path: Path, found: str) -> ContractError:
     """The sentence for a model that breaks the contract; `found` says what it takes."""
-    return ModelError(
+    return ContractError(
         f"{path} does not take one uint8 picture batch [batch, H, W, C] (it takes {found}); make it with clf-export"
     )
 

@@ -17,7 +17,7 @@ CARD_KEY = "edgeclf.card"
 CARD_MEMBER = "edgeclf/card.json"
 """The member of a `.keras` file, and of the zip appended to a `.tflite` file."""
 
-Head = Literal["softmax", "sigmoid"]
+Head = Literal["softmax", "sigmoid", "logits"]
 _MAX_BYTES = 4 << 20
 
 
@@ -25,8 +25,8 @@ _MAX_BYTES = 4 << 20
 class ModelCard:
     """classes: labels in the order of the output columns.
     preprocess: how a picture becomes the input.
-    head: what the trained network ends in, `softmax` (a unit a class) or `sigmoid` (one unit: the second class); exported
-        models give one probability a class either way.
+    head: what the trained network ends in, `softmax` (a unit a class), `sigmoid` (one unit: the second class) or `logits`
+        (either of them without its last step); exported models give one probability a class in any case.
     training: facts about the training, as plain values: versions, counts, accuracy on data not used for fitting.
     """
 
@@ -78,8 +78,11 @@ def read_zip_card(file: Path | IO[bytes]) -> str | None:
     """The card's text from a `.keras` or `.tflite` file, or None where it has none."""
     try:
         with zipfile.ZipFile(file) as archive:
-            if archive.getinfo(CARD_MEMBER).file_size > _MAX_BYTES:
+            member = archive.getinfo(CARD_MEMBER)
+            if member.file_size > _MAX_BYTES:
                 raise ModelError(f"the model has a card of over {_MAX_BYTES >> 20} MB, which no classifier needs")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ModelError("the model's card is packed as edgeclf never does it; copy or export the model again")
             return archive.read(CARD_MEMBER).decode("utf-8", "replace")
     except (zipfile.BadZipFile, KeyError):
         return None

@@ -1,7 +1,6 @@
 """onnxruntime behind the `Backend` protocol. One session serves every thread."""
 
 import os
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,18 @@ from edgeclf.runtime.model.card import CARD_KEY
 _CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
 _Provider = str | tuple[str, dict[str, str]]
+
+
+# The smallest model that a session can be made of, y = x, to see which providers really start: in protobuf's wire format,
+# ir_version 8, graph "g" with one Identity node, x and y as float32 [1], opset 17.
+_PROBE = (
+    b"\x08\x08" b"\x3a\x37"
+    b"\x0a\x10" b"\x0a\x01x" b"\x12\x01y" b"\x22\x08Identity"
+    b"\x12\x01g"
+    b"\x5a\x0f" b"\x0a\x01x" b"\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x01"
+    b"\x62\x0f" b"\x0a\x01y" b"\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x01"
+    b"\x42\x02\x10\x11"
+)  # fmt: skip
 
 
 class OnnxBackend:
@@ -45,6 +56,22 @@ class OnnxBackend:
         return probabilities
 
 
+def try_providers() -> dict[str, str]:
+    """Every provider that onnxruntime lists, and CUDA: "" where a session really starts on it, else why it does not."""
+    return {name: _try_provider(name) for name in dict.fromkeys([*ort.get_available_providers(), _CUDA])}
+
+
+def _try_provider(name: str) -> str:
+    if name not in ort.get_available_providers():
+        return _why_no_cuda()
+    cause = _why_no_cuda() if name == _CUDA else "onnxruntime lists it, but cannot start it"
+    try:
+        started = _start(_PROBE, 1, _providers("cuda") if name == _CUDA else [name]).get_providers()
+    except Exception as error:  # onnxruntime raises a dozen unrelated classes
+        return f"{cause} ({first_line(error)})"
+    return "" if name in started else cause
+
+
 def _is_picture_batch(shape: list[Any]) -> bool:
     return len(shape) == 4 and not isinstance(shape[0], int) and all(isinstance(side, int) for side in shape[1:])
 
@@ -56,14 +83,14 @@ def _open_session(path: Path, data: bytes, device: str, threads: int) -> ort.Inf
     except Exception as error:  # onnxruntime raises a dozen unrelated classes
         if providers[0] != _CPU and device != "auto":
             _open_session(path, data, "cpu", threads)  # a file that is no model is not CUDA's fault, and says so itself
-            raise DeviceError(f"{_why_no_cuda()} ({first_line(error)})") from None
+            raise _no_cuda(f" ({first_line(error)})") from None
         if providers[0] != _CPU:
             note(f"CUDA does not start here ({first_line(error)}); running on the CPU")
             return _open_session(path, data, "cpu", threads)
         engine = f"onnxruntime {ort.__version__}"
         raise ModelError(f"{path} is no ONNX model that {engine} can load ({first_line(error)})") from None
     if device.startswith("cuda") and session.get_providers()[0] != _CUDA:
-        raise DeviceError(_why_no_cuda())
+        raise _no_cuda()
     return session
 
 
@@ -85,7 +112,7 @@ def _providers(device: str) -> list[_Provider]:
     if device == "cpu" or (device == "auto" and _CUDA not in available):
         return [_CPU]
     if _CUDA not in available:
-        raise DeviceError(_why_no_cuda())
+        raise _no_cuda()
     if hasattr(ort, "preload_dlls"):
         ort.preload_dlls()  # finds the CUDA and cuDNN libraries that pip installed
     number = device.partition(":")[2] or "0"
@@ -98,14 +125,15 @@ def _device_of(session: ort.InferenceSession) -> str:
     return "cuda:" + str(session.get_provider_options()[_CUDA].get("device_id", "0"))
 
 
+def _no_cuda(detail: str = "") -> DeviceError:
+    return DeviceError(f"CUDA was asked for, but {_why_no_cuda()}, or use --device cpu{detail}")
+
+
 def _why_no_cuda() -> str:
+    """The cause, and the cure as a command."""
     if _CUDA not in ort.get_available_providers():
-        return (
-            f"CUDA was asked for, but this onnxruntime {ort.__version__} is built without it; "
-            "in a fresh environment: pip install 'edgeclf[gpu]', or use --device cpu"
-        )
-    version = metadata.version("onnxruntime-gpu")
+        return f"this onnxruntime {ort.__version__} is built without it; in a fresh environment: pip install 'edgeclf[gpu]'"
     return (
-        f"CUDA was asked for, but onnxruntime-gpu {version} could not start it; it needs an NVIDIA driver (see nvidia-smi) "
-        "and the CUDA and cuDNN libraries: pip install 'onnxruntime-gpu[cuda,cudnn]', or use --device cpu"
+        f"onnxruntime {ort.__version__} could not start it; it needs an NVIDIA driver (see nvidia-smi) "
+        "and the CUDA and cuDNN libraries: pip install 'onnxruntime-gpu[cuda,cudnn]'"
     )

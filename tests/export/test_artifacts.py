@@ -32,8 +32,10 @@ def test_sha256sum_accepts_the_digests(run_folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(done.stdout.splitlines()) == [
         "model.dynamic.tflite: OK",
+        "model.fp16.onnx: OK",
         "model.fp16.tflite: OK",
         "model.fp32.tflite: OK",
+        "model.int8.onnx: OK",
         "model.int8.tflite: OK",
         "model.onnx: OK",
         "model.parity.json: OK",

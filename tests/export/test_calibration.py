@@ -12,7 +12,8 @@ from edgeclf.export.calibration import Evidence, gather
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import read_split
-from edgeclf.train.results.saving import MAX_SAMPLES, KerasModel, open_keras, read_samples, save
+from edgeclf.train.results.samples import MAX_SAMPLES, read_samples
+from edgeclf.train.results.saving import KerasModel, open_keras, save
 
 MakeModel = Callable[..., Path]
 

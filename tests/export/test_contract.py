@@ -18,7 +18,8 @@ from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import read_split
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.results.saving import open_keras, read_samples
+from edgeclf.train.results.samples import read_samples
+from edgeclf.train.results.saving import open_keras
 
 MakeModel = Callable[..., Path]
 TFLITE = ("model.fp32.tflite", "model.fp16.tflite", "model.dynamic.tflite", "model.int8.tflite")

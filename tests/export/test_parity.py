@@ -15,7 +15,8 @@ from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.results.saving import KerasModel, open_keras, read_samples
+from edgeclf.train.results.samples import read_samples
+from edgeclf.train.results.saving import KerasModel, open_keras
 
 Convert = Callable[[KerasModel], bytes]
 FORMATS: dict[str, Convert] = {".onnx": to_onnx, ".tflite": lambda model: to_tflite(model, "fp32")}

@@ -11,9 +11,10 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgeclf.export.calibration import Evidence
+from edgeclf.export.int8 import Quantizer
 from edgeclf.export.parity import Limits
-from edgeclf.export.run import TARGETS, Target, choose_targets, export
+from edgeclf.export.run import export
+from edgeclf.export.targets import TARGETS, Target, Workpiece, choose_targets
 from edgeclf.runtime.errors import DatasetError, GateError, OptionError
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.classifier import Classifier
@@ -22,7 +23,7 @@ from edgeclf.train.recipes import Recipe
 from edgeclf.train.results.saving import KerasModel
 from edgeclf.train.run import train
 
-ONNX, FP32, FP16, DYNAMIC, INT8 = TARGETS
+ONNX, ONNX_FP16, ONNX_INT8, FP32, FP16, DYNAMIC, INT8, INT16X8 = TARGETS
 DRAWERS: dict[str, Callable[[NDArray[np.uint8]], None]] = {
     "red": lambda picture: picture.__setitem__((slice(6, 18), slice(8, 30), 0), 240),
     "green": lambda picture: picture.__setitem__((slice(6, 18), slice(8, 30), 1), 240),
@@ -87,7 +88,8 @@ def test_the_default_is_onnx_and_int8(road: Road) -> None:
         (("onnx",), (), (ONNX,)),
         (("tflite",), (), (INT8,)),
         ((), ("fp32",), (ONNX, FP32)),
-        ((), ("int8", "fp16"), (FP16, INT8)),
+        (("onnx",), ("int8",), (ONNX_INT8,)),
+        ((), ("int8", "fp16"), (ONNX_FP16, ONNX_INT8, FP16, INT8)),
         (("tflite",), ("fp32",), (FP32,)),
         (("onnx", "tflite"), ("fp32", "dynamic"), (ONNX, FP32, DYNAMIC)),
     ],
@@ -103,8 +105,8 @@ def test_targets_are_every_known_combination(
     ("formats", "precisions", "sentence"),
     [
         (("coreml",), (), "there is no 'coreml' to export; choose from onnx, tflite"),
-        ((), ("int4",), "there is no 'int4' to export; choose from dynamic, fp16, fp32, int8"),
-        (("onnx",), ("int8",), "nothing asked for comes in"),
+        ((), ("int4",), "there is no 'int4' to export; choose from dynamic, fp16, fp32, int16x8, int8"),
+        (("onnx",), ("dynamic",), "nothing asked for comes in dynamic: onnx is made in fp32, fp16, int8; tflite is made in"),
     ],
     ids=str,
 )
@@ -119,6 +121,8 @@ def test_the_report_says_what_was_verified_on_what(run_folder: Path) -> None:
     assert report["limits"] == asdict(Limits())
     assert {item["file"]: (item["precision"], item["pictures"], item["passed"]) for item in report["artifacts"]} == {
         "model.onnx": ("fp32", 6, True),
+        "model.fp16.onnx": ("fp16", 6, True),
+        "model.int8.onnx": ("int8", 6, True),
         "model.fp32.tflite": ("fp32", 6, True),
         "model.fp16.tflite": ("fp16", 6, True),
         "model.dynamic.tflite": ("dynamic", 6, True),
@@ -145,9 +149,9 @@ def test_a_model_of_any_name_is_exported(trained: Path, tmp_path: Path, name: st
 def _wrap(target: Target, change: Callable[[KerasModel], Callable[[tf.Tensor], tf.Tensor]]) -> Target:
     """The target, made from something else than the network."""
 
-    def convert(model: KerasModel, evidence: Evidence) -> bytes:
-        changed = change(model)
-        return target.convert(replace(model, network=lambda image, training: changed(image)), evidence)
+    def convert(work: Workpiece) -> bytes | Quantizer:
+        changed = change(work.model)
+        return target.convert(replace(work, model=replace(work.model, network=lambda image, training: changed(image))))
 
     return replace(target, convert=convert)
 
@@ -165,7 +169,11 @@ def mix_up_colours(target: Target) -> Target:
 
 
 def truncate(target: Target) -> Target:
-    return replace(target, convert=lambda model, evidence: target.convert(model, evidence)[:2000])
+    return replace(target, convert=lambda work: _finished(target.convert(work))[:2000])
+
+
+def _finished(made: bytes | Quantizer) -> bytes:
+    return made if isinstance(made, bytes) else made.quantize("min-max")
 
 
 @pytest.mark.parametrize("target", [ONNX, FP32], ids=["onnx", "tflite"])
@@ -207,7 +215,7 @@ def test_an_earlier_export_is_replaced_when_a_later_one_passes(trained: Path) ->
 
 @pytest.mark.parametrize("error", [ValueError, GateError, KeyboardInterrupt])
 def test_a_conversion_that_fails_leaves_everything_as_it_was(trained: Path, error: type[BaseException]) -> None:
-    def convert(model: KerasModel, evidence: Evidence) -> bytes:
+    def convert(work: Workpiece) -> bytes:
         raise error
 
     export(trained, trained.parent, (ONNX,), Limits())

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from edgeclf.export.int8_tflite import TfliteQuantizer
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.results.saving import KerasModel, open_keras, read_samples
+from edgeclf.train.results.samples import read_samples
+from edgeclf.train.results.saving import KerasModel, open_keras
 
 MakeModel = Callable[..., Path]
 
@@ -48,7 +50,7 @@ def dark(request: pytest.FixtureRequest, make_model: MakeModel) -> KerasModel:
 def calibrated_in_the_dark(dark: KerasModel) -> bytes:
     calibration = read_samples(dark.path, "calibration", dark.card.preprocess).images
     assert calibration.max() <= 60
-    return to_tflite(dark, "int8", calibration)
+    return TfliteQuantizer(dark, calibration).quantize("min-max")
 
 
 def test_int8_reads_raw_levels_even_when_calibrated_in_the_dark(calibrated_in_the_dark: bytes) -> None:
@@ -69,11 +71,11 @@ def test_calibration_pictures_are_left_as_they_were(make_model: MakeModel) -> No
     model = open_keras(make_model((16, 20), brightest=60))
     calibration = read_samples(model.path, "calibration", model.card.preprocess).images
     before = calibration.copy()
-    to_tflite(model, "int8", calibration)
+    TfliteQuantizer(model, calibration).quantize("entropy")
     np.testing.assert_array_equal(calibration, before)
 
 
 @pytest.mark.parametrize("calibration", [None, np.empty((0, 16, 16, 3), np.uint8)], ids=["none", "empty"])
-def test_int8_without_calibration_is_a_mistake_of_the_caller(trained: Path, calibration: Any) -> None:
-    with pytest.raises(ValueError, match="int8 needs calibration pictures"):
-        to_tflite(open_keras(trained), "int8", calibration)
+def test_int16x8_without_calibration_is_a_mistake_of_the_caller(trained: Path, calibration: Any) -> None:
+    with pytest.raises(ValueError, match="int16x8 needs calibration pictures"):
+        to_tflite(open_keras(trained), "int16x8", calibration)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from edgeclf.runtime import Classifier, ModelCard, Preprocess
 from edgeclf.runtime.model.card import CARD_KEY
+from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
 
 Encode = Callable[..., bytes]
 
@@ -63,7 +64,10 @@ def classifier(onnx_model: Path) -> Classifier:
 
 @pytest.fixture(scope="session")
 def build_onnx() -> Callable[..., onnx.ModelProto]:
-    """A classifier of 8 x 8 pictures: mean colour, times `weights` `[3, classes]`, softmax. With or without a card."""
+    """A classifier of 8 x 8 pictures: mean colour, times `weights` `[3, classes]`, softmax. With or without a card.
+
+    With a card it also has the blank field for its digest, which `seal` fills in.
+    """
 
     def build(
         weights: NDArray[np.float32], card: ModelCard | None = None, input_type: int = TensorProto.UINT8
@@ -84,7 +88,7 @@ def build_onnx() -> Callable[..., onnx.ModelProto]:
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         if card:
-            helper.set_model_props(model, {CARD_KEY: card.to_json()})
+            helper.set_model_props(model, {CARD_KEY: card.to_json(), DIGEST_KEY: BLANK_DIGEST})
         return model
 
     return build
@@ -111,7 +115,7 @@ def colour_model(
 ) -> Path:
     """An ONNX file that names the strongest colour of a picture; opens in no time. Read only."""
     path = tmp_path_factory.mktemp("colour") / "model.onnx"
-    path.write_bytes(build_onnx(colour_weights, colour_card).SerializeToString())
+    path.write_bytes(seal(build_onnx(colour_weights, colour_card).SerializeToString()))
     return path
 
 

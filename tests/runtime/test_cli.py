@@ -22,6 +22,7 @@ from onnx import TensorProto
 
 from edgeclf.runtime import ModelCard
 from edgeclf.runtime.escaping import unescape
+from edgeclf.runtime.model.digest import seal
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 BuildOnnx = Callable[..., onnx.ModelProto]
@@ -159,7 +160,8 @@ def test_odd_model_that_is_missing_is_shown_escaped(name: bytes, command: Comman
 
 
 def write_model(path: Path, model: onnx.ModelProto) -> None:
-    path.write_bytes(model.SerializeToString())
+    data = model.SerializeToString()
+    path.write_bytes(seal(data) if model.metadata_props else data)
 
 
 @pytest.fixture
@@ -180,6 +182,7 @@ def wrong_models(
     onnx.save_model(
         external, tmp_path / "external.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0
     )
+    write_model(tmp_path / "external.onnx", onnx.load(tmp_path / "external.onnx", load_external_data=False))
     shutil.copy(run_folder / "model.keras", tmp_path)
     (tmp_path / "digest").mkdir()
     shutil.copy(run_folder / "SHA256SUMS", tmp_path / "digest")

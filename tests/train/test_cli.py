@@ -82,7 +82,7 @@ def test_options_reach_the_model(lay_out: LayOut, clf_train: Invoke) -> None:
 
     from edgeclf.runtime.frames.preprocess import Preprocess
     from edgeclf.runtime.model.card import ModelCard, read_zip_card
-    from edgeclf.train.results.saving import read_samples
+    from edgeclf.train.results.samples import read_samples
 
     lay_out({"cat": 4, "dog": 4})
     options = ("--imgsz", "24,40", "--grey", "--resize", "area", "--fit", "pad", "--filters", "4,6", "--dense", "5")

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import pytest
 from typer.testing import Result
 
@@ -158,6 +159,14 @@ def test_a_file_that_is_no_model_gets_one_sentence(clf_evaluate: Invoke, parts: 
     result = clf_evaluate("model.txt", parts)
     assert result.exit_code == 2
     assert "error: model.txt is no .onnx or .tflite file" in result.stderr
+
+
+def test_a_keras_model_of_ones_own_gets_the_way_to_its_classes(clf_evaluate: Invoke, parts: Path, tmp_path: Path) -> None:
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]).save(tmp_path / "own.keras")
+    result = clf_evaluate("own.keras", parts)
+    assert result.exit_code == 2
+    assert "error: own.keras carries no model card, so its classes and picture size are unknown;" in result.stderr
+    assert "clf-export own.keras --classes labels.txt" in result.stderr
 
 
 def test_an_exported_model_needs_no_tensorflow(onnx_model: Path, parts: Path) -> None:

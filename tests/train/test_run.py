@@ -20,7 +20,7 @@ from edgeclf.runtime.model.card import ModelCard, read_zip_card
 from edgeclf.train.data.dataset import PARTS, read_split
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.recipes import Recipe
-from edgeclf.train.results.saving import read_samples
+from edgeclf.train.results.samples import read_samples
 from edgeclf.train.run import Extras, Run, train
 
 LayOut = Callable[..., Path]

@@ -16,6 +16,7 @@ from sklearn.metrics import (
 )
 
 from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.model.card import Head
 from edgeclf.train.data.arrays import Arrays, batches
 from edgeclf.train.results.intervals import auc_interval, macro_f1_interval, wilson_interval
 
@@ -171,10 +172,22 @@ def count_answers(answers: NDArray[np.int64], labels: NDArray[np.int64], classes
     return Evaluation(tuple(classes), confusion)
 
 
-def probabilities(network: "keras.Model", images: Pixels, batch: int = 32) -> NDArray[np.float32]:
-    """uint8 `[N, H, W, C]` to float32 `[N, classes]`, in inference mode; a sigmoid unit becomes two columns."""
+def probabilities(network: "keras.Model", images: Pixels, batch: int = 32, head: Head | None = None) -> NDArray[np.float32]:
+    """uint8 `[N, H, W, C]` to float32 `[N, classes]`, in inference mode; a sigmoid unit becomes two columns.
+
+    head: "logits" where the network ends in raw scores, which become probabilities here.
+    """
     raw = np.concatenate([network.predict_on_batch(part.astype(np.float32)) for part in batches(images, batch)])
+    raw = raw.astype(np.float32, copy=False)
+    if head == "logits":
+        return _softmax(raw) if raw.shape[1] > 1 else _softmax(np.concatenate([np.zeros_like(raw), raw], axis=1))
     return np.concatenate([1 - raw, raw], axis=1) if raw.shape[1] == 1 else raw
+
+
+def _softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Row by row, in float64. Of a score s and 0 it is sigmoid(s) and the rest."""
+    powers = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
 def best_threshold(labels: NDArray[np.int64], scores: NDArray[np.float32]) -> float:

@@ -133,6 +133,15 @@ def test_card_that_unpacks_to_gigabytes_is_refused() -> None:
         read_zip_card(archive(CARD_MEMBER, bytes(64 << 20)))
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2], ids=["lzma", "bzip2"])
+def test_card_packed_as_nobody_packs_it_is_refused(packing: int) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", packing) as written:
+        written.writestr(CARD_MEMBER, CARD.to_json())
+    with pytest.raises(ModelError, match="packed as edgeclf never does it"):
+        read_zip_card(file)
+
+
 def test_card_that_lies_about_its_size_has_no_effect() -> None:
     file = archive(CARD_MEMBER, bytes(64 << 20)).getvalue()
     lying = file.replace((64 << 20).to_bytes(4, "little"), (100).to_bytes(4, "little"))
@@ -154,3 +163,9 @@ def test_every_artefact_carries_the_card_of_its_training(name: str, run_folder: 
     card = ModelCard.from_json(read_zip_card(run_folder / name) or "")
 
     assert (card.classes, card.preprocess) == (("disc", "square"), Preprocess((32, 32)))
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_raw_scores_may_stand_for_any_number_of_classes(count: int) -> None:
+    card = ModelCard(("a", "b", "c")[:count], Preprocess((8, 8)), "logits")
+    assert ModelCard.from_json(card.to_json()) == card

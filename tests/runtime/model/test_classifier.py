@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime import Classifier, ModelCard, PictureError, Preprocess
 from edgeclf.runtime.errors import DeviceError, ModelError, OptionError
+from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
 
 ARTEFACTS = ("model.onnx", "model.fp32.tflite", "model.fp16.tflite", "model.dynamic.tflite", "model.int8.tflite")
 BuildOnnx = Callable[..., onnx.ModelProto]
@@ -168,11 +169,11 @@ def test_model_with_a_bad_card_is_refused_by_name(
     card_text: str, build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], tmp_path: Path
 ) -> None:
     model = build_onnx(colour_weights)
-    onnx.helper.set_model_props(model, {"edgeclf.card": card_text})
+    onnx.helper.set_model_props(model, {"edgeclf.card": card_text, DIGEST_KEY: BLANK_DIGEST})
     path = tmp_path / "bad_card.onnx"
-    path.write_bytes(model.SerializeToString())
+    path.write_bytes(seal(model.SerializeToString()))
 
-    with pytest.raises(ModelError, match=r"bad_card\.onnx"):
+    with pytest.raises(ModelError, match=r"bad_card\.onnx: its card"):
         Classifier.open(path)
 
 

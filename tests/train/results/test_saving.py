@@ -1,23 +1,37 @@
 """The `.keras` file: the network as Keras knows it, with the card and the samples inside."""
 
+import json
+import resource
 import subprocess
 import sys
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
+from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard, read_zip_card
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import read_split
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.results.saving import MAX_SAMPLES, SAMPLES_BYTES, pick_samples, read_samples, save
+from edgeclf.train.results.saving import (
+    MAX_SAMPLES,
+    SAMPLES_BYTES,
+    KerasModel,
+    load_network,
+    open_keras,
+    pick_samples,
+    read_samples,
+    save,
+)
 
 MakeArrays = Callable[..., Arrays]
 KINDS = ("calibration", "verification")
@@ -156,3 +170,67 @@ def test_nothing_stays_behind_when_a_file_cannot_be_written(
     with pytest.raises(AttributeError):
         save(None, card, {"verification": pick_samples(make_arrays(4))}, tmp_path / "model.keras")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["workshop"]
+
+
+def test_a_network_comes_back_with_all_its_numbers(tmp_path: Path, make_arrays: MakeArrays) -> None:
+    images = make_arrays(8, shape=(16, 16, 3)).images
+    measured = keras.layers.Normalization()
+    measured.adapt(images.astype(np.float32))
+    network = keras.Sequential([keras.Input((16, 16, 3)), measured, *ConvNet((4,)).build((16, 16, 3), 3).layers[1:]])
+    network.set_weights([weight + 0.5 if weight.ndim else weight for weight in network.get_weights()])
+    network.save(tmp_path / "model.keras")
+    loaded = load_network(tmp_path / "model.keras")
+    for found, expected in zip(loaded.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(probabilities(loaded, images), probabilities(network, images))
+
+
+def test_the_answers_of_a_model_are_probabilities_whatever_it_ends_in(saved: Saved, make_arrays: MakeArrays) -> None:
+    _, card, network, _ = saved
+    images = make_arrays(5, shape=card.preprocess.shape).images
+    scores = keras.Model(network.inputs, keras.ops.log(network.outputs[0]) + 7)
+    expected = KerasModel(Path("x"), network, card).answers(images)
+    answers = KerasModel(Path("x"), scores, replace(card, head="logits")).answers(images)
+    assert answers.dtype == np.float32
+    np.testing.assert_allclose(answers, expected, atol=1e-6)
+
+
+def test_a_model_without_a_card_gets_the_way_to_one(tmp_path: Path) -> None:
+    ConvNet((4,)).build((12, 16, 3), 3).save(tmp_path / "own.keras")
+    with pytest.raises(ModelError, match=r"carries no model card.* clf-export .*own\.keras --classes labels\.txt"):
+        open_keras(tmp_path / "own.keras")
+
+
+def test_a_card_opens_no_door_to_code(saved: Saved, tmp_path: Path) -> None:
+    _, card, network, _ = saved
+    evil = keras.Sequential([*network.layers, keras.layers.Lambda(lambda x: x)])
+    save(evil, card, {}, tmp_path / "model.keras")
+    with pytest.raises(ModelError, match="holds a Lambda layer, which can run any program"):
+        open_keras(tmp_path / "model.keras")
+
+
+def test_layers_get_no_memory_before_the_file_has_shown_their_numbers(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "weights.h5", "w"):
+        pass
+    inner = [("InputLayer", {"batch_shape": [None, 12_000]}), *[("Dense", {"units": 12_000})] * 2]  # 1.2 GB
+    layers = [{"module": "keras.layers", "class_name": name, "config": config} for name, config in inner]
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        config = {"module": "keras", "class_name": "Sequential", "config": {"name": "large", "layers": layers}}
+        archive.writestr("config.json", json.dumps(config))
+        archive.write(tmp_path / "weights.h5", "model.weights.h5")
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match=r"model\.keras cannot be loaded by Keras .*2 objects could not be loaded"):
+        load_network(tmp_path / "model.keras")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 500_000
+
+
+def test_a_refusal_leaves_keras_as_it_was(saved: Saved, tmp_path: Path, make_arrays: MakeArrays) -> None:
+    path, card, network, _ = saved
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(tmp_path / "model.keras", "w") as other:
+        for info in archive.infolist():
+            data = archive.read(info)
+            other.writestr(info, data.replace(b'"filters": 4', b'"filters": 5'))
+    with pytest.raises(ModelError, match="cannot be loaded by Keras"):
+        load_network(tmp_path / "model.keras")
+    images = make_arrays(5, shape=card.preprocess.shape).images
+    np.testing.assert_array_equal(open_keras(path).answers(images), probabilities(network, images))

@@ -1,0 +1,149 @@
+"""A Keras network to TFLite in integers throughout: uint8 in and out."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Collection, Iterator
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+from onnxruntime.quantization.calibrate import HistogramCollector
+from tensorflow.lite.python.convert import mlir_quantize
+from tensorflow.lite.python.util import modify_model_io_type
+from tensorflow.lite.tools.flatbuffer_utils import convert_bytearray_to_object, convert_object_to_bytearray
+
+from edgeclf.export.int8 import Method, by_layer
+from edgeclf.export.to_tflite import append_card, converter_of, run
+from edgeclf.runtime.console import Progress
+from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.train.results.saving import KerasModel
+
+_OPERATIONS = (3, 4, 9, 67)
+"""CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED and TRANSPOSE_CONV in TFLite's schema."""
+_FLOAT32 = 0
+_Ranges = dict[int, tuple[float, float]]
+
+
+class TfliteQuantizer:
+    """Quantises one network in several ways.
+
+    images: preprocessed training pictures, uint8 `[N, H, W, C]`.
+    """
+
+    def __init__(self, model: KerasModel, images: Pixels) -> None:
+        self._model = model
+        self._images = images
+        self._strict = _Calibrated(model, images, tf.float32)
+        self.layers = tuple(self._strict.layers)
+
+    def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
+        """All in integers, uint8 in and out; with layers in float, the output is float32."""
+        if in_float:
+            return append_card(self._mixed.quantize(method, in_float), self._model.card)
+        integers = self._strict.quantize(method)
+        return append_card(bytes(modify_model_io_type(integers, tf.uint8, tf.uint8)), self._model.card)
+
+    @cached_property
+    def _mixed(self) -> "_Calibrated":
+        """With a cast from uint8 before the first layer, which then may stay in float."""
+        return _Calibrated(self._model, self._images, tf.uint8)
+
+
+class _Calibrated:
+    """A float model in which every tensor carries its range: what `TFLiteConverter.convert` makes on its way to integers.
+
+    Making it takes most of the time, the step from it to integers little; and between them, other ranges may be put in.
+    `tf.lite.experimental.QuantizationDebugger` calls the same functions.
+    """
+
+    def __init__(self, model: KerasModel, images: Pixels, input_type: tf.DType) -> None:
+        self._images = images
+        self._input_type = input_type.as_numpy_dtype
+        converter = converter_of(model, input_type)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = self._pictures
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        if input_type == tf.uint8:
+            converter.target_spec.supported_ops.append(tf.lite.OpsSet.TFLITE_BUILTINS)  # for the cast
+        converter._experimental_calibrate_only = True
+        self._files: dict[Method, bytes] = {"min-max": run(converter, model)}
+
+    @cached_property
+    def layers(self) -> dict[str, list[str]]:
+        """What holds weights, from input to output, each with all operations of its layer."""
+        graph = self._graph()
+        tensors = graph.subgraphs[0].tensors
+        codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in graph.operatorCodes]
+        return by_layer(
+            (tensors[one.outputs[0]].name.decode(), codes[one.opcodeIndex] in _OPERATIONS)
+            for one in graph.subgraphs[0].operators
+        )
+
+    def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
+        """In integers but for the layers in `in_float`, float32 in and out."""
+        if method not in self._files:
+            self._files[method] = self._with_ranges(self._ranges(method))
+        excluded = set(chain.from_iterable(self.layers[layer] for layer in in_float))
+        return bytes(mlir_quantize(self._files[method], denylisted_nodes=excluded or None))
+
+    def _with_ranges(self, ranges: _Ranges) -> bytes:
+        graph = self._graph()
+        for index, (low, high) in ranges.items():
+            quantization = graph.subgraphs[0].tensors[index].quantization
+            quantization.min, quantization.max = [min(low, 0.0)], [max(high, 0.0)]
+        return bytes(convert_object_to_bytearray(graph))
+
+    def _ranges(self, method: Method) -> _Ranges:
+        """Range by tensor, from histograms over all calibration pictures. The input keeps its own: 0 to 255."""
+        collector = _collector(method)
+        subgraph = self._graph().subgraphs[0]
+        ranged = [i for i, tensor in enumerate(subgraph.tensors) if _has_range(tensor) and i not in subgraph.inputs]
+        interpreter = _watched(self._files["min-max"])
+        with Progress(f"calibrating ({method})", len(self._images)) as progress:
+            for picture in self._pictures():
+                interpreter.set_tensor(subgraph.inputs[0], picture[0])
+                interpreter.invoke()
+                with contextlib.redirect_stdout(io.StringIO()):  # the collector prints
+                    collector.collect({i: [interpreter.get_tensor(i)] for i in ranged})
+                progress.advance()
+        with contextlib.redirect_stdout(io.StringIO()):
+            found = collector.compute_collection_result()
+        return {index: (float(ends[0]), float(ends[1])) for index, ends in found.items()}
+
+    def _pictures(self) -> Iterator[list[NDArray[Any]]]:
+        """Calibration pictures one by one.
+
+        Two pixels of each are set to 0 and 255. The converter takes the input's scale from the values it sees; now it is
+        exactly 1, and raw bytes may be fed to the model whatever pictures were there to calibrate with.
+        """
+        for image in self._images:
+            picture = image[None].astype(self._input_type)
+            picture[0, 0, 0], picture[0, -1, -1] = 0, 255
+            yield [picture]
+
+    def _graph(self) -> Any:
+        return convert_bytearray_to_object(bytearray(self._files["min-max"]))
+
+
+def _watched(tflite: bytes) -> Interpreter:
+    """An interpreter that keeps the values of all tensors; it warns that this takes memory, and it is meant to."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interpreter = Interpreter(model_content=tflite, experimental_preserve_all_tensors=True)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def _has_range(tensor: Any) -> bool:
+    return tensor.type == _FLOAT32 and tensor.quantization is not None and tensor.quantization.min is not None
+
+
+def _collector(method: Method) -> HistogramCollector:
+    """The same arithmetic, with the same numbers, as for ONNX."""
+    if method == "entropy":
+        return HistogramCollector("entropy", False, 128, 128, None, None)
+    return HistogramCollector("percentile", False, 2048, None, 99.99, None)

@@ -1,0 +1,49 @@
+"""The classes of a model without a card, from a file that its owner wrote."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from edgeclf.runtime.errors import OptionError
+
+
+def read_classes(path: Path) -> tuple[str, ...]:
+    """Labels in the order of the model's outputs. Raises OptionError.
+
+    A text with one label a line, or JSON: a list of labels, or the `class_indices` of Keras, `{"cat": 0, "dog": 1}`.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise OptionError(f"cannot read the classes in {path}: {getattr(error, 'strerror', None) or error}") from None
+    ends = text.strip()[:1] + text.strip()[-1:]
+    is_json = path.suffix.lower() == ".json" or ends in ("[]", "{}")
+    names = _from_json(text, path) if is_json else [line.strip() for line in text.splitlines() if line.strip()]
+    if len(names) < 2 or len(set(names)) < len(names):
+        twice = next((name for name in names if names.count(name) > 1), None)
+        fault = (
+            f"names {twice!r} twice"
+            if twice is not None
+            else f"names {len(names)} classes, and a classifier has two or more"
+        )
+        raise OptionError(f"{path} {fault}; write one class a line, in the order of the model's outputs")
+    return tuple(names)
+
+
+def _from_json(text: str, path: Path) -> list[str]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise OptionError(f"cannot read the classes in {path}: it is no JSON ({error}); write one class a line") from None
+    names = _in_order(value) if isinstance(value, dict) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
+        raise OptionError(f'{path} must hold a list such as ["cat", "dog"] or numbers from 0 such as {{"cat": 0, "dog": 1}}')
+    return [name.strip() for name in names]
+
+
+def _in_order(indices: dict[str, Any]) -> list[str] | None:
+    """The names by their numbers, which are 0, 1, 2 and so on; None where they are not."""
+    numbers = list(indices.values())
+    if not all(type(number) is int for number in numbers) or sorted(numbers) != list(range(len(numbers))):
+        return None
+    return sorted(indices, key=indices.__getitem__)

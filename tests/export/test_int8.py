@@ -1,0 +1,173 @@
+"""INT8 that misses the gate is tried again in other ways, and says which of them it was that passed."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from edgeclf.export.int8 import METHODS, Attempt, Method, search
+from edgeclf.export.int8_onnx import OnnxQuantizer
+from edgeclf.export.int8_tflite import TfliteQuantizer
+from edgeclf.export.parity import Limits, Parity
+from edgeclf.export.run import export
+from edgeclf.export.targets import choose_targets
+from edgeclf.export.to_onnx import convert
+from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.networks.architectures import ConvNet
+from edgeclf.train.results.evaluation import probabilities
+from edgeclf.train.results.saving import KerasModel, open_keras, save
+
+LAYERS = ("stem", "middle", "branch", "end", "head")
+
+
+@dataclass
+class Files:
+    """A quantizer whose files say how they were made."""
+
+    layers: tuple[str, ...] = LAYERS
+    made: list[str] = field(default_factory=list)
+
+    def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
+        self.made.append(" ".join([method, *sorted(in_float)]))
+        return self.made[-1].encode()
+
+
+def judged(correct: int, misses: tuple[str, ...]) -> Parity:
+    return Parity("model", "int8", 100, 1, 90, correct, 0.9, 90, correct, 0.1, misses)
+
+
+def judge(passing: set[str], correct: dict[str, int] | None = None) -> Callable[[bytes], Parity]:
+    """Lets only files pass that were made in one of the ways named."""
+    return lambda data: judged(
+        (correct or {}).get(data.decode(), 50), () if data.decode() in passing else ("it is not good enough",)
+    )
+
+
+ERRORS = {"stem": 0.1, "middle": 0.5, "branch": 0.2, "end": 0.4, "head": 0.3}
+
+
+def error(data: bytes) -> float:
+    """Of a file in which all layers but one are in float: that layer's error."""
+    (alone,) = set(LAYERS) - set(data.decode().split())
+    return ERRORS[alone]
+
+
+@pytest.mark.parametrize("position", range(3), ids=METHODS)
+def test_the_first_method_that_passes_is_taken(position: int) -> None:
+    files = Files()
+    found = search(files, judge({METHODS[position]}), error)
+    assert (found.attempt, found.parity.attempts) == (Attempt(METHODS[position]), position + 1)
+    assert files.made == list(METHODS[: position + 1])
+    assert found.data == METHODS[position].encode()
+
+
+def test_the_most_sensitive_layers_are_left_in_float_more_and_more_of_them() -> None:
+    files = Files()
+    found = search(files, judge({"percentile branch end head middle"}), error)
+    assert found.attempt == Attempt("percentile", ("middle", "end", "head", "branch"))
+    measured, tried = files.made[3 : 3 + len(LAYERS)], files.made[3 + len(LAYERS) :]
+    assert all(way.count(" ") == len(LAYERS) - 1 for way in measured)
+    in_float = ("middle", "end middle", "branch end head middle")
+    assert tried == [f"{method} {layers}" for layers in in_float for method in METHODS]
+    assert (found.parity.made_by, found.parity.attempts) == ("percentile calibration, 4 layers in float", 12)
+
+
+def test_layers_in_float_go_first_with_the_method_that_came_nearest() -> None:
+    found = search(Files(), judge({"entropy middle"}, {"entropy": 80}), error)
+    assert (found.attempt, found.parity.attempts) == (Attempt("entropy", ("middle",)), 4)
+    assert found.parity.made_by == "entropy calibration, 1 layer in float"
+
+
+def test_where_nothing_passes_the_nearest_is_shown_with_what_it_missed() -> None:
+    found = search(Files(), judge(set(), {"percentile": 85, "min-max": 70}), error)
+    assert (found.attempt, found.parity.correct) == (Attempt("percentile"), 85)
+    assert found.parity.misses == ("it is not good enough",)
+
+
+SHAPE = (24, 24, 3)
+
+
+@pytest.fixture(scope="module")
+def loud(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with one channel ten thousand times as loud as the others, and weights that make up for it.
+
+    In float that changes nothing; in 8 bits the other channels are lost, however the ranges are found.
+    """
+    keras.utils.set_random_seed(2)
+    network = ConvNet((8, 16), dropout=0.0).build(SHAPE, 3)
+    rng = np.random.default_rng(6)
+    images = {kind: tinted(rng, 60) for kind in ("calibration", "verification")}
+    network.compile("adam", "sparse_categorical_crossentropy")
+    labels = images["calibration"].mean(axis=(1, 2)).argmax(axis=1)
+    network.fit(images["calibration"].astype(np.float32), labels, epochs=30, batch_size=10, verbose=0)
+    second = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)][1]
+    normalization = next(layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization))
+    gamma, beta, mean, variance = normalization.get_weights()
+    loudness = np.where(np.arange(8) == 3, 1e4, 1.0)
+    normalization.set_weights([gamma * loudness, beta * loudness, mean, variance])
+    second.set_weights([second.get_weights()[0] / loudness[:, None]])
+    samples = {kind: Arrays(pictures, probabilities(network, pictures).argmax(axis=1)) for kind, pictures in images.items()}
+    path = tmp_path_factory.mktemp("loud") / "model.keras"
+    save(network, ModelCard(("red", "green", "blue"), Preprocess(SHAPE[:2]), "softmax"), samples, path)
+    return path
+
+
+def tinted(rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
+    return rng.integers(0, rng.integers(40, 256, (count, 1, 1, 3)), (count, *SHAPE)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ["onnx", "tflite"])
+def test_a_network_that_8_bits_ruin_is_saved_by_layers_in_float(loud: Path, tmp_path: Path, name: str) -> None:
+    result = export(loud, tmp_path, choose_targets((name,), ("int8",)), Limits())
+    (parity,) = result.parities
+    assert result.passed, parity
+    assert "in float" in parity.made_by
+    assert parity.attempts > len(METHODS)
+    assert Classifier.open(result.published[0]).backend.input_shape == SHAPE
+
+
+@pytest.fixture(scope="module")
+def model(loud: Path) -> KerasModel:
+    return open_keras(loud)
+
+
+def test_onnx_is_quantised_by_channel_between_quantise_and_dequantise(model: KerasModel, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    quantizer = OnnxQuantizer(convert(model), model.card, tinted(rng, 4), tmp_path)
+    proto = onnx.load_model_from_string(quantizer.quantize("min-max"))
+    weights = {tensor.name: tensor for tensor in proto.graph.initializer}
+    scales = [
+        weights[n.input[1]].dims for n in proto.graph.node if n.op_type == "DequantizeLinear" and n.input[0] in weights
+    ]
+    assert {"QuantizeLinear", "DequantizeLinear", "Conv"} <= {node.op_type for node in proto.graph.node}
+    assert [8] in scales
+    assert [16] in scales
+    assert proto.graph.node[-1].op_type == "Softmax"  # and its answers sum to 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_finds_its_own_ranges(model: KerasModel, tmp_path: Path, method: Method) -> None:
+    images = tinted(np.random.default_rng(0), 12)
+    others = [one for one in METHODS if one != method]
+    onnx_files = OnnxQuantizer(convert(model), model.card, images, tmp_path)
+    tflite_files = TfliteQuantizer(model, images)
+    for quantizer in (onnx_files, tflite_files):
+        assert quantizer.quantize(method) not in [quantizer.quantize(other) for other in others]
+
+
+def test_quantising_prints_nothing_on_stdout(model: KerasModel, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    quantizers = [
+        OnnxQuantizer(convert(model), model.card, tinted(np.random.default_rng(0), 3), tmp_path),
+        TfliteQuantizer(model, tinted(np.random.default_rng(0), 3)),
+    ]
+    for quantizer in quantizers:
+        quantizer.quantize("entropy", quantizer.layers[:1])
+    assert capfd.readouterr().out == ""

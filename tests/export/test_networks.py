@@ -1,0 +1,190 @@
+"""Any Keras network survives the road from a file to ONNX and TFLite, whatever augmentation and BatchNorm it holds."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import pytest
+from keras import layers
+from numpy.typing import NDArray
+
+from edgeclf.export.foreign import Foreign, adopt, adopt_network
+from edgeclf.export.frozen import freeze
+from edgeclf.export.to_onnx import convert, pack
+from edgeclf.export.to_tflite import to_tflite
+from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.train.networks.architectures import ConvNet
+from edgeclf.train.networks.backbones import Backbone
+from edgeclf.train.recipes import PRESETS
+from edgeclf.train.results.saving import KerasModel
+
+CLASSES = ("ant", "bee", "wasp")
+Build = Callable[[], keras.Model]
+
+
+def application(name: str, side: int = 64, scale: float = 1 / 127.5, offset: float = -1.0) -> Build:
+    """A network of keras.applications behind augmentation and scaling, and a head of its own."""
+
+    def build() -> keras.Model:
+        image = keras.Input((side, side, 3))
+        x = layers.RandomFlip("horizontal")(image)
+        x = layers.RandomRotation(0.1)(x)
+        x = layers.Rescaling(scale, offset)(x)
+        body = getattr(keras.applications, name)(weights=None, include_top=False, input_shape=(side, side, 3))
+        x = layers.LayerNormalization()(layers.GlobalAveragePooling2D()(body(x)))  # or chance alone decides how sure it is
+        return keras.Model(image, layers.Dense(3, activation="softmax")(layers.Dropout(0.5)(x)))
+
+    return build
+
+
+def trained_here(network: object, side: int, channels: int = 3) -> Build:
+    """What `clf-train` builds, behind the augmentation that it trains with."""
+
+    def build() -> keras.Model:
+        shape = (side, side, channels)
+        image = keras.Input(shape)
+        x = layers.RandomTranslation(0.1, 0.1)(layers.RandomFlip()(image))
+        return keras.Model(image, network.build(shape, len(CLASSES))(x))  # type: ignore[attr-defined]
+
+    return build
+
+
+def grouped() -> keras.Model:
+    """Grouped and transposed convolutions, attention over channels, a dense layer on a map, a bias of one number."""
+    image = keras.Input((20, 28, 1))
+    x = layers.Normalization(mean=120.0, variance=900.0)(image)
+    x = layers.Conv2D(8, 3, use_bias=False, padding="same")(x) + 3.0
+    x = layers.Conv2D(8, 3, groups=4, activation="gelu")(x)
+    x = x * layers.Dense(8, activation="hard_sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    x = layers.LayerNormalization()(layers.Dense(6)(x))
+    x = layers.GroupNormalization(2)(layers.Conv2DTranspose(6, 3, strides=2)(x))
+    x = layers.PReLU(shared_axes=[1, 2])(layers.SeparableConv2D(6, 3)(x))
+    return keras.Model(image, layers.Dense(3, activation="softmax")(layers.GlobalMaxPooling2D()(x)))
+
+
+QUICK: dict[str, Build] = {
+    "our CNN": trained_here(ConvNet(), 64),
+    "our CNN, grey": trained_here(ConvNet((8, 8)), 32, 1),
+    "many layers": grouped,
+    "MobileNetV3Small": application("MobileNetV3Small", scale=1.0, offset=0.0),
+    "efficientnet-lite0": trained_here(Backbone(weights="none"), 64),
+}
+SLOW: dict[str, Build] = {
+    **{name: trained_here(preset.recipe.network, preset.size_hw[0]) for name, preset in PRESETS.items()},
+    "MobileNetV2": application("MobileNetV2"),
+    "MobileNetV3Large": application("MobileNetV3Large", scale=1.0, offset=0.0),
+    "EfficientNetB0": application("EfficientNetB0", scale=1.0, offset=0.0),
+    "EfficientNetV2B0": application("EfficientNetV2B0", scale=1.0, offset=0.0),
+    "ResNet50": application("ResNet50"),
+    "ResNet50V2": application("ResNet50V2"),
+    "DenseNet121": application("DenseNet121"),
+    "InceptionV3": application("InceptionV3", 75),
+    "Xception": application("Xception", 71),
+    "NASNetMobile": application("NASNetMobile"),
+    "ConvNeXtTiny": application("ConvNeXtTiny", scale=1.0, offset=0.0),
+    "VGG16": application("VGG16", scale=1.0, offset=-120.0),
+}
+
+
+def pictures(shape: tuple[int, int, int], count: int = 9) -> NDArray[np.uint8]:
+    """Noise of different tints, so that the answers differ."""
+    rng = np.random.default_rng(4)
+    return rng.integers(0, rng.integers(1, 256, (count, 1, 1, shape[2])), (count, *shape)).astype(np.uint8)
+
+
+def unsettle(network: keras.Model) -> None:
+    """Statistics as after a training: those of some pictures, each a little off. Wrong folding shows on them."""
+    rng = np.random.default_rng(5)
+    normalizations = [one for one in network._flatten_layers() if isinstance(one, layers.BatchNormalization)]
+    for one in normalizations:
+        one.momentum = 0.1
+    network(pictures(network.input_shape[1:], 16).astype(np.float32), training=True)
+    for one in normalizations:
+        one.momentum = 0.99
+        one.set_weights([weight * rng.uniform(0.9, 1.1, weight.shape) for weight in one.get_weights()])
+
+
+@pytest.fixture(
+    params=[*QUICK.items(), *(pytest.param(item, marks=pytest.mark.slow) for item in SLOW.items())],
+    ids=[*QUICK, *SLOW],
+)
+def model(request: pytest.FixtureRequest, tmp_path: Path) -> KerasModel:
+    """A network, saved by Keras and read from its file as one from elsewhere."""
+    keras.utils.set_random_seed(1)
+    network = request.param[1]()
+    unsettle(network)
+    network.save(tmp_path / "model.keras")
+    return adopt(tmp_path / "model.keras", Foreign(CLASSES))
+
+
+def test_any_network_is_exported_and_answers_as_in_keras(model: KerasModel, tmp_path: Path) -> None:
+    images = pictures(model.card.preprocess.shape)
+    expected = model.answers(images)
+    assert np.ptp(expected, axis=0).max() > 0.01  # a constant would be easy to match
+    proto = convert(model)
+    (tmp_path / "model.onnx").write_bytes(pack(proto, model.card))
+    (tmp_path / "model.tflite").write_bytes(to_tflite(model, "fp32"))
+    operators = Counter(node.op_type for node in proto.graph.node)
+    assert (len(proto.graph.input), operators["Transpose"] <= 2) == (1, True), operators
+    for name, atol in (("model.onnx", 1e-5), ("model.tflite", 1e-4)):
+        classifier = Classifier.open(tmp_path / name, device="cpu")
+        np.testing.assert_allclose(classifier.probabilities(images), expected, atol=atol, err_msg=name)
+        np.testing.assert_allclose(classifier.probabilities(images[:1]), expected[:1], atol=atol, err_msg=name)
+
+
+class Subclass(keras.Model):  # type: ignore[misc]
+    """What a user writes who prefers Python to graphs; its layers are standard."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = [layers.RandomFlip(), layers.Conv2D(8, 3), layers.BatchNormalization(), layers.ReLU()]
+        self.pool = layers.GlobalAveragePooling2D()
+        self.scores = layers.Dense(3)
+
+    def call(self, image: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        x = image / 255
+        for part in self.parts:
+            x = part(x, training=training) if not isinstance(part, layers.Conv2D) else part(x)
+        return self.scores(self.pool(x))
+
+
+def test_a_class_of_ones_own_is_exported_from_python(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
+    network = Subclass()
+    images = pictures((20, 24, 3))
+    scores = network(images.astype(np.float32), training=False).numpy()
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    model = adopt_network(network, Foreign(CLASSES, imgsz=(20, 24)), tmp_path / "model.keras")
+    assert model.card.head == "logits"
+    (tmp_path / "model.onnx").write_bytes(pack(convert(model), model.card))
+    (tmp_path / "model.tflite").write_bytes(to_tflite(model, "fp32"))
+    for name in ("model.onnx", "model.tflite"):
+        answers = Classifier.open(tmp_path / name).probabilities(images)
+        np.testing.assert_allclose(answers, powers / powers.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_nothing_of_tensorflow_stays_changed(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    before = (tf.function, tf.config.functions_run_eagerly(), keras.layers.Conv2D.call)
+    keras.Sequential([keras.Input((8, 8, 2)), layers.Conv2D(4, 3, groups=2)])
+    model = adopt_network(grouped(), Foreign(CLASSES), tmp_path / "model.keras")
+    freeze(model, tf.uint8)
+    assert (tf.function, tf.config.functions_run_eagerly(), keras.layers.Conv2D.call) == before
+
+
+@pytest.mark.parametrize("opset", [13, 15, 18])
+def test_the_opset_can_be_chosen(tmp_path: Path, opset: int) -> None:
+    keras.utils.set_random_seed(1)
+    model = adopt_network(grouped(), Foreign(CLASSES), tmp_path / "model.keras")
+    data = pack(convert(model, opset), model.card)
+    (tmp_path / "model.onnx").write_bytes(data)
+    proto = onnx.load_model_from_string(data)
+    assert [one.version for one in proto.opset_import if not one.domain] == [opset]
+    assert proto.ir_version == {13: 7, 15: 8, 18: 8}[opset]
+    images = pictures(model.card.preprocess.shape)
+    answers = Classifier.open(tmp_path / "model.onnx").probabilities(images)
+    np.testing.assert_allclose(answers, model.answers(images), atol=1e-5)

@@ -1,0 +1,56 @@
+"""Any model file, trained or exported, as a function from pictures to probabilities."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeclf.runtime.console import Progress, note
+from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.train.data.arrays import batches
+
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class AnyModel:
+    """card: what its numbers mean. answers: uint8 `[N, H, W, C]` to probabilities, float32 `[N, classes]`."""
+
+    card: ModelCard
+    answers: Callable[[Pixels], NDArray[np.float32]]
+
+
+def open_any(path: Path, device: str = "auto") -> AnyModel:
+    """A `.onnx`, `.tflite` or `.keras` file; TensorFlow is needed for the last alone. Raises ModelError, DeviceError."""
+    if path.suffix == ".keras":
+        if device != "auto":
+            raise OptionError(f"--device is for exported models; {path} runs where TensorFlow puts it")
+        return _open_keras(path)
+    classifier = Classifier.open(path, device=device)
+    return AnyModel(classifier.card, lambda images: answers(classifier, images))
+
+
+def answers(classifier: Classifier, images: Pixels) -> NDArray[np.float32]:
+    """Batch by batch, with progress."""
+    rows = []
+    with Progress("classifying", len(images)) as progress:
+        for batch in batches(images, _BATCH):
+            rows.append(classifier.probabilities(batch))
+            progress.advance(len(batch))
+    return np.concatenate(rows)
+
+
+def _open_keras(path: Path) -> AnyModel:
+    note("loading TensorFlow ...")
+    from edgeclf.train.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
+    from edgeclf.train.results.saving import open_keras
+
+    model = open_keras(path)
+    return AnyModel(model.card, model.answers)
