@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.model.card import Head
 from edgeclf.train.results.saving import KerasModel
 
@@ -17,7 +18,7 @@ def freeze(model: KerasModel, input_type: tf.DType) -> tf.types.experimental.Con
     """A graph from `image`, `input_type` `[batch, H, W, C]` of 0 to 255, to `probabilities`, float32 `[batch, classes]`.
 
     In inference mode, with every weight a constant: converters stumble over variables, and over the extra inputs that
-    `keras.Model.export` leaves with some networks.
+    `keras.Model.export` leaves with some networks. Raises ModelError where that cannot be.
     """
     shape = (None, *model.card.preprocess.shape)
 
@@ -26,8 +27,12 @@ def freeze(model: KerasModel, input_type: tf.DType) -> tf.types.experimental.Con
         return tf.identity(_as_probabilities(raw, model.card.head), name=OUTPUT)
 
     traced = tf.function(serve, input_signature=[tf.TensorSpec(shape, input_type, name=INPUT)], autograph=False)
-    with _inlined_functions():
-        return convert_variables_to_constants_v2(traced.get_concrete_function())
+    try:
+        with _inlined_functions():
+            return convert_variables_to_constants_v2(traced.get_concrete_function())
+    except ValueError as error:
+        cause = f"{model.path} cannot be frozen, so it may change its own weights as it answers ({first_line(error)})"
+        raise ModelError(f"{cause}; build it of layers that heed training=False") from None
 
 
 def _as_probabilities(raw: tf.Tensor, head: Head) -> tf.Tensor:

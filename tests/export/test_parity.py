@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgeclf.export.parity import Limits, Parity, allowed_loss, check
 from edgeclf.export.to_onnx import to_onnx
 from edgeclf.export.to_tflite import to_tflite
+from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.results.evaluation import probabilities
@@ -75,7 +76,18 @@ def sabotages(model: KerasModel) -> dict[str, Callable[[tf.Tensor], tf.Tensor]]:
     def first_of_batch(image: tf.Tensor) -> tf.Tensor:
         return tf.repeat(network(image, training=False)[:1], tf.shape(image)[0], axis=0)
 
+    def still_training(image: tf.Tensor) -> tf.Tensor:
+        """BatchNorm as in training, by the statistics of the batch; nothing is dropped, so that only this is wrong."""
+        for layer in network.layers[1:]:
+            if isinstance(layer, tf.keras.layers.BatchNormalization):
+                mean, variance = tf.nn.moments(image, [0, 1, 2])
+                image = tf.nn.batch_normalization(image, mean, variance, layer.beta, layer.gamma, layer.epsilon)
+            else:
+                image = layer(image, training=False)
+        return image
+
     return {
+        "BatchNorm in training": still_training,
         "blue for red": lambda image: network(image[..., ::-1], training=False),
         "scaled twice": lambda image: network(image / 255, training=False),
         "never scaled": lambda image: network(image * 255, training=False),
@@ -89,6 +101,7 @@ def sabotages(model: KerasModel) -> dict[str, Callable[[tf.Tensor], tf.Tensor]]:
 
 
 SABOTAGES = (
+    "BatchNorm in training",
     "blue for red",
     "scaled twice",
     "never scaled",
@@ -110,6 +123,20 @@ def test_a_sabotaged_artefact_is_missed(
     suffix: str,
 ) -> None:
     assert check_network(sabotages[sabotage], suffix).misses
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_network_that_learns_as_it_answers_is_refused(
+    model: KerasModel, check_network: Callable[..., Parity], suffix: str
+) -> None:
+    normalization = next(one for one in model.network.layers if isinstance(one, tf.keras.layers.BatchNormalization))
+
+    def learning(image: tf.Tensor) -> tf.Tensor:
+        normalization(tf.zeros((1, 1, 1, 8)), training=True)
+        return model.network(image, training=False)
+
+    with pytest.raises(ModelError, match="cannot be frozen, so it may change its own weights as it answers"):
+        check_network(learning, suffix)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

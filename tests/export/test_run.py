@@ -1,5 +1,6 @@
 """The whole road: train, export, open, label; and an export that is published in full or not at all."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -11,11 +12,12 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from edgeclf.export.foreign import Foreign
 from edgeclf.export.int8 import Quantizer
 from edgeclf.export.parity import Limits
-from edgeclf.export.run import export
+from edgeclf.export.run import export, export_network
 from edgeclf.export.targets import TARGETS, Target, Workpiece, choose_targets
-from edgeclf.runtime.errors import DatasetError, GateError, OptionError
+from edgeclf.runtime.errors import DatasetError, GateError, ModelError, OptionError
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.networks.architectures import ConvNet
@@ -185,6 +187,56 @@ def test_nothing_is_published_when_one_artefact_misses(
     assert (result.passed, result.published) == (False, ())
     assert [bool(parity.misses) for parity in result.parities] == [False, True]
     assert list((tmp_path / "edge").iterdir()) == []
+
+
+def refuse(target: Target) -> Target:
+    def convert(work: Workpiece) -> bytes:
+        raise ModelError("no such layer in this format")
+
+    return replace(target, convert=convert)
+
+
+@pytest.mark.parametrize("sabotage", [swap_classes, truncate, refuse], ids=lambda f: f.__name__)
+def test_what_misses_may_be_left_out(trained: Path, tmp_path: Path, sabotage: Callable[[Target], Target]) -> None:
+    targets = (ONNX, sabotage(FP32), INT8)
+    result = export(trained, tmp_path / "edge", targets, Limits(), leave_out=True)
+    assert (result.passed, result.missed) == (False, ("model.fp32.tflite",))
+    assert [path.name for path in result.published] == ["model.onnx", "model.int8.tflite"]
+    assert {*published(tmp_path / "edge")} == {"model.onnx", "model.int8.tflite", "model.parity.json", "SHA256SUMS"}
+    assert result.ship in ("model.onnx", "model.int8.tflite")
+
+
+def test_nothing_is_published_when_all_that_may_be_left_out_misses(trained: Path, tmp_path: Path) -> None:
+    result = export(trained, tmp_path / "edge", (swap_classes(ONNX), refuse(FP32)), Limits(), leave_out=True)
+    assert (result.published, result.ship, result.trade_offs) == ((), "", ())
+    assert list((tmp_path / "edge").iterdir()) == []
+
+
+def test_every_kind_of_artefact_passes_and_is_timed(trained: Path, tmp_path: Path) -> None:
+    result = export(trained, tmp_path / "edge", TARGETS, Limits())
+    assert result.passed, result.parities
+    assert [path.name for path in result.published] == [f"model{target.suffix}" for target in TARGETS]
+    assert all(parity.milliseconds for parity in result.parities)
+    report = json.loads((tmp_path / "edge" / "model.parity.json").read_text())
+    assert report["ship"] in report["trade_offs"]
+    digests = {item["file"]: item["sha256"] for item in report["artifacts"]}
+    assert digests == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in result.published}
+
+
+def test_a_network_in_memory_is_exported_with_pictures_of_its_owner(pictures: Path, tmp_path: Path) -> None:
+    network = ConvNet((8,), dropout=0.0).build((32, 32, 3), 2)
+    network.compile("adam", "binary_crossentropy")
+    foreign = Foreign(("disc", "square"))
+    result = export_network(network, foreign, tmp_path, pictures, (ONNX, FP32), name="mine")
+    assert [path.name for path in result.published] == ["mine.onnx", "mine.fp32.tflite"]
+    card = Classifier.open(result.published[0]).card
+    assert (card.classes, card.preprocess) == (("disc", "square"), Preprocess((32, 32), 3, "bilinear"))
+
+
+@pytest.mark.parametrize("opset", [12, 19])
+def test_an_opset_that_cannot_be_written_is_refused(trained: Path, tmp_path: Path, opset: int) -> None:
+    with pytest.raises(OptionError, match=f"opset must be from 13 to 18, not {opset}"):
+        export(trained, tmp_path / "edge", (ONNX,), Limits(), opset=opset)
 
 
 @pytest.mark.parametrize("sabotage", [swap_classes, truncate], ids=lambda f: f.__name__)
