@@ -11,7 +11,7 @@ from edgeclf.runtime.errors import GateError
 
 
 def check(
-    artifacts: Annotated[list[Path], typer.Argument(help="The .onnx and .tflite files to check.", metavar="A...")],
+    artifacts: Annotated[list[Path], typer.Argument(help="The .onnx and .tflite files to check.", metavar="A")],
     *,
     against: Annotated[Path, typer.Option(help="B: the file that is right; a .keras file needs TensorFlow.")],
     data: Annotated[

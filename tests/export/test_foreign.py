@@ -313,28 +313,3 @@ def test_a_class_of_ones_own_is_not_looked_up_even_where_it_is_registered(save: 
 
     with pytest.raises(ModelError, match=r"needs the class Mine of the module .*, which edgeclf does not load from a file"):
         adopt(save(body(Mine(3))), Foreign(THREE))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "side", "scale"),
-    [
-        ("ConvNeXtTiny", 64, "none"),
-        ("DenseNet121", 64, "imagenet"),
-        ("EfficientNetB0", 64, "none"),
-        ("InceptionV3", 75, "-1..1"),
-        ("MobileNetV2", 96, "-1..1"),
-        ("MobileNetV3Small", 64, "none"),
-        ("NASNetMobile", 64, "-1..1"),
-        ("ResNet50", 64, "caffe"),
-        ("VGG16", 32, "caffe"),
-    ],
-)
-def test_an_application_answers_as_it_does_in_keras(save: Save, name: str, side: int, scale: Any) -> None:
-    shape = (side, side, 3)
-    path = save(getattr(keras.applications, name)(weights=None, input_shape=shape, classes=3))
-    adopted = adopt(path, Foreign(THREE, scale=scale))
-    alone = keras.models.load_model(path, compile=False)
-    expected = alone.predict_on_batch(SCALES[scale](noise(shape).astype(np.float32)))
-    assert adopted.card.head == "softmax"
-    np.testing.assert_allclose(adopted.answers(noise(shape)), expected, atol=1e-5)

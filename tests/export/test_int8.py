@@ -1,6 +1,7 @@
 """INT8 that misses the gate is tried again in other ways, and says which of them it was that passed."""
 
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from edgeclf.export.parity import Limits, Parity
 from edgeclf.export.run import export
 from edgeclf.export.targets import choose_targets
 from edgeclf.export.to_onnx import convert
+from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
@@ -171,3 +173,12 @@ def test_quantising_prints_nothing_on_stdout(model: KerasModel, tmp_path: Path, 
     for quantizer in quantizers:
         quantizer.quantize("entropy", quantizer.layers[:1])
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1_000, 12_000])
+def test_a_disk_that_fills_up_while_quantising_is_an_error_with_a_sentence(
+    model: KerasModel, tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]], size_bytes: int
+) -> None:
+    proto = convert(model)
+    with full_disk(size_bytes), pytest.raises((OSError, ModelError)):
+        OnnxQuantizer(proto, model.card, tinted(np.random.default_rng(0), 3), tmp_path)

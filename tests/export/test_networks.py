@@ -98,23 +98,29 @@ QUICK: dict[str, Build] = {
 SLOW: dict[str, Build] = {
     **{name: trained_here(preset.recipe.network, preset.size_hw[0]) for name, preset in PRESETS.items()},
     "MobileNetV2": application("MobileNetV2", memory=0.005),
-    "MobileNetV3Large": application("MobileNetV3Large", scale=1.0, offset=0.0, memory=0.01),
     "EfficientNetB0": application("EfficientNetB0", scale=1.0, offset=0.0, memory=0.05),
-    "EfficientNetV2B0": application("EfficientNetV2B0", scale=1.0, offset=0.0),
-    "ResNet50": application("ResNet50"),
     "ResNet50V2": application("ResNet50V2", memory=0.2),
     "DenseNet121": application("DenseNet121"),
+    "ConvNeXtTiny": application("ConvNeXtTiny", scale=1.0, offset=0.0),
+    "VGG16": application("VGG16", scale=1.0, offset=-120.0),
+}
+EXHAUSTIVE: dict[str, Build] = {
+    "MobileNetV3Large": application("MobileNetV3Large", scale=1.0, offset=0.0, memory=0.01),
+    "EfficientNetV2B0": application("EfficientNetV2B0", scale=1.0, offset=0.0),
+    "ResNet50": application("ResNet50"),
     "InceptionV3": application("InceptionV3", 75),
     "Xception": application("Xception", 71),
     "NASNetMobile": application("NASNetMobile"),
-    "ConvNeXtTiny": application("ConvNeXtTiny", scale=1.0, offset=0.0),
-    "VGG16": application("VGG16", scale=1.0, offset=-120.0),
 }
 
 
 @pytest.fixture(
-    params=[*QUICK.items(), *(pytest.param(item, marks=pytest.mark.slow) for item in SLOW.items())],
-    ids=[*QUICK, *SLOW],
+    params=[
+        *QUICK.items(),
+        *(pytest.param(item, marks=pytest.mark.slow) for item in SLOW.items()),
+        *(pytest.param(item, marks=pytest.mark.exhaustive) for item in EXHAUSTIVE.items()),
+    ],
+    ids=[*QUICK, *SLOW, *EXHAUSTIVE],
 )
 def model(request: pytest.FixtureRequest, tmp_path: Path) -> KerasModel:
     """A network, saved by Keras and read from its file as one from elsewhere."""

@@ -22,16 +22,8 @@ from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import read_split
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.results.saving import (
-    MAX_SAMPLES,
-    SAMPLES_BYTES,
-    KerasModel,
-    load_network,
-    open_keras,
-    pick_samples,
-    read_samples,
-    save,
-)
+from edgeclf.train.results.samples import MAX_SAMPLES, SAMPLES_BYTES, pick_samples, read_samples
+from edgeclf.train.results.saving import KerasModel, load_network, open_keras, save
 
 MakeArrays = Callable[..., Arrays]
 KINDS = ("calibration", "verification")

@@ -23,21 +23,7 @@ from edgeclf.train.results.vetting import vet
 
 Config = dict[str, Any]
 Write = Callable[..., Path]
-APPLICATIONS = {
-    "DenseNet121": 64,
-    "EfficientNetB0": 64,
-    "EfficientNetV2B0": 64,
-    "InceptionV3": 75,
-    "MobileNetV2": 96,
-    "MobileNetV3Large": 64,
-    "MobileNetV3Small": 64,
-    "NASNetMobile": 64,
-    "ResNet50": 64,
-    "ResNet50V2": 64,
-    "VGG16": 32,
-    "Xception": 71,
-}
-QUICK = ("MobileNetV2", "MobileNetV3Small", "EfficientNetB0")
+APPLICATIONS = ("MobileNetV2", "MobileNetV3Small", "EfficientNetB0")
 
 
 def layer(class_name: str, module: str | None = "keras.layers", **config: Any) -> Config:
@@ -63,10 +49,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def build(name: str) -> keras.Model:
-    if name == "ConvNeXtTiny":
-        return keras.applications.ConvNeXtTiny(weights=None, input_shape=(64, 64, 3), classes=3)
-    side = APPLICATIONS[name]
-    return getattr(keras.applications, name)(weights=None, input_shape=(side, side, 3), classes=3)
+    return getattr(keras.applications, name)(weights=None, input_shape=(64, 64, 3), classes=3)
 
 
 def arithmetic() -> keras.Model:
@@ -98,20 +81,13 @@ HARMLESS = {
     "arithmetic": arithmetic,
     "augmented": augmented,
     "nested": nested,
-    **{name: lambda name=name: build(name) for name in QUICK},
+    **{name: lambda name=name: build(name) for name in APPLICATIONS},
 }
 
 
 @pytest.mark.parametrize("make", HARMLESS.values(), ids=HARMLESS)
 def test_what_keras_saves_for_pictures_passes(make: Callable[[], keras.Model], tmp_path: Path) -> None:
     make().save(tmp_path / "model.keras")
-    vet(tmp_path / "model.keras")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [*APPLICATIONS, "ConvNeXtTiny"])
-def test_every_application_passes(name: str, tmp_path: Path) -> None:
-    build(name).save(tmp_path / "model.keras")
     vet(tmp_path / "model.keras")
 
 

@@ -1,0 +1,122 @@
+"""What an export takes and what its files keep: `clf-export --all` on models of your own, and its default on a small CNN.
+
+`python -m edgeclf.benchmarks.exporting runs/photos/model.keras`
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgeclf.runtime.console import command_app, friendly_errors, note
+from edgeclf.runtime.errors import ExitCode, ModelError
+
+app = command_app()
+
+
+@app.command()
+def exporting(
+    models: Annotated[list[Path] | None, typer.Argument(help="Trained model.keras files.", show_default="none")] = None,
+    rounds: Annotated[int, typer.Option(help="Exports of the small CNN.")] = 3,
+) -> None:
+    """Measure, print the tables, and put them into benchmarks/results.md."""
+    with friendly_errors():
+        from edgeclf.benchmarks.results import publish_section
+
+        text = small_network(rounds) + "".join(map(whole_export, models or []))
+        publish_section("Exports", "edgeclf.benchmarks.exporting", text)
+        typer.echo(text)
+
+
+def small_network(rounds: int) -> str:
+    """A sentence on how long the default export of `clf-train --model cnn` takes, as a user's clock has it."""
+    with tempfile.TemporaryDirectory() as name:
+        model = _untrained(Path(name))
+        seconds = sorted(_export(model)[0] for _ in range(rounds))
+    spread = f"{seconds[0]:.1f} to {seconds[-1]:.1f} s"
+    return (
+        f"The default export of `clf-train`'s small CNN (128 x 128, two classes): {statistics.median(seconds):.1f} s "
+        f"({spread} in {rounds} runs), from the command line, TensorFlow's import included.\n\n"
+    )
+
+
+def whole_export(model: Path) -> str:
+    """A table of everything that can be made of one model."""
+    from edgeclf.benchmarks.results import table
+
+    note(f"exporting {model} ...")
+    seconds, artifacts = _export(model, "--all")
+    keras = artifacts[0]["keras_accuracy"]
+    rows = [
+        (
+            item["file"],
+            f"{item['accuracy']:.2%}",
+            f"{item['accuracy'] / keras:.2%}",
+            f"{item['agreement']:.2%}",
+            f"{item['milliseconds']} ms" if item["milliseconds"] else "",
+            "passed" if item["passed"] else "missed",
+            f"{item['made_by']}, attempt {item['attempts']}" if item["made_by"] else "",
+        )
+        for item in artifacts
+    ]
+    columns = ("file", "accuracy", "of Keras's", "same answer", "a picture", "gate", "quantised by")
+    network, data = _facts(model)
+    return (
+        f"{network} trained on {data}: Keras {keras:.2%} of {artifacts[0]['pictures']} validation pictures; "
+        f"`clf-export --all` took {seconds:.0f} s.\n\n" + table(columns, rows) + "\n"
+    )
+
+
+def _facts(model: Path) -> tuple[str, str]:
+    from edgeclf.runtime.model.card import ModelCard, read_zip_card
+
+    training = ModelCard.from_json(read_zip_card(model) or "").training
+    return training.get("network", {}).get("name", "A network"), training.get("data", "pictures")
+
+
+def _untrained(folder: Path) -> Path:
+    """As it was born, with noise for samples: it takes as long as a trained one."""
+    import numpy as np
+
+    from edgeclf.runtime.frames.preprocess import Preprocess
+    from edgeclf.runtime.model.card import ModelCard
+    from edgeclf.train.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
+    from edgeclf.train.data.arrays import Arrays
+    from edgeclf.train.networks.architectures import ConvNet
+    from edgeclf.train.results.saving import save
+
+    images = np.random.default_rng(0).integers(0, 256, (80, 128, 128, 3), dtype=np.uint8)
+    samples = {
+        name: Arrays(images[start::2], np.arange(40) % 2) for start, name in enumerate(("calibration", "verification"))
+    }
+    save(
+        ConvNet().build((128, 128, 3), 2),
+        ModelCard(("a", "b"), Preprocess((128, 128)), "sigmoid"),
+        samples,
+        folder / "m.keras",
+    )
+    return folder / "m.keras"
+
+
+def _export(model: Path, *options: str) -> tuple[float, list[dict[str, Any]]]:
+    """Seconds and the parity report of the real command, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        line = [str(Path(sys.executable).with_name("clf-export")), str(model), "-o", folder, "--json", *options]
+        started = time.perf_counter()
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        seconds = time.perf_counter() - started
+    if done.returncode not in (ExitCode.OK, ExitCode.GATE_MISSED):
+        raise ModelError(f"{model} cannot be exported ({done.stderr.strip().splitlines()[-1]})")
+    return seconds, json.loads(done.stdout)
+
+
+if __name__ == "__main__":
+    app()
