@@ -167,8 +167,5 @@ def _judge(measured: Parity, limits: Limits, reference: str) -> Parity:
 
 
 def allowed_loss(keras_correct: int, max_drop: float) -> int:
-    """How many right answers may be lost: `max_drop` of them, yet at least one picture, the smallest loss there is.
-
-    Below 1 / max_drop right answers the gate is therefore coarser than its limit, and the export says so.
-    """
-    return max(1, math.floor(keras_correct * max_drop + 1e-9)) if max_drop > 0 else 0
+    """How many right answers may be lost: `max_drop` of them; below 1 / max_drop right answers, none."""
+    return math.floor(keras_correct * max_drop + 1e-9)

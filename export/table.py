@@ -41,9 +41,9 @@ def show(
         )
     stderr_console().print(table)
     note(f"verified on {first.pictures:,} pictures ({origin})")
-    if limits.max_drop * first.keras_correct < 1:
+    if 0 < limits.max_drop * first.keras_correct < 1:
         one, drop = f"{1 / first.pictures:.1%}", f"{limits.max_drop:.1%}"
-        note(f"that is too few to see a loss of {drop}: one picture is {one}; more with --data DIR")
+        note(f"these are few: one picture is {one}, more than the {drop} that may be lost; more pictures with --data DIR")
     for parity in parities:
         if parity.attempts > 1:
             note(f"{parity.name}: {parity.made_by}, after {parity.attempts - 1} that missed")

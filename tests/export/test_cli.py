@@ -73,13 +73,13 @@ def test_stderr_says_on_what_it_was_verified_and_how_sure_that_is(real: Real) ->
 
 def test_too_few_pictures_are_said_to_be_too_few(real: Real) -> None:
     done, _ = real
-    assert "that is too few to see a loss of 1.0%: one picture is 16.7%; more with --data DIR" in done.stderr
+    assert "these are few: one picture is 16.7%, more than the 1.0% that may be lost; more pictures" in done.stderr
 
 
 def test_enough_pictures_are_not_said_to_be_too_few(trained: Path, clf_export: Invoke) -> None:
     result = clf_export(trained, "--format", "onnx", "--max-drop", "0.5")
     assert result.exit_code == 0
-    assert "too few" not in result.stderr
+    assert "these are few" not in result.stderr
 
 
 def test_json_gives_the_parity_report_on_stdout(trained: Path, clf_export: Invoke) -> None:

@@ -229,7 +229,16 @@ def test_a_reduced_artefact_may_change_few_clear_answers_even_for_the_better(
 
 @pytest.mark.parametrize(
     ("correct", "max_drop", "allowed"),
-    [(1000, 0.01, 10), (199, 0.01, 1), (99, 0.01, 1), (0, 0.01, 1), (1000, 0.0, 0), (1000, 1.0, 1000), (100, 0.29, 29)],
+    [
+        (1000, 0.01, 10),
+        (199, 0.01, 1),
+        (100, 0.01, 1),
+        (99, 0.01, 0),
+        (0, 0.01, 0),
+        (1000, 0.0, 0),
+        (1000, 1.0, 1000),
+        (100, 0.29, 29),
+    ],
 )
 def test_the_allowed_loss_is_a_share_of_the_right_answers(correct: int, max_drop: float, allowed: int) -> None:
     assert allowed_loss(correct, max_drop) == allowed
