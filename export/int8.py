@@ -17,6 +17,9 @@ class Quantizer(Protocol):
     layers: tuple[str, ...]
     """Those that hold weights and can be left in float, with what follows them up to the next; from input to output."""
 
+    activations: str
+    """The type of the numbers between the layers: uint8 or int8."""
+
     def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
         """A finished file. `in_float`: those of `layers` that stay as they are."""
         ...
@@ -91,7 +94,8 @@ def by_layer(operations: Iterable[tuple[str, bool]]) -> dict[str, list[str]]:
 
 def _make(quantizer: Quantizer, attempt: Attempt, judge: Callable[[bytes], Parity], missed: list[Quantized]) -> Quantized:
     data = quantizer.quantize(attempt.method, attempt.in_float)
-    parity = replace(judge(data), made_by=str(attempt), attempts=len(missed) + 1)
+    made_by = f"{attempt}, {quantizer.activations} activations"
+    parity = replace(judge(data), made_by=made_by, attempts=len(missed) + 1)
     made = Quantized(data, parity, attempt)
     if parity.misses:
         note(f"{attempt}: {parity.misses[0]}; trying another way")

@@ -34,6 +34,8 @@ class TfliteQuantizer:
     images: preprocessed training pictures, uint8 `[N, H, W, C]`.
     """
 
+    activations = "int8"
+
     def __init__(self, model: KerasModel, images: Pixels) -> None:
         self._model = model
         self._images = images

@@ -36,6 +36,7 @@ class Files:
 
     layers: tuple[str, ...] = LAYERS
     made: list[str] = field(default_factory=list)
+    activations: str = "int8"
 
     def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
         self.made.append(" ".join([method, *sorted(in_float)]))
@@ -79,13 +80,16 @@ def test_the_most_sensitive_layers_are_left_in_float_more_and_more_of_them() -> 
     assert all(way.count(" ") == len(LAYERS) - 1 for way in measured)
     in_float = ("middle", "end middle", "branch end head middle")
     assert tried == [f"{method} {layers}" for layers in in_float for method in METHODS]
-    assert (found.parity.made_by, found.parity.attempts) == ("percentile calibration, 4 layers in float", 12)
+    assert (found.parity.made_by, found.parity.attempts) == (
+        "percentile calibration, 4 layers in float, int8 activations",
+        12,
+    )
 
 
 def test_layers_in_float_go_first_with_the_method_that_came_nearest() -> None:
     found = search(Files(), judge({"entropy middle"}, {"entropy": 80}), error)
     assert (found.attempt, found.parity.attempts) == (Attempt("entropy", ("middle",)), 4)
-    assert found.parity.made_by == "entropy calibration, 1 layer in float"
+    assert found.parity.made_by == "entropy calibration, 1 layer in float, int8 activations"
 
 
 def test_where_nothing_passes_the_nearest_is_shown_with_what_it_missed() -> None:
@@ -163,6 +167,28 @@ def test_every_method_finds_its_own_ranges(model: KerasModel, tmp_path: Path, me
     tflite_files = TfliteQuantizer(model, images)
     for quantizer in (onnx_files, tflite_files):
         assert quantizer.quantize(method) not in [quantizer.quantize(other) for other in others]
+
+
+def test_the_faster_kind_of_activations_is_taken(model: KerasModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = []
+    for number, times in enumerate(([2.0, 1.0], [1.0, 2.0])):
+        monkeypatch.setattr("edgeclf.export.int8_onnx.milliseconds", lambda runs, times=times: times)
+        (tmp_path / str(number)).mkdir()
+        images = tinted(np.random.default_rng(0), 2)
+        quantizer = OnnxQuantizer(convert(model), model.card, images, tmp_path / str(number))
+        proto = onnx.load_model_from_string(quantizer.quantize("min-max"))
+        activations = next(node for node in proto.graph.node if node.op_type == "QuantizeLinear")
+        zero = next(tensor for tensor in proto.graph.initializer if tensor.name == activations.input[2])
+        chosen.append((quantizer.activations, onnx.TensorProto.DataType.Name(zero.data_type)))
+    assert chosen == [("int8", "INT8"), ("uint8", "UINT8")]
+
+
+def test_a_network_without_weights_is_no_crash(model: KerasModel, tmp_path: Path) -> None:
+    image = keras.Input(SHAPE)
+    shares = keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(image))
+    bare = KerasModel(model.path, keras.Model(image, shares), model.card)
+    with pytest.raises(ModelError, match="no layer with weights"):
+        OnnxQuantizer(convert(bare), bare.card, tinted(np.random.default_rng(0), 2), tmp_path)
 
 
 def test_quantising_prints_nothing_on_stdout(model: KerasModel, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
