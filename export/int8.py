@@ -1,14 +1,20 @@
 """INT8 that keeps its accuracy: other ways to find ranges, then sensitive layers in float, until the gate is passed."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
 
 from edgeclf.export.parity import Parity
 from edgeclf.runtime.console import Progress, note
 
 Method = Literal["min-max", "entropy", "percentile"]
 METHODS: tuple[Method, ...] = get_args(Method)
+ENTROPY_BINS, QUANTIZED_BINS = 512, 128
+"""Of a histogram, and what it is squeezed into to see what a range loses; with as many of one as of the other, which is
+onnxruntime's default, nothing is tried but the whole range.
+"""
 
 
 class Quantizer(Protocol):
@@ -90,6 +96,15 @@ def by_layer(operations: Iterable[tuple[str, bool]]) -> dict[str, list[str]]:
         if layers:
             layers[next(reversed(layers))].append(name)
     return layers
+
+
+def fix_bins(collector: Any, ranges: Mapping[Any, tuple[float, float]]) -> None:
+    """Show a `HistogramCollector` of onnxruntime the ends of every tensor's range before it sees the first picture.
+
+    Otherwise that picture sets the width of the bins, and a later one with numbers a million times as large needs a million
+    times as many.
+    """
+    collector.collect({name: [np.array(ends, np.float32)] for name, ends in ranges.items()})
 
 
 def _make(quantizer: Quantizer, attempt: Attempt, judge: Callable[[bytes], Parity], missed: list[Quantized]) -> Quantized:

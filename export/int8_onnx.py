@@ -9,13 +9,19 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.calibrate import create_calibrator, save_tensors_data
+from onnxruntime.quantization.calibrate import (
+    HistogramCollector,
+    create_calibrator,
+    load_tensors_data,
+    save_tensors_data,
+)
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from edgeclf.export.frozen import INPUT
-from edgeclf.export.int8 import Method, by_layer
+from edgeclf.export.int8 import ENTROPY_BINS, QUANTIZED_BINS, Method, by_layer, fix_bins
 from edgeclf.export.timing import milliseconds
 from edgeclf.export.to_onnx import pack
 from edgeclf.runtime.console import Progress
@@ -28,7 +34,7 @@ from edgeclf.runtime.publishing import publish_bytes
 
 _METHODS: dict[Method, tuple[CalibrationMethod, dict[str, Any]]] = {
     "min-max": (CalibrationMethod.MinMax, {}),
-    "entropy": (CalibrationMethod.Entropy, {}),
+    "entropy": (CalibrationMethod.Entropy, {"num_bins": ENTROPY_BINS, "num_quantized_bins": QUANTIZED_BINS}),
     "percentile": (CalibrationMethod.Percentile, {"percentile": 99.99, "symmetric": False}),
 }
 _TYPES = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
@@ -107,6 +113,8 @@ class OnnxQuantizer:
                 calibrate_method=kind,
                 extra_options=options,
             )
+            if method != "min-max":
+                calibrator.collector = self._collector(calibrator)
         with Progress(f"calibrating ({method})", len(self._images)) as progress:
             for image in self._images:
                 with _library_at_work():
@@ -115,6 +123,14 @@ class OnnxQuantizer:
         with _library_at_work():
             save_tensors_data(calibrator.compute_data(), path)
         return path
+
+    def _collector(self, calibrator: Any) -> HistogramCollector:
+        """What the calibrator would make for itself, with its bins fixed."""
+        names = ("method", "symmetric", "num_bins", "num_quantized_bins", "percentile", "scenario")
+        collector = HistogramCollector(**{name: getattr(calibrator, name) for name in names})
+        ranges = load_tensors_data(self._ranges("min-max")).items()
+        fix_bins(collector, {name: (np.min(data.lowest), np.max(data.highest)) for name, data in ranges})
+        return collector
 
 
 class _OnePicture(CalibrationDataReader):  # type: ignore[misc]

@@ -16,7 +16,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 from tensorflow.lite.tools.flatbuffer_utils import convert_bytearray_to_object, convert_object_to_bytearray
 
-from edgeclf.export.int8 import Method, by_layer
+from edgeclf.export.int8 import ENTROPY_BINS, QUANTIZED_BINS, Method, by_layer, fix_bins
 from edgeclf.export.to_tflite import append_card, converter_of, run
 from edgeclf.runtime.console import Progress
 from edgeclf.runtime.frames.decode import Pixels
@@ -103,13 +103,15 @@ class _Calibrated:
         """Range by tensor, from histograms over all calibration pictures. The input keeps its own: 0 to 255."""
         collector = _collector(method)
         subgraph = self._graph().subgraphs[0]
-        ranged = [i for i, tensor in enumerate(subgraph.tensors) if _has_range(tensor) and i not in subgraph.inputs]
+        ranged = {i: one for i, one in enumerate(subgraph.tensors) if _has_range(one) and i not in subgraph.inputs}
+        with contextlib.redirect_stdout(io.StringIO()):  # the collector prints
+            fix_bins(collector, {i: (one.quantization.min[0], one.quantization.max[0]) for i, one in ranged.items()})
         interpreter = _watched(self._files["min-max"])
         with Progress(f"calibrating ({method})", len(self._images)) as progress:
             for picture in self._pictures():
                 interpreter.set_tensor(subgraph.inputs[0], picture[0])
                 interpreter.invoke()
-                with contextlib.redirect_stdout(io.StringIO()):  # the collector prints
+                with contextlib.redirect_stdout(io.StringIO()):
                     collector.collect({i: [interpreter.get_tensor(i)] for i in ranged})
                 progress.advance()
         with contextlib.redirect_stdout(io.StringIO()):
@@ -147,5 +149,5 @@ def _has_range(tensor: Any) -> bool:
 def _collector(method: Method) -> HistogramCollector:
     """The same arithmetic, with the same numbers, as for ONNX."""
     if method == "entropy":
-        return HistogramCollector("entropy", False, 128, 128, None, None)
+        return HistogramCollector("entropy", False, ENTROPY_BINS, QUANTIZED_BINS, None, None)
     return HistogramCollector("percentile", False, 2048, None, 99.99, None)

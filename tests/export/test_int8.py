@@ -10,8 +10,10 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
+from onnxruntime.quantization.calibrate import HistogramCollector
 
-from edgeclf.export.int8 import METHODS, Attempt, Method, search
+from edgeclf.export.foreign import Foreign, adopt_network
+from edgeclf.export.int8 import METHODS, Attempt, Method, fix_bins, search
 from edgeclf.export.int8_onnx import OnnxQuantizer
 from edgeclf.export.int8_tflite import TfliteQuantizer
 from edgeclf.export.parity import Limits, Parity
@@ -160,13 +162,27 @@ def test_onnx_is_quantised_by_channel_between_quantise_and_dequantise(model: Ker
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_finds_its_own_ranges(model: KerasModel, tmp_path: Path, method: Method) -> None:
+def test_every_method_finds_its_own_ranges(tmp_path: Path, method: Method) -> None:
+    keras.utils.set_random_seed(2)
+    network = ConvNet((8, 16), dropout=0.0).build(SHAPE, 3)
+    model = adopt_network(network, Foreign(("red", "green", "blue")), tmp_path / "model.keras")
     images = tinted(np.random.default_rng(0), 12)
     others = [one for one in METHODS if one != method]
     onnx_files = OnnxQuantizer(convert(model), model.card, images, tmp_path)
     tflite_files = TfliteQuantizer(model, images)
     for quantizer in (onnx_files, tflite_files):
         assert quantizer.quantize(method) not in [quantizer.quantize(other) for other in others]
+
+
+@pytest.mark.parametrize("quietest", [0.0, 1e-30, 1e-6])
+def test_a_quiet_first_picture_does_not_ask_for_millions_of_bins(quietest: float) -> None:
+    collector = HistogramCollector("percentile", False, 2048, None, 99.99, None)
+    fix_bins(collector, {"conv": (0.0, 6.0)})
+    for loudness in (quietest, 6.0):
+        collector.collect({"conv": [np.linspace(0, loudness, 1000, dtype=np.float32)]})
+    assert len(collector.histogram_dict["conv"][0]) == 2048
+    low, high = collector.compute_collection_result()["conv"][:2]
+    assert (low <= 0.01, high >= 5.98) == (True, True)
 
 
 def test_the_faster_kind_of_activations_is_taken(model: KerasModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
