@@ -64,7 +64,7 @@ def search(quantizer: Quantizer, judge: Callable[[bytes], Parity], error: Callab
         if not made.parity.misses:
             return made
     methods = sorted(METHODS, key=lambda method: method != _nearest(missed).attempt.method)
-    sensitive = most_sensitive(quantizer, methods[0], error)
+    sensitive = most_sensitive(quantizer, METHODS[0], error)  # min-max: what a range cuts off is no fault of the layer
     for count in _doubling(len(sensitive)):
         for method in methods:
             made = _make(quantizer, Attempt(method, sensitive[:count]), judge, missed)
