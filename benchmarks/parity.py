@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from edgeclf.runtime.console import command_app, friendly_errors, note
-from edgeclf.runtime.errors import DatasetError
 
 app = command_app()
 
@@ -33,20 +32,13 @@ def parity(
 
 def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str, object]]:
     """For each artefact, what the export gate measures, here on pictures of the caller's choice."""
+    from edgeclf.export.calibration import read_pictures
     from edgeclf.export.parity import Limits, check
     from edgeclf.export.targets import TARGETS
-    from edgeclf.runtime.frames.sources import walk
-    from edgeclf.train.data.arrays import load
-    from edgeclf.train.data.dataset import Part
     from edgeclf.train.results.saving import open_keras
 
     model = open_keras(reference)
-    classes = model.card.classes
-    for name in classes:
-        if not (data / name).is_dir():
-            raise DatasetError(f"{data} has no folder for class {name!r}")
-    found = [(path, label) for label, name in enumerate(classes) for path, good in walk(str(data / name)) if good]
-    pictures = load(Part(*map(tuple, zip(*found, strict=True))), model.card.preprocess, "pictures")
+    pictures = read_pictures(data, model.card)
     answers = model.answers(pictures.images)
     precisions = {reference.stem + target.suffix: target.precision for target in TARGETS}
     return [

@@ -95,7 +95,7 @@ def export(
         if not json_output and result.published:
             typer.echo("\n".join(map(str, result.published)))
         if result.missed and result.published:
-            raise GateError(f"{', '.join(result.missed)} missed the gate and was left out; the others are published")
+            raise GateError(f"left out, because they missed the gate: {', '.join(result.missed)}; the others are published")
         if result.missed:
             raise GateError(f"{model} was not exported: the table shows what missed; nothing was published")
 
@@ -108,7 +108,8 @@ def _foreign(
     classes: Path | None, scale: str, resize: str, fit: str, head: str, imgsz: str | None, allow_h5: bool
 ) -> "Foreign | None":
     """What the flags say of a model without a card, or None without --classes. Raises OptionError."""
-    from edgeclf.export.foreign import Foreign, read_classes
+    from edgeclf.export.foreign import Foreign
+    from edgeclf.runtime.model.labels import read_classes
 
     size_hw = parse_size(imgsz) if imgsz else None
     if classes is None:

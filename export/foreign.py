@@ -10,7 +10,6 @@ from edgeclf.export.heads import Ending, choose_head, detect_head
 from edgeclf.runtime.errors import ModelError, OptionError, first_line
 from edgeclf.runtime.frames.preprocess import Fit, Preprocess, Resize
 from edgeclf.runtime.model.card import Head, ModelCard, read_zip_card
-from edgeclf.runtime.model.labels import read_classes as read_classes
 from edgeclf.train.networks.backbones import FAMILIES, Family
 from edgeclf.train.results.saving import KerasModel, load_network
 

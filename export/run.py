@@ -19,7 +19,7 @@ from edgeclf.export.int8 import search
 from edgeclf.export.parity import Limits, Parity, check
 from edgeclf.export.targets import Target, Workpiece
 from edgeclf.export.timing import Candidate, choose, milliseconds, pareto
-from edgeclf.export.to_onnx import OPSET
+from edgeclf.export.to_onnx import OPSET, check_opset
 from edgeclf.runtime import __version__
 from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError, GateError, ModelError
@@ -90,6 +90,7 @@ def export(
     Raises ModelError, DatasetError, OptionError or OutputError; a missed gate is no error here but an `Export` that did not
     pass.
     """
+    check_opset(opset)
     model = adopt(path, foreign) if foreign else open_keras(path)
     return _export(model, folder, targets, limits, data, opset, leave_out)
 
@@ -106,6 +107,7 @@ def export_network(
     opset: int = OPSET,
 ) -> Export:
     """As `export`, for a network in memory: the way for classes of one's own, which no file can bring along safely."""
+    check_opset(opset)
     model = adopt_network(network, foreign, folder / f"{name}.keras")
     return _export(model, folder, targets, limits, data, opset, leave_out=False)
 

@@ -12,7 +12,7 @@ from edgeclf.export.calibration import Evidence
 from edgeclf.export.int8 import Quantizer
 from edgeclf.export.int8_onnx import OnnxQuantizer
 from edgeclf.export.int8_tflite import TfliteQuantizer
-from edgeclf.export.to_onnx import OPSET, OPSETS, convert, halved, pack
+from edgeclf.export.to_onnx import OPSET, convert, halved, pack
 from edgeclf.export.to_tflite import Precision, to_tflite
 from edgeclf.runtime.errors import OptionError
 from edgeclf.train.results.saving import KerasModel
@@ -26,10 +26,6 @@ class Workpiece:
     evidence: Evidence
     folder: Path
     opset: int = OPSET
-
-    def __post_init__(self) -> None:
-        if self.opset not in OPSETS:
-            raise OptionError(f"opset must be from {OPSETS[0]} to {OPSETS[-1]}, not {self.opset}")
 
     @cached_property
     def onnx(self) -> onnx.ModelProto:

@@ -7,7 +7,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from edgeclf.export.frozen import INPUT, OUTPUT, freeze
 from edgeclf.export.repairs import HANDLERS, repaired
-from edgeclf.runtime.errors import GateError, ModelError, first_line
+from edgeclf.runtime.errors import GateError, ModelError, OptionError, first_line
 from edgeclf.runtime.model.card import CARD_KEY, ModelCard
 from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
 from edgeclf.train.results.saving import KerasModel
@@ -21,6 +21,12 @@ OPSET = 17
 def to_onnx(model: KerasModel, opset: int = OPSET) -> bytes:
     """A finished file in float32. Raises as `convert` and `pack` do."""
     return pack(convert(model, opset), model.card)
+
+
+def check_opset(opset: int) -> None:
+    """Raises OptionError for one that is not in OPSETS."""
+    if opset not in OPSETS:
+        raise OptionError(f"opset must be from {OPSETS[0]} to {OPSETS[-1]}, not {opset}")
 
 
 def convert(model: KerasModel, opset: int = OPSET) -> onnx.ModelProto:

@@ -7,8 +7,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from edgeclf.runtime.errors import EdgeclfError, PictureError, Reason
+    from edgeclf.runtime.frames.frame import Frame
     from edgeclf.runtime.frames.preprocess import Preprocess
-    from edgeclf.runtime.frames.sources import Frame, open_source
+    from edgeclf.runtime.frames.sources import open_source
     from edgeclf.runtime.model.card import ModelCard
     from edgeclf.runtime.model.classifier import Classifier
     from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
@@ -18,7 +19,7 @@ _HOMES = {
     "Classifier": "model.classifier",
     "EdgeclfError": "errors",
     "Failure": "model.prediction",
-    "Frame": "frames.sources",
+    "Frame": "frames.frame",
     "ModelCard": "model.card",
     "Outcome": "model.prediction",
     "PictureError": "errors",

@@ -79,3 +79,7 @@ class PictureError(Exception):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.size_hw: tuple[int, int] | None = None
+        """Height and width, where the header could be read."""
+        self.errno: int | None = None
+        """What the operating system said, where reading the file failed."""

@@ -16,7 +16,9 @@ import numpy as np
 from edgeclf.runtime.allocator import keep_freed_memory
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import PictureError
-from edgeclf.runtime.frames.sources import Frame
+from edgeclf.runtime.frames.decode import Checks
+from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.frames.preprocess import Prepared
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
 
@@ -72,20 +74,20 @@ def _portions(frames: Iterable[Frame], size: int) -> Iterator[tuple[Frame, ...]]
 
 def _classify(frames: tuple[Frame, ...], classifier: Classifier, batch: int) -> list[Outcome]:
     parts = (frames[start : start + batch] for start in range(0, len(frames), batch))
-    return [outcome for part in parts for outcome in _classify_batch(part, classifier)]
+    return [outcome for part in parts for outcome in _classify_batch(part, classifier, Checks())]
 
 
-def _classify_batch(frames: tuple[Frame, ...], classifier: Classifier) -> list[Outcome]:
-    results: list[Prediction | Failure | None] = []
-    images = []
+def _classify_batch(frames: tuple[Frame, ...], classifier: Classifier, checks: Checks) -> list[Outcome]:
+    prepared: list[Prepared | PictureError] = []
     for frame in frames:
         try:
-            images.append(classifier.card.preprocess(frame.picture))
-            results.append(None)
+            prepared.append(classifier.card.preprocess.prepare(frame.picture, checks))
         except PictureError as error:
-            results.append(Failure.of(error))
+            prepared.append(error)
+    images = [one.pixels for one in prepared if isinstance(one, Prepared)]
     answers = iter(classifier.probabilities(np.stack(images)) if images else ())
+    classes = classifier.card.classes
     return [
-        Outcome(frame.name, result or Prediction(classifier.card.classes, next(answers)))
-        for frame, result in zip(frames, results, strict=True)
+        Outcome(frame, Failure.of(one) if isinstance(one, PictureError) else Prediction(classes, next(answers)), one.size_hw)
+        for frame, one in zip(frames, prepared, strict=True)
     ]

@@ -6,6 +6,7 @@ the process. `cv2.imdecode` on bytes that Python read does neither.
 
 import os
 import stat
+from dataclasses import dataclass
 from typing import Literal
 
 # A second guard behind the header check, for files whose header lies; OpenCV reads it once, at its import.
@@ -17,7 +18,7 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from edgeclf.runtime.errors import PictureError, Reason  # noqa: E402
-from edgeclf.runtime.frames.header import Header, is_cut_short  # noqa: E402
+from edgeclf.runtime.frames.header import Header, is_cut_short, read_header  # noqa: E402
 
 Pixels = NDArray[np.uint8]
 Reduction = Literal[1, 2, 4, 8]
@@ -50,17 +51,34 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise PictureError(Reason.NOT_FOUND, error.strerror or "no such file") from None
+        raise _unreadable(Reason.NOT_FOUND, error) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
-        raise PictureError(Reason.UNREADABLE, getattr(error, "strerror", None) or str(error)) from None
+        raise _unreadable(Reason.UNREADABLE, error) from None
 
 
-def check_size(header: Header) -> None:
-    """Raise PictureError `too_large` before a bomb is decoded: over 100 megapixels, or a side over 2**20."""
-    if header.width * header.height > MAX_PIXELS or max(header.width, header.height) > MAX_SIDE:
+@dataclass(frozen=True)
+class Checks:
+    """What a file must pass before it is decoded. max_pixels: refuse larger pictures."""
+
+    max_pixels: int = MAX_PIXELS
+
+    def header_of(self, data: bytes) -> Header:
+        """The header of a picture that passed. Raises PictureError."""
+        header = read_header(data)
+        try:
+            check_size(header, self.max_pixels)
+        except PictureError as error:
+            error.size_hw = (header.height, header.width)
+            raise
+        return header
+
+
+def check_size(header: Header, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise PictureError `too_large` before a bomb is decoded: over `max_pixels`, or a side over 2**20."""
+    if header.width * header.height > max_pixels or max(header.width, header.height) > MAX_SIDE:
         megapixels = header.width * header.height / 1e6
         size = f"{header.width} x {header.height} pixels ({megapixels:,.0f} megapixels)"
-        raise PictureError(Reason.TOO_LARGE, f"{size}; the limit is {MAX_PIXELS // 1_000_000} megapixels")
+        raise PictureError(Reason.TOO_LARGE, f"{size}; the limit is {max_pixels / 1e6:,.3g} megapixels")
 
 
 def decode(data: bytes, header: Header, channels: Channels, reduction: Reduction = 1) -> Pixels:
@@ -81,3 +99,9 @@ def decode(data: bytes, header: Header, channels: Channels, reduction: Reduction
             raise PictureError(Reason.TRUNCATED, f"{header.format} without its end")
         raise PictureError(Reason.CORRUPT, f"{header.format} of {header.width} x {header.height} that does not decode")
     return pixels.reshape(*pixels.shape[:2], channels).astype(np.uint8, copy=False)
+
+
+def _unreadable(reason: Reason, error: OSError | ValueError) -> PictureError:
+    failure = PictureError(reason, getattr(error, "strerror", None) or str(error))
+    failure.errno = getattr(error, "errno", None)
+    return failure

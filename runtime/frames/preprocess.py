@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import cv2
 import numpy as np
@@ -10,20 +10,37 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import OptionError, PictureError, Reason, first_line
 from edgeclf.runtime.frames.bilinear import resize_as_tensorflow
-from edgeclf.runtime.frames.decode import Channels, Pixels, Reduction, check_size, decode, read_file
-from edgeclf.runtime.frames.header import read_header
+from edgeclf.runtime.frames.decode import Channels, Checks, Pixels, Reduction, decode, read_file
 
-Picture = str | os.PathLike[str] | bytes | NDArray[np.uint8]
-"""A path, a file's bytes, or decoded pixels: uint8 `[h, w, 3]` RGB, `[h, w, 1]` or `[h, w]` grey."""
+
+class Stored(Protocol):
+    """A picture's file inside another one, such as an archive."""
+
+    def read(self) -> bytes:
+        """Its bytes. May be called from any thread. Raises PictureError."""
+        ...
+
+
+Picture = str | os.PathLike[str] | bytes | Stored | NDArray[np.uint8]
+"""A path, a file's bytes, a file in an archive, or decoded pixels: uint8 `[h, w, 3]` RGB, `[h, w, 1]` or `[h, w]` grey."""
 
 Resize = Literal["shrink", "bilinear", "nearest", "area"]
 Fit = Literal["stretch", "crop", "pad"]
 
+_CHECKS = Checks()
 _INTERPOLATION = {
     "shrink": cv2.INTER_LINEAR_EXACT,  # integer arithmetic: the same bits on every processor
     "nearest": cv2.INTER_NEAREST_EXACT,  # pixel centres, as Pillow and TensorFlow; INTER_NEAREST is off by half a pixel
     "area": cv2.INTER_AREA,
 }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """pixels: uint8 `[H, W, C]`, as the model takes them. size_hw: of the picture as stored."""
+
+    pixels: Pixels
+    size_hw: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -57,8 +74,12 @@ class Preprocess:
 
     def __call__(self, picture: Picture) -> Pixels:
         """uint8 `[H, W, C]`. Raises PictureError with a reason when the picture cannot be read."""
+        return self.prepare(picture).pixels
+
+    def prepare(self, picture: Picture, checks: Checks = _CHECKS) -> Prepared:
+        """The same with the picture's own size. checks: what a file must pass before it is decoded."""
         try:
-            return self._prepare(picture)
+            return self._prepare(picture, checks)
         except (MemoryError, cv2.error) as error:
             raise PictureError(Reason.TOO_LARGE, f"cannot be resized ({first_line(error)})") from None
 
@@ -71,16 +92,23 @@ class Preprocess:
         """The inverse of `to_json`; a missing or extra field is a KeyError or ignored."""
         return cls(tuple(fields["size_hw"]), fields["channels"], fields["resize"], fields["fit"])
 
-    def _prepare(self, picture: Picture) -> Pixels:
+    def _prepare(self, picture: Picture, checks: Checks) -> Prepared:
         if isinstance(picture, np.ndarray):
-            return self._from_pixels(_as_channels(picture, self.channels))
-        data = picture if isinstance(picture, bytes) else read_file(picture)
-        header = read_header(data)
-        check_size(header)
+            pixels = _as_channels(picture, self.channels)
+            height, width = pixels.shape[:2]
+            return Prepared(self._from_pixels(pixels), (height, width))
+        data = contents(picture)
+        header = checks.header_of(data)
         reduction: Reduction = 1
         if header.format == "JPEG" and self.resize == "shrink":
             reduction = self._jpeg_reduction(header.height, header.width)
-        return self._from_pixels(decode(data, header, self.channels, reduction))
+        size_hw = (header.height, header.width)
+        try:
+            pixels = decode(data, header, self.channels, reduction)
+        except PictureError as error:
+            error.size_hw = size_hw
+            raise
+        return Prepared(self._from_pixels(pixels), size_hw)
 
     def _from_pixels(self, pixels: Pixels) -> Pixels:
         top, left, height, width = self._region(*pixels.shape[:2])
@@ -131,6 +159,13 @@ class Preprocess:
         top, left = (self.size_hw[0] - height) // 2, (self.size_hw[1] - width) // 2
         canvas[top : top + height, left : left + width] = pixels
         return canvas
+
+
+def contents(picture: str | os.PathLike[str] | bytes | Stored) -> bytes:
+    """The bytes of a picture's file, wherever it is. Raises PictureError."""
+    if isinstance(picture, bytes):
+        return picture
+    return read_file(picture) if isinstance(picture, str | os.PathLike) else picture.read()
 
 
 def _power_of_two(height: int, width: int, target_h: int, target_w: int) -> int:

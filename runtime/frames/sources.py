@@ -3,21 +3,12 @@
 import glob
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from edgeclf.runtime.errors import SourceError
-from edgeclf.runtime.frames.preprocess import Picture
+from edgeclf.runtime.frames.frame import Frame
 
 PICTURE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One picture on its way, still unread: the name under which its row appears, and where its pixels are."""
-
-    name: str
-    picture: Picture
 
 
 class Source(Protocol):

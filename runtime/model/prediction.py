@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import PictureError, Reason
+from edgeclf.runtime.frames.frame import Frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,15 +47,26 @@ class Failure:
 
     reason: Reason
     detail: str
+    errno: int | None = None
+    """What the operating system said, where reading the file failed."""
 
     @classmethod
     def of(cls, error: PictureError) -> "Failure":
-        return cls(error.reason, error.detail)
+        return cls(error.reason, error.detail, error.errno)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one input: an answer or a failure, never both and never neither."""
+    """What became of one input: an answer or a failure, never both and never neither.
 
-    name: str
+    size_hw: of the picture as stored, in pixels, where its header could be read.
+    """
+
+    frame: Frame
     result: Prediction | Failure
+    size_hw: tuple[int, int] | None = None
+
+    @property
+    def name(self) -> str:
+        """The path in its row."""
+        return self.frame.name

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgeclf.runtime import Classifier, Outcome, Prediction, classify, open_source
-from edgeclf.runtime.frames.sources import Frame
+from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.pipeline import ordered_map
 

@@ -13,6 +13,7 @@ import pytest
 from edgeclf.runtime import Outcome, Prediction
 from edgeclf.runtime.errors import OutputError, Reason
 from edgeclf.runtime.escaping import unescape
+from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.results.sinks import CSV_COLUMNS, open_sink
 
@@ -52,7 +53,7 @@ def write_one(outcome: Outcome, path: Path) -> str:
 @pytest.mark.parametrize("result", [ANSWER, FAILURE], ids=["ok", "error"])
 @pytest.mark.parametrize("name", NAMES)
 def test_csv_gives_the_name_back(name: str, result: Prediction | Failure, tmp_path: Path) -> None:
-    text = write_one(Outcome(os.fsdecode(NAMES[name]), result), tmp_path / "results.csv")
+    text = write_one(Outcome(Frame(os.fsdecode(NAMES[name]), b""), result), tmp_path / "results.csv")
 
     (row,) = csv.DictReader(io.StringIO(text, newline=""))
     assert os.fsencode(unescape(row["path"])) == NAMES[name]
@@ -60,7 +61,7 @@ def test_csv_gives_the_name_back(name: str, result: Prediction | Failure, tmp_pa
 
 @pytest.mark.parametrize("name", NAMES)
 def test_csv_row_is_one_printable_line_that_no_spreadsheet_calculates(name: str, tmp_path: Path) -> None:
-    text = write_one(Outcome(os.fsdecode(NAMES[name]), ANSWER), tmp_path / "results.csv")
+    text = write_one(Outcome(Frame(os.fsdecode(NAMES[name]), b""), ANSWER), tmp_path / "results.csv")
 
     _, line, rest = text.split("\n")
     assert line.isprintable()
@@ -70,33 +71,33 @@ def test_csv_row_is_one_printable_line_that_no_spreadsheet_calculates(name: str,
 
 @pytest.mark.parametrize("name", NAMES)
 def test_json_line_gives_the_name_back(name: str, tmp_path: Path) -> None:
-    text = write_one(Outcome(os.fsdecode(NAMES[name]), ANSWER), tmp_path / "results.jsonl")
+    text = write_one(Outcome(Frame(os.fsdecode(NAMES[name]), b""), ANSWER), tmp_path / "results.jsonl")
 
     assert os.fsencode(json.loads(text)["path"]) == NAMES[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_json_line_is_one_line_of_printable_ascii(name: str, tmp_path: Path) -> None:
-    text = write_one(Outcome(os.fsdecode(NAMES[name]), ANSWER), tmp_path / "results.jsonl")
+    text = write_one(Outcome(Frame(os.fsdecode(NAMES[name]), b""), ANSWER), tmp_path / "results.jsonl")
 
     assert text.removesuffix("\n").isprintable()
     assert text.isascii()
 
 
 def test_csv_columns_say_ok_label_and_confidence(tmp_path: Path) -> None:
-    text = write_one(Outcome("a.jpg", ANSWER), tmp_path / "results.csv")
+    text = write_one(Outcome(Frame("a.jpg", b""), ANSWER), tmp_path / "results.csv")
 
     assert list(csv.reader(io.StringIO(text))) == [list(CSV_COLUMNS), ["a.jpg", "ok", "dog", "0.750000", "", ""]]
 
 
 def test_csv_columns_say_error_reason_and_detail(tmp_path: Path) -> None:
-    text = write_one(Outcome("a.jpg", FAILURE), tmp_path / "results.csv")
+    text = write_one(Outcome(Frame("a.jpg", b""), FAILURE), tmp_path / "results.csv")
 
     assert list(csv.reader(io.StringIO(text)))[1] == ["a.jpg", "error", "", "", "empty", "the file holds 0 bytes"]
 
 
 def test_json_line_holds_every_score(tmp_path: Path) -> None:
-    assert json.loads(write_one(Outcome("a.jpg", ANSWER), tmp_path / "r.jsonl")) == {
+    assert json.loads(write_one(Outcome(Frame("a.jpg", b""), ANSWER), tmp_path / "r.jsonl")) == {
         "path": "a.jpg",
         "status": "ok",
         "label": "dog",
@@ -106,7 +107,7 @@ def test_json_line_holds_every_score(tmp_path: Path) -> None:
 
 
 def test_json_line_of_a_failure_holds_the_reason(tmp_path: Path) -> None:
-    assert json.loads(write_one(Outcome("a.jpg", FAILURE), tmp_path / "r.jsonl")) == {
+    assert json.loads(write_one(Outcome(Frame("a.jpg", b""), FAILURE), tmp_path / "r.jsonl")) == {
         "path": "a.jpg",
         "status": "error",
         "error": "empty",
@@ -118,7 +119,7 @@ def test_json_line_of_a_failure_holds_the_reason(tmp_path: Path) -> None:
 def test_label_of_a_foreign_model_cannot_break_the_row(label: str, tmp_path: Path) -> None:
     prediction = Prediction((label, "other"), np.array([0.9, 0.1], np.float32))
 
-    text = write_one(Outcome("a.jpg", prediction), tmp_path / "results.csv")
+    text = write_one(Outcome(Frame("a.jpg", b""), prediction), tmp_path / "results.csv")
 
     (row,) = csv.DictReader(io.StringIO(text, newline=""))
     assert unescape(row["label"]) == label
@@ -130,7 +131,7 @@ def test_file_has_its_name_only_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
 
     with open_sink(str(path)) as sink:
-        sink.write(Outcome("a.jpg", ANSWER))
+        sink.write(Outcome(Frame("a.jpg", b""), ANSWER))
         assert not path.exists()
 
     assert [entry.name for entry in tmp_path.iterdir()] == ["results.csv"]
@@ -146,7 +147,7 @@ def test_interrupted_rows_stay_in_the_part(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
 
     with pytest.raises(KeyboardInterrupt):
-        interrupt(path, Outcome("a.jpg", ANSWER))
+        interrupt(path, Outcome(Frame("a.jpg", b""), ANSWER))
 
     assert not path.exists()
     assert (tmp_path / "results.csv.part").read_text().splitlines()[1] == "a.jpg,ok,dog,0.750000,,"
@@ -157,7 +158,7 @@ def test_older_results_stay_when_a_run_is_interrupted(tmp_path: Path) -> None:
     path.write_text("older\n")
 
     with pytest.raises(KeyboardInterrupt):
-        interrupt(path, Outcome("a.jpg", ANSWER))
+        interrupt(path, Outcome(Frame("a.jpg", b""), ANSWER))
 
     assert path.read_text() == "older\n"
 
@@ -165,7 +166,7 @@ def test_older_results_stay_when_a_run_is_interrupted(tmp_path: Path) -> None:
 def test_older_results_are_replaced_when_a_run_ends_well(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("older\n")
 
-    assert "older" not in write_one(Outcome("a.jpg", ANSWER), tmp_path / "results.csv")
+    assert "older" not in write_one(Outcome(Frame("a.jpg", b""), ANSWER), tmp_path / "results.csv")
 
 
 @pytest.mark.parametrize(
@@ -190,12 +191,12 @@ def test_place_that_cannot_be_written_is_refused_at_once(name: str, message: str
 
 def test_full_disk_is_an_output_error() -> None:
     with pytest.raises(OutputError, match="No space left on device"), open_sink("/dev/full") as sink:
-        sink.write(Outcome("a.jpg", ANSWER))
+        sink.write(Outcome(Frame("a.jpg", b""), ANSWER))
 
 
 def test_device_is_written_to_directly() -> None:
     with open_sink("/dev/null") as sink:
-        sink.write(Outcome("a.jpg", ANSWER))
+        sink.write(Outcome(Frame("a.jpg", b""), ANSWER))
 
     assert not os.path.exists("/dev/null.part")
 
@@ -207,6 +208,6 @@ def test_stdout_takes_csv_or_json_lines(
     json_lines: bool, read: Callable[[str], str], capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     with open_sink("-", json_lines=json_lines) as sink:
-        sink.write(Outcome("a.jpg", ANSWER))
+        sink.write(Outcome(Frame("a.jpg", b""), ANSWER))
 
     assert read(capfdbinary.readouterr().out.decode()) == "ok"

@@ -5,12 +5,13 @@ import pytest
 
 from edgeclf.runtime import Outcome, Prediction
 from edgeclf.runtime.errors import Reason
+from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.results.summary import Summary
 
 
 def answer(label: str) -> Outcome:
-    return Outcome("x.jpg", Prediction((label, "other"), np.array([0.9, 0.1], np.float32)))
+    return Outcome(Frame("x.jpg", b""), Prediction((label, "other"), np.array([0.9, 0.1], np.float32)))
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def summary() -> Summary:
     counted.add(answer("cat"))
     counted.add(answer("cat"))
     counted.add(answer("dog"))
-    counted.add(Outcome("y.jpg", Failure(Reason.EMPTY, "0 bytes")))
+    counted.add(Outcome(Frame("y.jpg", b""), Failure(Reason.EMPTY, "0 bytes")))
     counted.finish(2.0, 5)
     return counted
 

@@ -1,0 +1,22 @@
+"""One input on its way through the pipeline, still unread."""
+
+from dataclasses import dataclass
+
+from edgeclf.runtime.frames.preprocess import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture on its way, still unread.
+
+    name: the path in its row: the source as it was named, and the place in it. picture: where its pixels are.
+    source, path: which of the run's sources it is from, and where in it; these stay the same when the source is moved.
+    size_bytes, mtime_ns: of its file when it was listed; -1 where nothing is known of it.
+    """
+
+    name: str
+    picture: Picture
+    path: str = ""
+    source: int = 0
+    size_bytes: int = -1
+    mtime_ns: int = -1

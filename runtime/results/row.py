@@ -1,0 +1,68 @@
+"""The row that every input ends as, whatever file it is written to: version 1 of the schema."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from edgeclf.runtime.model.prediction import Failure, Outcome
+
+SCHEMA_VERSION = 1
+Status = Literal["ok", "unsure", "error"]
+_DECIMALS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """path: as the source was named, and the place in it. status: `ok`, `unsure` (see Answering) or `error`.
+
+    label, confidence: the most probable class and its probability, 0 to 1; an unsure row has no label.
+    top: the most probable classes with their probabilities, best first. error, detail: the reason from the closed list,
+    and more about it. width, height: of the picture as stored, in pixels, where its header could be read.
+    sorted_to: where `--sort` put the picture. model: the first 16 hexadecimal digits of the model file's sha256.
+    time: when it was classified, ISO 8601 in UTC.
+    """
+
+    path: str
+    status: Status
+    label: str = ""
+    confidence: float | None = None
+    top: dict[str, float] = field(default_factory=dict)
+    error: str = ""
+    detail: str = ""
+    width: int | None = None
+    height: int | None = None
+    sorted_to: str = ""
+    model: str = ""
+    time: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Every column, in the schema's order; None and empty text for what the row does not have."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
+
+COLUMNS = tuple(column.name for column in fields(Row))
+"""The schema's columns, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """How an answer becomes a row. topk: classes in `top`. threshold: with a lower confidence, the row is `unsure`."""
+
+    topk: int = 1
+    threshold: float = 0.0
+
+    def row(self, outcome: Outcome, model: str, time: str) -> Row:
+        """The row of one outcome; model and time as in Row."""
+        height, width = outcome.size_hw or (None, None)
+        if isinstance(outcome.result, Failure):
+            failure = outcome.result
+            return Row(
+                outcome.name, "error", "", None, {}, failure.reason.value, failure.detail, width, height, "", model, time
+            )
+        answer = outcome.result
+        confidence = round(answer.confidence, _DECIMALS)
+        sure = answer.confidence >= self.threshold
+        top = {label: round(score, _DECIMALS) for label, score in answer.top(self.topk)}
+        status: Status = "ok" if sure else "unsure"
+        return Row(
+            outcome.name, status, answer.label if sure else "", confidence, top, "", "", width, height, "", model, time
+        )
