@@ -13,6 +13,7 @@ _PACKAGES = (
     "opencv-python",
     "tensorflow",
     "keras",
+    "openvino",
 )
 
 

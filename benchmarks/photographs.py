@@ -7,19 +7,19 @@ import numpy as np
 
 from edgeclf.runtime.frames.decode import Pixels
 
+_QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 90)
+_LEVELS = 7
+
 
 def photograph(height: int, width: int, seed: int) -> Pixels:
-    """uint8 `[height, width, 3]`: noise at every scale, its amplitude growing with its size, as natural pictures have it.
-
-    At JPEG quality 90 a 500 x 375 picture takes about 60 KB.
-    """
+    """uint8 `[height, width, 3]`: noise at every scale, its amplitude growing with its size, as natural pictures have it."""
     rng = np.random.default_rng(seed)
-    picture = np.zeros((height, width, 3), np.float32)
-    for level in range(7):
-        step = 2**level
-        noise = rng.standard_normal((height // step + 2, width // step + 2, 3), np.float32)
-        picture += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC) * step**0.8
-    picture = (picture - picture.mean()) / picture.std() * 50 + 120
+    picture = np.zeros((1, 1, 3), np.float32)
+    for step in (2**level for level in reversed(range(_LEVELS))):
+        rows, columns = -(-height // step), -(-width // step)
+        picture = np.asarray(cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_CUBIC), np.float32)
+        picture += rng.standard_normal(picture.shape, np.float32) * np.float32(step**0.8)
+    picture = (picture - picture.mean()) * (50 / picture.std()) + 120
     return np.asarray(np.clip(picture, 0, 255), np.uint8)
 
 
@@ -28,6 +28,21 @@ def write_photographs(folder: Path, count: int, height: int, width: int) -> None
     for number in range(count):
         label = folder / "ab"[number % 2]
         label.mkdir(parents=True, exist_ok=True)
-        done, data = cv2.imencode(".jpg", photograph(height, width, number), [cv2.IMWRITE_JPEG_QUALITY, 90])
-        assert done
-        (label / f"{number:05}.jpg").write_bytes(bytes(data))
+        (label / f"{number:05}.jpg").write_bytes(_as_jpeg(photograph(height, width, number)))
+
+
+def enlarged(data: bytes, pixels: int) -> bytes:
+    """A picture's file as a JPEG of about `pixels` pixels, made by bicubic interpolation: a large one with known contents.
+
+    It holds no detail that was not there before. A camera's does, and what aliases such detail does better here than there.
+    """
+    small = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert small is not None
+    factor = (pixels / (small.shape[0] * small.shape[1])) ** 0.5
+    return _as_jpeg(np.asarray(cv2.resize(small, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), np.uint8))
+
+
+def _as_jpeg(pixels: Pixels) -> bytes:
+    done, data = cv2.imencode(".jpg", pixels, _QUALITY)
+    assert done
+    return bytes(data)

@@ -1,107 +1,159 @@
-"""How fast is the pipeline: against the machine's limit, the loop one would write by hand, and Keras's own loader?
+"""How fast is the pipeline: against the machine's limit, the loop one writes by hand, Keras's own loader, OpenVINO?
 
-`python -m edgeclf.benchmarks.throughput`: everything with the same weights on the same generated 500 x 375 JPEGs, in
-interleaved rounds; medians of the ratios within a round, since a shared machine's speed drifts from round to round.
+`uv run --with openvino python -m edgeclf.benchmarks.throughput`; OpenVINO is no dependency and is left out where it is not
+installed. Everything with the same weights on the same generated JPEGs, in interleaved rounds; medians of the ratios within
+a round, since a shared machine's speed drifts from round to round.
 """
 
-import statistics
-import subprocess
-import sys
+import importlib.util
 import tempfile
-import time
-from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
-from subprocess import PIPE
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.console import Progress, command_app, friendly_errors
+from edgeclf.runtime.console import command_app, friendly_errors, note
 from edgeclf.runtime.cores import usable_cores
+from edgeclf.runtime.errors import OptionError
 
 if TYPE_CHECKING:
     import keras
 
+    from edgeclf.benchmarks.peers.rounds import Candidate, Rates
+
 app = command_app()
 
 SIZE = 224
-Rates = dict[str, float]
-LIMIT, PIPELINE, PLAIN, KERAS = "limit", "edgeclf", "plain loop", "Keras loader + predict"
-EXPLAINED = (
-    "{pictures} generated JPEGs of 500 x 375, the network's input {size} x {size}, onnxruntime on the CPU; medians and "
-    "quartiles over {rounds} interleaved rounds. `limit` is cores / (time to read, decode and resize + time to infer), both "
-    "on one thread without any pipeline.\n"
+PIPELINE = "edgeclf"
+APPEND, READ_BACK = "journal, appended", "journal, read back"
+EXPLAINED = """\
+From JPEG files to answers, float32 on the CPU, the network's input {size} x {size}. Every candidate is a process of its own
+with the same weights. Medians over {rounds} interleaved rounds; ratios are taken within a round, with their quartiles.
+
+- `limit` is cores / (time to read, decode and resize + time to infer), both on one thread without any pipeline, while the
+  other cores have nothing to do. In `limit, all cores busy` that loop runs on each of the {cores} cores at the same time, in
+  a process of its own: what the cores give when they share caches, memory and power.
+- `edgeclf` is `edgeclf.runtime.pipeline.classify` with {cores} workers.
+- `plain loop` decodes, resizes and runs one picture after the other, with every library's default threads.
+- `OpenVINO` runs the same ONNX file, for one picture at a time: its AsyncInferQueue (THROUGHPUT), fed by one Python thread
+  that decodes and resizes; or, arranged as edgeclf is, {cores} threads that decode, resize and infer.
+"""
+JOURNALED = (
+    "\nIn the journal of `clf-run`, a row costs {append} on one core of {cores} while the run lasts; to read it back, once "
+    "it is over, costs {read_back}.\n"
+)
+LARGER = (
+    "\nLarger pictures, MobileNetV3Small: the default resize (`shrink`: a JPEG is halved while it is decoded), against "
+    "decoding every pixel and OpenCV's `INTER_LINEAR` in the same pipeline.\n\n"
+)
+ANSWERED = (
+    "\nThe same two in front of a trained model, `{model}`, on the pictures of `{data}`: as they are, and enlarged by "
+    "bicubic interpolation to JPEGs of 12 megapixels. That adds no fine detail; a camera's pictures have it, and plain "
+    "bilinear turns it into noise.\n\n"
 )
 
 
 @app.command()
 def throughput(
-    pictures: Annotated[int, typer.Option(help="Pictures a round.")] = 300,
-    rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 11,
-    candidate: Annotated[str, typer.Option(hidden=True)] = "",
-    folder: Annotated[Path, typer.Option(hidden=True)] = Path(),
+    pictures: Annotated[int, typer.Option(help="JPEGs of 500 x 375 a round.")] = 300,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 11,
+    model: Annotated[Path | None, typer.Option(help="With --data: a trained .onnx or .tflite file.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Pictures that it has not seen, in a folder for each class.")] = None,
 ) -> None:
-    """Measure, print the table, and put it into benchmarks/results.md."""
+    """Measure, print the tables, and put them into benchmarks/results.md."""
     with friendly_errors():
-        if candidate:
-            _serve(CANDIDATES[candidate](folder))
-            return
-        from edgeclf.train.quiet import quiet_tensorflow
-
-        quiet_tensorflow()
-        from edgeclf.benchmarks.photographs import write_photographs
+        if (model is None) != (data is None):
+            raise OptionError("--model and --data belong together: a trained model, and labelled pictures to test it on")
+        from edgeclf.benchmarks import camera
         from edgeclf.benchmarks.results import publish_section
 
-        text = EXPLAINED.format(pictures=pictures, size=SIZE, rounds=rounds)
-        with tempfile.TemporaryDirectory() as name:
-            write_photographs(Path(name) / "photographs", pictures, 375, 500)
-            for title, network in _networks().items():
-                _export(network, Path(name))
-                text += f"\n{title}:\n\n" + report(measure(Path(name), rounds))
+        if model and data:  # first: a model or a folder that is not there ends it now
+            answered = ANSWERED.format(model=_ending(model), data=_ending(data)) + camera.answers(model, data)
+        else:
+            answered = _left_out("What the resize does to a trained model's answers", "name one with --model and --data")
+        text = EXPLAINED.format(size=SIZE, rounds=rounds, cores=usable_cores())
+        with tempfile.TemporaryDirectory() as folder:
+            text += pipelines(Path(folder), pictures, rounds)
+            text += LARGER + camera.rates(Path(folder), rounds) + answered
         publish_section("Throughput of the pipeline", "edgeclf.benchmarks.throughput", text)
         typer.echo(text)
 
 
-def measure(folder: Path, rounds: int) -> list[Rates]:
-    """Pictures a second of every candidate over the JPEGs in `folder/photographs`, a dictionary a round.
+def candidates() -> "dict[str, Candidate]":
+    """Who is measured on every network; OpenVINO only where it is installed."""
+    from edgeclf.benchmarks.peers.rounds import Candidate
 
-    Each candidate is a process of its own, which waits while another one runs.
-    """
-    line = [sys.executable, "-m", "edgeclf.benchmarks.throughput", "--folder", str(folder), "--candidate"]
-    with ExitStack() as stack:
-        processes = {
-            name: stack.enter_context(subprocess.Popen([*line, name], stdin=PIPE, stdout=PIPE, text=True))
-            for name in CANDIDATES
-        }
-        measured = []
-        with Progress("measuring", (rounds + 1) * len(processes), "runs") as progress:
-            for _ in range(rounds + 1):
-                rates = {}
-                for name, process in processes.items():
-                    rates[name] = _ask(process)
-                    progress.advance(1, name)
-                rates[LIMIT] *= usable_cores()
-                measured.append(rates)
-        for process in processes.values():
-            process.communicate()
-    return measured[1:]  # the first round warms up
+    cores = usable_cores()
+    found = {
+        "limit": Candidate("limit", times=cores),
+        PIPELINE: Candidate("pipeline"),
+        "limit, all cores busy": Candidate("limit", pinned=cores),
+        "edgeclf, one worker": Candidate("one_worker"),
+        "plain loop": Candidate("plain_loop"),
+        "Keras loader + predict": Candidate("keras_loader"),
+    }
+    if importlib.util.find_spec("openvino"):
+        found["OpenVINO, asynchronous queue"] = Candidate("openvino_queue")
+        found["OpenVINO, one request a thread"] = Candidate("openvino_threads")
+    return found
 
 
-def report(measured: list[Rates]) -> str:
-    """A Markdown table of median rates, with the pipeline's ratio to each: median, and the quartiles over the rounds."""
+def pipelines(folder: Path, pictures: int, rounds: int) -> str:
+    """A table for each network, and what the journal adds. The last network stays behind as `folder/model.onnx`."""
+    from edgeclf.benchmarks.peers.rounds import Candidate, measure
+    from edgeclf.benchmarks.photographs import write_photographs
+
+    compared = candidates()
+    installed = any(name.startswith("OpenVINO") for name in compared)
+    text = "" if installed else _left_out("OpenVINO", "it is not installed: uv run --with openvino python -m ...")
+    journal = {APPEND: Candidate("journal"), READ_BACK: Candidate("journal_read")}
+    write_photographs(folder / "photographs", pictures, 375, 500)
+    for title, network in _networks().items():
+        _export(network, folder)
+        measured = measure(compared | journal, folder, rounds)
+        text += f"\n{title}, {pictures} generated JPEGs of 500 x 375:\n\n"
+        text += report(measured, list(compared)) + journal_cost(measured)
+    return text
+
+
+def report(measured: "list[Rates]", names: list[str]) -> str:
+    """A Markdown table of median rates, with the pipeline's ratio to each."""
+    from edgeclf.benchmarks.peers.rounds import rate, ratio
     from edgeclf.benchmarks.results import table
 
-    rows = []
-    for name in measured[0]:
-        lower, middle, upper = statistics.quantiles((rates[PIPELINE] / rates[name] for rates in measured), n=4)
-        ratio = "" if name == PIPELINE else f"{middle:.2f} ({lower:.2f} to {upper:.2f})"
-        rows.append((name, f"{statistics.median(rates[name] for rates in measured):.0f}", ratio))
+    rows = [(name, rate(measured, name), "" if name == PIPELINE else ratio(measured, PIPELINE, name)) for name in names]
     return table(("", "pictures/s", "edgeclf is times as fast"), rows)
 
 
+def journal_cost(measured: "list[Rates]") -> str:
+    """A sentence: what a row costs, as a share of the time that the pipeline takes for a picture with all cores."""
+    from edgeclf.benchmarks.peers.rounds import quartiles
+
+    costs = []
+    for name in (APPEND, READ_BACK):
+        _, microseconds, _ = quartiles([1e6 / rates[name] for rates in measured])
+        lower, share, upper = quartiles([rates[PIPELINE] / rates[name] for rates in measured])
+        costs.append(f"{microseconds:.0f} us, {share:.2%} ({lower:.2%} to {upper:.2%}) of what a picture takes")
+    return JOURNALED.format(append=costs[0], read_back=costs[1], cores=usable_cores())
+
+
+def _ending(path: Path) -> str:
+    """Enough to know it by, and nothing of the machine."""
+    return "/".join(path.absolute().parts[-2:])
+
+
+def _left_out(what: str, cure: str) -> str:
+    """Say so on stderr, and in the text."""
+    sentence = f"{what} is not measured here ({cure})"
+    note(sentence)
+    return f"\n{sentence}.\n"
+
+
 def _networks() -> "dict[str, keras.Model]":
-    """The network that `clf-train` builds, and a common one for edge devices; untrained weights cost the same time."""
+    """What `clf-train --model cnn` builds, and a common one for edge devices; untrained weights cost the same time."""
+    from edgeclf.train.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
     import keras
 
     from edgeclf.train.networks.architectures import ConvNet
@@ -109,7 +161,7 @@ def _networks() -> "dict[str, keras.Model]":
     keras.utils.set_random_seed(0)
     shape = (SIZE, SIZE, 3)
     return {
-        "clf-train's network": ConvNet().build(shape, 2),
+        "clf-train's network (`--model cnn`)": ConvNet().build(shape, 2),
         "MobileNetV3Small": keras.applications.MobileNetV3Small(input_shape=shape, weights=None, classes=2),
     }
 
@@ -124,94 +176,6 @@ def _export(network: "keras.Model", folder: Path) -> None:
     card = ModelCard(("a", "b"), Preprocess((SIZE, SIZE)), "sigmoid" if network.output_shape[1] == 1 else "softmax")
     network.save(folder / "model.keras")
     (folder / "model.onnx").write_bytes(to_onnx(KerasModel(folder / "model.keras", network, card)))
-
-
-def _ask(process: "subprocess.Popen[str]") -> float:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write("run\n")
-    process.stdin.flush()
-    return float(process.stdout.readline())
-
-
-def _serve(run: Callable[[], int]) -> None:
-    """In the candidate's process: for each line on stdin, run once and answer with the rate."""
-    for _ in sys.stdin:
-        started = time.perf_counter()
-        done = run()
-        typer.echo(str(done / (time.perf_counter() - started)))
-        sys.stdout.flush()
-
-
-def _limit(folder: Path) -> Callable[[], int]:
-    """One thread, one picture after the other: the sum of the two times, with nothing between them."""
-    import cv2
-
-    from edgeclf.runtime.allocator import keep_freed_memory
-    from edgeclf.runtime.frames.sources import open_source
-    from edgeclf.runtime.model.classifier import Classifier
-
-    keep_freed_memory()
-    cv2.setNumThreads(1)
-    classifier = Classifier.open(folder / "model.onnx", device="cpu", threads=1)
-
-    def run() -> int:
-        count = 0
-        for frame in open_source(str(folder / "photographs")):
-            classifier.backend.run(classifier.card.preprocess(frame.picture)[None])
-            count += 1
-        return count
-
-    return run
-
-
-def _pipeline(folder: Path) -> Callable[[], int]:
-    from edgeclf.runtime.frames.sources import open_source
-    from edgeclf.runtime.model.classifier import Classifier
-    from edgeclf.runtime.pipeline import classify
-
-    classifier = Classifier.open(folder / "model.onnx", device="cpu", threads=1)
-    return lambda: sum(1 for _ in classify(open_source(str(folder / "photographs")), classifier))
-
-
-def _plain_loop(folder: Path) -> Callable[[], int]:
-    """Read, decode, resize, run one picture, with every library's default threads: what one writes first."""
-    import cv2
-    import numpy as np
-    import onnxruntime as ort
-
-    session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
-    files = sorted((folder / "photographs").rglob("*.jpg"))
-
-    def run() -> int:
-        for file in files:
-            pixels = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
-            assert pixels is not None
-            rgb = cv2.cvtColor(cv2.resize(pixels, (SIZE, SIZE)), cv2.COLOR_BGR2RGB)
-            session.run(None, {"image": rgb[None]})
-        return len(files)
-
-    return run
-
-
-def _keras(folder: Path) -> Callable[[], int]:
-    from edgeclf.train.quiet import quiet_tensorflow
-
-    quiet_tensorflow()
-    import keras
-
-    network = keras.models.load_model(folder / "model.keras")
-
-    def run() -> int:
-        dataset = keras.utils.image_dataset_from_directory(
-            folder / "photographs", labels=None, image_size=(SIZE, SIZE), shuffle=False, verbose=False
-        )
-        return len(network.predict(dataset, verbose=0))
-
-    return run
-
-
-CANDIDATES = {LIMIT: _limit, PIPELINE: _pipeline, PLAIN: _plain_loop, KERAS: _keras}
 
 
 if __name__ == "__main__":

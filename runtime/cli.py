@@ -7,27 +7,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.console import Progress, command_app, friendly_errors, note, parse_size, show_version
-from edgeclf.runtime.cores import usable_cores
+from edgeclf.runtime.cli_undo import undo
+from edgeclf.runtime.console import command_app, friendly_errors, note, parse_size, show_version
 from edgeclf.runtime.errors import ExitCode, ModelError, OptionError
 from edgeclf.runtime.publishing import publish_text
 
 if TYPE_CHECKING:
-    from edgeclf.runtime.frames.sources import Source
     from edgeclf.runtime.model.card import ModelCard
-    from edgeclf.runtime.model.classifier import Classifier
-    from edgeclf.runtime.results.sinks import Sink
-    from edgeclf.runtime.results.summary import Summary
 
-app = command_app()
+app = command_app(default="run")
+app.command("undo")(undo)
 
 EPILOG = """\b
 Examples:
-  clf-run --source photos/ -o results.csv           newest model, one row a picture
-  clf-run model.onnx --source 'night/*.jpg'         CSV on stdout
-  clf-run model.int8.tflite --source a.png --json   every score, as a JSON line
+  clf-run --source photos/ -o results.csv            newest model, one row a picture
+  clf-run model.onnx -s 'night/*.jpg' -s day.zip     several sources, CSV on stdout
+  clf-run model.int8.tflite -s a.png --json          one JSON line a picture
+  find . -name '*.jpg' -print0 | clf-run -s - -0     paths from another program
+  clf-run -s inbox/ --watch -o results.jsonl         and every picture that arrives, until Ctrl-C
+  clf-run -s photos/ --conf 0.9 --sort copy --sort-dir sorted/
+  clf-run undo results.csv.journal                   put sorted pictures back
 
-Exit codes: 0 all well, 1 some pictures failed (their rows say why), 2 error, 4 device not available."""
+With -o FILE every row is safe in FILE.journal at once: after Ctrl-C, a crash or a power cut, the same command goes on.
+Exit codes: 0 all well, 1 some pictures failed (their rows say why), 2 error, 4 device not available, 130 or 143
+interrupted."""
 
 
 def main() -> None:
@@ -45,20 +48,69 @@ def run(
     ] = None,
     *,
     source: Annotated[
-        str, typer.Option("--source", "-s", help="A folder (searched in depth), a picture, or a quoted pattern.")
+        list[str],
+        typer.Option(
+            "--source",
+            "-s",
+            help="A folder (searched in depth), a picture, a quoted pattern, a .zip or .tar, @list.txt, list.csv:column, "
+            "or - for paths on stdin. May be given several times.",
+        ),
     ],
     output: Annotated[
-        str, typer.Option("--output", "-o", help="FILE.csv or FILE.jsonl; - is stdout.", metavar="FILE")
+        str,
+        typer.Option("--output", "-o", help="FILE.csv, .jsonl, .parquet or .sqlite; - is stdout.", metavar="FILE"),
     ] = "-",
     json_lines: Annotated[bool, typer.Option("--json", help="JSON lines on stdout in place of CSV.")] = False,
     summary_file: Annotated[
         Path | None, typer.Option("--summary", help="Write counts, failures and rate to FILE as JSON.", metavar="FILE")
     ] = None,
+    topk: Annotated[int, typer.Option(min=1, help="Classes in the column `top`.")] = 1,
+    all_scores: Annotated[bool, typer.Option("--all-scores", help="All classes in the column `top`.")] = False,
+    conf: Annotated[
+        float, typer.Option(min=0, max=1, help="With a lower confidence the answer is `unsure`.", metavar="P")
+    ] = 0.0,
+    sort: Annotated[
+        str | None,
+        typer.Option(help="copy, move or link pictures into a folder for each class; plan only says where.", metavar="HOW"),
+    ] = None,
+    sort_dir: Annotated[Path | None, typer.Option(help="The folder for --sort.", metavar="DIR")] = None,
+    resume: Annotated[
+        bool | None,
+        typer.Option(
+            "--resume/--no-resume",
+            help="Go on although the sources have moved / keep no journal. Default: go on if nothing differs.",
+            show_default=False,
+        ),
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Forget the journal and begin anew.")] = False,
+    journal: Annotated[
+        Path | None, typer.Option(help="Where the journal is.", show_default="FILE.journal", metavar="FILE")
+    ] = None,
+    max_failures: Annotated[
+        str | None, typer.Option(help="Stop when more pictures fail than N, or N%.", metavar="N|N%")
+    ] = None,
+    verify: Annotated[
+        str, typer.Option(help="strict also finds damage inside pictures that decode.", metavar="quick|strict")
+    ] = "quick",
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Refuse larger pictures before they are decoded.", metavar="N")
+    ] = 100_000_000,
+    follow_links: Annotated[bool, typer.Option("--follow-links", help="Enter linked folders, too.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on with pictures that arrive in the folder, until interrupted.")
+    ] = False,
+    nul: Annotated[
+        bool, typer.Option("--null", "-0", help="Paths on stdin end in NUL, as find -print0 writes them.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads; default one a usable core.", show_default=False)
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", "-b", min=1, help="Pictures in one run of the model.")] = 1,
+    batch: Annotated[
+        int | None,
+        typer.Option("--batch", "-b", min=1, help="Pictures in one run of the model; default measured.", show_default=False),
+    ] = None,
     classes: Annotated[
         Path | None, typer.Option(help="For a model without a card: its classes, one a line or as JSON.")
     ] = None,
@@ -70,44 +122,43 @@ def run(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Classify every picture of a folder, a pattern or a file: one row each, whatever happens to it."""
+    """Classify every picture of the sources: one row each, whatever happens to it."""
     with friendly_errors():
-        from edgeclf.runtime.frames.sources import open_source
-        from edgeclf.runtime.model.classifier import Classifier
-        from edgeclf.runtime.results.sinks import open_sink
+        if verify not in ("quick", "strict"):
+            raise OptionError(f"--verify takes quick or strict, not {verify!r}")
+        # OpenCV has a limit of its own, which it reads when it is imported.
+        os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(max(max_pixels, 100_000_000)))
+        from edgeclf.runtime.run import MaxFailures, RunOptions
+        from edgeclf.runtime.run import run as run_batch
 
-        if json_lines and output != "-":
-            raise OptionError(f"--json is for stdout; name a .jsonl file in place of {output}")
+        options = RunOptions(
+            sources=tuple(source),
+            output=output,
+            json_lines=json_lines,
+            journal=journal,
+            resume=resume,
+            restart=restart,
+            retry_failed=retry_failed,
+            topk=topk,
+            all_scores=all_scores,
+            threshold=conf,
+            sort=sort,  # type: ignore[arg-type]
+            sort_dir=sort_dir,
+            strict=verify == "strict",
+            max_pixels=max_pixels,
+            max_failures=MaxFailures.parse(max_failures) if max_failures else MaxFailures(),
+            follow_links=follow_links,
+            watch=watch,
+            nul=nul,
+            workers=workers,
+            batch=batch,
+        )
         card = _card_from_flags(classes, imgsz, grey, resize, fit)
-        frames = open_source(source)
-        classifier = Classifier.open(model or find_model(), device=device, threads=1, card=card)
-        with open_sink(output, json_lines=json_lines) as sink:
-            summary = classify_into(sink, frames, classifier, workers or usable_cores(), batch)
+        summary = run_batch(options, model or find_model(), device, card)
         summary.show()
         if summary_file:
             publish_text(summary_file, json.dumps(summary.to_json(), indent=1) + "\n")
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if summary.failures else ExitCode.OK)
-
-
-def classify_into(sink: "Sink", frames: "Source", classifier: "Classifier", workers: int, batch: int) -> "Summary":
-    """Classify all frames, each outcome to the sink, with progress on stderr."""
-    from edgeclf.runtime.pipeline import classify
-    from edgeclf.runtime.results.summary import Summary
-
-    backend = classifier.backend
-    summary = Summary(f"{backend.engine} on {backend.device}, {workers} worker{'s' if workers > 1 else ''}")
-    with Progress("classifying") as progress:
-        progress.count_in_background(frames.count)
-        try:
-            for outcome in classify(frames, classifier, workers=workers, batch=batch):
-                sink.write(outcome)
-                summary.add(outcome)
-                progress.advance()
-        except KeyboardInterrupt:
-            note(f"interrupted after {sink.rows:,} pictures; the rows so far are in {sink.place}")
-            raise
-    summary.finish(progress.elapsed_s, frames.skipped)
-    return summary
 
 
 def find_model() -> Path:

@@ -30,6 +30,8 @@ _EXTRA_FOR = {
     "keras": "train",
     "matplotlib": "train",
     "onnx": "export",
+    "pyarrow": "parquet",
+    "simplejpeg": "verify",
     "onnxruntime": "cpu",
     "scipy": "train",
     "sklearn": "train",
@@ -157,6 +159,7 @@ class Progress:
         self.label = label
         self.total = total
         self.done = 0
+        self.new = 0
         self.unit = unit
         self.detail = ""
         self._started = self._printed = time.monotonic()
@@ -170,9 +173,16 @@ class Progress:
             self._bar.start()
         return self
 
+    def start_at(self, done: int) -> None:
+        """So many were done before; they count for how far it is, not for how fast."""
+        self.done = done
+        if self._bar:
+            self._bar.reset(self._task, completed=done)
+
     def advance(self, count: int = 1, detail: str = "") -> None:
         """`count` more are done; `detail` is shown beside the bar until the next one."""
         self.done += count
+        self.new += count
         self.detail = detail or self.detail
         if self._bar:
             rate = f"{self.rate:,.0f} {self.unit}/s" if self.rate >= 10 else ""
@@ -192,7 +202,7 @@ class Progress:
     @property
     def rate(self) -> float:
         """Units a second, from the start."""
-        return self.done / max(self.elapsed_s, 1e-9)
+        return self.new / max(self.elapsed_s, 1e-9)
 
     def count_in_background(self, count: Callable[[], int]) -> None:
         """Learn the total from `count()` while the work already runs."""
@@ -205,8 +215,8 @@ class Progress:
     def _line(self) -> str:
         of_total = f" of {self.total:,}" if self.total else ""
         left = ""
-        if self.total and self.done:
-            seconds = round((self.total - self.done) / self.rate)
+        if self.total and self.new:
+            seconds = round(max(0, self.total - self.done) / self.rate)
             left = f", {seconds // 60}:{seconds % 60:02} left"
         rate = f", {self.rate:,.1f}/s" if self.rate >= 1 else ""
         return f"{self.label}: {self.done:,}{of_total} {self.unit}{rate}{left}{'  ' + self.detail if self.detail else ''}"

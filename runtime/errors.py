@@ -29,6 +29,10 @@ class SourceError(EdgeclfError):
     """Pictures that were asked for and are not there."""
 
 
+class NoPicturesError(SourceError):
+    """A source that is there and holds no picture."""
+
+
 class DatasetError(EdgeclfError):
     """A folder of labelled pictures that cannot be trained on."""
 

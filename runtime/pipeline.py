@@ -5,15 +5,17 @@ always waits. OpenCV and both engines release the interpreter lock, so one threa
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from typing import TypeVar
 
 import cv2
 import numpy as np
 
 from edgeclf.runtime.allocator import keep_freed_memory
+from edgeclf.runtime.batching import AnyBatch, best_batch
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import PictureError
 from edgeclf.runtime.frames.decode import Checks
@@ -29,25 +31,52 @@ _WINDOW = 4
 """Calls in flight for each worker: enough to ride out one slow picture, few enough to keep memory flat."""
 _PORTION = 4
 """Frames that a worker takes at once: each hand-over wakes the main thread, which takes a core from the workers."""
+_FEW = 64
+"""Frames for which it is not worth to find out the best batch."""
 
 
 def classify(
-    frames: Iterable[Frame], classifier: Classifier, *, workers: int | None = None, batch: int = 1
+    frames: Iterable[Frame | None],
+    classifier: Classifier,
+    *,
+    workers: int | None = None,
+    batch: int | None = 1,
+    checks: Checks = Checks(),  # noqa: B008 (frozen)
 ) -> Iterator[Outcome]:
     """One outcome a frame, in the order of the frames; a picture that cannot be read is an outcome too.
 
-    workers: threads, by default one for each usable core; open the classifier with `threads=1` to go with them.
-    batch: pictures in one run of the model. A worker takes at least _PORTION frames at a time.
+    frames: None among them is a pause, before which all outcomes so far are handed on. workers: threads, by default one
+    for each usable core; open the classifier with `threads=1` to go with them. batch: pictures in one run of the model;
+    None measures which number is the quickest. A batch that does not fit into memory is halved. checks: what files must
+    pass before they are decoded. Raises ModelError.
     """
-    portions = _portions(frames, batch * -(-_PORTION // batch))
-    for outcomes in ordered_map(lambda portion: _classify(portion, classifier, batch), portions, workers or usable_cores()):
-        yield from outcomes
+    yield from chain.from_iterable(classify_batches(frames, classifier, workers=workers, batch=batch, checks=checks))
 
 
-def ordered_map(function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int) -> Iterator[_Result]:
+def classify_batches(
+    frames: Iterable[Frame | None],
+    classifier: Classifier,
+    *,
+    workers: int | None = None,
+    batch: int | None = 1,
+    checks: Checks = Checks(),  # noqa: B008 (frozen)
+) -> Iterator[list[Outcome]]:
+    """As `classify`, with the outcomes of several frames at a time, just as they come."""
+    workers = workers or usable_cores()
+    frames = iter(frames)
+    if batch is None:
+        first = list(_up_to_a_pause(frames))
+        batch = best_batch(classifier, workers) if first[_FEW - 1 :] and first[-1] else 1
+        frames = chain(first, frames)
+    work = partial(_classify, classifier=classifier, model=AnyBatch(classifier), batch=batch, checks=checks)
+    yield from ordered_map(work, _portions(frames, batch * -(-_PORTION // batch)), workers)
+
+
+def ordered_map(function: Callable[[_Item], _Result], items: Iterable[_Item | None], workers: int) -> Iterator[_Result]:
     """`map` over worker threads: order kept, items drawn only as results are taken, an exception ends it.
 
-    OpenCV's own threads are switched off meanwhile, because every core already has a worker.
+    None among the items is a pause: all results so far are handed on before the next item is drawn. OpenCV's own threads
+    are switched off meanwhile, because every core already has a worker.
     """
     keep_freed_memory()
     opencv_threads = cv2.getNumThreads()
@@ -56,8 +85,9 @@ def ordered_map(function: Callable[[_Item], _Result], items: Iterable[_Item], wo
     waiting: deque[Future[_Result]] = deque()
     try:
         for item in items:
-            waiting.append(executor.submit(function, item))
-            if len(waiting) >= workers * _WINDOW:
+            if item is not None:
+                waiting.append(executor.submit(function, item))
+            while waiting and (item is None or len(waiting) >= workers * _WINDOW):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -66,18 +96,34 @@ def ordered_map(function: Callable[[_Item], _Result], items: Iterable[_Item], wo
         cv2.setNumThreads(opencv_threads)
 
 
-def _portions(frames: Iterable[Frame], size: int) -> Iterator[tuple[Frame, ...]]:
-    remaining = iter(frames)
-    while portion := tuple(islice(remaining, size)):
-        yield portion
+def _up_to_a_pause(frames: Iterator[Frame | None]) -> Iterator[Frame | None]:
+    """The first few frames, the pause included."""
+    for frame in islice(frames, _FEW):
+        yield frame
+        if frame is None:
+            break
 
 
-def _classify(frames: tuple[Frame, ...], classifier: Classifier, batch: int) -> list[Outcome]:
+def _portions(frames: Iterable[Frame | None], size: int) -> Iterator[tuple[Frame, ...] | None]:
+    portion: list[Frame] = []
+    for frame in frames:
+        if frame is not None:
+            portion.append(frame)
+        if portion and (frame is None or len(portion) == size):
+            yield tuple(portion)
+            portion = []
+        if frame is None:
+            yield None
+    if portion:
+        yield tuple(portion)
+
+
+def _classify(frames: Sequence[Frame], classifier: Classifier, model: AnyBatch, batch: int, checks: Checks) -> list[Outcome]:
     parts = (frames[start : start + batch] for start in range(0, len(frames), batch))
-    return [outcome for part in parts for outcome in _classify_batch(part, classifier, Checks())]
+    return [outcome for part in parts for outcome in _classify_batch(part, classifier, model, checks)]
 
 
-def _classify_batch(frames: tuple[Frame, ...], classifier: Classifier, checks: Checks) -> list[Outcome]:
+def _classify_batch(frames: Sequence[Frame], classifier: Classifier, model: AnyBatch, checks: Checks) -> list[Outcome]:
     prepared: list[Prepared | PictureError] = []
     for frame in frames:
         try:
@@ -85,7 +131,7 @@ def _classify_batch(frames: tuple[Frame, ...], classifier: Classifier, checks: C
         except PictureError as error:
             prepared.append(error)
     images = [one.pixels for one in prepared if isinstance(one, Prepared)]
-    answers = iter(classifier.probabilities(np.stack(images)) if images else ())
+    answers = iter(model.probabilities(np.stack(images)) if images else ())
     classes = classifier.card.classes
     return [
         Outcome(frame, Failure.of(one) if isinstance(one, PictureError) else Prediction(classes, next(answers)), one.size_hw)

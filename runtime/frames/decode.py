@@ -17,8 +17,10 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
-from edgeclf.runtime.errors import PictureError, Reason  # noqa: E402
-from edgeclf.runtime.frames.header import Header, is_cut_short, read_header  # noqa: E402
+from edgeclf.runtime.errors import OptionError, PictureError, Reason  # noqa: E402
+from edgeclf.runtime.frames.header import Header, is_cut_short, read_header, work  # noqa: E402
+from edgeclf.runtime.frames.png import still  # noqa: E402
+from edgeclf.runtime.frames.strict import check_inside, require_simplejpeg  # noqa: E402
 
 Pixels = NDArray[np.uint8]
 Reduction = Literal[1, 2, 4, 8]
@@ -58,15 +60,34 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 
 @dataclass(frozen=True)
 class Checks:
-    """What a file must pass before it is decoded. max_pixels: refuse larger pictures."""
+    """What a file must pass before it is decoded.
+
+    max_pixels: refuse larger pictures, and those whose decoding costs as much. Above MAX_PIXELS, set the environment's
+    OPENCV_IO_MAX_IMAGE_PIXELS before anything here is imported: OpenCV's own guard stays at what it was then.
+    strict: look for damage inside; see `check_inside`. Raises ModuleNotFoundError where simplejpeg is not installed.
+    """
 
     max_pixels: int = MAX_PIXELS
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_pixels < 1:
+            raise OptionError(
+                f"the largest picture must have at least 1 pixel, not {self.max_pixels:,}; the default is {MAX_PIXELS:,}"
+            )
+        if self.strict:
+            require_simplejpeg()
 
     def header_of(self, data: bytes) -> Header:
         """The header of a picture that passed. Raises PictureError."""
         header = read_header(data)
         try:
             check_size(header, self.max_pixels)
+            check_work(header, data, self.max_pixels)
+            if is_cut_short(header, data):
+                raise PictureError(Reason.TRUNCATED, f"{header.format} without its end")
+            if self.strict:
+                check_inside(header, data)
         except PictureError as error:
             error.size_hw = (header.height, header.width)
             raise
@@ -81,24 +102,39 @@ def check_size(header: Header, max_pixels: int = MAX_PIXELS) -> None:
         raise PictureError(Reason.TOO_LARGE, f"{size}; the limit is {max_pixels / 1e6:,.3g} megapixels")
 
 
+def check_work(header: Header, data: bytes, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise PictureError `too_large` for a small file made to keep a decoder busy for minutes, or to fill the memory."""
+    pixels = work(header, data, max_pixels)
+    if pixels > max_pixels:
+        asked = f"{header.format} of {header.width} x {header.height} that costs as much as {pixels / 1e6:,.0f} megapixels"
+        raise PictureError(Reason.TOO_LARGE, f"{asked}; the limit is {max_pixels / 1e6:,.3g}")
+
+
 def decode(data: bytes, header: Header, channels: Channels, reduction: Reduction = 1) -> Pixels:
     """Decode to uint8 `[h, w, channels]`, RGB or grey, EXIF orientation applied, alpha dropped, 16 bits cut to 8.
 
     `reduction` divides both sides inside a JPEG's own DCT, rounding up; for other formats it must be 1, because OpenCV
-    would decode in full and then take every n-th pixel. Raises PictureError: `truncated`, `corrupt` or `too_large`.
+    would decode in full and then take every n-th pixel. Raises PictureError: `corrupt` or `too_large`.
     """
     flags = (cv2.IMREAD_COLOR_RGB if channels == 3 else cv2.IMREAD_GRAYSCALE) | _REDUCED[reduction]
+    file = still(data) if header.format == "PNG" else data
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        pixels = cv2.imdecode(np.frombuffer(file, np.uint8), flags)
     except cv2.error as error:
-        if error.code == cv2.Error.StsNoMem:
-            raise PictureError(Reason.TOO_LARGE, "not enough memory to decode it") from None
-        pixels = None
+        raise _undecodable(header, error) from None
     if pixels is None:
-        if is_cut_short(header, data):
-            raise PictureError(Reason.TRUNCATED, f"{header.format} without its end")
-        raise PictureError(Reason.CORRUPT, f"{header.format} of {header.width} x {header.height} that does not decode")
+        raise _undecodable(header)
     return pixels.reshape(*pixels.shape[:2], channels).astype(np.uint8, copy=False)
+
+
+def _undecodable(header: Header, error: cv2.error | None = None) -> PictureError:
+    if error and error.code == cv2.Error.StsNoMem:
+        return PictureError(Reason.TOO_LARGE, "not enough memory to decode it")
+    size = f"{header.format} of {header.width} x {header.height}"
+    if error and "CV_IO_MAX_IMAGE" in str(error):
+        variable = "OPENCV_IO_MAX_IMAGE_PIXELS"
+        return PictureError(Reason.TOO_LARGE, f"{size}, over OpenCV's own limit; {variable} is {os.environ.get(variable)}")
+    return PictureError(Reason.CORRUPT, f"{size} that does not decode")
 
 
 def _unreadable(reason: Reason, error: OSError | ValueError) -> PictureError:

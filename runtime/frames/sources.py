@@ -1,102 +1,113 @@
-"""Where pictures come from: a folder, a glob or a file, as one stream of named frames."""
+"""Where pictures come from: folders, patterns, files, lists and archives, as one stream of named frames."""
 
 import glob
 import os
 from collections.abc import Iterator
 from typing import Protocol
 
-from edgeclf.runtime.errors import SourceError
+from edgeclf.runtime.errors import NoPicturesError, OptionError, SourceError
+from edgeclf.runtime.frames.archives import ArchivePart, is_archive
+from edgeclf.runtime.frames.folders import PICTURE_EXTENSIONS as PICTURE_EXTENSIONS
+from edgeclf.runtime.frames.folders import FolderPart
+from edgeclf.runtime.frames.folders import walk as walk
 from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.frames.lists import PathsPart, StdinPart, is_column, open_column, open_list
+from edgeclf.runtime.frames.part import Part
+from edgeclf.runtime.frames.patterns import PatternPart
+from edgeclf.runtime.frames.watching import WatchedFolders
 
-PICTURE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+STDIN = "-"
 
 
 class Source(Protocol):
-    """Frames in a fixed order. `skipped` counts the files passed over so far because they are no pictures."""
+    """Frames in a fixed order; None where there is nothing more for now, at least every 0.2 s while that is so.
 
-    skipped: int
+    names: as they were given. prefixes: one for each name, such that `frame.name == prefixes[frame.source] + frame.path`.
+    """
 
-    def __iter__(self) -> Iterator[Frame]: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def prefixes(self) -> tuple[str, ...]: ...
+
+    @property
+    def skipped(self) -> int:
+        """Files passed over so far because they are no pictures."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame | None]: ...
 
     def count(self) -> int:
-        """How many frames there will be; lists the folder, reads no picture."""
+        """How many frames there will be; 0 where nobody can know. Lists folders, reads no picture; for any thread."""
+        ...
+
+    def roots(self) -> tuple[str, ...]:
+        """Folders and archives that must be reachable for the run to go on; where one is not, its storage has gone."""
         ...
 
 
-def open_source(source: str) -> Source:
-    """The source that `source` names; an existing file or folder goes before a glob with the same spelling.
+def open_source(*names: str, follow_links: bool = False, watch: bool = False, nul: bool = False) -> Source:
+    """One source of all that is named, in that order; what exists under a name goes before every other reading of it.
 
-    A pattern gives what it matches: files as if each were named, folders to be searched. With `**` it gives files only.
+    A name is a folder, a file, an archive (`.zip`, `.tar`, `.tar.gz`, `.tgz`, `.tar.bz2`, `.tar.xz`), a pattern such as
+    `'a/**/*.jpg'`, `@list.txt` with a path a line, `list.csv:column`, or `-`: paths from stdin, with `nul` one before each
+    NUL character. follow_links: enter linked folders. watch: folders only; go on for ever with pictures as they are
+    completed. Raises SourceError or OptionError.
     """
-    if os.path.lexists(source):
-        return PathSource(source, [source])
-    if not glob.has_magic(source):
-        raise SourceError(
-            f"{source!r} does not exist; --source takes a folder, a picture, or a quoted pattern like 'a/*.jpg'"
-        )
-    matches = sorted(glob.iglob(source, recursive=True))
-    if "**" in source:
-        matches = [match for match in matches if not os.path.isdir(match)]  # their files are matches already
-    if not matches:
-        raise SourceError(f"the pattern {source!r} matches no file; quote it, and try it with ls")
-    return PathSource(source, matches)
+    if not names:
+        raise OptionError("no source is named; give a folder, a picture, or a quoted pattern like 'a/*.jpg'")
+    if nul and STDIN not in names:
+        raise OptionError("-0 says how paths on stdin are parted, but no source is -; add it, or leave -0 out")
+    if names.count(STDIN) > 1:
+        raise OptionError("stdin can be read only once; name - once")
+    if watch:
+        return WatchedFolders(names, follow_links)
+    return _Parts(names, [_open_part(name, follow_links, nul) for name in names])
 
 
-class PathSource:
-    """Files and folders. A file that is named is a frame, whatever it is called.
+class _Parts:
+    """Several names, one after the other."""
 
-    Folders are searched in depth, sorted by name, for pictures by their extension; other files, hidden files and linked
-    folders in them are counted and passed over.
-    """
+    def __init__(self, names: tuple[str, ...], parts: list[Part]) -> None:
+        self.names = names
+        self.prefixes = tuple(part.prefix for part in parts)
+        self._parts = parts
 
-    def __init__(self, name: str, paths: list[str]) -> None:
-        self.name = name
-        self.paths = paths
-        self.skipped = 0
+    @property
+    def skipped(self) -> int:
+        return sum(part.skipped for part in self._parts)
 
-    def __iter__(self) -> Iterator[Frame]:
-        self.skipped = 0
+    def __iter__(self) -> Iterator[Frame | None]:
+        for part in self._parts:
+            part.skipped = 0
         found = False
-        for path, is_picture in self._walk():
-            if is_picture:
-                found = True
-                yield Frame(path, path)
-            else:
-                self.skipped += 1
+        for number, part in enumerate(self._parts):
+            for frame in part.frames(number):
+                found = found or frame is not None
+                yield frame
         if not found:
-            extensions = " ".join(sorted(PICTURE_EXTENSIONS))
-            raise SourceError(f"{self.name!r} holds no pictures (looked for {extensions}, in sub-folders too)")
+            raise NoPicturesError("; ".join(part.empty for part in self._parts))
 
     def count(self) -> int:
-        return sum(is_picture for _, is_picture in self._walk())
+        counts = [part.count() for part in self._parts]
+        return 0 if None in counts else sum(filter(None, counts))
 
-    def _walk(self) -> Iterator[tuple[str, bool]]:
-        for path in self.paths:
-            yield from walk(path) if os.path.isdir(path) else [(path, True)]
-
-
-def walk(root: str) -> Iterator[tuple[str, bool]]:
-    """Each file below `root` in sorted order, and whether it is a picture by its extension.
-
-    Linked folders are not entered, so a loop cannot trap the walk. A folder that cannot be listed is yielded like a
-    picture: reading it fails, and so it becomes a row with its reason instead of a silent gap.
-    """
-    waiting = [root]
-    while waiting:
-        path = waiting.pop()
-        if path is not root and not _is_folder(path):
-            name = os.path.basename(path)
-            yield path, not name.startswith(".") and os.path.splitext(name)[1].lower() in PICTURE_EXTENSIONS
-            continue
-        try:
-            names = os.listdir(path)
-        except OSError:
-            yield path, True
-            continue
-        names.sort(reverse=True)
-        waiting += [os.path.join(path, name) for name in names]
+    def roots(self) -> tuple[str, ...]:
+        return tuple(root for part in self._parts for root in part.roots)
 
 
-def _is_folder(path: str) -> bool:
-    hidden = os.path.basename(path).startswith(".")
-    return not hidden and os.path.isdir(path) and not os.path.islink(path)
+def _open_part(name: str, follow_links: bool, nul: bool) -> Part:
+    if os.path.isdir(name):
+        return FolderPart(name, follow_links)
+    if os.path.lexists(name):
+        return ArchivePart(name) if is_archive(name) else PathsPart(name, lambda: iter((name,)))
+    if name == STDIN:
+        return StdinPart(nul)
+    if name.startswith("@"):
+        return open_list(name)
+    if is_column(name):
+        return open_column(name)
+    if glob.has_magic(name):
+        return PatternPart(name, follow_links)
+    raise SourceError(f"{name!r} does not exist; --source takes a folder, a picture, or a quoted pattern like 'a/*.jpg'")

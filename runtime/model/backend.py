@@ -29,6 +29,10 @@ class Backend(Protocol):
         ...
 
 
+class BatchError(ModelError):
+    """A batch that a sound model cannot answer, most often because it does not fit into memory."""
+
+
 class ContractError(ModelError):
     """A sound model that takes something else than pictures as edgeclf makes them."""
 
@@ -67,6 +71,6 @@ def wrong_input(path: Path, found: str) -> ContractError:
     )
 
 
-def failed_run(pictures: int, error: Exception) -> ModelError:
+def failed_run(pictures: int, error: Exception) -> BatchError:
     """The sentence for a model that loaded and then failed on a batch."""
-    return ModelError(f"the model cannot answer a batch of {pictures} ({first_line(error)}); try another --batch")
+    return BatchError(f"the model cannot answer a batch of {pictures} ({first_line(error)}); try another --batch")

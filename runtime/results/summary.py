@@ -5,46 +5,58 @@ from typing import Any
 
 from edgeclf.runtime.console import note, stderr_console
 from edgeclf.runtime.escaping import escape
-from edgeclf.runtime.model.prediction import Failure, Outcome
+from edgeclf.runtime.results.row import Row
+
+UNSURE = "unsure"
 
 
 class Summary:
-    """Counts outcomes as they pass. `setting` says what ran them, for the last line."""
+    """Counts rows. setting: what made them. now, elapsed_s: pictures classified by this very run, and its time in seconds;
+    earlier runs may have left rows, too. skipped: files passed over because they are no pictures.
+    """
 
-    def __init__(self, setting: str) -> None:
+    def __init__(self, setting: str = "") -> None:
         self.setting = setting
         self.labels: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.unsure = 0
+        self.now = 0
         self.skipped = 0
         self.elapsed_s = 0.0
 
-    def add(self, outcome: Outcome) -> None:
-        if isinstance(outcome.result, Failure):
-            self.failures[outcome.result.reason] += 1
+    def add(self, row: Row) -> None:
+        """Count one row."""
+        if row.status == "error":
+            self.failures[row.error] += 1
+        elif row.status == UNSURE:
+            self.unsure += 1
         else:
-            self.labels[outcome.result.label] += 1
+            self.labels[row.label] += 1
 
-    def finish(self, elapsed_s: float, skipped: int) -> None:
-        """The time it took, and how many files were passed over because they are no pictures."""
-        self.elapsed_s = elapsed_s
-        self.skipped = skipped
+    def update(self, other: "Summary") -> None:
+        """Count what another one has counted."""
+        self.labels.update(other.labels)
+        self.failures.update(other.failures)
+        self.unsure += other.unsure
 
     @property
     def total(self) -> int:
-        return self.labels.total() + self.failures.total()
+        return self.labels.total() + self.unsure + self.failures.total()
 
     @property
     def rate(self) -> float:
-        """Pictures a second, failures included."""
-        return self.total / max(self.elapsed_s, 1e-9)
+        """Pictures a second of this run, failures included."""
+        return self.now / max(self.elapsed_s, 1e-9)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--summary`."""
         return {
             "pictures": self.total,
             "labels": dict(self.labels),
+            "unsure": self.unsure,
             "failures": dict(self.failures),
             "skipped": self.skipped,
+            "classified_now": self.now,
             "seconds": round(self.elapsed_s, 3),
             "pictures_per_second": round(self.rate, 1),
             "setting": self.setting,
@@ -59,10 +71,20 @@ class Summary:
         table.add_column("class")
         table.add_column("pictures", justify="right")
         table.add_column("share", justify="right")
-        for label, count in self.labels.most_common():
-            table.add_row(Text(escape(label)), f"{count:,}", f"{count / self.total:.1%}")
-        for reason, count in self.failures.most_common():
-            table.add_row(Text(f"error: {reason}", "red"), f"{count:,}", f"{count / self.total:.1%}")
+        for name, count, style in self._counts():
+            table.add_row(Text(name, style), f"{count:,}", f"{count / self.total:.1%}")
         stderr_console().print(table)
         skipped = f"; {self.skipped:,} other files skipped" if self.skipped else ""
-        note(f"{self.total:,} pictures in {self.elapsed_s:.1f} s, {self.rate:,.0f} pictures/s ({self.setting}){skipped}")
+        note(f"{self.total:,} pictures{self._work()}{skipped}")
+
+    def _counts(self) -> list[tuple[str, int, str]]:
+        """What to call it, how many, and how that looks."""
+        labels = [(escape(label), count, "") for label, count in self.labels.most_common()]
+        unsure = [(f"({UNSURE})", self.unsure, "yellow")] if self.unsure else []
+        return labels + unsure + [(f"error: {reason}", count, "red") for reason, count in self.failures.most_common()]
+
+    def _work(self) -> str:
+        if not self.now:
+            return ", all of them from earlier runs"
+        part = f", {self.now:,} of them now," if self.now != self.total else ""
+        return f"{part} in {self.elapsed_s:.1f} s, {self.rate:,.0f} pictures/s ({self.setting})"

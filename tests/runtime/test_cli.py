@@ -1,6 +1,7 @@
 """`clf-run` as a person or a script meets it: a real process, real files, real signals."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from onnx import TensorProto
 from edgeclf.runtime import ModelCard
 from edgeclf.runtime.escaping import unescape
 from edgeclf.runtime.model.digest import seal
+from edgeclf.runtime.results.row import COLUMNS
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 BuildOnnx = Callable[..., onnx.ModelProto]
@@ -92,10 +94,36 @@ def test_bad_pictures_are_rows_and_exit_1(command: Command, colour_model: Path, 
     ]
 
 
-def test_json_lines_hold_every_score(command: Command, colour_model: Path, photos: Path) -> None:
+def test_json_lines_hold_every_column(command: Command, colour_model: Path, photos: Path) -> None:
     done = command("clf-run", colour_model, "-s", photos / "a.png", "--json")
 
-    assert set(json.loads(done.stdout)["scores"]) == {"red", "green", "blue"}
+    row = json.loads(done.stdout)
+    assert tuple(row) == COLUMNS
+    assert (row["status"], row["width"], row["height"]) == ("ok", 48, 32)
+    assert row["model"] == hashlib.sha256(colour_model.read_bytes()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(("flags", "count"), [([], 1), (["--topk", "2"], 2), (["--all-scores"], 3)], ids=str)
+def test_as_many_classes_as_are_asked_for_best_first(
+    flags: list[str], count: int, command: Command, colour_model: Path, photos: Path
+) -> None:
+    done = command("clf-run", colour_model, "-s", photos / "a.png", "--json", *flags)
+
+    row = json.loads(done.stdout)
+    scores = list(row["top"].values())
+    assert len(scores) == count
+    assert scores == sorted(scores, reverse=True)
+    assert next(iter(row["top"].items())) == (row["label"], row["confidence"])
+
+
+def test_an_answer_below_the_threshold_is_unsure_and_no_label(command: Command, colour_model: Path, photos: Path) -> None:
+    done = command("clf-run", colour_model, "-s", photos / "a.png", "--json", "--conf", "1")
+
+    row = json.loads(done.stdout)
+    assert (done.returncode, row["status"], row["label"]) == (0, "unsure", "")
+    assert 0 < row["confidence"] < 1
+    assert len(row["top"]) == 1
+    assert "(unsure)" in done.stderr
 
 
 def test_jsonl_file_is_chosen_by_its_suffix(command: Command, colour_model: Path, photos: Path) -> None:
@@ -215,12 +243,12 @@ def test_wrong_model_is_one_sentence_and_exit_2_and_no_result(
     assert not (wrong_models / "results.csv").exists()
 
 
-def test_wrong_model_leaves_the_rows_of_an_interrupted_run(command: Command, photos: Path) -> None:
-    (photos.parent / "results.csv.part").write_text("the rows of last night\n")
+def test_wrong_model_leaves_the_journal_of_an_interrupted_run(command: Command, colour_model: Path, photos: Path) -> None:
+    command("clf-run", colour_model, "-s", "photos", "-o", "results.csv")
+    before = (photos.parent / "results.csv.journal").read_bytes()
 
-    command("clf-run", "missing.onnx", "-s", "photos", "-o", "results.csv")
-
-    assert (photos.parent / "results.csv.part").read_text() == "the rows of last night\n"
+    assert command("clf-run", "missing.onnx", "-s", "photos", "-o", "results.csv").returncode == 2
+    assert (photos.parent / "results.csv.journal").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -401,43 +429,6 @@ def endless_photos(tmp_path: Path, png: bytes) -> Path:
     return folder
 
 
-@pytest.fixture
-def running(colour_model: Path, endless_photos: Path) -> Iterator[subprocess.Popen[str]]:
-    """`clf-run` over all of them, already past its first rows."""
-    part = endless_photos.parent / "results.csv.part"
-    process = subprocess.Popen(
-        [CLF_RUN, colour_model, "-s", "endless", "-o", "results.csv"],
-        cwd=endless_photos.parent,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while process.poll() is None and not (part.exists() and part.stat().st_size):
-        time.sleep(0.01)
-    yield process
-    process.kill()
-    process.communicate()
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
-def test_interrupted_run_keeps_whole_rows_in_the_part(
-    number: signal.Signals, code: int, running: subprocess.Popen[str], endless_photos: Path
-) -> None:
-    running.send_signal(number)
-    _, shown = running.communicate(timeout=60)
-
-    text = (endless_photos.parent / "results.csv.part").read_text()
-    rows = rows_of(text)
-    assert running.returncode == code
-    assert text.endswith("\n")
-    assert 0 < len(rows) < 10_000
-    assert [row["path"] for row in rows] == [f"endless/{index:05}.png" for index in range(len(rows))]
-    assert {row["status"] for row in rows} == {"ok"}
-    assert not (endless_photos.parent / "results.csv").exists()
-    assert f"interrupted after {len(rows):,} pictures" in shown
-    assert "results.csv.part" in shown
-    assert "Traceback" not in shown
-
-
 def test_stdout_that_is_closed_early_is_no_traceback(colour_model: Path, endless_photos: Path) -> None:
     line = f"{CLF_RUN} {colour_model} -s endless | head -n 1"
 
@@ -450,9 +441,152 @@ def test_stdout_that_is_closed_early_is_no_traceback(colour_model: Path, endless
         check=False,
     )
 
-    assert (done.returncode, done.stdout) == (141, "path,status,label,confidence,error,detail\n")
+    assert (done.returncode, done.stdout) == (141, ",".join(COLUMNS) + "\n")
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
+
+
+def test_pictures_that_arrive_are_classified_until_it_is_interrupted(
+    colour_model: Path, photos: Path, png: bytes, tmp_path: Path
+) -> None:
+    journal = tmp_path / "results.csv.journal"
+    process = subprocess.Popen(
+        [CLF_RUN, colour_model, "-s", "photos", "--watch", "-o", "results.csv"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: journal.exists() and b"c.png" in journal.read_bytes())
+    (photos / "d.png").write_bytes(png)
+    wait_until(lambda: b"d.png" in journal.read_bytes())
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert [row["path"] for row in rows_of((tmp_path / "results.csv").read_text())] == [f"photos/{x}.png" for x in "abcd"]
+
+
+def test_paths_from_another_program_are_answered_as_they_come(colour_model: Path, photos: Path, tmp_path: Path) -> None:
+    line = [CLF_RUN, colour_model, "-s", "-", "--json"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(line, cwd=tmp_path, text=True, **pipes) as process:  # type: ignore[call-overload]
+        for name in "abc":
+            process.stdin.write(f"photos/{name}.png\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["path"] == f"photos/{name}.png"
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "count"),
+    [(["--max-failures", "1"], 2, 2), (["--max-failures", "2"], 1, 4), (["--max-failures", "1%"], 1, 4)],
+    ids=["too many", "as many", "a share of few"],
+)
+def test_a_run_stops_when_too_many_fail(
+    flags: list[str], code: int, count: int, command: Command, colour_model: Path, photos: Path
+) -> None:
+    (photos / "a.png").write_bytes(b"")
+    (photos / "d.png").write_bytes(b"")
+
+    done = command("clf-run", colour_model, "-s", "photos", "--json", *flags)
+
+    assert done.returncode == code
+    assert ("2 of 4 pictures failed, and --max-failures allows 1; stopped" in done.stderr) == (code == 2)
+
+
+def test_pictures_over_the_limit_are_not_decoded(command: Command, colour_model: Path, photos: Path) -> None:
+    done = command("clf-run", colour_model, "-s", photos / "a.png", "--json", "--max-pixels", "1000")
+
+    row = json.loads(done.stdout)
+    assert (row["error"], row["width"], row["height"]) == ("too_large", 48, 32)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--retry-failed"],
+        ["--restart"],
+        ["--resume"],
+        ["-o", "r.csv", "--no-resume", "--restart"],
+        ["--sort", "copy"],
+        ["--sort-dir", "x"],
+        ["--sort", "burn", "--sort-dir", "x"],
+        ["--sort", "copy", "--sort-dir", "photos/sorted"],
+        ["--max-failures", "many"],
+        ["--verify", "perhaps"],
+        ["-o", "r.csv", "--json"],
+        ["--watch", "-s", "-"],
+        ["-0"],
+    ],
+    ids=" ".join,
+)
+def test_flags_that_make_no_sense_together_are_one_sentence(
+    flags: list[str], command: Command, colour_model: Path, photos: Path
+) -> None:
+    done = command("clf-run", colour_model, "-s", "photos", *flags)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert sorted(path.name for path in photos.parent.iterdir()) == ["photos"]
+
+
+def test_another_model_does_not_go_on_with_a_journal(
+    command: Command, colour_model: Path, build_onnx: BuildOnnx, colour_card: ModelCard, photos: Path
+) -> None:
+    write_model(photos.parent / "other.onnx", build_onnx(np.eye(3, dtype=np.float32), colour_card))
+    command("clf-run", colour_model, "-s", "photos", "-o", "r.csv")
+
+    refused = command("clf-run", "other.onnx", "-s", "photos", "-o", "r.csv")
+    anew = command("clf-run", "other.onnx", "-s", "photos", "-o", "r.csv", "--restart")
+
+    assert (refused.returncode, anew.returncode) == (2, 0)
+    assert "r.csv.journal was made with model " in refused.stderr
+
+
+def test_what_failed_is_tried_again_when_asked_for(command: Command, colour_model: Path, photos: Path, png: bytes) -> None:
+    (photos / "b.png").write_bytes(b"")
+    os.utime(photos / "b.png", (1, 1))
+    command("clf-run", colour_model, "-s", "photos", "-o", "r.csv")
+    unchanged = command("clf-run", colour_model, "-s", "photos", "-o", "r.csv")
+    (photos / "b.png").write_bytes(png)
+
+    again = command("clf-run", colour_model, "-s", "photos", "-o", "r.csv", "--retry-failed")
+
+    assert (unchanged.returncode, again.returncode) == (1, 0)
+    assert "3 pictures, 1 of them now, in" in again.stderr
+
+
+def test_a_summary_for_programs(command: Command, colour_model: Path, photos: Path) -> None:
+    (photos / "b.png").write_bytes(b"")
+    command("clf-run", colour_model, "-s", "photos", "-o", "r.csv", "--summary", "summary.json")
+
+    summary = json.loads((photos.parent / "summary.json").read_text())
+    assert (summary["pictures"], summary["failures"], summary["skipped"]) == (3, {"empty": 1}, 1)
+
+
+def test_a_full_disk_at_the_end_keeps_the_journal(command: Command, colour_model: Path, photos: Path) -> None:
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1400, 1400))"
+    script = f"{limit}; from edgeclf.runtime.cli import main; main()"
+    line = [sys.executable, "-c", script, str(colour_model), "-s", "photos", "-o", "r.csv", "--all-scores"]
+    for number in range(4):
+        shutil.copy(photos / "a.png", photos / f"more{number}.png")
+
+    done = subprocess.run(line, cwd=photos.parent, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "cannot write" in done.stderr
+    assert not (photos.parent / "r.csv").exists()
+    assert command("clf-run", colour_model, "-s", "photos", "-o", "r.csv", "--all-scores").returncode == 0
+    assert len(rows_of((photos.parent / "r.csv").read_text())) == 7
 
 
 def test_version_is_told(command: Command) -> None:

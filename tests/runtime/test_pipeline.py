@@ -98,6 +98,24 @@ def test_frames_are_drawn_only_as_outcomes_are_taken(classifier: Classifier, png
     assert len(drawn) <= 2 * 3 * 10
 
 
+@pytest.mark.parametrize("batch", [1, 3, None])
+def test_at_a_pause_every_outcome_so_far_is_handed_on(batch: int | None, classifier: Classifier, png: bytes) -> None:
+    seen: list[str] = []
+    seen_at_pauses: list[int] = []
+
+    def with_pauses() -> Iterator[Frame | None]:
+        for number in range(12):
+            yield Frame(str(number), png)
+            if number in (0, 4, 11):
+                yield None
+                seen_at_pauses.append(len(seen))
+
+    for outcome in classify(with_pauses(), classifier, workers=2, batch=batch):
+        seen.append(outcome.name)
+    assert seen == [str(number) for number in range(12)]
+    assert seen_at_pauses == [1, 5, 12]
+
+
 def test_error_in_the_source_ends_the_run_after_the_frames_before_it(classifier: Classifier, png: bytes) -> None:
     def failing() -> Iterator[Frame]:
         yield Frame("a", png)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeclf.runtime import PictureError, Preprocess
-from edgeclf.runtime.errors import Reason
-from edgeclf.runtime.frames.decode import MAX_BYTES, read_file
+from edgeclf.runtime.errors import OptionError, Reason
+from edgeclf.runtime.frames.decode import MAX_BYTES, Checks, read_file
+from tests.runtime.encodings import ENCODINGS, animated
 
 Encode = Callable[..., bytes]
 AS_IT_IS = Preprocess((32, 48))
@@ -40,17 +41,6 @@ LOSSLESS: dict[str, tuple[str, dict[str, object]]] = {
     "tiff-deflate": ("TIFF", {"compression": "tiff_adobe_deflate"}),
     "webp": ("WEBP", {"lossless": True}),
     "gif": ("GIF", {}),
-}
-
-CUTTABLE: dict[str, tuple[str, dict[str, object]]] = LOSSLESS | {
-    "jpeg": ("JPEG", {}),
-    "jpeg-progressive": ("JPEG", {"progressive": True}),
-    "jpeg-cmyk": ("JPEG", {"mode": "CMYK"}),
-    "jpeg-grey": ("JPEG", {"mode": "L"}),
-    "png-alpha": ("PNG", {"mode": "RGBA"}),
-    "webp-lossy": ("WEBP", {}),
-    "webp-alpha": ("WEBP", {"mode": "RGBA"}),
-    "bmp-palette": ("BMP", {"mode": "P"}),
 }
 
 
@@ -222,38 +212,6 @@ def test_extension_is_not_asked(encode: Encode, scene: NDArray[np.uint8], tmp_pa
     np.testing.assert_array_equal(AS_IT_IS(path), scene)
 
 
-@pytest.mark.parametrize("twentieth", range(20))
-@pytest.mark.parametrize("name", CUTTABLE)
-def test_cut_file_is_an_error(name: str, twentieth: int, encode: Encode, texture: NDArray[np.uint8]) -> None:
-    format_name, options = CUTTABLE[name]
-    data = encode(texture, format_name, **options)
-
-    with pytest.raises(PictureError):
-        Preprocess((32, 32))(data[: len(data) * twentieth // 20])
-
-
-@pytest.mark.parametrize(
-    "name", sorted(CUTTABLE.keys() - {"jpeg-cmyk"})
-)  # which needs no end marker once its pixels are read
-def test_file_that_lacks_only_its_last_byte_is_an_error(name: str, encode: Encode, texture: NDArray[np.uint8]) -> None:
-    format_name, options = CUTTABLE[name]
-    data = encode(texture, format_name, **options)
-
-    with pytest.raises(PictureError):
-        Preprocess((32, 32))(data[:-1])
-
-
-@pytest.mark.parametrize("name", ["jpeg", "jpeg-progressive", "png", "bmp", "gif", "webp"])
-def test_half_a_file_is_called_truncated(name: str, encode: Encode, texture: NDArray[np.uint8]) -> None:
-    format_name, options = CUTTABLE[name]
-    data = encode(texture, format_name, **options)
-
-    with pytest.raises(PictureError) as caught:
-        Preprocess((32, 32))(data[: len(data) // 2])
-
-    assert caught.value.reason is Reason.TRUNCATED
-
-
 def test_half_a_jpeg_is_an_error_where_it_is_shrunk_in_its_own_dct(encode: Encode) -> None:
     data = encode(np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8), "JPEG")
 
@@ -269,6 +227,18 @@ def test_png_with_a_flipped_bit_is_corrupt(encode: Encode, texture: NDArray[np.u
         Preprocess((32, 32))(bytes(data))
 
     assert caught.value.reason is Reason.CORRUPT
+
+
+def test_damaged_first_frame_of_an_animated_png_is_corrupt(texture: NDArray[np.uint8]) -> None:
+    data = bytearray(animated(texture, "PNG"))
+    data[data.index(b"IDAT") + 1000] ^= 1
+
+    with pytest.raises(PictureError, match="corrupt"):
+        AS_IT_IS(bytes(data))
+
+
+def test_animated_png_gives_its_first_frame(scene: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(AS_IT_IS(animated(scene, "PNG")), scene)
 
 
 PROMISES_TOO_MUCH = {
@@ -299,11 +269,10 @@ def test_length_that_the_file_cannot_hold_costs_no_memory(
 
 
 @pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("name", ["jpeg", "bmp", "gif", "tiff-lzw", "webp-lossy"])
-def test_damaged_file_ends_in_pixels_or_a_reason(name: str, seed: int, encode: Encode, texture: NDArray[np.uint8]) -> None:
-    format_name, options = CUTTABLE[name]
+@pytest.mark.parametrize("name", ["jpeg", "bmp", "gif", "tiff-lzw", "webp"])
+def test_damaged_file_ends_in_pixels_or_a_reason(name: str, seed: int, texture: NDArray[np.uint8]) -> None:
     rng = np.random.default_rng(seed)
-    data = np.frombuffer(encode(texture, format_name, **options), np.uint8).copy()
+    data = np.frombuffer(ENCODINGS[name](texture), np.uint8).copy()
     data[rng.integers(0, min(len(data), 400), 6)] = rng.integers(0, 256, 6)
 
     with suppress(PictureError):
@@ -404,3 +373,45 @@ def test_name_that_is_not_utf8_is_read(png: bytes, scene: NDArray[np.uint8], tmp
         file.write(png)
 
     np.testing.assert_array_equal(AS_IT_IS(path), scene)
+
+
+@pytest.mark.parametrize("max_pixels", [0, -1])
+def test_limit_of_no_pixels_is_an_error(max_pixels: int) -> None:
+    with pytest.raises(OptionError, match=f"at least 1 pixel, not {max_pixels}"):
+        Checks(max_pixels)
+
+
+def test_picture_over_the_limit_is_refused(png: bytes) -> None:
+    with pytest.raises(PictureError) as caught:
+        AS_IT_IS.prepare(png, Checks(32 * 48 - 1))
+
+    assert (caught.value.reason, caught.value.size_hw) == (Reason.TOO_LARGE, (32, 48))
+
+
+def test_picture_at_the_limit_is_decoded(png: bytes, scene: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(AS_IT_IS.prepare(png, Checks(32 * 48)).pixels, scene)
+
+
+def test_picture_over_the_limit_of_opencv_is_too_large(png: bytes, fresh_python: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_bytes(png)
+
+    printed = fresh_python(
+        "import os\n"
+        "os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] = '1000'\n"
+        "from edgeclf.runtime import PictureError, Preprocess\n"
+        "try: Preprocess((8, 8))('picture.png')\n"
+        "except PictureError as error: print(error)\n"
+    )
+
+    assert printed.startswith("too_large: PNG of 48 x 32, over OpenCV's own limit; OPENCV_IO_MAX_IMAGE_PIXELS is 1000")
+
+
+def test_limit_that_the_environment_sets_for_opencv_stays(fresh_python: Callable[..., str]) -> None:
+    printed = fresh_python(
+        "import os\n"
+        "os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] = '200000000'\n"
+        "import edgeclf.runtime.frames.decode\n"
+        "print(os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'])\n"
+    )
+
+    assert printed == "200000000\n"

@@ -1,24 +1,35 @@
 """Sinks: rows that read back as they were, files that appear only when they are complete."""
 
 import csv
-import io
 import json
 import os
+import sqlite3
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from edgeclf.runtime import Outcome, Prediction
-from edgeclf.runtime.errors import OutputError, Reason
+from edgeclf.runtime.console import missing_extra
+from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.escaping import unescape
-from edgeclf.runtime.frames.frame import Frame
-from edgeclf.runtime.model.prediction import Failure
-from edgeclf.runtime.results.sinks import CSV_COLUMNS, open_sink
+from edgeclf.runtime.results.parquet_sink import GROUP_ROWS
+from edgeclf.runtime.results.row import COLUMNS, Row
+from edgeclf.runtime.results.sinks import check_output, open_sink
+from edgeclf.runtime.results.sqlite_sink import TRANSACTION_ROWS
 
-ANSWER = Prediction(("cat", "dog"), np.array([0.25, 0.75], np.float32))
-FAILURE = Failure(Reason.EMPTY, "the file holds 0 bytes")
+MODEL, TIME = "0123456789abcdef", "2026-01-02T03:04:05.678Z"
+OK = Row("a.jpg", "ok", "dog", 0.75, {"dog": 0.75, "cat": 0.25}, "", "", 640, 480, "sorted/dog/a.jpg", MODEL, TIME)
+UNSURE = Row("b.jpg", "unsure", "", 0.5, {"cat": 0.5}, "", "", 640, 480, "", MODEL, TIME)
+FAILED = Row("c.jpg", "error", error="empty", detail="the file holds 0 bytes", model=MODEL, time=TIME)
+ROWS = {"ok": OK, "unsure": UNSURE, "error": FAILED}
+FORMATS = (".csv", ".jsonl", ".parquet", ".sqlite", ".db")
 NAMES = {
     "plain": b"cat.jpg",
     "latin-1": b"caf\xe9.jpg",
@@ -40,147 +51,301 @@ NAMES = {
     "backslash-n": b"a\\nb.jpg",
     "backslash-x": b"\\x3d1.jpg",
     "backslash-last": b"a.jpg\\",
+    "backslash-and-latin-1": b"\\xe9\xe9.jpg",
     "all-bytes": bytes(range(1, 256)).replace(b"/", b""),
 }
+by_name = pytest.mark.parametrize("name", [os.fsdecode(name) for name in NAMES.values()], ids=list(NAMES))
+by_format = pytest.mark.parametrize("suffix", FORMATS)
 
 
-def write_one(outcome: Outcome, path: Path) -> str:
+def write(path: Path, *rows: Row) -> Path:
     with open_sink(str(path)) as sink:
-        sink.write(outcome)
-    return path.read_bytes().decode("utf-8")
+        for row in rows:
+            sink.write(row)
+    return path
 
 
-@pytest.mark.parametrize("result", [ANSWER, FAILURE], ids=["ok", "error"])
-@pytest.mark.parametrize("name", NAMES)
-def test_csv_gives_the_name_back(name: str, result: Prediction | Failure, tmp_path: Path) -> None:
-    text = write_one(Outcome(Frame(os.fsdecode(NAMES[name]), b""), result), tmp_path / "results.csv")
-
-    (row,) = csv.DictReader(io.StringIO(text, newline=""))
-    assert os.fsencode(unescape(row["path"])) == NAMES[name]
+def read_csv(path: Path) -> list[dict[str, Any]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("name", NAMES)
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("ascii").splitlines()]
+
+
+def read_parquet(path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(pa.BufferReader(path.read_bytes())).to_pylist(maps_as_pydicts="strict")
+    return rows
+
+
+def query(path: Path, question: str) -> list[Any]:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute(question).fetchall()
+
+
+def read_sqlite(path: Path) -> list[dict[str, Any]]:
+    return [dict(zip(COLUMNS, values, strict=True)) for values in query(path, "SELECT * FROM results ORDER BY rowid")]
+
+
+READERS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
+    ".csv": read_csv,
+    ".jsonl": read_json_lines,
+    ".parquet": read_parquet,
+    ".sqlite": read_sqlite,
+    ".db": read_sqlite,
+}
+UNESCAPE = {".csv": unescape, ".jsonl": str, ".parquet": unescape, ".sqlite": unescape, ".db": unescape}
+"""How a text is got back."""
+TOP: dict[str, Callable[[Any], dict[str, float]]] = {
+    ".csv": lambda cell: dict(json.loads(unescape(cell))),
+    ".jsonl": dict,
+    ".parquet": lambda top: {unescape(label): score for label, score in top.items()},
+    ".sqlite": json.loads,
+    ".db": json.loads,
+}
+"""How the column `top` is."""
+
+
+@by_format
+@by_name
+def test_every_format_gives_every_name_back(name: str, suffix: str, tmp_path: Path) -> None:
+    row = replace(OK, path=name, sorted_to=f"x/{name}", label=name, detail=name)
+
+    (read,) = READERS[suffix](write(tmp_path / f"results{suffix}", row))
+
+    assert {UNESCAPE[suffix](read[column]) for column in ("path", "label", "detail")} == {name}
+    assert UNESCAPE[suffix](read["sorted_to"]) == f"x/{name}"
+
+
+@by_format
+@by_name
+def test_every_format_gives_the_classes_of_top_back(name: str, suffix: str, tmp_path: Path) -> None:
+    (read,) = READERS[suffix](write(tmp_path / f"results{suffix}", replace(OK, top={name: 0.75, "b": 0.25})))
+
+    assert TOP[suffix](read["top"]) == {name: 0.75, "b": 0.25}
+
+
+@by_format
+@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+def test_every_format_has_the_columns_of_the_schema_in_order(row: Row, suffix: str, tmp_path: Path) -> None:
+    (read,) = READERS[suffix](write(tmp_path / f"results{suffix}", row))
+
+    assert tuple(read) == COLUMNS
+
+
+@by_format
+def test_rows_stay_in_their_order(suffix: str, tmp_path: Path) -> None:
+    rows = READERS[suffix](write(tmp_path / f"results{suffix}", *ROWS.values()))
+
+    assert [row["path"] for row in rows] == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+@by_format
+def test_no_rows_are_a_file_that_can_be_read(suffix: str, tmp_path: Path) -> None:
+    assert READERS[suffix](write(tmp_path / f"results{suffix}")) == []
+
+
+@by_name
 def test_csv_row_is_one_printable_line_that_no_spreadsheet_calculates(name: str, tmp_path: Path) -> None:
-    text = write_one(Outcome(Frame(os.fsdecode(NAMES[name]), b""), ANSWER), tmp_path / "results.csv")
+    row = replace(OK, path=name, label=name, top={name: 1.0}, detail=name, sorted_to=name)
+    text = write(tmp_path / "results.csv", row).read_bytes().decode("utf-8")
 
     _, line, rest = text.split("\n")
     assert line.isprintable()
-    assert not line.lstrip('"').startswith(("=", "+", "-", "@"))
+    assert [cell for cell in next(csv.reader([line])) if cell.startswith(("=", "+", "-", "@"))] == []
     assert rest == ""
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_json_line_gives_the_name_back(name: str, tmp_path: Path) -> None:
-    text = write_one(Outcome(Frame(os.fsdecode(NAMES[name]), b""), ANSWER), tmp_path / "results.jsonl")
-
-    assert os.fsencode(json.loads(text)["path"]) == NAMES[name]
-
-
-@pytest.mark.parametrize("name", NAMES)
+@by_name
 def test_json_line_is_one_line_of_printable_ascii(name: str, tmp_path: Path) -> None:
-    text = write_one(Outcome(Frame(os.fsdecode(NAMES[name]), b""), ANSWER), tmp_path / "results.jsonl")
+    row = replace(OK, path=name, label=name, top={name: 1.0}, detail=name, sorted_to=name)
+    text = write(tmp_path / "results.jsonl", row).read_bytes().decode("utf-8")
 
     assert text.removesuffix("\n").isprintable()
     assert text.isascii()
 
 
-def test_csv_columns_say_ok_label_and_confidence(tmp_path: Path) -> None:
-    text = write_one(Outcome(Frame("a.jpg", b""), ANSWER), tmp_path / "results.csv")
-
-    assert list(csv.reader(io.StringIO(text))) == [list(CSV_COLUMNS), ["a.jpg", "ok", "dog", "0.750000", "", ""]]
+def test_csv_of_no_rows_has_its_header(tmp_path: Path) -> None:
+    assert write(tmp_path / "results.csv").read_text() == ",".join(COLUMNS) + "\n"
 
 
-def test_csv_columns_say_error_reason_and_detail(tmp_path: Path) -> None:
-    text = write_one(Outcome(Frame("a.jpg", b""), FAILURE), tmp_path / "results.csv")
-
-    assert list(csv.reader(io.StringIO(text)))[1] == ["a.jpg", "error", "", "", "empty", "the file holds 0 bytes"]
-
-
-def test_json_line_holds_every_score(tmp_path: Path) -> None:
-    assert json.loads(write_one(Outcome(Frame("a.jpg", b""), ANSWER), tmp_path / "r.jsonl")) == {
-        "path": "a.jpg",
-        "status": "ok",
-        "label": "dog",
-        "confidence": 0.75,
-        "scores": {"cat": 0.25, "dog": 0.75},
-    }
+@pytest.mark.parametrize(
+    ("row", "line"),
+    [
+        (OK, f'a.jpg,ok,dog,0.750000,"{{""dog"": 0.75, ""cat"": 0.25}}",,,640,480,sorted/dog/a.jpg,{MODEL},{TIME}'),
+        (UNSURE, f'b.jpg,unsure,,0.500000,"{{""cat"": 0.5}}",,,640,480,,{MODEL},{TIME}'),
+        (FAILED, f"c.jpg,error,,,{{}},empty,the file holds 0 bytes,,,,{MODEL},{TIME}"),
+    ],
+    ids=list(ROWS),
+)
+def test_csv_line_is(row: Row, line: str, tmp_path: Path) -> None:
+    assert write(tmp_path / "results.csv", row).read_text().splitlines()[1] == line
 
 
-def test_json_line_of_a_failure_holds_the_reason(tmp_path: Path) -> None:
-    assert json.loads(write_one(Outcome(Frame("a.jpg", b""), FAILURE), tmp_path / "r.jsonl")) == {
-        "path": "a.jpg",
-        "status": "error",
-        "error": "empty",
-        "detail": "the file holds 0 bytes",
-    }
+@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+def test_json_line_holds_every_column_also_where_there_is_nothing(row: Row, tmp_path: Path) -> None:
+    assert read_json_lines(write(tmp_path / "results.jsonl", row)) == [asdict(row)]
 
 
-@pytest.mark.parametrize("label", ["=cmd|'/c calc'!A0", "two\nlines", "\x1b[31m", "a,b"])
-def test_label_of_a_foreign_model_cannot_break_the_row(label: str, tmp_path: Path) -> None:
-    prediction = Prediction((label, "other"), np.array([0.9, 0.1], np.float32))
+@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+def test_parquet_row_is(row: Row, tmp_path: Path) -> None:
+    time = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
 
-    text = write_one(Outcome(Frame("a.jpg", b""), prediction), tmp_path / "results.csv")
-
-    (row,) = csv.DictReader(io.StringIO(text, newline=""))
-    assert unescape(row["label"]) == label
-    assert row["label"].isprintable()
-    assert not row["label"].startswith("=")
+    assert read_parquet(write(tmp_path / "results.parquet", row)) == [asdict(row) | {"time": time}]
 
 
-def test_file_has_its_name_only_when_it_is_complete(tmp_path: Path) -> None:
-    path = tmp_path / "results.csv"
+def test_parquet_has_the_types_that_queries_want(tmp_path: Path) -> None:
+    schema = pq.read_schema(write(tmp_path / "results.parquet", OK))
+
+    assert {str(schema.field(name).type) for name in ("path", "detail", "sorted_to")} == {"string"}
+    assert all(pa.types.is_dictionary(schema.field(name).type) for name in ("status", "label", "error", "model"))
+    assert [str(schema.field(name).type) for name in ("confidence", "width", "height")] == ["double", "int32", "int32"]
+    assert str(schema.field("top").type).startswith("map<string, double")
+    assert str(schema.field("time").type) == "timestamp[ms, tz=UTC]"
+
+
+def test_parquet_says_which_version_of_the_schema_it_has(tmp_path: Path) -> None:
+    metadata = pq.read_metadata(write(tmp_path / "results.parquet", OK)).metadata
+
+    assert metadata[b"edgeclf.schema"] == b"1"
+
+
+def test_parquet_is_written_in_row_groups(tmp_path: Path) -> None:
+    with open_sink(str(tmp_path / "results.parquet")) as sink:
+        for _ in range(GROUP_ROWS + 1):
+            sink.write(FAILED)
+
+    metadata = pq.read_metadata(tmp_path / "results.parquet")
+    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [GROUP_ROWS, 1]
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+def test_sqlite_row_is(row: Row, tmp_path: Path) -> None:
+    assert read_sqlite(write(tmp_path / "results.sqlite", row)) == [asdict(row) | {"top": json.dumps(row.top)}]
+
+
+def test_sqlite_holds_more_rows_than_a_transaction(tmp_path: Path) -> None:
+    path = write(tmp_path / "results.sqlite", *[FAILED] * (TRANSACTION_ROWS + 1))
+
+    assert query(path, "SELECT count(*), max(rowid) FROM results") == [(TRANSACTION_ROWS + 1, TRANSACTION_ROWS + 1)]
+
+
+def test_sqlite_says_which_version_of_the_schema_it_has(tmp_path: Path) -> None:
+    path = write(tmp_path / "results.db", OK)
+
+    assert query(path, "SELECT value FROM meta WHERE key = 'schema'") == [("1",)]
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [("path = 'a.jpg'", "results_path"), ("status = 'ok' AND label = 'dog'", "results_label")],
+    ids=["path", "label"],
+)
+def test_sqlite_finds_rows_by_an_index(where: str, index: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "results.db", OK)
+
+    assert index in str(query(path, f"EXPLAIN QUERY PLAN SELECT * FROM results WHERE {where}"))
+
+
+@by_format
+def test_file_has_its_name_only_when_it_is_complete(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"results{suffix}"
 
     with open_sink(str(path)) as sink:
-        sink.write(Outcome(Frame("a.jpg", b""), ANSWER))
+        sink.write(OK)
+        sink.flush()
         assert not path.exists()
 
-    assert [entry.name for entry in tmp_path.iterdir()] == ["results.csv"]
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
-def interrupt(path: Path, outcome: Outcome) -> None:
+@by_format
+def test_place_with_a_name_that_is_not_utf8_is_written_to(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9 %41?.d") / f"r{suffix}"
+    path.parent.mkdir()
+
+    assert len(READERS[suffix](write(path, OK))) == 1
+
+
+def interrupt(path: Path, *rows: Row) -> None:
     with open_sink(str(path)) as sink:
-        sink.write(outcome)
+        for row in rows:
+            sink.write(row)
         raise KeyboardInterrupt
 
 
-def test_interrupted_rows_stay_in_the_part(tmp_path: Path) -> None:
-    path = tmp_path / "results.csv"
-
+@pytest.mark.parametrize(("suffix", "first"), [(".csv", "path,"), (".jsonl", '{"path"')])
+def test_interrupted_lines_stay_in_the_part(suffix: str, first: str, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        interrupt(path, Outcome(Frame("a.jpg", b""), ANSWER))
+        interrupt(tmp_path / f"results{suffix}", OK)
 
-    assert not path.exists()
-    assert (tmp_path / "results.csv.part").read_text().splitlines()[1] == "a.jpg,ok,dog,0.750000,,"
+    assert [path.name for path in tmp_path.iterdir()] == [f"results{suffix}.part"]
+    assert (tmp_path / f"results{suffix}.part").read_text().startswith(first)
 
 
-def test_older_results_stay_when_a_run_is_interrupted(tmp_path: Path) -> None:
-    path = tmp_path / "results.csv"
+@pytest.mark.parametrize("suffix", [".parquet", ".sqlite"])
+def test_of_what_cannot_be_read_by_half_nothing_stays(suffix: str, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(tmp_path / f"results{suffix}", OK)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@by_format
+def test_interruption_before_the_first_row_leaves_nothing(suffix: str, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(tmp_path / f"results{suffix}")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@by_format
+def test_older_results_stay_when_a_run_is_interrupted(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"results{suffix}"
     path.write_text("older\n")
 
     with pytest.raises(KeyboardInterrupt):
-        interrupt(path, Outcome(Frame("a.jpg", b""), ANSWER))
+        interrupt(path, OK)
 
     assert path.read_text() == "older\n"
 
 
-def test_older_results_are_replaced_when_a_run_ends_well(tmp_path: Path) -> None:
-    (tmp_path / "results.csv").write_text("older\n")
+@by_format
+def test_older_results_are_replaced_when_a_run_ends_well(suffix: str, tmp_path: Path) -> None:
+    path = write(tmp_path / f"results{suffix}", OK, OK)
 
-    assert "older" not in write_one(Outcome(Frame("a.jpg", b""), ANSWER), tmp_path / "results.csv")
+    assert len(READERS[suffix](write(path, OK))) == 1
 
 
-@pytest.mark.parametrize(
+@by_format
+@pytest.mark.parametrize("room_bytes", [0, 30_000])
+def test_full_disk_is_one_sentence_and_nothing_under_the_name(
+    suffix: str, room_bytes: int, full_disk: Callable[[int], AbstractContextManager[None]], tmp_path: Path
+) -> None:
+    rows = [replace(OK, path=f"{number}.jpg") for number in range(5_000)]
+
+    with full_disk(room_bytes), pytest.raises(OutputError, match=r"^cannot write .*results.*; free some space"):
+        write(tmp_path / f"results{suffix}", *rows)
+
+    assert not (tmp_path / f"results{suffix}").exists()
+
+
+BAD_PLACES = pytest.mark.parametrize(
     ("name", "message"),
     [
         ("missing/results.csv", "No such file or directory"),
         ("folder.csv", "is a folder; name a file in it"),
-        ("results.txt", r"ends in none of \.csv \.jsonl"),
+        ("results.txt", r"ends in none of \.csv \.jsonl \.parquet \.sqlite \.db"),
         ("results", r"ends in none of \.csv \.jsonl"),
         ("file/results.csv", "Not a directory"),
-        ("x" * 300 + ".csv", "File name too long"),
+        ("x" * 251 + ".csv", "File name too long"),
     ],
-    ids=["missing-folder", "folder", "suffix", "no-suffix", "below-a-file", "too-long"],
+    ids=["missing-folder", "folder", "suffix", "no-suffix", "below-a-file", "too-long-as-a-part"],
 )
+
+
+@BAD_PLACES
 def test_place_that_cannot_be_written_is_refused_at_once(name: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "file").touch()
@@ -189,25 +354,80 @@ def test_place_that_cannot_be_written_is_refused_at_once(name: str, message: str
         pass
 
 
-def test_full_disk_is_an_output_error() -> None:
-    with pytest.raises(OutputError, match="No space left on device"), open_sink("/dev/full") as sink:
-        sink.write(Outcome(Frame("a.jpg", b""), ANSWER))
+@BAD_PLACES
+def test_place_that_cannot_be_written_is_refused_by_the_check(name: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OutputError, match=message):
+        check_output(str(tmp_path / name), False)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_that_may_not_be_written_to_is_refused_by_the_check(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+
+    with pytest.raises(OutputError, match="Permission denied"):
+        check_output(str(tmp_path / "results.csv"), False)
+
+
+@pytest.mark.parametrize("output", ["-", "/dev/null", *(f"results{suffix}" for suffix in FORMATS), "results.CSV"])
+def test_check_passes_what_can_be_written_and_makes_nothing(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    check_output(output, False)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "refuse", [lambda path: check_output(path, False), lambda path: write(Path(path))], ids=["check", "open"]
+)
+def test_parquet_without_pyarrow_says_what_to_install(
+    refuse: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "edgeclf.runtime.results.parquet_sink")
+
+    with pytest.raises(ModuleNotFoundError) as caught:
+        refuse(str(tmp_path / "results.parquet"))
+
+    assert "pip install 'edgeclf[parquet]'" in (missing_extra(caught.value) or "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_device_is_an_output_error() -> None:
+    with pytest.raises(OutputError, match="No space left on device"):
+        write(Path("/dev/full"), OK)
 
 
 def test_device_is_written_to_directly() -> None:
-    with open_sink("/dev/null") as sink:
-        sink.write(Outcome(Frame("a.jpg", b""), ANSWER))
+    write(Path("/dev/null"), OK)
 
     assert not os.path.exists("/dev/null.part")
 
 
-@pytest.mark.parametrize(
-    ("json_lines", "read"), [(False, lambda text: text.split(",")[-6 + 1]), (True, lambda text: json.loads(text)["status"])]
-)
-def test_stdout_takes_csv_or_json_lines(
-    json_lines: bool, read: Callable[[str], str], capfdbinary: pytest.CaptureFixture[bytes]
-) -> None:
+@pytest.mark.parametrize("json_lines", [False, True], ids=["csv", "json-lines"])
+def test_stdout_takes_csv_or_json_lines(json_lines: bool, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     with open_sink("-", json_lines=json_lines) as sink:
-        sink.write(Outcome(Frame("a.jpg", b""), ANSWER))
+        sink.write(OK)
 
-    assert read(capfdbinary.readouterr().out.decode()) == "ok"
+    file = write(tmp_path / ("results.jsonl" if json_lines else "results.csv"), OK)
+    assert capfdbinary.readouterr().out == file.read_bytes()
+
+
+def write_to_nobody(pipe: Path) -> None:
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with open_sink(str(pipe)) as sink:
+        os.close(reader)
+        sink.write(OK)
+        sink.flush()
+
+
+def test_reader_that_goes_away_is_no_disk_error(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(BrokenPipeError):
+        write_to_nobody(tmp_path / "pipe")

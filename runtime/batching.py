@@ -1,0 +1,73 @@
+"""How many pictures to hand to the model at once: what is the quickest depends on the model and on the machine."""
+
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeclf.runtime.console import note
+from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.model.backend import BatchError
+from edgeclf.runtime.model.classifier import Classifier
+
+_LARGEST = 32
+_BUDGET_S = 1.0
+_WORTH_IT = 0.95
+"""A larger batch must take at most this share of the time per picture, since it holds more pictures back at a kill."""
+
+
+class AnyBatch:
+    """The model behind a classifier, for batches of any size: those that do not fit into memory are answered in halves."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+        self._most = 1 << 30
+
+    def probabilities(self, images: Pixels) -> NDArray[np.float32]:
+        """As Classifier.probabilities. Raises ModelError where not even one picture can be answered."""
+        most = self._most
+        if len(images) > most:
+            parts = [images[start : start + most] for start in range(0, len(images), most)]
+            return np.concatenate([self.probabilities(part) for part in parts])
+        try:
+            return self._classifier.probabilities(images)
+        except (BatchError, MemoryError):
+            if len(images) == 1:
+                raise
+        self._most = min(self._most, len(images) // 2)
+        note(f"a batch of {len(images)} does not fit into memory; going on with {self._most}")
+        return self.probabilities(images)
+
+
+def best_batch(classifier: Classifier, workers: int) -> int:
+    """1, 2, 4, ... 32: doubled for as long as that makes the model quicker while all workers use it, and time is left."""
+    batch, took = 1, _seconds_a_picture(classifier, 1, workers)
+    started = time.perf_counter()
+    while batch < _LARGEST and time.perf_counter() - started < _BUDGET_S:
+        try:
+            larger = _seconds_a_picture(classifier, batch * 2, workers)
+        except (BatchError, MemoryError):
+            break
+        if larger > took * _WORTH_IT:
+            break
+        batch, took = batch * 2, larger
+    return batch
+
+
+def _seconds_a_picture(classifier: Classifier, batch: int, workers: int) -> float:
+    """Median of three runs after one to warm up, by each worker at the same time as the others."""
+    images = np.zeros((batch, *classifier.backend.input_shape), np.uint8)
+
+    def measure(_: int) -> list[float]:
+        times = [time.perf_counter()]
+        for _ in range(4):
+            classifier.probabilities(images)
+            times.append(time.perf_counter())
+        return [after - before for before, after in pairwise(times[1:])]
+
+    with ThreadPoolExecutor(workers) as executor:
+        runs = [seconds for worker in executor.map(measure, range(workers)) for seconds in worker]
+    return statistics.median(runs) / batch

@@ -1,0 +1,203 @@
+"""The journal of a run: a row in it is safe from any kill, and the same command goes on from there.
+
+A header says what the rows are made with; every output is made from the rows, and `clf-run undo` reads them, too.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeclf.runtime.errors import OutputError
+from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.results.index import Index, Key, key_of
+from edgeclf.runtime.results.journal_file import JournalFile, Line
+from edgeclf.runtime.results.row import Row
+
+FORMAT_VERSION = 1
+SOURCES = "--source"
+"""The part of a fingerprint that may differ where a journal is taken up elsewhere."""
+_SORTED, _BUT = "sorted_so_far", "but"
+Fingerprint = dict[str, Any]
+"""What the rows are made with: `model`, and every option that makes a difference, by its name on the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line to be: the row of a frame. sorted: what becomes of its file, as `clf-run undo` wants it, or None."""
+
+    frame: Frame
+    row: Row
+    sorted: Line | None = None
+
+
+class Journal:
+    """An open journal; `open_journal` makes one.
+
+    prefixes: what goes before the paths of each source. unsorted: by picture, the lines of which nobody has said that the
+    picture is where its row says: those of the last batch before a kill.
+    """
+
+    def __init__(self, file: JournalFile, fingerprint: Fingerprint, prefixes: Sequence[str], index: Index) -> None:
+        self.path = file.path
+        self.unsorted: dict[Key, Line] = {}
+        self.index = index
+        self._file = file
+        self._prefixes = prefixes
+        self._model = str(fingerprint.get("model", ""))
+
+    def pending(self, frames: Iterable[Frame | None]) -> Iterator[Frame | None]:
+        """The frames that have no row yet, whose file has changed since, or which are to be tried again.
+
+        One that is named twice is given once. None, for a pause, is handed on.
+        """
+        for frame in frames:
+            if frame is None or self.index.claim(frame):
+                yield frame
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Write a line each. Once it returns, no kill loses any of them; if it raises OutputError, none is there."""
+        self._file.write(map(_line, entries))
+        for entry in entries:
+            frame, failed = entry.frame, entry.row.status == "error"
+            self.unsorted.pop(key_of(frame.source, frame.path), None)
+            self.index.add(frame.source, frame.path, frame.size_bytes, frame.mtime_ns, failed=failed)
+
+    def mark_sorted(self) -> None:
+        """Say that every picture is where its row says, but for those in `unsorted`."""
+        self._file.write([{_SORTED: self.index.lines, _BUT: [_place(line) for line in self.unsorted.values()]}])
+
+    def sort_again(self) -> None:
+        """Let every picture in `unsorted` have another row, and so be sorted again."""
+        for key in self.unsorted:
+            self.index.forget(key)
+
+    def rows(self) -> Iterator[Row]:
+        """The row of every picture, in the order in which they were classified; of several, the last."""
+        lines = (line for line in self._file.lines() if "path" in line)
+        for number, line in enumerate(lines):
+            if not self.index.repeated or self.index.counts(_key(line), number):
+                yield self._row(line)
+
+    def take_up(self, lines: Iterable[Line]) -> None:
+        """Remember the pictures of an earlier run."""
+        for line in lines:
+            if _SORTED in line:
+                self.unsorted = {key: one for key, one in self.unsorted.items() if _place(one) in line[_BUT]}
+            if "path" not in line:
+                continue
+            if "sorted" in line:
+                self.unsorted[_key(line)] = line
+            source, failed = line.get("source", 0), line["status"] == "error"
+            self.index.add(source, line["path"], line["size"], line["mtime_ns"], failed=failed)
+
+    def _row(self, line: Line) -> Row:
+        return Row(
+            self._prefixes[line.get("source", 0)] + line["path"],
+            line["status"],
+            line.get("label", ""),
+            line.get("confidence"),
+            line.get("top", {}),
+            line.get("error", ""),
+            line.get("detail", ""),
+            line.get("width"),
+            line.get("height"),
+            line.get("sorted_to", ""),
+            self._model,
+            line["time"],
+        )
+
+
+@contextmanager
+def open_journal(
+    path: Path,
+    fingerprint: Fingerprint,
+    prefixes: Sequence[str],
+    *,
+    restart: bool = False,
+    retry_failed: bool = False,
+    elsewhere: bool = False,
+) -> Iterator[Journal]:
+    """Begin a journal, or take up the one that is there.
+
+    restart: forget what is there. retry_failed: pictures without an answer get another row. elsewhere: the sources may be
+    named otherwise than they were, because they were moved. Raises OutputError for a journal that was made with something
+    else, that is damaged, or that another process has open. A journal that ends without a row is removed.
+    """
+    file = JournalFile(path)
+    try:
+        journal = _taken_up(file, fingerprint, prefixes, restart, Index(retry_failed), elsewhere)
+        try:
+            yield journal
+        finally:
+            if not journal.index.lines:
+                path.unlink(missing_ok=True)  # nobody looks for a journal of nothing
+    finally:
+        file.close()
+
+
+def _taken_up(
+    file: JournalFile, fingerprint: Fingerprint, prefixes: Sequence[str], restart: bool, index: Index, elsewhere: bool
+) -> Journal:
+    journal = Journal(file, fingerprint, prefixes, index)
+    lines = iter(()) if restart else file.lines()
+    header = next(lines, None)
+    if header is None:
+        file.clear()
+        file.write([{"edgeclf_journal": FORMAT_VERSION, "fingerprint": fingerprint, "prefixes": list(prefixes)}])
+    else:
+        _check(header, fingerprint, file.path, elsewhere)
+        journal.take_up(lines)
+    file.sign()
+    return journal
+
+
+def _check(header: Line, fingerprint: Fingerprint, path: Path, elsewhere: bool) -> None:
+    if header.get("edgeclf_journal") != FORMAT_VERSION:
+        raise OutputError(f"{path} is no journal of this version of clf-run; choose another -o, or --restart")
+    made_with = header["fingerprint"]
+    different = [name for name in {**made_with, **fingerprint} if made_with.get(name) != fingerprint.get(name)]
+    if elsewhere and SOURCES in different and len(made_with[SOURCES]) == len(fingerprint[SOURCES]):
+        different.remove(SOURCES)
+    if different:
+        name = different[0]
+        moved = "; if they are the same pictures, moved, add --resume" if name == SOURCES else ""
+        raise OutputError(
+            f"{path} was made with {_spelt(name, made_with.get(name))}, not {_spelt(name, fingerprint.get(name))}{moved}; "
+            f"repeat that, choose another -o, or begin anew with --restart"
+        )
+
+
+def _spelt(name: str, value: Any) -> str:
+    if value is None or value is False:
+        return f"no {name}"
+    values = value if isinstance(value, list) else [value]
+    return name if value is True else " ".join(f"{name} {one}" for one in values)
+
+
+def _line(entry: Entry) -> Line:
+    frame, row = entry.frame, entry.row
+    line: Line = {"path": frame.path, "size": frame.size_bytes, "mtime_ns": frame.mtime_ns, "status": row.status}
+    if frame.source:
+        line["source"] = frame.source
+    if row.status == "error":
+        line |= {"error": row.error, "detail": row.detail}
+    else:
+        line |= {"label": row.label, "confidence": row.confidence, "top": row.top}
+    if row.width is not None:
+        line |= {"width": row.width, "height": row.height}
+    if row.sorted_to:
+        line["sorted_to"] = row.sorted_to
+    if entry.sorted:
+        line["sorted"] = entry.sorted
+    line["time"] = row.time
+    return line
+
+
+def _place(line: Line) -> list[Any]:
+    return [line.get("source", 0), line["path"]]
+
+
+def _key(line: Line) -> Key:
+    return key_of(line.get("source", 0), line["path"])

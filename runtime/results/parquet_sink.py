@@ -1,0 +1,72 @@
+"""Rows as a Parquet file, for DuckDB, pandas, Polars and Spark."""
+
+from datetime import datetime
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edgeclf.runtime.results.row import COLUMNS, SCHEMA_VERSION, Row
+from edgeclf.runtime.results.utf8 import as_utf8
+
+SCHEMA_KEY = "edgeclf.schema"
+GROUP_ROWS = 50_000
+"""Rows in a row group; so many are in memory."""
+
+_CATEGORY = pa.dictionary(pa.int32(), pa.string())
+_TYPES = {
+    "path": pa.string(),
+    "status": _CATEGORY,
+    "label": _CATEGORY,
+    "confidence": pa.float64(),
+    "top": pa.map_(pa.string(), pa.float64()),
+    "error": _CATEGORY,
+    "detail": pa.string(),
+    "width": pa.int32(),
+    "height": pa.int32(),
+    "sorted_to": pa.string(),
+    "model": _CATEGORY,
+    "time": pa.timestamp("ms", tz="UTC"),
+}
+_SCHEMA = pa.schema([(name, _TYPES[name]) for name in COLUMNS], metadata={SCHEMA_KEY: str(SCHEMA_VERSION)})
+
+
+class ParquetWriter:
+    """Typed columns, null for None; text that is not valid UTF-8 is spelt as `as_utf8` says.
+
+    The version of the schema is in the file's key-value metadata, under SCHEMA_KEY.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._parquet = pq.ParquetWriter(file, _SCHEMA)
+        self._waiting: list[Row] = []
+
+    def write(self, row: Row) -> None:
+        self._waiting.append(row)
+        if len(self._waiting) == GROUP_ROWS:
+            self._write_group()
+
+    def flush(self) -> None:
+        """A row group is written when it is full, and a file without its end cannot be read."""
+
+    def finish(self) -> None:
+        if self._waiting:
+            self._write_group()
+        self._parquet.close()
+
+    def close(self) -> None:
+        self._parquet.close()  # pyarrow would, too, but at some later time
+
+    def _write_group(self) -> None:
+        columns = [pa.array([_value(row, name) for row in self._waiting], _TYPES[name]) for name in COLUMNS]
+        self._parquet.write_table(pa.Table.from_arrays(columns, schema=_SCHEMA))
+        self._waiting.clear()
+
+
+def _value(row: Row, name: str) -> Any:
+    value = getattr(row, name)
+    if name == "time":
+        return datetime.fromisoformat(value) if value else None
+    if name == "top":
+        return [(as_utf8(label), score) for label, score in value.items()]
+    return as_utf8(value) if isinstance(value, str) else value

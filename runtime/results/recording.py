@@ -1,0 +1,146 @@
+"""What becomes of outcomes: rows that stream into an output, or rows in a journal from which the output is made."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.model.prediction import Outcome
+from edgeclf.runtime.results.journal import Entry, Journal
+from edgeclf.runtime.results.row import Answering, Row
+from edgeclf.runtime.results.sinks import Sink, open_sink
+from edgeclf.runtime.results.sorting import Sorter
+from edgeclf.runtime.results.summary import Summary
+
+
+class Recorder(Protocol):
+    """done, failed: rows so far, those of earlier runs included. place: where they are. advice: what to do with them
+    after an interruption.
+    """
+
+    place: Path
+    advice: str
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def failed(self) -> int: ...
+
+    def pending(self, frames: Iterable[Frame | None]) -> Iterator[Frame | None]:
+        """The frames that need a row."""
+        ...
+
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        """A row each; safe from a kill when this returns, as far as the recorder can make it so. Raises OutputError."""
+        ...
+
+    def finish(self, summary: Summary) -> None:
+        """Everything is recorded: complete the output, and count all of its rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How outcomes become rows. model: the first digits of its digest."""
+
+    answering: Answering
+    model: str
+
+    def rows(self, outcomes: Sequence[Outcome]) -> list[Row]:
+        """One an outcome, all with the present time."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return [self.answering.row(outcome, self.model, now) for outcome in outcomes]
+
+
+class Streamed:
+    """Rows into an output as they come, for stdout and devices: nothing is kept of them."""
+
+    advice = ""
+
+    def __init__(self, sink: Sink, answers: Answers) -> None:
+        self.place = sink.place
+        self.done = self.failed = 0
+        self._sink = sink
+        self._answers = answers
+        self._summary = Summary()
+
+    def pending(self, frames: Iterable[Frame | None]) -> Iterator[Frame | None]:
+        yield from frames
+
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        for row in self._answers.rows(outcomes):
+            self._sink.write(row)
+            self._summary.add(row)
+            self.failed += row.status == "error"
+        self._sink.flush()
+        self.done += len(outcomes)
+
+    def finish(self, summary: Summary) -> None:
+        summary.update(self._summary)
+
+
+class Journaled:
+    """Rows into a journal, pictures into folders where that is asked for, and in the end an output of all rows."""
+
+    advice = ", and the same command goes on from there"
+
+    def __init__(self, journal: Journal, answers: Answers, sorter: Sorter | None, output: str, *, json_lines: bool) -> None:
+        self.place = journal.path
+        self._journal = journal
+        self._answers = answers
+        self._sorter = sorter
+        self._output = output
+        self._json_lines = json_lines
+        if sorter:
+            self._take_up(sorter)
+
+    @property
+    def done(self) -> int:
+        return self._journal.index.done
+
+    @property
+    def failed(self) -> int:
+        return self._journal.index.failed
+
+    def pending(self, frames: Iterable[Frame | None]) -> Iterator[Frame | None]:
+        return self._journal.pending(frames)
+
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        rows = self._answers.rows(outcomes)
+        if self._sorter is None:
+            self._journal.append([Entry(outcome.frame, row) for outcome, row in zip(outcomes, rows, strict=True)])
+            return
+        entries = [_sorted(self._sorter, outcome.frame, row) for outcome, row in zip(outcomes, rows, strict=True)]
+        self._journal.append(entries)
+        for entry in entries:
+            if entry.sorted:
+                self._sorter.perform(entry.frame, entry.row.sorted_to)
+        self._journal.mark_sorted()
+
+    def finish(self, summary: Summary) -> None:
+        with open_sink(self._output, json_lines=self._json_lines) as sink:
+            for row in self._journal.rows():
+                sink.write(row)
+                summary.add(row)
+
+    def _take_up(self, sorter: Sorter) -> None:
+        """A kill came between the last rows and their pictures. What was moved cannot be read again: it is moved now."""
+        if sorter.how == "plan":
+            for row in self._journal.rows():
+                sorter.remember(row.sorted_to)
+        elif sorter.how == "move":
+            for line in self._journal.unsorted.values():
+                origin = line["sorted"]["from"]
+                sorter.perform(Frame(origin, origin, line["path"]), line["sorted_to"])
+            self._journal.unsorted.clear()
+            self._journal.mark_sorted()
+        else:
+            self._journal.sort_again()
+
+
+def _sorted(sorter: Sorter, frame: Frame, row: Row) -> Entry:
+    destination = sorter.destination(frame, row)
+    return Entry(frame, replace(row, sorted_to=destination), sorter.record(frame, destination))

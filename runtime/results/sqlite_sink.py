@@ -1,0 +1,87 @@
+"""Rows as an SQLite database: table `results`, and `meta` for what holds of all of them."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from edgeclf.runtime import __version__
+from edgeclf.runtime.results.row import COLUMNS, SCHEMA_VERSION, Row
+from edgeclf.runtime.results.utf8 import as_utf8
+
+TRANSACTION_ROWS = 10_000
+
+_TYPES = {
+    "path": "TEXT NOT NULL",
+    "status": "TEXT NOT NULL",
+    "label": "TEXT NOT NULL",
+    "confidence": "REAL",
+    "top": "TEXT NOT NULL",
+    "error": "TEXT NOT NULL",
+    "detail": "TEXT NOT NULL",
+    "width": "INTEGER",
+    "height": "INTEGER",
+    "sorted_to": "TEXT NOT NULL",
+    "model": "TEXT NOT NULL",
+    "time": "TEXT NOT NULL",
+}
+_INSERT = f"INSERT INTO results VALUES ({', '.join('?' * len(COLUMNS))})"
+
+
+class SqliteWriter:
+    """Typed columns, NULL for None, `top` as a JSON object; rowid is the order of the rows.
+
+    Text that is not valid UTF-8 is spelt as `as_utf8` says.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._waiting: list[tuple[Any, ...]] = []
+        with _as_os_error():
+            self._database = sqlite3.connect(file.name)
+            # Nothing is lost without them: the file has its final name only when it is complete and on the disk.
+            self._database.execute("PRAGMA journal_mode = OFF")
+            self._database.execute("PRAGMA synchronous = OFF")
+            self._create_tables()
+
+    def write(self, row: Row) -> None:
+        self._waiting.append(tuple(_value(getattr(row, name)) for name in COLUMNS))
+        if len(self._waiting) == TRANSACTION_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """One transaction."""
+        with _as_os_error(), self._database:
+            self._database.executemany(_INSERT, self._waiting)
+        self._waiting.clear()
+
+    def finish(self) -> None:
+        self.flush()
+        with _as_os_error(), self._database:
+            self._database.execute("CREATE INDEX results_path ON results (path)")
+            self._database.execute("CREATE INDEX results_label ON results (status, label)")
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _create_tables(self) -> None:
+        with self._database:
+            self._database.execute(f"CREATE TABLE results ({', '.join(f'{name} {_TYPES[name]}' for name in COLUMNS)})")
+            self._database.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+            meta = {"schema": str(SCHEMA_VERSION), "edgeclf": __version__}
+            self._database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return as_utf8(value) if isinstance(value, str) else value
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """A full disk and the like; SQLite says no more of it than its own words."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise OSError(str(error)) from None

@@ -1,0 +1,18 @@
+"""Text for formats that take nothing but valid UTF-8, which a file name need not be."""
+
+from edgeclf.runtime.escaping import escape, unescape
+
+
+def as_utf8(text: str) -> str:
+    r"""The text itself wherever possible, else as `escape` spells it; `unescape` gives every text back.
+
+    That is why text which only looks escaped is escaped, too.
+
+    >>> as_utf8("a\nb.jpg"), as_utf8("caf\udce9.jpg"), as_utf8("a\\nb.jpg"), as_utf8("C:\\cat.jpg")
+    ('a\nb.jpg', 'caf\\xe9.jpg', 'a\\\\nb.jpg', 'C:\\cat.jpg')
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return escape(text)
+    return text if "\\" not in text or unescape(text) == text else escape(text)

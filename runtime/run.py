@@ -1,0 +1,211 @@
+"""A batch run: every picture of the sources ends as one row, and a run that was ended goes on where it stopped."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from edgeclf.runtime.console import Progress, note
+from edgeclf.runtime.cores import usable_cores
+from edgeclf.runtime.errors import EdgeclfError, NoPicturesError, OptionError
+from edgeclf.runtime.frames.decode import MAX_PIXELS, Checks
+from edgeclf.runtime.frames.sources import Source, open_source
+from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.pipeline import classify_batches
+from edgeclf.runtime.results.journal import SOURCES, Fingerprint, open_journal
+from edgeclf.runtime.results.recording import Answers, Journaled, Recorder, Streamed
+from edgeclf.runtime.results.row import Answering
+from edgeclf.runtime.results.sinks import STDOUT, check_output, open_sink
+from edgeclf.runtime.results.sorting import Sorter, check_folders
+from edgeclf.runtime.results.summary import Summary
+from edgeclf.runtime.signals import Interrupts
+from edgeclf.runtime.storage import StorageGuard
+
+Sort = Literal["copy", "move", "link", "plan"]
+_DIGEST_DIGITS = 16
+_JUDGED_FROM = 100
+"""Pictures after which a share of failures means something."""
+
+
+@dataclass(frozen=True)
+class MaxFailures:
+    """How many pictures may have no answer: a count, or a share from 0 to 1 of at least a hundred pictures."""
+
+    count: int | None = None
+    share: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "MaxFailures":
+        """`"100"` or `"5%"`. Raises OptionError."""
+        number = text.removesuffix("%")
+        try:
+            limit = cls(share=float(number) / 100) if number != text else cls(count=int(number))
+        except ValueError:
+            limit = cls(count=-1)
+        if (limit.count or 0) < 0 or not 0 <= (limit.share or 0) <= 1:
+            raise OptionError(f"--max-failures takes a number or a percentage, such as 100 or 5%, not {text!r}")
+        return limit
+
+    def check(self, failed: int, done: int) -> None:
+        """Raises EdgeclfError when it is too many."""
+        too_many = self.count is not None and failed > self.count
+        too_large = self.share is not None and done >= _JUDGED_FROM and failed > self.share * done
+        if too_many or too_large:
+            limit = f"{self.count:,}" if self.count is not None else f"{self.share:.3g} of them"
+            raise EdgeclfError(f"{failed:,} of {done:,} pictures failed, and --max-failures allows {limit}; stopped")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What is asked of a run.
+
+    output: a file, or `-` for stdout. journal: where the journal is; None for beside the output, and none for stdout.
+    resume: True takes up a journal although the sources are named otherwise, False keeps none. threshold: with a lower
+    confidence, an answer is `unsure`. batch: None measures which is the quickest. Others as in `clf-run --help`.
+    """
+
+    sources: tuple[str, ...]
+    output: str = STDOUT
+    json_lines: bool = False
+    journal: Path | None = None
+    resume: bool | None = None
+    restart: bool = False
+    retry_failed: bool = False
+    topk: int = 1
+    all_scores: bool = False
+    threshold: float = 0.0
+    sort: Sort | None = None
+    sort_dir: Path | None = None
+    strict: bool = False
+    max_pixels: int = MAX_PIXELS
+    max_failures: MaxFailures = MaxFailures()
+    follow_links: bool = False
+    watch: bool = False
+    nul: bool = False
+    workers: int | None = None
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.json_lines and self.output != STDOUT:
+            raise OptionError(f"--json is for stdout; name a .jsonl file in place of {self.output}")
+        if self.sort is not None and self.sort not in get_args(Sort):
+            raise OptionError(f"--sort takes {', '.join(get_args(Sort))}, not {self.sort!r}")
+        if (self.sort is None) != (self.sort_dir is None):
+            raise OptionError("--sort says what becomes of the pictures and --sort-dir says where; give both")
+        if self.resume is False and (self.restart or self.retry_failed or self.journal or self.sort):
+            raise OptionError("--no-resume keeps no journal; --journal, --restart, --retry-failed and --sort need one")
+        if self.journal_path is None and (self.resume or self.restart or self.retry_failed):
+            raise OptionError(
+                "--resume, --restart and --retry-failed need a journal: write to a file with -o, or name one with --journal"
+            )
+
+    @property
+    def journal_path(self) -> Path | None:
+        """Where the journal is; None for a run without."""
+        if self.resume is False or self.journal:
+            return self.journal
+        if self.output != STDOUT and (os.path.isfile(self.output) or not os.path.exists(self.output)):
+            return Path(f"{self.output}.journal")
+        return self.sort_dir / "clf-run.journal" if self.sort_dir else None
+
+    def answering(self, card: ModelCard) -> Answering:
+        """How answers become rows."""
+        return Answering(len(card.classes) if self.all_scores else self.topk, self.threshold)
+
+    def fingerprint(self, model: str, card: ModelCard, *, foreign: bool) -> Fingerprint:
+        """Everything that makes rows what they are. foreign: whether the card comes from the command line."""
+        made_with: dict[str, Any] = {
+            "model": model,
+            SOURCES: list(self.sources),
+            "--topk": self.answering(card).topk,
+            "--conf": self.threshold,
+            "--verify": "strict" if self.strict else None,
+            "--max-pixels": self.max_pixels,
+            "--sort": self.sort,
+            "--sort-dir": str(self.sort_dir) if self.sort_dir else None,
+        }
+        if foreign:
+            made_with["card"] = hashlib.sha256(card.to_json().encode()).hexdigest()[:_DIGEST_DIGITS]
+        return {name: value for name, value in made_with.items() if value is not None}
+
+
+def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard | None = None) -> Summary:
+    """Classify all sources into the output, with progress on stderr.
+
+    card: describes a model without one. Raises EdgeclfError; KeyboardInterrupt or Terminated after a signal. Whatever it
+    raises, the rows so far are in the journal.
+    """
+    check_output(options.output, options.json_lines)
+    checks = Checks(options.max_pixels, options.strict)
+    source = open_source(*options.sources, follow_links=options.follow_links, watch=options.watch, nul=options.nul)
+    if options.sort_dir and options.sort != "plan":
+        check_folders(source.roots(), options.sort_dir)
+    classifier = Classifier.open(model, device=device, threads=1, card=card)
+    workers = options.workers or usable_cores()
+    backend = classifier.backend
+    summary = Summary(f"{backend.engine} on {backend.device}, {workers} worker{'s' if workers > 1 else ''}")
+    with _open_recorder(options, model, source, classifier, foreign=card is not None) as recorder:
+        _classify(options, source, classifier, recorder, summary, checks, workers)
+    summary.skipped = source.skipped
+    return summary
+
+
+def _classify(
+    options: RunOptions,
+    source: Source,
+    classifier: Classifier,
+    recorder: Recorder,
+    summary: Summary,
+    checks: Checks,
+    workers: int,
+) -> None:
+    guard = StorageGuard(source.roots())
+    with Interrupts() as interrupts:
+        frames = recorder.pending(interrupts.until(source))
+        batches = classify_batches(frames, classifier, workers=workers, batch=options.batch, checks=checks)
+        with Progress("classifying") as progress:
+            progress.start_at(recorder.done)
+            progress.count_in_background(source.count)
+            try:
+                for outcomes in guard.checked(batches):
+                    recorder.record(outcomes)
+                    progress.advance(len(outcomes))
+                    options.max_failures.check(recorder.failed, recorder.done)
+            except NoPicturesError:
+                if not recorder.done:  # those that were here may have been sorted away
+                    raise
+            summary.now, summary.elapsed_s = progress.new, progress.elapsed_s
+        if interrupts.signal is None or options.watch:
+            recorder.finish(summary)
+        else:
+            note(f"interrupted after {recorder.done:,} pictures; they are in {recorder.place}{recorder.advice}")
+    interrupts.pass_on()
+
+
+@contextmanager
+def _open_recorder(
+    options: RunOptions, model: Path, source: Source, classifier: Classifier, *, foreign: bool
+) -> Iterator[Recorder]:
+    with open(model, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:_DIGEST_DIGITS]
+    answers = Answers(options.answering(classifier.card), digest)
+    if options.journal_path is None:
+        with open_sink(options.output, json_lines=options.json_lines) as sink:
+            yield Streamed(sink, answers)
+        return
+    with open_journal(
+        options.journal_path,
+        options.fingerprint(digest, classifier.card, foreign=foreign),
+        source.prefixes,
+        restart=options.restart,
+        retry_failed=options.retry_failed,
+        elsewhere=options.resume is True,
+    ) as journal:
+        if journal.index.done:
+            note(f"{journal.index.done:,} pictures are in {journal.path} already; going on from there")
+        sorter = Sorter(options.sort, options.sort_dir) if options.sort and options.sort_dir else None
+        yield Journaled(journal, answers, sorter, options.output, json_lines=options.json_lines)

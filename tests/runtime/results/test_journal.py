@@ -1,0 +1,330 @@
+"""The journal: rows that were acknowledged are there, once each, after whatever happened; and nobody writes it but one."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeclf.runtime.errors import OutputError
+from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.results.journal import Entry, Journal, open_journal
+from edgeclf.runtime.results.row import Row
+
+MADE_WITH = {"model": "0123456789abcdef", "--source": ["photos/"], "--topk": 1}
+FullDisk = Callable[[int], AbstractContextManager[None]]
+
+
+def frame(path: str, size: int = 10, mtime_ns: int = 20, source: int = 0) -> Frame:
+    return Frame("photos/" + path, "photos/" + path, path, source, size, mtime_ns)
+
+
+def entry(one: Frame, label: str = "cat") -> Entry:
+    row = Row(
+        one.name, "ok", label, 0.75, {label: 0.75}, "", "", 640, 480, "", MADE_WITH["model"], "2026-11-22T12:00:00.000Z"
+    )
+    return Entry(one, row)
+
+
+def failure(one: Frame) -> Entry:
+    return Entry(one, Row(one.name, "error", error="empty", detail="0 bytes", model=MADE_WITH["model"], time="2026-11-22"))
+
+
+def record(path: Path, *entries: Entry, **options: bool) -> None:
+    with open_journal(path, MADE_WITH, ["photos/"], **options) as journal:
+        journal.append(entries)
+
+
+def rows(path: Path, **options: bool) -> list[Row]:
+    with open_journal(path, MADE_WITH, ["photos/"], **options) as journal:
+        return list(journal.rows())
+
+
+def pending(path: Path, *frames: Frame, **options: bool) -> list[str]:
+    with open_journal(path, MADE_WITH, ["photos/"], **options) as journal:
+        return [one.path for one in journal.pending(frames) if one]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "results.csv.journal"
+
+
+def test_rows_come_back_as_they_were(path: Path) -> None:
+    entries = entry(frame("a.jpg")), failure(frame("b/c\n.jpg")), entry(frame(os.fsdecode(b"caf\xe9.jpg")))
+
+    record(path, *entries)
+
+    assert rows(path) == [one.row for one in entries]
+
+
+def test_what_has_a_row_is_not_pending(path: Path) -> None:
+    record(path, entry(frame("a.jpg")), failure(frame("b.jpg")))
+
+    assert pending(path, frame("a.jpg"), frame("b.jpg"), frame("c.jpg")) == ["c.jpg"]
+
+
+@pytest.mark.parametrize("changed", [frame("a.jpg", size=11), frame("a.jpg", mtime_ns=21)], ids=["size", "time"])
+def test_a_file_that_has_changed_is_pending_and_its_new_row_counts(path: Path, changed: Frame) -> None:
+    record(path, entry(frame("a.jpg")), entry(frame("b.jpg")))
+
+    assert pending(path, changed, frame("b.jpg")) == ["a.jpg"]
+    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+        list(journal.pending([changed]))
+        journal.append([entry(changed, "dog")])
+        assert (journal.index.done, [(row.path, row.label) for row in journal.rows()]) == (
+            2,
+            [("photos/b.jpg", "cat"), ("photos/a.jpg", "dog")],
+        )
+    assert [row.label for row in rows(path)] == ["cat", "dog"]
+
+
+def test_a_row_counts_until_another_one_is_written(path: Path) -> None:
+    record(path, entry(frame("a.jpg")))
+
+    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+        list(journal.pending([frame("a.jpg", size=11)]))
+        assert [row.label for row in journal.rows()] == ["cat"]
+
+
+def test_failures_are_tried_again_when_asked_for(path: Path) -> None:
+    record(path, entry(frame("a.jpg")), failure(frame("b.jpg")))
+
+    with open_journal(path, MADE_WITH, ["photos/"], retry_failed=True) as journal:
+        again = [one for one in journal.pending([frame("a.jpg"), frame("b.jpg")]) if one]
+        journal.append([entry(one, "dog") for one in again])
+        assert (journal.index.done, journal.index.failed) == (2, 0)
+    assert [(row.path, row.label) for row in rows(path)] == [("photos/a.jpg", "cat"), ("photos/b.jpg", "dog")]
+
+
+def test_what_fails_again_is_not_tried_a_third_time_in_one_run(path: Path) -> None:
+    record(path, failure(frame("b.jpg")))
+
+    with open_journal(path, MADE_WITH, ["photos/"], retry_failed=True) as journal:
+        assert len([one for one in journal.pending([frame("b.jpg"), frame("b.jpg")]) if one]) == 1
+        journal.append([failure(frame("b.jpg"))])
+        assert (journal.index.done, journal.index.failed, len(list(journal.rows()))) == (1, 1, 1)
+
+
+def test_a_picture_that_is_named_twice_is_given_once(path: Path) -> None:
+    assert pending(path, frame("a.jpg"), frame("a.jpg"), frame("a.jpg", source=1)) == ["a.jpg", "a.jpg"]
+
+
+def test_pauses_are_handed_on(path: Path) -> None:
+    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+        assert list(journal.pending([None, frame("a.jpg"), None])) == [None, frame("a.jpg"), None]
+
+
+def test_a_source_that_was_moved_keeps_its_rows_under_its_new_name(path: Path) -> None:
+    record(path, entry(frame("a.jpg")))
+    elsewhere = MADE_WITH | {"--source": ["/media/photos/"]}
+
+    with open_journal(path, elsewhere, ["/media/photos/"], elsewhere=True) as journal:
+        assert [row.path for row in journal.rows()] == ["/media/photos/a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("made_with", "said"),
+    {
+        "model": (MADE_WITH | {"model": "f"}, "was made with model 0123456789abcdef, not model f"),
+        "option": (MADE_WITH | {"--topk": 3}, "was made with --topk 1, not --topk 3"),
+        "new option": (MADE_WITH | {"--sort": "copy"}, "was made with no --sort, not --sort copy"),
+        "source": (
+            MADE_WITH | {"--source": ["other/"]},
+            "--source photos/, not --source other/; if they are the same pictures, moved, add --resume",
+        ),
+        "one more source": (
+            MADE_WITH | {"--source": ["photos/", "b"]},
+            "--source photos/, not --source photos/ --source b",
+        ),
+    }.values(),
+    ids=["model", "option", "new option", "source", "one more source"],
+)
+def test_a_journal_that_was_made_with_something_else_is_refused(path: Path, made_with: dict[str, Any], said: str) -> None:
+    record(path, entry(frame("a.jpg")))
+
+    with pytest.raises(OutputError, match=said), open_journal(path, made_with, ["photos/"]):
+        pass
+    assert len(rows(path)) == 1
+
+
+def test_the_option_that_differs_is_refused_elsewhere_too(path: Path) -> None:
+    record(path, entry(frame("a.jpg")))
+
+    with (
+        pytest.raises(OutputError, match="--topk 1, not --topk 2"),
+        open_journal(path, MADE_WITH | {"--topk": 2, "--source": ["x"]}, ["x"], elsewhere=True),
+    ):
+        pass
+
+
+def test_restart_forgets_everything(path: Path) -> None:
+    record(path, entry(frame("a.jpg")))
+
+    assert pending(path, frame("a.jpg"), restart=True) == ["a.jpg"]
+    assert rows(path) == []
+
+
+@pytest.mark.parametrize("tail", [b"{", b'{"path":"x.jpg","size":1', b'{"path":"x.jpg"}', bytes(100)])
+def test_what_a_kill_left_half_written_is_cut_off(path: Path, tail: bytes) -> None:
+    record(path, entry(frame("a.jpg")))
+    whole = path.read_bytes()
+    path.write_bytes(whole + tail)
+
+    assert pending(path, frame("a.jpg"), frame("x.jpg")) == ["x.jpg"]
+    assert path.read_bytes().startswith(whole + b'{"session"')
+
+
+@pytest.mark.parametrize("content", [b"", b'{"edgeclf_jour'])
+def test_a_journal_killed_before_its_header_was_whole_begins_anew(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+    record(path, entry(frame("a.jpg")))
+
+    assert len(rows(path)) == 1
+
+
+def test_any_cut_leaves_the_whole_rows_before_it(path: Path) -> None:
+    record(path, *(entry(frame(f"{number}.jpg")) for number in range(20)))
+    whole = path.read_bytes()
+
+    for size in random.Random(0).sample(range(len(whole)), 60):
+        path.write_bytes(whole[:size])
+        expected = max(0, whole[:size].count(b"\n") - 2)  # the header and the signature
+        assert len(rows(path)) == expected
+
+
+@pytest.mark.parametrize("damage", [b"\0" * 30 + b"\n", b"path,status\n", b"[1]\n", b"{} {}\n", b"\xff\xfe\n"])
+def test_damage_within_is_named_with_its_line_and_its_cure(path: Path, damage: bytes) -> None:
+    record(path, entry(frame("a.jpg")))
+    path.write_bytes(path.read_bytes() + damage + path.read_bytes())
+
+    with pytest.raises(OutputError, match=r"line 4 of .* is damaged.*head -n 3 .*--restart"):
+        rows(path)
+
+
+def test_another_file_is_no_journal(path: Path) -> None:
+    path.write_text("path,status\na.jpg,ok\n")
+
+    with pytest.raises(OutputError, match=r"line 1 of .* is damaged, or it is no journal"):
+        rows(path)
+    assert path.read_text() == "path,status\na.jpg,ok\n"
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "missing folder"])
+def test_a_place_that_cannot_be_a_journal_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "journal"
+    if kind == "folder":
+        path.mkdir()
+    if kind == "fifo":
+        os.mkfifo(path)
+    if kind == "missing folder":
+        path = tmp_path / "missing" / "journal"
+
+    with pytest.raises(OutputError, match=str(path)):
+        rows(path)
+
+
+def test_a_second_writer_is_refused_and_the_first_is_named(path: Path) -> None:
+    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+        with pytest.raises(OutputError, match=f"is being written by process {os.getpid()} on .* since 20"):
+            record(path, entry(frame("b.jpg")))
+        journal.append([entry(frame("a.jpg"))])
+    assert [row.path for row in rows(path)] == ["photos/a.jpg"]
+
+
+def test_a_writer_that_was_killed_leaves_no_lock(path: Path) -> None:
+    script = f"""
+import os, signal
+from pathlib import Path
+from edgeclf.runtime.results.journal import open_journal
+with open_journal(Path({str(path)!r}), {MADE_WITH!r}, ["photos/"]):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
+
+    assert rows(path) == []
+
+
+@pytest.mark.parametrize("limit", random.Random(1).sample(range(1_500, 20_000), 50))
+def test_on_a_full_disk_the_rows_acknowledged_are_the_rows_that_are_there(
+    path: Path, full_disk: FullDisk, limit: int
+) -> None:
+    with open_journal(path, MADE_WITH, ["photos/"]) as journal, full_disk(limit):
+        with pytest.raises(OutputError, match=r"cannot write .*journal"):
+            fill(journal)
+        acknowledged = journal.index.done
+
+    assert len(rows(path)) == acknowledged > 0
+
+
+def fill(journal: Journal) -> None:
+    for number in range(1_000):
+        journal.append([entry(frame(f"{number}-{part}.jpg")) for part in range(3)])
+
+
+def test_a_journal_is_still_good_after_the_disk_was_full(path: Path, full_disk: FullDisk) -> None:
+    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+        journal.append([entry(frame("a.jpg"))])
+        with full_disk(path.stat().st_size + 30), pytest.raises(OutputError):
+            journal.append([entry(frame("b.jpg"))])
+        journal.append([entry(frame("c.jpg"))])
+        assert [row.path for row in journal.rows()] == ["photos/a.jpg", "photos/c.jpg"]
+
+
+def test_a_journal_without_a_row_is_removed(path: Path) -> None:
+    record(path)
+
+    assert not path.exists()
+
+
+def test_every_line_is_ascii_json(path: Path) -> None:
+    record(path, entry(frame(os.fsdecode(b"caf\xe9 \xe2\x98\x83 \x1b[31m.jpg"))))
+
+    lines = path.read_bytes().splitlines()
+    assert all(line.isascii() for line in lines)
+    assert [sorted(json.loads(line))[:2] for line in lines] == [
+        ["edgeclf_journal", "fingerprint"],
+        ["session"],
+        ["confidence", "height"],
+    ]
+
+
+def test_a_picture_takes_less_than_200_bytes_of_memory(path: Path) -> None:
+    count = 100_000
+    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+        journal.append([entry(frame(f"site{number // 1000:04}/IMG_{number:07}.jpg", number)) for number in range(count)])
+
+    tracemalloc.start()
+    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+        held, _ = tracemalloc.get_traced_memory()
+        assert journal.index.done == count
+    tracemalloc.stop()
+    assert held / count < 200
+
+
+def test_appending_asks_for_no_work_that_grows(path: Path) -> None:
+    """The same calls of the system for the thousandth batch as for the first: nothing is read again, nothing rewritten."""
+    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+        sizes = [_growth(journal, path, number) for number in range(200)]
+    assert max(sizes) - min(sizes) <= 8  # longer numbers
+
+
+def _growth(journal: Journal, path: Path, number: int) -> int:
+    before = path.stat().st_size
+    journal.append([entry(frame(f"{number}.jpg"))])
+    return path.stat().st_size - before
+
+
+@pytest.fixture(autouse=True)
+def no_trace() -> Iterator[None]:
+    yield
+    tracemalloc.stop()

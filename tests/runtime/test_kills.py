@@ -1,0 +1,183 @@
+"""Runs that are killed, again and again: what they leave is taken up; in the end nothing is missing and nothing twice."""
+
+import csv
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+CLF_RUN = Path(sys.executable).with_name("clf-run")
+COUNT = 10_000
+KILLS = 20
+EXIT = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`photos/` with 10,000 pictures in 10 folders, of all colours; every hundredth is no picture."""
+    folder = tmp_path_factory.mktemp("many")
+    rng = np.random.default_rng(0)
+    for number in range(COUNT):
+        path = folder / "photos" / str(number // 1_000) / f"{number:05}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.broadcast_to(rng.integers(0, 256, 3, dtype=np.uint8), (48, 64, 3))
+        path.write_bytes(b"damaged" if number % 100 == 99 else cv2.imencode(".png", pixels)[1].tobytes())
+    return folder
+
+
+@pytest.fixture
+def start(many: Path, tmp_path: Path, colour_model: Path) -> Start:
+    """Begin a run over all of `photos/` into `results.csv` in the test's own folder."""
+    (tmp_path / "photos").symlink_to(many / "photos")
+
+    def run(*options: str, output: str = "results.csv") -> "subprocess.Popen[str]":
+        line = [str(CLF_RUN), str(colour_model), "-s", "photos/", "-o", output, *options]
+        return subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+    return run
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    _, said = process.communicate(timeout=300)
+    return process.returncode, said
+
+
+def rows(path: Path) -> list[list[str]]:
+    """Every row without its last cell, the time."""
+    with open(path, newline="") as file:
+        return [row[:-1] for row in csv.reader(file)]
+
+
+def wait_for(path: Path, size: int, process: "subprocess.Popen[str]") -> bool:
+    """Until the file has that size; False when the process ends before."""
+    while process.poll() is None:
+        if path.exists() and path.stat().st_size >= size:
+            return True
+        time.sleep(0.001)
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", EXIT, ids=lambda number: number.name)
+def test_twenty_kills_lose_no_row_and_double_none(start: Start, tmp_path: Path, number: signal.Signals) -> None:
+    assert finish(start("--no-resume", "--batch", "1", output="whole.csv"))[0] == 1
+    journal, dice = tmp_path / "results.csv.journal", random.Random(number)
+
+    for _ in range(KILLS):
+        done = journal.stat().st_size if journal.exists() else 0
+        process = start("--batch", "1")
+        reached = wait_for(journal, done + dice.randrange(200, 60_000), process)
+        time.sleep(dice.random() / 50)
+        process.send_signal(number)
+        code, said = finish(process)
+        assert reached, said
+        assert code == EXIT[number], said
+        assert not (tmp_path / "results.csv").exists()
+
+    code, said = finish(start("--batch", "1"))
+    assert code == 1, said
+    assert "are in results.csv.journal already; going on from there" in said
+    assert rows(tmp_path / "results.csv") == rows(tmp_path / "whole.csv")
+    assert len(rows(tmp_path / "results.csv")) == COUNT + 1
+
+
+@pytest.mark.slow
+def test_kills_at_the_very_start_do_no_harm(start: Start, tmp_path: Path) -> None:
+    dice = random.Random(3)
+    for _ in range(KILLS):
+        process = start()
+        time.sleep(dice.random())
+        process.kill()
+        finish(process)
+
+    assert finish(start())[0] == 1
+    assert len({row[0] for row in rows(tmp_path / "results.csv")}) == COUNT + 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["move", "copy", "link"])
+def test_sorting_that_is_killed_loses_no_picture_and_doubles_none(
+    many: Path, colour_model: Path, tmp_path: Path, how: str
+) -> None:
+    shutil.copytree(many / "photos" / "0", tmp_path / "photos")
+    line = [str(CLF_RUN), str(colour_model), "-s", "photos/", "-o", "results.csv", "--sort", how, "--sort-dir", "sorted"]
+    originals, dice = contents(tmp_path / "photos"), random.Random(how)
+    journal = tmp_path / "results.csv.journal"
+
+    for _ in range(KILLS):
+        done = journal.stat().st_size if journal.exists() else 0
+        process = subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        wait_for(journal, done + dice.randrange(1, 20_000), process)
+        process.kill()
+        finish(process)
+    assert subprocess.run(line, cwd=tmp_path, stderr=subprocess.DEVNULL, check=False).returncode == 1
+
+    sorted_to = {row[0]: row[9] for row in rows(tmp_path / "results.csv")[1:]}
+    moved = {place: originals[name] for name, place in sorted_to.items() if place}
+    assert len(sorted_to) == len(originals) == 1_000
+    assert len(moved) == 990
+    assert contents(tmp_path / "sorted") == moved
+    assert len(contents(tmp_path / "photos")) == (10 if how == "move" else 1_000)
+
+    undone = [str(CLF_RUN), "undo", "results.csv.journal"]
+    assert subprocess.run(undone, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    assert contents(tmp_path / "photos") == originals
+    assert not (tmp_path / "sorted").exists()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its path from the folder's own folder."""
+    return {str(path.relative_to(folder.parent)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_finished_run_has_nothing_left_to_do_and_gives_the_same_result(start: Start, tmp_path: Path) -> None:
+    assert finish(start())[0] == 1
+    first = (tmp_path / "results.csv").read_bytes()
+
+    code, said = finish(start())
+    assert (code, (tmp_path / "results.csv").read_bytes()) == (1, first)
+    assert "10,000 pictures, all of them from earlier runs" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_the_first_signal_finishes_what_is_in_flight(start: Start, tmp_path: Path, number: signal.Signals) -> None:
+    process = start()
+    wait_for(tmp_path / "results.csv.journal", 20_000, process)
+    process.send_signal(number)
+
+    code, said = finish(process)
+    assert code == EXIT[number]
+    assert "they are in results.csv.journal, and the same command goes on from there" in said
+    assert (tmp_path / "results.csv.journal").read_bytes().endswith(b"\n")
+
+
+def test_the_second_signal_ends_it_at_once_and_it_can_be_resumed(start: Start, tmp_path: Path) -> None:
+    process = start()
+    wait_for(tmp_path / "results.csv.journal", 5_000, process)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+
+    code, said = finish(process)
+    assert code in (130, 143)
+    assert "interrupted" not in said
+    assert finish(start())[0] == 1
+    assert len(rows(tmp_path / "results.csv")) == COUNT + 1
+
+
+def test_a_run_that_is_going_on_is_not_disturbed_by_a_second_one(start: Start, tmp_path: Path) -> None:
+    first = start()
+    wait_for(tmp_path / "results.csv.journal", 5_000, first)
+
+    code, said = finish(start())
+    assert code == 2
+    assert f"results.csv.journal is being written by process {first.pid} on " in said
+    assert finish(first)[0] == 1
