@@ -16,7 +16,7 @@ from edgeclf.runtime.console import Progress
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.frames.decode import read_file
-from edgeclf.runtime.frames.sources import walk
+from edgeclf.runtime.frames.folders import walk
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.pipeline import ordered_map
 

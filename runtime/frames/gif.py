@@ -1,6 +1,7 @@
 """GIF by its blocks: its size, whether its end is there, and how often its compression starts anew."""
 
 import struct
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from edgeclf.runtime.errors import PictureError, Reason
 
 MAGICS: tuple[bytes, ...] = (b"GIF87a", b"GIF89a")
 _IMAGE, _EXTENSION = 0x2C, 0x21
-_MAX_BLOCKS = 1 << 20  # of 255 bytes at most: a file of 267 MB
+_MAX_PARTS = 1 << 20  # of 255 bytes at most: a file of 267 MB
 _CANVAS = 10
 """Pixels' worth of one pixel of the canvas: OpenCV keeps it several times, and 35 bytes are enough to ask for any."""
 _CLEAR = 10_000
@@ -24,23 +25,19 @@ def size(data: bytes) -> tuple[int, int]:
 
 
 def is_cut(data: bytes) -> bool:
-    """Whether the file ends before its blocks do. Raises IndexError for the same, PictureError `too_large`."""
-    position = _first_block(data)
-    for _ in range(_MAX_BLOCKS):
-        if data[position] not in (_IMAGE, _EXTENSION):  # the end, or a block that nobody knows
-            return False
-        position = _after(data, position)
-    raise _too_many()
+    """Never: raises IndexError where the file ends before its blocks do, PictureError `too_large`."""
+    for _ in _blocks(data):
+        pass
+    return False  # at the end, or at a block that nobody knows
 
 
 def work(data: bytes, pixels: int, enough: int) -> int:
-    """In pixels of a usual picture. Raises IndexError where the file is cut, PictureError `too_large`."""
-    position = _first_block(data)
-    while data[position] == _EXTENSION:
-        position = _after(data, position)
-    start = _image_data(data, position)
-    packed = b"".join(data[at + 1 : at + 1 + data[at]] for at in _sub_blocks(data, start + 1))
-    return pixels * _CANVAS + _CLEAR * count_clears(packed, data[start], enough // _CLEAR + 1)
+    """In pixels of a usual picture; only the first image is decoded. Raises as `is_cut` does."""
+    for position, parts in _blocks(data):
+        if data[position] == _IMAGE:
+            packed = b"".join(data[at + 1 : at + 1 + data[at]] for at in parts)
+            return pixels * _CANVAS + _CLEAR * count_clears(packed, data[parts[0] - 1], enough // _CLEAR + 1)
+    return pixels * _CANVAS
 
 
 def count_clears(packed: bytes, code_size: int, at_most: int) -> int:
@@ -72,35 +69,29 @@ def count_clears(packed: bytes, code_size: int, at_most: int) -> int:
     return found
 
 
-def _first_block(data: bytes) -> int:
-    return 13 + _table_bytes(data[10])
+def _blocks(data: bytes) -> Iterator[tuple[int, list[int]]]:
+    """Where each image or extension starts, and where each of its parts starts, with its length; the last one is empty."""
+    left = _MAX_PARTS
+    position = 13 + _table_bytes(data[10])
+    while data[position] in (_IMAGE, _EXTENSION):
+        extension = data[position] == _EXTENSION
+        first = position + 2 if extension else position + 11 + _table_bytes(data[position + 9])
+        parts = _parts(data, first, left)
+        left -= len(parts)
+        yield position, parts
+        position = parts[-1] + 1
 
 
 def _table_bytes(flags: int) -> int:
     return 6 << (flags & 7) if flags & 0x80 else 0
 
 
-def _after(data: bytes, position: int) -> int:
-    """Where the block after an image or an extension is."""
-    first = position + 2 if data[position] == _EXTENSION else _image_data(data, position) + 1
-    return _sub_blocks(data, first)[-1] + 1
-
-
-def _image_data(data: bytes, position: int) -> int:
-    """Where the code size is; the LZW data follow."""
-    return position + 10 + _table_bytes(data[position + 9])
-
-
-def _sub_blocks(data: bytes, position: int) -> list[int]:
-    """Where each starts, with its length; the last one is empty. Raises IndexError, PictureError `too_large`."""
+def _parts(data: bytes, position: int, at_most: int) -> list[int]:
     starts = [position]
-    while length := data[position]:
+    while len(starts) <= at_most:
+        length = data[position]
+        if not length:
+            return starts
         position += 1 + length
         starts.append(position)
-        if len(starts) > _MAX_BLOCKS:
-            raise _too_many()
-    return starts
-
-
-def _too_many() -> PictureError:
-    return PictureError(Reason.TOO_LARGE, f"GIF of more than {_MAX_BLOCKS:,} blocks")
+    raise PictureError(Reason.TOO_LARGE, f"GIF of more than {_MAX_PARTS:,} parts")

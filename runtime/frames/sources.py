@@ -7,9 +7,7 @@ from typing import Protocol
 
 from edgeclf.runtime.errors import NoPicturesError, OptionError, SourceError
 from edgeclf.runtime.frames.archives import ArchivePart, is_archive
-from edgeclf.runtime.frames.folders import PICTURE_EXTENSIONS as PICTURE_EXTENSIONS
 from edgeclf.runtime.frames.folders import FolderPart
-from edgeclf.runtime.frames.folders import walk as walk
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.frames.lists import PathsPart, StdinPart, is_column, open_column, open_list
 from edgeclf.runtime.frames.part import Part

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAGICS: tuple[bytes, ...] = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-WIDTH, HEIGHT, BITS, COMPRESSION, SAMPLES, ROWS = 256, 257, 258, 259, 277, 278
+WIDTH, HEIGHT, BITS, COMPRESSION, SAMPLES = 256, 257, 258, 259, 277
 STRIPS, STRIP_BYTES = 273, 279
 TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES = 322, 323, 324, 325
 _MAX_ENTRIES = 4_096
@@ -59,21 +59,18 @@ def work(data: bytes, pixels: int, enough: int) -> int:
 def parts(data: bytes, directory: dict[int, Entry]) -> tuple[Numbers, Numbers]:
     """Starts and lengths of all strips or tiles.
 
-    Writers that round the last length up, or put nonsense there, are common where nothing is compressed: there, as for
-    libtiff, no strip is longer than its rows.
+    Where nothing is compressed and there is one strip, its length is often nonsense, and libtiff works it out as here.
     """
     tiled = TILES in directory
     starts = numbers(data, directory, TILES if tiled else STRIPS)
     lengths = numbers(data, directory, TILE_BYTES if tiled else STRIP_BYTES)
     count = min(len(starts), len(lengths))
     starts, lengths = starts[:count].astype(np.uint64), lengths[:count].astype(np.uint64)
-    if tiled or _first(data, directory, COMPRESSION, _UNCOMPRESSED) != _UNCOMPRESSED:
-        return starts, lengths
-    width, height = size(data)
-    rows = _first(data, directory, ROWS, height)
-    row_bytes = (width * _first(data, directory, BITS, 1) * _first(data, directory, SAMPLES, 1) + 7) // 8
-    left = np.clip(height - np.arange(count) * min(rows, height), 0, min(rows, height))
-    return starts, np.minimum(lengths, (left * row_bytes).astype(np.uint64))
+    if count == 1 and not tiled and _first(data, directory, COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED:
+        width, height = size(data)
+        bits = _first(data, directory, BITS, 1) * _first(data, directory, SAMPLES, 1)
+        lengths = np.minimum(lengths, np.uint64((width * bits + 7) // 8 * height))
+    return starts, lengths
 
 
 def numbers(data: bytes, directory: dict[int, Entry], tag: int) -> Numbers:

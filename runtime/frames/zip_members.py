@@ -14,6 +14,9 @@ from typing import BinaryIO
 from edgeclf.runtime.errors import PictureError, Reason
 from edgeclf.runtime.frames.stored import ArchiveFile, Member, is_wanted, require_size
 
+UTF8_NAME = 0x800
+"""The flag of an entry whose name is in UTF-8."""
+
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -24,7 +27,6 @@ _IN_EXTRA = 0xFFFFFFFF
 """Stands for a number that has no room in 32 bits and is in the ZIP64 extra field instead."""
 
 _ENCRYPTED = 0x1
-_UTF8_NAME = 0x800
 _STORED, _DEFLATED = 0, 8
 
 
@@ -44,7 +46,7 @@ def zip_name(name: bytes, flags: int) -> str:
     try:
         return name.decode("utf-8")
     except UnicodeError:
-        return name.decode("utf-8", "surrogateescape") if flags & _UTF8_NAME else name.decode("cp437")
+        return name.decode("utf-8", "surrogateescape") if flags & UTF8_NAME else name.decode("cp437")
 
 
 @dataclass(frozen=True, slots=True)

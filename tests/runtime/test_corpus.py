@@ -12,7 +12,7 @@ import pytest
 
 from edgeclf.runtime.errors import Reason
 from edgeclf.runtime.escaping import unescape
-from edgeclf.runtime.frames.sources import PICTURE_EXTENSIONS
+from edgeclf.runtime.frames.folders import PICTURE_EXTENSIONS
 from tests.runtime.corpus import ANY_LABEL, REFUSED, Corpus
 from tests.runtime.encodings import ENCODINGS, noisy
 
@@ -114,7 +114,7 @@ def test_files_that_vanish_during_the_run_are_rows_too(colour_model: Path, tmp_p
         path.write_bytes(data)
     line = [CLF_RUN, colour_model, "--source", folder, "--workers", "2", "--json"]
 
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(line, bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         first = process.stdout.readline()  # by then the folder is listed
         for number, path in enumerate(reversed(paths)):

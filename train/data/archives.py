@@ -1,28 +1,25 @@
 """The pictures in an archive that nobody has to trust: no member leads outside its folder, none grows without end."""
 
-import bz2
-import gzip
-import io
-import lzma
 import os
 import re
 import secrets
 import shutil
 import stat
-import struct
 import tarfile
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from edgeclf.runtime.console import Progress, note
 from edgeclf.runtime.errors import DatasetError, OutputError, first_line
-from edgeclf.runtime.frames.sources import PICTURE_EXTENSIONS
+from edgeclf.runtime.frames.archives import is_archive as is_archive
+from edgeclf.runtime.frames.folders import PICTURE_EXTENSIONS
+from edgeclf.runtime.frames.stored import DAMAGE, is_wanted
+from edgeclf.runtime.frames.tar_members import UNPACKERS, Metered, Readable, StrictHeader
+from edgeclf.runtime.frames.zip_members import UTF8_NAME, zip_name
 from edgeclf.runtime.publishing import cannot_write, make_folder
 
 MAX_BYTES = 64 << 30
@@ -34,23 +31,8 @@ MAX_MEMBERS = 10_000_000
 
 _CHUNK_BYTES = 1 << 20
 _DRIVE = re.compile("[A-Za-z]:")
-_UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
-_DAMAGE: tuple[type[Exception], ...] = (
-    OSError,
-    EOFError,
-    ValueError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-    lzma.LZMAError,
-)
-_DAMAGE += (zipfile.BadZipFile, tarfile.TarError)
-
-
-def is_archive(path: Path) -> bool:
-    """Whether `unpack` takes a file of this name."""
-    return path.name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"))
+_DAMAGE: tuple[type[Exception], ...] = (*DAMAGE, NotImplementedError, zipfile.BadZipFile)
 
 
 @contextmanager
@@ -94,19 +76,6 @@ def unpack(archive: Path, folder: Path) -> Path:
     return folder
 
 
-class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
-_OPENERS: dict[str, Callable[[Path], AbstractContextManager[_Readable]]] = {
-    ".tar": io.FileIO,
-    ".gz": gzip.GzipFile,
-    ".tgz": gzip.GzipFile,
-    ".bz2": bz2.BZ2File,
-    ".xz": lzma.LZMAFile,
-}
-
-
 @dataclass(frozen=True)
 class _Member:
     """A picture to be written. parts: its name below the folder; size_bytes: as its header declares."""
@@ -114,7 +83,7 @@ class _Member:
     name: str
     parts: list[str]
     size_bytes: int
-    source: _Readable
+    source: Readable
 
 
 class _Guard:
@@ -139,8 +108,7 @@ class _Guard:
             raise self.refused(name, "is a link or a device")
         if is_folder:
             return []
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-        if hidden or os.path.splitext(name)[1].lower() not in PICTURE_EXTENSIONS:
+        if not is_wanted(name):
             self.skipped += 1
             return []
         return parts
@@ -207,20 +175,15 @@ def _zip_parts(guard: _Guard, info: zipfile.ZipInfo) -> list[str]:
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    """Without the flag for UTF-8 a name is in code page 437, says the format; many programs write UTF-8 all the same."""
-    if info.flag_bits & _UTF8_NAME:
-        return info.orig_filename
-    try:
-        return info.orig_filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.orig_filename
+    flagged = info.flag_bits & UTF8_NAME
+    return zip_name(info.orig_filename.encode("utf-8" if flagged else "cp437"), info.flag_bits)
 
 
 def _tar_members(guard: _Guard, progress: Progress) -> Iterator[_Member]:
     """The pictures of a tar file, each checked as it comes: a packed tar can only be read from its start to its end."""
-    with guard.reading(), _OPENERS[guard.archive.suffix.lower()](guard.archive) as stream:
-        metered = _Metered(stream, guard)
-        with tarfile.open(fileobj=metered, mode="r|", tarinfo=_Header, encoding="utf-8") as archive:
+    with guard.reading(), UNPACKERS[guard.archive.suffix.lower()](guard.archive) as stream:
+        metered = Metered(stream, guard.check_size)
+        with tarfile.open(fileobj=metered, mode="r|", tarinfo=StrictHeader, encoding="utf-8") as archive:
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # it would keep millions
                 if parts := _tar_parts(guard, member):
@@ -240,34 +203,6 @@ def _tar_parts(guard: _Guard, member: tarfile.TarInfo) -> list[str]:
         if hasattr(tarfile, "data_filter"):  # the standard library's own opinion, from 3.11.4
             tarfile.data_filter(member, str(guard.archive.parent))
     return parts
-
-
-class _Header(tarfile.TarInfo):
-    """A damaged or missing header raises; tarfile takes it for the end, and half of the pictures would be missing."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
-        try:
-            return super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError as error:
-            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
-                raise  # the end, as it should be
-            raise tarfile.ReadError(str(error)) from None
-
-
-class _Metered(io.BufferedIOBase):
-    """A stream that does not unpack without end, whatever the headers in it say."""
-
-    def __init__(self, stream: _Readable, guard: _Guard) -> None:
-        self.stream = stream
-        self.guard = guard
-        self.done_bytes = 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = self.stream.read(-1 if size is None else size)
-        self.done_bytes += len(data)
-        self.guard.check_size(self.done_bytes)
-        return data
 
 
 def _write(guard: _Guard, member: _Member, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from edgeclf.runtime.errors import DatasetError, first_line
 from edgeclf.runtime.escaping import escape, unescape
-from edgeclf.runtime.frames.sources import PICTURE_EXTENSIONS, walk
+from edgeclf.runtime.frames.folders import PICTURE_EXTENSIONS, walk
 from edgeclf.runtime.publishing import publish_text
 from edgeclf.train.data.duplicates import exact_duplicates
 from edgeclf.train.data.splitting import Labelled, Splitting, cut, group_names, limited

@@ -100,17 +100,16 @@ def test_wrong_file_size_in_a_bmp_does_not_matter(claimed: int) -> None:
     np.testing.assert_array_equal(pixels, PREPROCESS(data))
 
 
-def test_length_of_an_uncompressed_strip_that_is_rounded_up_does_not_matter() -> None:
-    data = tiff(noisy("green", side=40), rows_per_strip=16)  # the last strip has 8 rows
-    length = (8 * 40 * 3).to_bytes(4, "little")
-    place = data.rindex(length)
+def test_nonsense_for_the_length_of_the_only_strip_does_not_matter() -> None:
+    data = tiff(noisy("green"), rows_per_strip=96)
+    length = (96 * 96 * 3).to_bytes(4, "little")
 
-    pixels = PREPROCESS(data[:place] + (16 * 40 * 3).to_bytes(4, "little") + data[place + 4 :])
+    pixels = PREPROCESS(data.replace(length, b"\xff\xff\xff\xff"))
 
     np.testing.assert_array_equal(pixels, PREPROCESS(data))
 
 
-def test_broken_text_in_the_pixels_of_a_whole_file_is_not_a_cut() -> None:
+def test_nonsense_in_the_pixels_of_a_whole_file_is_not_a_cut() -> None:
     data = bytearray(pillow(noisy(), "GIF"))
     data[len(data) // 2 : len(data) // 2 + 40] = b"\xff" * 40
 

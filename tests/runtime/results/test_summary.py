@@ -1,17 +1,13 @@
 """The summary counts every outcome once and shows names that cannot harm a terminal."""
 
-import numpy as np
 import pytest
 
-from edgeclf.runtime import Outcome, Prediction
-from edgeclf.runtime.errors import Reason
-from edgeclf.runtime.frames.frame import Frame
-from edgeclf.runtime.model.prediction import Failure
+from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.summary import Summary
 
 
-def answer(label: str) -> Outcome:
-    return Outcome(Frame("x.jpg", b""), Prediction((label, "other"), np.array([0.9, 0.1], np.float32)))
+def answer(label: str) -> Row:
+    return Row("x.jpg", "ok", label, 0.9)
 
 
 @pytest.fixture
@@ -20,8 +16,8 @@ def summary() -> Summary:
     counted.add(answer("cat"))
     counted.add(answer("cat"))
     counted.add(answer("dog"))
-    counted.add(Outcome(Frame("y.jpg", b""), Failure(Reason.EMPTY, "0 bytes")))
-    counted.finish(2.0, 5)
+    counted.add(Row("y.jpg", "error", error="empty", detail="0 bytes"))
+    counted.now, counted.elapsed_s, counted.skipped = 4, 2.0, 5
     return counted
 
 
@@ -48,6 +44,24 @@ def test_last_line_says_how_many_how_fast_and_by_what(summary: Summary, capsys: 
     assert last == "4 pictures in 2.0 s, 2 pictures/s (an engine, 2 workers); 5 other files skipped"
 
 
+def test_rows_of_earlier_runs_do_not_count_for_the_rate(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
+    summary.now = 1
+
+    summary.show()
+
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("4 pictures, 1 of them now, in 2.0 s, 0 pictures/s (an engine, 2 workers)")
+
+
+def test_unsure_rows_are_neither_answers_nor_failures(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
+    summary.add(Row("z.jpg", "unsure", confidence=0.4))
+
+    summary.show()
+
+    assert (summary.total, summary.to_json()["unsure"]) == (5, 1)
+    assert ["(unsure)", "1", "20.0%"] in [line.split() for line in capsys.readouterr().err.splitlines()]
+
+
 @pytest.mark.parametrize("label", ["\x1b[31mred", "two\nlines", "[bold]markup[/bold]", "[/]"])
 def test_label_is_shown_as_it_is_spelt(label: str, capsys: pytest.CaptureFixture[str]) -> None:
     summary = Summary("an engine")
@@ -61,9 +75,6 @@ def test_label_is_shown_as_it_is_spelt(label: str, capsys: pytest.CaptureFixture
 
 
 def test_summary_of_nothing_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    summary = Summary("an engine")
-    summary.finish(0.0, 0)
-
-    summary.show()
+    Summary("an engine").show()
 
     assert "0 pictures" in capsys.readouterr().err

@@ -368,6 +368,17 @@ def test_journal_that_a_run_has_open_is_not_touched(run: Run) -> None:
     assert run.files == ["in", "sorted/cat/a.jpg"]
 
 
+def test_journal_that_another_process_has_just_undone_is_not_undone_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.sort("move", "a.jpg")
+    undone = run.folder / "undone"
+    monkeypatch.setattr(fcntl, "flock", lambda *_: os.rename(run.journal, undone))  # between our open and our lock
+
+    with pytest.raises(OutputError, match="was just undone by another process"):
+        undo(run.journal)
+
+    assert run.files == ["in", "sorted/cat/a.jpg", "undone"]
+
+
 def test_full_disk_leaves_the_picture_where_it_is(
     run: Run,
     full_disk: Callable[[int], AbstractContextManager[None]],

@@ -234,7 +234,7 @@ def test_a_bomb_that_would_be_skipped_is_refused(
     with tarfile.open(tmp_path / f"photos{suffix}", f"w:{suffix[5:]}") as archive:
         add(archive, "notes.txt", bytes(4 << 20), kind)
         add(archive, "cat/0.png", b"a cat")
-    refuse(tmp_path / f"photos{suffix}", "more than 200 times its")
+    refuse(tmp_path / f"photos{suffix}", "more than 200 times its|a header that declares 4,194,304 bytes")
 
 
 def test_a_bomb_behind_the_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
