@@ -14,7 +14,7 @@ from edgeclf.runtime.model.backend import BatchError
 from edgeclf.runtime.model.classifier import Classifier
 
 _LARGEST = 32
-_BUDGET_S = 1.0
+_BUDGET_S = 0.3
 _WORTH_IT = 0.95
 """A larger batch must take at most this share of the time per picture, since it holds more pictures back at a kill."""
 
@@ -44,8 +44,8 @@ class AnyBatch:
 
 def best_batch(classifier: Classifier, workers: int) -> int:
     """1, 2, 4, ... 32: doubled for as long as that makes the model quicker while all workers use it, and time is left."""
-    batch, took = 1, _seconds_a_picture(classifier, 1, workers)
     started = time.perf_counter()
+    batch, took = 1, _seconds_a_picture(classifier, 1, workers)
     while batch < _LARGEST and time.perf_counter() - started < _BUDGET_S:
         try:
             larger = _seconds_a_picture(classifier, batch * 2, workers)

@@ -31,7 +31,7 @@ _WINDOW = 4
 """Calls in flight for each worker: enough to ride out one slow picture, few enough to keep memory flat."""
 _PORTION = 4
 """Frames that a worker takes at once: each hand-over wakes the main thread, which takes a core from the workers."""
-_FEW = 64
+_FEW = 256
 """Frames for which it is not worth to find out the best batch."""
 
 

@@ -2,8 +2,10 @@
 
 import struct
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import PictureError, Reason
 
@@ -48,9 +50,7 @@ def count_clears(packed: bytes, code_size: int, at_most: int) -> int:
     if not 1 < code_size < _LONGEST:  # OpenCV refuses it
         return 0
     clear = 1 << code_size
-    lengths = np.array([max(code_size + 1, min(_LONGEST, (clear + 1 + n).bit_length())) for n in range(2 * _TABLE)])
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    masks = (1 << lengths) - 1
+    masks, starts = _codes(code_size)
     padded = packed + bytes(2 * _TABLE)
     words = np.ndarray(len(padded) - 3, "<u4", padded, strides=(1,))  # the four bytes from each byte on
     found = since = position = 0
@@ -67,6 +67,14 @@ def count_clears(packed: bytes, code_size: int, at_most: int) -> int:
         position += int(starts[last + 1] - starts[since])
         since = 0 if len(hits) else min(last + 1, _TABLE)
     return found
+
+
+@cache
+def _codes(code_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """By the number of codes since the table was started: the mask of the next one, and how many bits before it starts."""
+    entries = ((1 << code_size) + 1 + number for number in range(2 * _TABLE))
+    lengths = np.array([max(code_size + 1, min(_LONGEST, count.bit_length())) for count in entries])
+    return (1 << lengths) - 1, np.concatenate([[0], np.cumsum(lengths)])
 
 
 def _blocks(data: bytes) -> Iterator[tuple[int, list[int]]]:

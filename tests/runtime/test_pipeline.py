@@ -116,6 +116,15 @@ def test_at_a_pause_every_outcome_so_far_is_handed_on(batch: int | None, classif
     assert seen_at_pauses == [1, 5, 12]
 
 
+def test_with_a_measured_batch_no_frame_is_lost(classifier: Classifier, png: bytes) -> None:
+    frames = [Frame(str(number), png if number % 7 else b"") for number in range(300)]
+
+    outcomes = list(classify(frames, classifier, workers=2, batch=None))
+
+    assert [outcome.name for outcome in outcomes] == [frame.name for frame in frames]
+    assert sum(isinstance(outcome.result, Failure) for outcome in outcomes) == 43
+
+
 def test_error_in_the_source_ends_the_run_after_the_frames_before_it(classifier: Classifier, png: bytes) -> None:
     def failing() -> Iterator[Frame]:
         yield Frame("a", png)

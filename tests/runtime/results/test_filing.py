@@ -2,6 +2,9 @@
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -154,8 +157,63 @@ def test_move_to_another_disk_overwrites_nothing(source: Path, elsewhere: Path) 
     assert (source.read_bytes(), (elsewhere / "a.jpg").read_bytes()) == (CONTENT, OTHER)
 
 
+DYING = """
+import os, signal, sys
+from edgeclf.runtime.results import filing
+
+act, source, target, steps = sys.argv[1:]
+left = int(steps)
+
+def dying(function):
+    def call(*arguments, **options):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **options)
+    return call
+
+for name in ("chmod", "fsync", "link", "makedirs", "open", "rename", "symlink", "unlink", "utime"):
+    setattr(os, name, dying(getattr(os, name)))
+getattr(filing, act)(source, target)
+"""
+"""A process that kills itself after so many steps."""
+
+
+def die(act: Act, source: Path, target: Path, steps: int) -> None:
+    line = [sys.executable, "-c", DYING, act.__name__, str(source), str(target), str(steps)]
+    assert subprocess.run(line, check=False).returncode in (0, -signal.SIGKILL)
+
+
+def complete(act: Act, source: Path, target: Path) -> None:
+    """As Sorter.perform does it."""
+    if source.exists():
+        act(str(source), str(target))
+
+
 class TestKilled:
     """Every state that a kill can leave ends as if there had been none."""
+
+    @pytest.mark.parametrize("steps", range(10))
+    @pytest.mark.parametrize("act", [copy_file, move_file, link_file], ids=["copy", "move", "link"])
+    def test_at_any_step(self, act: Act, steps: int, source: Path, target: Path, tmp_path: Path) -> None:
+        die(act, source, target, steps)
+
+        complete(act, source, target)
+
+        assert [path.name for path in target.parent.iterdir()] == [target.name]
+        assert target.read_bytes() == CONTENT
+        assert source.exists() == (act is not move_file)
+
+    @pytest.mark.parametrize("steps", range(14))
+    def test_at_any_step_to_another_disk(self, steps: int, source: Path, elsewhere: Path) -> None:
+        die(move_file, source, elsewhere / "cat" / "a.jpg", steps)
+
+        complete(move_file, source, elsewhere / "cat" / "a.jpg")
+
+        assert files(elsewhere) == ["cat/a.jpg"]
+        assert (elsewhere / "cat" / "a.jpg").read_bytes() == CONTENT
+        assert not source.exists()
 
     def test_move_that_was_linked_and_not_unlinked(self, source: Path, target: Path, tmp_path: Path) -> None:
         target.parent.mkdir(parents=True)
