@@ -33,6 +33,11 @@ def is_cut(data: bytes) -> bool:
     return False  # at the end, or at a block that nobody knows
 
 
+def bits(data: bytes) -> int:
+    """Of no account: `work` counts every pixel many times."""
+    return 0
+
+
 def work(data: bytes, pixels: int, enough: int) -> int:
     """In pixels of a usual picture; only the first image is decoded. Raises as `is_cut` does."""
     for position, parts in _blocks(data):

@@ -30,9 +30,17 @@ class _Format(Protocol):
 
     def is_cut(self, data: bytes, /) -> bool: ...
 
+    def bits(self, data: bytes, /) -> int:
+        """That the file has for each pixel, unpacked; 0 where that is of no account."""
+        ...
+
     def work(self, data: bytes, pixels: int, enough: int, /) -> int: ...
 
 
+_MOST_PACKED = 200
+"""How many times smaller than its pixels a file can be: a scanned page of text is 60 times, an empty one up to 1,000."""
+_FLAT = 8
+"""Pixels' worth of one pixel of a file that is packed more than that: 12 megapixels of nothing are enough."""
 _CUT = (struct.error, IndexError, OverflowError)  # offsets of a hostile TIFF overflow
 
 
@@ -70,8 +78,10 @@ def work(header: Header, data: bytes, enough: int) -> int:
     enough: need not be counted beyond.
     """
     pixels = header.width * header.height
+    format_ = _FORMATS[header.format]
     try:
-        return _FORMATS[header.format].work(data, pixels, enough)
+        flat = pixels * format_.bits(data) > 8 * len(data) * _MOST_PACKED
+        return max(format_.work(data, pixels, enough), pixels * _FLAT if flat else pixels)
     except _CUT:
         return pixels
 

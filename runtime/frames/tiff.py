@@ -49,6 +49,12 @@ def is_cut(data: bytes) -> bool:
     return bool(beyond.any()) or any(entry.end > len(data) for entry in directory.values())
 
 
+def bits(data: bytes) -> int:
+    """That the file has for each pixel, unpacked."""
+    directory = read_directory(data)
+    return _first(data, directory, BITS, 1) * _first(data, directory, SAMPLES, 1)
+
+
 def work(data: bytes, pixels: int, enough: int) -> int:
     """In pixels of a usual picture: memory is taken for a whole tile, of which the picture may be a small corner."""
     directory = read_directory(data)
@@ -68,8 +74,7 @@ def parts(data: bytes, directory: dict[int, Entry]) -> tuple[Numbers, Numbers]:
     starts, lengths = starts[:count].astype(np.uint64), lengths[:count].astype(np.uint64)
     if count == 1 and not tiled and _first(data, directory, COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED:
         width, height = size(data)
-        bits = _first(data, directory, BITS, 1) * _first(data, directory, SAMPLES, 1)
-        lengths = np.minimum(lengths, np.uint64((width * bits + 7) // 8 * height))
+        lengths = np.minimum(lengths, np.uint64((width * bits(data) + 7) // 8 * height))
     return starts, lengths
 
 

@@ -34,6 +34,11 @@ def is_cut(data: bytes) -> bool:
     return len(data) < int(struct.unpack_from("<I", data, 4)[0]) + 8
 
 
+def bits(data: bytes) -> int:
+    """That a pixel has, unpacked."""
+    return 24
+
+
 def work(data: bytes, pixels: int, enough: int) -> int:
     """In pixels of a usual picture."""
     animated = data[12:16] == b"VP8X" and data[20] & _ANIMATED

@@ -58,13 +58,15 @@ class JsonLinesWriter:
 
 
 def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return ""
     if isinstance(value, str):
         return _quoted(escape_cell(value))
     if isinstance(value, float):
         return f"{value:.6f}"
     if isinstance(value, dict):
         return _quoted(escape_cell(_json_text(value)))
-    return "" if value is None else str(value)
+    return str(value)
 
 
 def _quoted(cell: str) -> str:

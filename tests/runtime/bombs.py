@@ -159,6 +159,11 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "png-texts": lambda: png_of_texts(b"zTXt", 120, 7_900_000),
     "png-international-texts": lambda: png_of_texts(b"iTXt", 120, 7_900_000),
     "png-frames": lambda: png(LARGE, LARGE, zlib.compress(bytes(16)), png_chunk(b"acTL", b"\x7f\xff\xff\xff" + bytes(4))),
+    "png-nothing": lambda: pillow(np.zeros((4_000, 4_000, 3), np.uint8), "PNG"),
+    "png-nothing-in-grey": lambda: pillow(np.zeros((4_000, 4_000), np.uint8), "PNG"),
+    "png-nothing-in-bits": lambda: pillow(np.zeros((4_000, 4_000), np.uint8), "PNG", "1"),
+    "webp-nothing": lambda: webp_lossless(4_000, 4_000),
+    "tiff-nothing": lambda: pillow(np.zeros((4_000, 4_000, 3), np.uint8), "TIFF", compression="tiff_deflate"),
     "jpeg-4-gigapixels": lambda: jpeg_header(65_500, 65_500) + scan(0, 63, bytes(900_000)) + b"\xff\xd9",
     "jpeg-tables": lambda: jpeg_header(8, 8, extra=segment(0xC4, bytes(17)) * 49_000) + scan(0, 63, b"\0") + b"\xff\xd9",
     "jpeg-frames": lambda: jpeg_header(8, 8) * 8_000 + b"\xff\xd9",
@@ -191,6 +196,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 """By name, each at most 1 MB: refused, at little cost."""
 
 HARMLESS: dict[str, Callable[[], bytes]] = {
+    "png-empty-page": lambda: pillow(np.zeros((3_507, 2_480), np.uint8), "PNG", "1"),
     "png-text": lambda: png_of_texts(b"zTXt", 1, 100 * MEGABYTE),
     "png-small-texts": lambda: png_of_texts(b"tEXt", 40_000, 1),
     "png-profile": lambda: png_of_texts(b"iCCP", 1, 100 * MEGABYTE),

@@ -97,6 +97,16 @@ def test_gif_of_endless_blocks_ends(block: bytes) -> None:
         Checks().header_of(small[:19] + block * 1_100_000 + small[19:])
 
 
+def test_a_page_of_text_scanned_with_many_dots_is_no_bomb() -> None:
+    letters = np.random.default_rng(0).integers(0, 2, (480, 300), dtype=np.uint8) * 255
+    page = np.kron(np.pad(letters, 50), np.ones((12, 12), np.uint8))  # strokes of 12 dots, and empty margins
+    data = pillow(page, "PNG", "1")
+
+    assert page.size > 30_000_000
+    assert len(data) < 60_000
+    assert Checks().header_of(data).format == "PNG"
+
+
 @pytest.mark.parametrize("format_name", ["GIF", "WEBP"])
 def test_animation_of_usual_size_is_no_bomb(format_name: str) -> None:
     data = animated(np.zeros((1_500, 1_500, 3), np.uint8), format_name)
