@@ -9,7 +9,7 @@ import re
 _SHORT = {"\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _LONG = {spelling: character for character, spelling in _SHORT.items()}
 _SPELLING = re.compile(r"\\(?:[\\nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
-_FORMULA_STARTS = "=+-@"
+_FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 def escape(text: str) -> str:
@@ -30,7 +30,7 @@ def escape_cell(text: str) -> str:
     '\\x3dHYPERLINK(1).jpg'
     """
     escaped = escape(text)
-    if escaped.startswith(tuple(_FORMULA_STARTS)):
+    if escaped.startswith(_FORMULA_STARTS):
         return f"\\x{ord(escaped[0]):02x}{escaped[1:]}"
     return escaped
 

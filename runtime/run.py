@@ -16,6 +16,7 @@ from edgeclf.runtime.frames.sources import Source, open_source
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.pipeline import classify_batches
+from edgeclf.runtime.publishing import make_folder
 from edgeclf.runtime.results.journal import SOURCES, Fingerprint, open_journal
 from edgeclf.runtime.results.recording import Answers, Journaled, Recorder, Streamed
 from edgeclf.runtime.results.row import Answering
@@ -112,6 +113,11 @@ class RunOptions:
             return Path(f"{self.output}.journal")
         return self.sort_dir / "clf-run.journal" if self.sort_dir else None
 
+    @property
+    def folders(self) -> list[str]:
+        """Those that are searched in depth."""
+        return [name.partition("**")[0] or "." for name in self.sources if os.path.isdir(name) or "**" in name]
+
     def answering(self, card: ModelCard) -> Answering:
         """How answers become rows."""
         return Answering(len(card.classes) if self.all_scores else self.topk, self.threshold)
@@ -142,9 +148,9 @@ def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard 
     check_output(options.output, options.json_lines)
     checks = Checks(options.max_pixels, options.strict)
     source = open_source(*options.sources, follow_links=options.follow_links, watch=options.watch, nul=options.nul)
-    if options.sort_dir and options.sort != "plan":
-        check_folders(source.roots(), options.sort_dir)
     classifier = Classifier.open(model, device=device, threads=1, card=card)
+    if options.sort_dir and options.sort != "plan":
+        check_folders(options.folders, options.sort_dir, classifier.card.classes)
     workers = options.workers or usable_cores()
     backend = classifier.backend
     summary = Summary(f"{backend.engine} on {backend.device}, {workers} worker{'s' if workers > 1 else ''}")
@@ -197,6 +203,8 @@ def _open_recorder(
         with open_sink(options.output, json_lines=options.json_lines) as sink:
             yield Streamed(sink, answers)
         return
+    if options.journal_path.parent == options.sort_dir:
+        make_folder(options.sort_dir)
     with open_journal(
         options.journal_path,
         options.fingerprint(digest, classifier.card, foreign=foreign),

@@ -12,12 +12,13 @@ from typing import Any
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.results.index import Index, Key, key_of
-from edgeclf.runtime.results.journal_file import JournalFile, Line
+from edgeclf.runtime.results.journal_file import VERSION_KEY, JournalFile, Line
 from edgeclf.runtime.results.row import Row
 
 FORMAT_VERSION = 1
 SOURCES = "--source"
 """The part of a fingerprint that may differ where a journal is taken up elsewhere."""
+_MOVED = b'"sorted":{"how":"move"'
 _SORTED, _BUT = "sorted_so_far", "but"
 Fingerprint = dict[str, Any]
 """What the rows are made with: `model`, and every option that makes a difference, by its name on the command line."""
@@ -141,11 +142,13 @@ def _taken_up(
     file: JournalFile, fingerprint: Fingerprint, prefixes: Sequence[str], restart: bool, index: Index, elsewhere: bool
 ) -> Journal:
     journal = Journal(file, fingerprint, prefixes, index)
+    if restart and file.contains(_MOVED):
+        raise OutputError(f"{file.path} says where pictures were moved to; first: clf-run undo {file.path}, or remove it")
     lines = iter(()) if restart else file.lines()
     header = next(lines, None)
     if header is None:
         file.clear()
-        file.write([{"edgeclf_journal": FORMAT_VERSION, "fingerprint": fingerprint, "prefixes": list(prefixes)}])
+        file.write([{VERSION_KEY: FORMAT_VERSION, "fingerprint": fingerprint, "prefixes": list(prefixes)}])
     else:
         _check(header, fingerprint, file.path, elsewhere)
         journal.take_up(lines)
@@ -154,7 +157,7 @@ def _taken_up(
 
 
 def _check(header: Line, fingerprint: Fingerprint, path: Path, elsewhere: bool) -> None:
-    if header.get("edgeclf_journal") != FORMAT_VERSION:
+    if header.get(VERSION_KEY) != FORMAT_VERSION:
         raise OutputError(f"{path} is no journal of this version of clf-run; choose another -o, or --restart")
     made_with = header["fingerprint"]
     different = [name for name in {**made_with, **fingerprint} if made_with.get(name) != fingerprint.get(name)]

@@ -22,6 +22,8 @@ except ModuleNotFoundError:  # Windows
 Line = dict[str, Any]
 _SYNC_EVERY_S = 10.0
 _CHUNK_BYTES = 1 << 20
+VERSION_KEY = "edgeclf_journal"
+_BEGINNING = f'{{"{VERSION_KEY}":'.encode()
 _to_json = json.JSONEncoder(separators=(",", ":")).encode  # ASCII: a name that is not UTF-8 keeps its bytes as \udcXX
 _from_json = json.JSONDecoder().raw_decode  # json.loads takes half as long again
 
@@ -39,6 +41,7 @@ class JournalFile:
             raise cannot_write(path, error) from None
         try:
             self._claim()
+            self._check_beginning()
             self._end = self._last_end()
             self._cut()  # the part of a line that a kill has left
         except BaseException:
@@ -55,7 +58,7 @@ class JournalFile:
                     line, end = None, 0
                 if not isinstance(line, dict) or end != len(text) - 1:
                     advice = f"keep those before it (head -n {number - 1} {self.path}), or begin anew with --restart"
-                    raise OutputError(f"line {number:,} of {self.path} is damaged, or it is no journal; {advice}")
+                    raise OutputError(f"line {number:,} of {self.path} is damaged; {advice}")
                 yield line
 
     def write(self, lines: Iterable[Line]) -> None:
@@ -91,6 +94,18 @@ class JournalFile:
             raise cannot_write(self.path, error) from None
         finally:
             os.close(self._file)
+
+    def contains(self, text: bytes) -> bool:
+        """Whether any line has this in it."""
+        with open(self.path, "rb") as file:
+            return any(text in line for line in file)
+
+    def _check_beginning(self) -> None:
+        """Nothing that is not a journal may be cut, cleared or appended to."""
+        with open(self.path, "rb") as file:
+            beginning = file.read(len(_BEGINNING))
+        if not _BEGINNING.startswith(beginning):
+            raise OutputError(f"{self.path} is there already and is no journal; name another with --journal, or remove it")
 
     def _claim(self) -> None:
         if not stat.S_ISREG(os.fstat(self._file).st_mode):

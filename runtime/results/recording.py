@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from edgeclf.runtime.console import note
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.model.prediction import Outcome
 from edgeclf.runtime.results.journal import Entry, Journal
@@ -125,6 +126,8 @@ class Journaled:
             for row in self._journal.rows():
                 sink.write(row)
                 summary.add(row)
+        if self._sorter and self._sorter.vanished:
+            note(f"{self._sorter.vanished:,} pictures were gone before they could be sorted")
 
     def _take_up(self, sorter: Sorter) -> None:
         """A kill came between the last rows and their pictures. What was moved cannot be read again: it is moved now."""

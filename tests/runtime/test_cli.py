@@ -565,6 +565,27 @@ def test_what_failed_is_tried_again_when_asked_for(command: Command, colour_mode
     assert "3 pictures, 1 of them now, in" in again.stderr
 
 
+@pytest.mark.parametrize("source", ["photos", "*/*.png", "photos/a.png"])
+def test_sorting_needs_no_output(source: str, command: Command, colour_model: Path, photos: Path) -> None:
+    done = command("clf-run", colour_model, "-s", source, "--sort", "copy", "--sort-dir", "new/deep")
+
+    rows = rows_of(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert {row["sorted_to"] for row in rows} == {
+        str(path.relative_to(photos.parent)) for path in (photos.parent / "new").rglob("*.png")
+    }
+    assert command("clf-run", "undo", "new/deep/clf-run.journal").returncode == 0
+    assert not list((photos.parent / "new").rglob("*.png"))
+
+
+def test_a_plan_touches_nothing(command: Command, colour_model: Path, photos: Path) -> None:
+    done = command("clf-run", colour_model, "-s", "photos", "-o", "r.csv", "--sort", "plan", "--sort-dir", "sorted")
+
+    assert done.returncode == 0
+    assert not (photos.parent / "sorted").exists()
+    assert len({row["sorted_to"] for row in rows_of((photos.parent / "r.csv").read_text())}) == 3
+
+
 def test_a_summary_for_programs(command: Command, colour_model: Path, photos: Path) -> None:
     (photos / "b.png").write_bytes(b"")
     command("clf-run", colour_model, "-s", "photos", "-o", "r.csv", "--summary", "summary.json")

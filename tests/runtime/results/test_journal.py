@@ -211,12 +211,23 @@ def test_damage_within_is_named_with_its_line_and_its_cure(path: Path, damage: b
         rows(path)
 
 
-def test_another_file_is_no_journal(path: Path) -> None:
-    path.write_text("path,status\na.jpg,ok\n")
+@pytest.mark.parametrize("text", ["path,status\na.jpg,ok\n", "no line end", "\0", '{"edgeclf": 1}'], ids=repr)
+@pytest.mark.parametrize("restart", [False, True])
+def test_another_file_is_left_as_it_is(path: Path, text: str, restart: bool) -> None:
+    path.write_text(text)
 
-    with pytest.raises(OutputError, match=r"line 1 of .* is damaged, or it is no journal"):
-        rows(path)
-    assert path.read_text() == "path,status\na.jpg,ok\n"
+    with pytest.raises(OutputError, match="is there already and is no journal; name another with --journal"):
+        rows(path, restart=restart)
+    assert path.read_text() == text
+
+
+def test_where_pictures_were_moved_to_is_not_forgotten(path: Path) -> None:
+    moved = entry(frame("a.jpg"))
+    record(path, Entry(moved.frame, moved.row, {"how": "move", "from": "/photos/a.jpg", "to": "/sorted/a.jpg"}))
+
+    with pytest.raises(OutputError, match=f"says where pictures were moved to; first: clf-run undo {path}"):
+        rows(path, restart=True)
+    assert len(rows(path)) == 1
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "missing folder"])
