@@ -4,15 +4,16 @@ Decoding in one pool and inferring in another reaches about half the rate: pixel
 always waits. OpenCV and both engines release the interpreter lock, so one thread a core on one shared model is enough.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from itertools import chain, islice
 from typing import TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeclf.runtime.allocator import keep_freed_memory
 from edgeclf.runtime.batching import AnyBatch, best_batch
@@ -29,8 +30,10 @@ _Result = TypeVar("_Result")
 
 _WINDOW = 4
 """Calls in flight for each worker: enough to ride out one slow picture, few enough to keep memory flat."""
-_PORTION = 4
-"""Frames that a worker takes at once: each hand-over wakes the main thread, which takes a core from the workers."""
+_PORTION_S, _PORTION_MOST = 0.04, 16
+"""Work that a worker takes at once, in seconds and in frames: each hand-over wakes the main thread, which takes a core from
+the workers; but a worker should not wait long for the last one."""
+_PORTION_BYTES = 8 << 20
 _FEW = 256
 """Frames for which it is not worth to find out the best batch."""
 
@@ -68,8 +71,8 @@ def classify_batches(
         first = list(_up_to_a_pause(frames))
         batch = best_batch(classifier, workers) if first[_FEW - 1 :] and first[-1] else 1
         frames = chain(first, frames)
-    work = partial(_classify, classifier=classifier, model=AnyBatch(classifier), batch=batch, checks=checks)
-    yield from ordered_map(work, _portions(frames, batch * -(-_PORTION // batch)), workers)
+    worker = _Worker(classifier, batch, checks)
+    yield from ordered_map(worker.classify, _portions(frames, worker), workers)
 
 
 def ordered_map(function: Callable[[_Item], _Result], items: Iterable[_Item | None], workers: int) -> Iterator[_Result]:
@@ -104,36 +107,52 @@ def _up_to_a_pause(frames: Iterator[Frame | None]) -> Iterator[Frame | None]:
             break
 
 
-def _portions(frames: Iterable[Frame | None], size: int) -> Iterator[tuple[Frame, ...] | None]:
+class _Worker:
+    """What every worker thread does. portion: frames that it takes at once, a multiple of the batch."""
+
+    def __init__(self, classifier: Classifier, batch: int, checks: Checks) -> None:
+        self.portion = batch
+        self._classifier = classifier
+        self._model = AnyBatch(classifier)
+        self._batch = batch
+        self._checks = checks
+
+    def classify(self, frames: Sequence[Frame]) -> list[Outcome]:
+        started = time.perf_counter()
+        batches = (frames[start : start + self._batch] for start in range(0, len(frames), self._batch))
+        outcomes = [outcome for batch in batches for outcome in self._classify_batch(batch)]
+        wanted = int(_PORTION_S * len(frames) / (time.perf_counter() - started))
+        self.portion = max(1, min(wanted, _PORTION_MOST) // self._batch) * self._batch
+        return outcomes
+
+    def _classify_batch(self, frames: Sequence[Frame]) -> list[Outcome]:
+        prepared: list[Prepared | PictureError] = []
+        for frame in frames:
+            try:
+                prepared.append(self._classifier.card.preprocess.prepare(frame.picture, self._checks))
+            except PictureError as error:
+                prepared.append(error)
+        images = [one.pixels for one in prepared if isinstance(one, Prepared)]
+        answers = iter(self._model.probabilities(np.stack(images)) if images else ())
+        return [self._outcome(frame, one, answers) for frame, one in zip(frames, prepared, strict=True)]
+
+    def _outcome(self, frame: Frame, one: Prepared | PictureError, answers: Iterator[NDArray[np.float32]]) -> Outcome:
+        if isinstance(one, PictureError):
+            return Outcome(frame, Failure.of(one), one.size_hw)
+        return Outcome(frame, Prediction(self._classifier.card.classes, next(answers)), one.size_hw)
+
+
+def _portions(frames: Iterable[Frame | None], worker: _Worker) -> Iterator[tuple[Frame, ...] | None]:
     portion: list[Frame] = []
+    held_bytes = 0  # of pictures that are in memory already
     for frame in frames:
         if frame is not None:
             portion.append(frame)
-        if portion and (frame is None or len(portion) == size):
+            held_bytes += len(frame.picture) if isinstance(frame.picture, bytes) else 0
+        if portion and (frame is None or len(portion) >= worker.portion or held_bytes > _PORTION_BYTES):
             yield tuple(portion)
-            portion = []
+            portion, held_bytes = [], 0
         if frame is None:
             yield None
     if portion:
         yield tuple(portion)
-
-
-def _classify(frames: Sequence[Frame], classifier: Classifier, model: AnyBatch, batch: int, checks: Checks) -> list[Outcome]:
-    parts = (frames[start : start + batch] for start in range(0, len(frames), batch))
-    return [outcome for part in parts for outcome in _classify_batch(part, classifier, model, checks)]
-
-
-def _classify_batch(frames: Sequence[Frame], classifier: Classifier, model: AnyBatch, checks: Checks) -> list[Outcome]:
-    prepared: list[Prepared | PictureError] = []
-    for frame in frames:
-        try:
-            prepared.append(classifier.card.preprocess.prepare(frame.picture, checks))
-        except PictureError as error:
-            prepared.append(error)
-    images = [one.pixels for one in prepared if isinstance(one, Prepared)]
-    answers = iter(model.probabilities(np.stack(images)) if images else ())
-    classes = classifier.card.classes
-    return [
-        Outcome(frame, Failure.of(one) if isinstance(one, PictureError) else Prediction(classes, next(answers)), one.size_hw)
-        for frame, one in zip(frames, prepared, strict=True)
-    ]

@@ -95,7 +95,7 @@ def test_frames_are_drawn_only_as_outcomes_are_taken(classifier: Classifier, png
     next(outcomes)
     outcomes.close()  # type: ignore[attr-defined]
 
-    assert len(drawn) <= 2 * 3 * 10
+    assert len(drawn) <= 2 * 4 * 16 + 16
 
 
 @pytest.mark.parametrize("batch", [1, 3, None])
@@ -123,6 +123,21 @@ def test_with_a_measured_batch_no_frame_is_lost(classifier: Classifier, png: byt
 
     assert [outcome.name for outcome in outcomes] == [frame.name for frame in frames]
     assert sum(isinstance(outcome.result, Failure) for outcome in outcomes) == 43
+
+
+def test_few_pictures_that_are_in_memory_already_are_drawn_at_once(classifier: Classifier) -> None:
+    drawn: list[int] = []
+
+    def endless() -> Iterator[Frame]:
+        while True:
+            drawn.append(len(drawn))
+            yield Frame(str(len(drawn)), bytes(9 << 20))
+
+    outcomes = classify(endless(), classifier, workers=2)
+    for _ in range(50):
+        next(outcomes)
+
+    assert len(drawn) <= 50 + 2 * 4 + 1
 
 
 def test_error_in_the_source_ends_the_run_after_the_frames_before_it(classifier: Classifier, png: bytes) -> None:
