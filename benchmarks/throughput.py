@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 app = command_app()
 
 SIZE = 224
-PIPELINE = "edgeclf"
+PIPELINE, LITERT = "edgeclf", "edgeclf, LiteRT"
 APPEND, READ_BACK = "journal, appended", "journal, read back"
 EXPLAINED = """\
 From JPEG files to answers, float32 on the CPU, the network's input {size} x {size}. Every candidate is a process of its own
@@ -34,6 +34,8 @@ with the same weights. Medians over {rounds} interleaved rounds; ratios are take
   other cores have nothing to do. In `limit, all cores busy` that loop runs on each of the {cores} cores at the same time, in
   a process of its own: what the cores give when they share caches, memory and power.
 - `edgeclf` is `edgeclf.runtime.pipeline.classify` with {cores} workers.
+- `edgeclf, LiteRT` is the same with the network as a TFLite file in float32; everything else runs the ONNX file or the Keras
+  file.
 - `plain loop` decodes, resizes and runs one picture after the other, with every library's default threads.
 - `OpenVINO` runs the same ONNX file, for one picture at a time: its AsyncInferQueue (THROUGHPUT), fed by one Python thread
   that decodes and resizes; or, arranged as edgeclf is, {cores} threads that decode, resize and infer.
@@ -87,6 +89,7 @@ def candidates() -> "dict[str, Candidate]":
     found = {
         "limit": Candidate("limit", times=cores),
         PIPELINE: Candidate("pipeline"),
+        LITERT: Candidate("litert"),
         "limit, all cores busy": Candidate("limit", pinned=cores),
         "edgeclf, one worker": Candidate("one_worker"),
         "plain loop": Candidate("plain_loop"),
@@ -117,12 +120,15 @@ def pipelines(folder: Path, pictures: int, rounds: int) -> str:
 
 
 def report(measured: "list[Rates]", names: list[str]) -> str:
-    """A Markdown table of median rates, with the pipeline's ratio to each."""
+    """A Markdown table of median rates, with the ratios of both pipelines to each."""
     from edgeclf.benchmarks.peers.rounds import rate, ratio
     from edgeclf.benchmarks.results import table
 
-    rows = [(name, rate(measured, name), "" if name == PIPELINE else ratio(measured, PIPELINE, name)) for name in names]
-    return table(("", "pictures/s", "edgeclf is times as fast"), rows)
+    rows = [
+        (name, rate(measured, name), *("" if name == ours else ratio(measured, ours, name) for ours in (PIPELINE, LITERT)))
+        for name in names
+    ]
+    return table(("", "pictures/s", "edgeclf is times as fast", "with LiteRT"), rows)
 
 
 def journal_cost(measured: "list[Rates]") -> str:
@@ -167,15 +173,18 @@ def _networks() -> "dict[str, keras.Model]":
 
 
 def _export(network: "keras.Model", folder: Path) -> None:
-    """The same weights as `model.keras` and `model.onnx`."""
+    """The same weights as `model.keras`, `model.onnx` and `model.fp32.tflite`."""
     from edgeclf.export.to_onnx import to_onnx
+    from edgeclf.export.to_tflite import to_tflite
     from edgeclf.runtime.frames.preprocess import Preprocess
     from edgeclf.runtime.model.card import ModelCard
     from edgeclf.train.results.saving import KerasModel
 
     card = ModelCard(("a", "b"), Preprocess((SIZE, SIZE)), "sigmoid" if network.output_shape[1] == 1 else "softmax")
     network.save(folder / "model.keras")
-    (folder / "model.onnx").write_bytes(to_onnx(KerasModel(folder / "model.keras", network, card)))
+    model = KerasModel(folder / "model.keras", network, card)
+    (folder / "model.onnx").write_bytes(to_onnx(model))
+    (folder / "model.fp32.tflite").write_bytes(to_tflite(model, "fp32"))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from edgeclf.runtime.console import Progress, note
 from edgeclf.runtime.cores import usable_cores
@@ -21,12 +21,11 @@ from edgeclf.runtime.results.journal import SOURCES, Fingerprint, open_journal
 from edgeclf.runtime.results.recording import Answers, Journaled, Recorder, Streamed
 from edgeclf.runtime.results.row import Answering
 from edgeclf.runtime.results.sinks import STDOUT, check_output, open_sink
-from edgeclf.runtime.results.sorting import Sorter, check_folders
+from edgeclf.runtime.results.sorting import How, Sorter, check_folders
 from edgeclf.runtime.results.summary import Summary
 from edgeclf.runtime.signals import Interrupts
 from edgeclf.runtime.storage import StorageGuard
 
-Sort = Literal["copy", "move", "link", "plan"]
 _DIGEST_DIGITS = 16
 _JUDGED_FROM = 100
 """Pictures after which a share of failures means something."""
@@ -79,7 +78,7 @@ class RunOptions:
     topk: int = 1
     all_scores: bool = False
     threshold: float = 0.0
-    sort: Sort | None = None
+    sort: How | None = None
     sort_dir: Path | None = None
     strict: bool = False
     max_pixels: int = MAX_PIXELS
@@ -93,8 +92,8 @@ class RunOptions:
     def __post_init__(self) -> None:
         if self.json_lines and self.output != STDOUT:
             raise OptionError(f"--json is for stdout; name a .jsonl file in place of {self.output}")
-        if self.sort is not None and self.sort not in get_args(Sort):
-            raise OptionError(f"--sort takes {', '.join(get_args(Sort))}, not {self.sort!r}")
+        if self.sort is not None and self.sort not in get_args(How):
+            raise OptionError(f"--sort takes {', '.join(get_args(How))}, not {self.sort!r}")
         if (self.sort is None) != (self.sort_dir is None):
             raise OptionError("--sort says what becomes of the pictures and --sort-dir says where; give both")
         if self.resume is False and (self.restart or self.retry_failed or self.journal or self.sort):
@@ -112,6 +111,11 @@ class RunOptions:
         if self.output != STDOUT and (os.path.isfile(self.output) or not os.path.exists(self.output)):
             return Path(f"{self.output}.journal")
         return self.sort_dir / "clf-run.journal" if self.sort_dir else None
+
+    @property
+    def threads(self) -> int:
+        """Workers, by default one for each usable core."""
+        return self.workers or usable_cores()
 
     @property
     def folders(self) -> list[str]:
@@ -151,44 +155,37 @@ def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard 
     classifier = Classifier.open(model, device=device, threads=1, card=card)
     if options.sort_dir and options.sort != "plan":
         check_folders(options.folders, options.sort_dir, classifier.card.classes)
-    workers = options.workers or usable_cores()
     backend = classifier.backend
-    summary = Summary(f"{backend.engine} on {backend.device}, {workers} worker{'s' if workers > 1 else ''}")
+    workers = f"{options.threads} worker{'s' if options.threads > 1 else ''}"
+    summary = Summary(f"{backend.engine} on {backend.device}, {workers}")
     with _open_recorder(options, model, source, classifier, foreign=card is not None) as recorder:
-        _classify(options, source, classifier, recorder, summary, checks, workers)
-    summary.skipped = source.skipped
+        _classify(options, source, classifier, recorder, checks, summary)
     return summary
 
 
 def _classify(
-    options: RunOptions,
-    source: Source,
-    classifier: Classifier,
-    recorder: Recorder,
-    summary: Summary,
-    checks: Checks,
-    workers: int,
+    options: RunOptions, source: Source, classifier: Classifier, recorder: Recorder, checks: Checks, summary: Summary
 ) -> None:
     guard = StorageGuard(source.roots())
-    with Interrupts() as interrupts:
+    with Interrupts() as interrupts, Progress("classifying") as progress:
         frames = recorder.pending(interrupts.until(source))
-        batches = classify_batches(frames, classifier, workers=workers, batch=options.batch, checks=checks)
-        with Progress("classifying") as progress:
+        batches = classify_batches(frames, classifier, workers=options.threads, batch=options.batch, checks=checks)
+        if options.sort != "move":  # what was moved is not there to be counted
             progress.start_at(recorder.done)
-            progress.count_in_background(source.count)
-            try:
-                for outcomes in guard.checked(batches):
-                    recorder.record(outcomes)
-                    progress.advance(len(outcomes))
-                    options.max_failures.check(recorder.failed, recorder.done)
-            except NoPicturesError:
-                if not recorder.done:  # those that were here may have been sorted away
-                    raise
-            summary.now, summary.elapsed_s = progress.new, progress.elapsed_s
-        if interrupts.signal is None or options.watch:
-            recorder.finish(summary)
-        else:
+        progress.count_in_background(source.count)
+        try:
+            for outcomes in guard.checked(batches):
+                recorder.record(outcomes)
+                progress.advance(len(outcomes))
+                options.max_failures.check(recorder.failed, recorder.done)
+        except NoPicturesError:
+            if not recorder.done:  # those that were here may have been sorted away
+                raise
+        summary.now, summary.elapsed_s, summary.skipped = progress.new, progress.elapsed_s, source.skipped
+        if interrupts.signal is not None and not options.watch:
             note(f"interrupted after {recorder.done:,} pictures; they are in {recorder.place}{recorder.advice}")
+            interrupts.pass_on()
+    recorder.finish(summary)
     interrupts.pass_on()
 
 

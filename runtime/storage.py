@@ -79,4 +79,5 @@ def _cleared(outcomes: list[Outcome]) -> int:
 
 
 def _gone(place: str, why: str) -> SourceError:
-    return SourceError(f"{place} cannot be read any more ({why}); the pictures it holds were not recorded as bad")
+    promise = "its pictures were not recorded as bad; once it is back, repeat the command"
+    return SourceError(f"{place} cannot be read any more ({why}); {promise}")

@@ -12,9 +12,11 @@ from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.pipeline import classify
 
 
-def prepare(folder: Path, workers: int | None = None, preprocess: Preprocess | None = None) -> Callable[[], int]:
+def prepare(
+    folder: Path, workers: int | None = None, preprocess: Preprocess | None = None, model: str = "model.onnx"
+) -> Callable[[], int]:
     """workers: as in `classify`. preprocess: in place of the model's own."""
-    opened = Classifier.open(folder / "model.onnx", device="cpu", threads=1)
+    opened = Classifier.open(folder / model, device="cpu", threads=1)
     card = replace(opened.card, preprocess=preprocess or opened.card.preprocess)
     classifier = Classifier(opened.backend, card)
     threads = workers or usable_cores()

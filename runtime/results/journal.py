@@ -12,10 +12,9 @@ from typing import Any
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.results.index import Index, Key, key_of
-from edgeclf.runtime.results.journal_file import VERSION_KEY, JournalFile, Line
+from edgeclf.runtime.results.journal_file import VERSION, VERSION_KEY, JournalFile, Line
 from edgeclf.runtime.results.row import Row
 
-FORMAT_VERSION = 1
 SOURCES = "--source"
 """The part of a fingerprint that may differ where a journal is taken up elsewhere."""
 _MOVED = b'"sorted":{"how":"move"'
@@ -148,7 +147,7 @@ def _taken_up(
     header = next(lines, None)
     if header is None:
         file.clear()
-        file.write([{VERSION_KEY: FORMAT_VERSION, "fingerprint": fingerprint, "prefixes": list(prefixes)}])
+        file.write([{VERSION_KEY: VERSION, "fingerprint": fingerprint, "prefixes": list(prefixes)}])
     else:
         _check(header, fingerprint, file.path, elsewhere)
         journal.take_up(lines)
@@ -157,7 +156,7 @@ def _taken_up(
 
 
 def _check(header: Line, fingerprint: Fingerprint, path: Path, elsewhere: bool) -> None:
-    if header.get(VERSION_KEY) != FORMAT_VERSION:
+    if header.get(VERSION_KEY) != VERSION:
         raise OutputError(f"{path} is no journal of this version of clf-run; choose another -o, or --restart")
     made_with = header["fingerprint"]
     different = [name for name in {**made_with, **fingerprint} if made_with.get(name) != fingerprint.get(name)]

@@ -22,7 +22,8 @@ except ModuleNotFoundError:  # Windows
 Line = dict[str, Any]
 _SYNC_EVERY_S = 10.0
 _CHUNK_BYTES = 1 << 20
-VERSION_KEY = "edgeclf_journal"
+VERSION_KEY, VERSION = "edgeclf_journal", 1
+"""How the first line of every journal begins."""
 _BEGINNING = f'{{"{VERSION_KEY}":'.encode()
 _to_json = json.JSONEncoder(separators=(",", ":")).encode  # ASCII: a name that is not UTF-8 keeps its bytes as \udcXX
 _from_json = json.JSONDecoder().raw_decode  # json.loads takes half as long again

@@ -5,7 +5,7 @@ from typing import Any
 
 from edgeclf.runtime.console import note, stderr_console
 from edgeclf.runtime.escaping import escape
-from edgeclf.runtime.results.row import Row
+from edgeclf.runtime.results.row import SCHEMA_VERSION, Row
 
 UNSURE = "unsure"
 
@@ -51,6 +51,7 @@ class Summary:
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--summary`."""
         return {
+            "schema": SCHEMA_VERSION,
             "pictures": self.total,
             "labels": dict(self.labels),
             "unsure": self.unsure,

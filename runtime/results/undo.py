@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from edgeclf.runtime.console import Progress, note
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.results import filing
+from edgeclf.runtime.results.journal_file import VERSION, VERSION_KEY
 from edgeclf.runtime.results.relocation import Relocation
 
 try:
@@ -22,7 +23,6 @@ try:
 except ModuleNotFoundError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-JOURNAL_VERSION = 1
 _HEADER_BYTES = 1 << 24
 """Longer than any header, and little of a file that is something else."""
 _MTIME_GRAIN_NS = 2_000_000_000
@@ -167,7 +167,7 @@ class _Relocations:
 
     def _scan(self) -> None:
         header = _parsed(self._file.readline(_HEADER_BYTES))
-        if header is None or header.get("edgeclf_journal") != JOURNAL_VERSION:
+        if header is None or header.get(VERSION_KEY) != VERSION:
             raise OutputError(f"{self._path} is no journal of this version of clf-run; name that of a run with --sort")
         self._file.seek(0)
         offset = 0

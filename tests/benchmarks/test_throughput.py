@@ -16,12 +16,12 @@ from edgeclf.benchmarks import camera
 from edgeclf.benchmarks.peers.full_decode import FullDecode
 from edgeclf.benchmarks.peers.rounds import Candidate, measure
 from edgeclf.benchmarks.photographs import enlarged, photograph, write_photographs
-from edgeclf.benchmarks.throughput import APPEND, PIPELINE, READ_BACK, candidates, journal_cost, report
+from edgeclf.benchmarks.throughput import APPEND, LITERT, PIPELINE, READ_BACK, candidates, journal_cost, report
 from edgeclf.runtime.errors import EdgeclfError, OptionError
 from edgeclf.runtime.frames.preprocess import Preprocess
 
 PICTURES = 6
-MODULES = ("limit", "pipeline", "one_worker", "full_decode", "plain_loop", "keras_loader")
+MODULES = ("limit", "pipeline", "litert", "one_worker", "full_decode", "plain_loop", "keras_loader")
 OPENVINO = ("openvino_queue", "openvino_threads")
 
 
@@ -29,7 +29,7 @@ OPENVINO = ("openvino_queue", "openvino_threads")
 def job(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as the candidates take it."""
     folder = tmp_path_factory.mktemp("job")
-    for name in ("model.onnx", "model.keras"):
+    for name in ("model.onnx", "model.keras", "model.fp32.tflite"):
         shutil.copy(run_folder / name, folder)
     write_photographs(folder / "photographs", PICTURES, 96, 128)
     return folder
@@ -89,8 +89,9 @@ def test_a_candidate_that_ends_is_named(job: Path, capfd: pytest.CaptureFixture[
 
 
 def test_ratios_are_taken_within_a_round() -> None:
-    measured = [{PIPELINE: 100.0, "slow": 50.0}, {PIPELINE: 300.0, "slow": 100.0}, {PIPELINE: 200.0, "slow": 50.0}]
-    assert "| slow | 50 | 3.00 (2.50 to 3.50) |" in report(measured, [PIPELINE, "slow"])
+    rates = ((100.0, 50.0, 50.0), (300.0, 200.0, 100.0), (200.0, 100.0, 50.0))
+    measured = [{PIPELINE: ours, LITERT: litert, "slow": slow} for ours, litert, slow in rates]
+    assert "| slow | 50 | 3.00 (2.50 to 3.50) | 2.00 (1.50 to 2.00) |" in report(measured, [PIPELINE, LITERT, "slow"])
 
 
 def test_the_journal_is_stated_as_a_share_of_a_picture() -> None:

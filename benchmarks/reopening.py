@@ -1,0 +1,104 @@
+"""How long does a run with a million pictures behind it take to go on, and what does it hold in memory?
+
+`python -m edgeclf.benchmarks.reopening`
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgeclf.runtime.console import Progress, command_app, friendly_errors
+
+if TYPE_CHECKING:
+    from edgeclf.runtime.frames.frame import Frame
+
+app = command_app()
+PREFIX = "photos/"
+EXPLAINED = """\
+A journal of {rows:,} rows, {megabytes:,.0f} MB, opened by the next run in a process of its own; then each of its pictures
+is asked for and found done, and all rows are read for the output. In processor time.
+
+"""
+
+
+@app.command()
+def reopening(
+    rows: Annotated[int, typer.Option(min=1, help="Rows in the journal.")] = 1_000_000,
+    journal: Annotated[Path | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Measure, print the table, and put it into benchmarks/results.md."""
+    with friendly_errors():
+        if journal:
+            typer.echo(json.dumps(_reopen(journal, rows)))
+            return
+        from edgeclf.benchmarks.results import publish_section, table
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "journal"
+            _write(path, rows)
+            line = [sys.executable, "-m", "edgeclf.benchmarks.reopening", "--rows", str(rows), "--journal", str(path)]
+            measured = json.loads(subprocess.run(line, stdout=subprocess.PIPE, check=True).stdout)
+            text = EXPLAINED.format(rows=rows, megabytes=path.stat().st_size / 1e6)
+        text += table(("", ""), list(measured.items()))
+        publish_section("Going on after a million pictures", "edgeclf.benchmarks.reopening", text)
+        typer.echo(text)
+
+
+def _write(path: Path, rows: int) -> None:
+    from edgeclf.runtime.results.journal import Entry, open_journal
+    from edgeclf.runtime.results.row import Row
+
+    frames = _frames(rows)
+    with open_journal(path, {}, [PREFIX]) as journal, Progress("writing", rows, "rows") as progress:
+        while portion := list(islice(frames, 1_000)):
+            top = {"functional": 0.987654}
+            row = Row("", "ok", "functional", 0.987654, top, width=4000, height=3000, time="2026-11-22T21:00:00.123Z")
+            journal.append([Entry(frame, row) for frame in portion])
+            progress.advance(len(portion))
+
+
+def _reopen(path: Path, rows: int) -> dict[str, str]:
+    from edgeclf.runtime.results.journal import open_journal
+
+    before, started = _peak_bytes(), time.process_time()
+    with open_journal(path, {}, [PREFIX]) as journal:
+        opened = time.process_time()
+        held = (_peak_bytes() - before) / rows
+        assert next(journal.pending(_frames(rows)), None) is None
+        asked = time.process_time()
+        assert sum(1 for _ in journal.rows()) == rows
+        read = time.process_time()
+    return {
+        "opened": f"{opened - started:.1f} s",
+        "memory of a row": f"{held:.0f} bytes",
+        "a picture found done": f"{(asked - opened) / rows * 1e6:.1f} us",
+        "all rows read": f"{read - asked:.1f} s",
+    }
+
+
+def _frames(rows: int) -> "Iterator[Frame]":
+    from edgeclf.runtime.frames.frame import Frame
+
+    for number in range(rows):
+        path = f"site{number // 1000:04}/IMG_{number:07}.jpg"
+        yield Frame(
+            PREFIX + path, PREFIX + path, path, 0, 2_000_000 + number, 1_763_800_000_000_000_000 + number * 1_000_003
+        )
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+if __name__ == "__main__":
+    app()
