@@ -69,12 +69,12 @@ def wait_for(path: Path, size: int, process: "subprocess.Popen[str]") -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", EXIT, ids=lambda number: number.name)
 def test_twenty_kills_lose_no_row_and_double_none(start: Start, tmp_path: Path, number: signal.Signals) -> None:
-    assert finish(start("--no-resume", "--batch", "1", output="whole.csv"))[0] == 1
+    assert finish(start("--no-resume", output="whole.csv"))[0] == 1
     journal, dice = tmp_path / "results.csv.journal", random.Random(number)
 
     for _ in range(KILLS):
         done = journal.stat().st_size if journal.exists() else 0
-        process = start("--batch", "1")
+        process = start()
         reached = wait_for(journal, done + dice.randrange(200, 60_000), process)
         time.sleep(dice.random() / 50)
         process.send_signal(number)
@@ -83,7 +83,7 @@ def test_twenty_kills_lose_no_row_and_double_none(start: Start, tmp_path: Path, 
         assert code == EXIT[number], said
         assert not (tmp_path / "results.csv").exists()
 
-    code, said = finish(start("--batch", "1"))
+    code, said = finish(start())
     assert code == 1, said
     assert "are in results.csv.journal already; going on from there" in said
     assert rows(tmp_path / "results.csv") == rows(tmp_path / "whole.csv")
