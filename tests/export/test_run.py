@@ -95,7 +95,7 @@ def test_the_default_is_onnx_and_int8(road: Road) -> None:
         (("tflite",), ("fp32",), (FP32,)),
         (("onnx", "tflite"), ("fp32", "dynamic"), (ONNX, FP32, DYNAMIC)),
     ],
-    ids=str,
+    ids=lambda names: " ".join(getattr(name, "suffix", name) for name in names) or "default",
 )
 def test_targets_are_every_known_combination(
     formats: tuple[str, ...], precisions: tuple[str, ...], expected: tuple[Target, ...]
