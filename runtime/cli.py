@@ -9,7 +9,7 @@ import typer
 
 from edgeclf.runtime.cli_undo import undo
 from edgeclf.runtime.console import command_app, friendly_errors, note, parse_size, show_version
-from edgeclf.runtime.errors import ExitCode, ModelError, OptionError
+from edgeclf.runtime.errors import ExitCode, ModelError, OptionError, OutputError
 from edgeclf.runtime.publishing import publish_text
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ def run(
     with friendly_errors():
         if verify not in ("quick", "strict"):
             raise OptionError(f"--verify takes quick or strict, not {verify!r}")
+        if summary_file and not summary_file.parent.is_dir():
+            raise OutputError(f"--summary {summary_file} lies in no folder that is there; make {summary_file.parent} first")
         # OpenCV has a limit of its own, which it reads when it is imported.
         os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(max(max_pixels, 100_000_000)))
         from edgeclf.runtime.run import MaxFailures, RunOptions
@@ -158,6 +160,8 @@ def run(
         summary.show()
         if summary_file:
             publish_text(summary_file, json.dumps(summary.to_json(), indent=1) + "\n")
+    if summary.signal is not None:
+        raise typer.Exit(128 + summary.signal)
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if summary.failures else ExitCode.OK)
 
 

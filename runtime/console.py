@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -205,10 +205,11 @@ class Progress:
         return self.new / max(self.elapsed_s, 1e-9)
 
     def count_in_background(self, count: Callable[[], int]) -> None:
-        """Learn the total from `count()` while the work already runs."""
+        """Learn the total from `count()` while the work already runs; 0 means that nobody knows it."""
 
         def learn() -> None:
-            self.total = count()
+            with suppress(EdgeclfError, OSError):  # whoever works through them meets it, too
+                self.total = count() or None
 
         threading.Thread(target=learn, daemon=True).start()
 

@@ -69,7 +69,7 @@ def classify_batches(
     frames = iter(frames)
     if batch is None:
         first = list(_up_to_a_pause(frames))
-        batch = best_batch(classifier, workers) if first[_FEW - 1 :] and first[-1] else 1
+        batch = best_batch(classifier, workers) if len(first) == _FEW and first[-1] else 1
         frames = chain(first, frames)
     worker = _Worker(classifier, batch, checks)
     yield from ordered_map(worker.classify, _portions(frames, worker), workers)
@@ -100,11 +100,17 @@ def ordered_map(function: Callable[[_Item], _Result], items: Iterable[_Item | No
 
 
 def _up_to_a_pause(frames: Iterator[Frame | None]) -> Iterator[Frame | None]:
-    """The first few frames, the pause included."""
+    """The first few frames, the pause included; fewer of those that are in memory already."""
+    held_bytes = 0
     for frame in islice(frames, _FEW):
         yield frame
-        if frame is None:
+        held_bytes += _bytes_in_memory(frame)
+        if frame is None or held_bytes > _PORTION_BYTES:
             break
+
+
+def _bytes_in_memory(frame: Frame | None) -> int:
+    return len(frame.picture) if frame and isinstance(frame.picture, bytes) else 0
 
 
 class _Worker:
@@ -148,7 +154,7 @@ def _portions(frames: Iterable[Frame | None], worker: _Worker) -> Iterator[tuple
     for frame in frames:
         if frame is not None:
             portion.append(frame)
-            held_bytes += len(frame.picture) if isinstance(frame.picture, bytes) else 0
+            held_bytes += _bytes_in_memory(frame)
         if portion and (frame is None or len(portion) >= worker.portion or held_bytes > _PORTION_BYTES):
             yield tuple(portion)
             portion, held_bytes = [], 0

@@ -96,6 +96,8 @@ class RunOptions:
             raise OptionError(f"--sort takes {', '.join(get_args(How))}, not {self.sort!r}")
         if (self.sort is None) != (self.sort_dir is None):
             raise OptionError("--sort says what becomes of the pictures and --sort-dir says where; give both")
+        if self.journal and os.path.realpath(self.journal) == os.path.realpath(self.output):
+            raise OptionError(f"{self.output} cannot be both the output and the journal; name another with --journal")
         if self.resume is False and (self.restart or self.retry_failed or self.journal or self.sort):
             raise OptionError("--no-resume keeps no journal; --journal, --restart, --retry-failed and --sort need one")
         if self.journal_path is None and (self.resume or self.restart or self.retry_failed):
@@ -118,9 +120,9 @@ class RunOptions:
         return self.workers or usable_cores()
 
     @property
-    def folders(self) -> list[str]:
-        """Those that are searched in depth."""
-        return [name.partition("**")[0] or "." for name in self.sources if os.path.isdir(name) or "**" in name]
+    def resumed(self) -> bool:
+        """Whether there is a journal to go on with."""
+        return self.journal_path is not None and self.journal_path.is_file() and not self.restart
 
     def answering(self, card: ModelCard) -> Answering:
         """How answers become rows."""
@@ -151,22 +153,34 @@ def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard 
     """
     check_output(options.output, options.json_lines)
     checks = Checks(options.max_pixels, options.strict)
-    source = open_source(*options.sources, follow_links=options.follow_links, watch=options.watch, nul=options.nul)
+    source = open_source(
+        *options.sources,
+        follow_links=options.follow_links,
+        watch=options.watch,
+        nul=options.nul,
+        resumed=options.resumed,
+    )
     classifier = Classifier.open(model, device=device, threads=1, card=card)
     if options.sort_dir and options.sort != "plan":
-        check_folders(options.folders, options.sort_dir, classifier.card.classes)
+        check_folders(source.folders(), options.sort_dir, classifier.card.classes)
     backend = classifier.backend
     workers = f"{options.threads} worker{'s' if options.threads > 1 else ''}"
     summary = Summary(f"{backend.engine} on {backend.device}, {workers}")
-    with _open_recorder(options, model, source, classifier, foreign=card is not None) as recorder:
-        _classify(options, source, classifier, recorder, checks, summary)
+    guard = StorageGuard(source.roots())
+    with _open_recorder(options, model, source, classifier, guard, foreign=card is not None) as recorder:
+        _classify(options, source, classifier, recorder, guard, checks, summary)
     return summary
 
 
 def _classify(
-    options: RunOptions, source: Source, classifier: Classifier, recorder: Recorder, checks: Checks, summary: Summary
+    options: RunOptions,
+    source: Source,
+    classifier: Classifier,
+    recorder: Recorder,
+    guard: StorageGuard,
+    checks: Checks,
+    summary: Summary,
 ) -> None:
-    guard = StorageGuard(source.roots())
     with Interrupts() as interrupts, Progress("classifying") as progress:
         frames = recorder.pending(interrupts.until(source))
         batches = classify_batches(frames, classifier, workers=options.threads, batch=options.batch, checks=checks)
@@ -186,12 +200,12 @@ def _classify(
             note(f"interrupted after {recorder.done:,} pictures; they are in {recorder.place}{recorder.advice}")
             interrupts.pass_on()
     recorder.finish(summary)
-    interrupts.pass_on()
+    summary.signal = interrupts.signal
 
 
 @contextmanager
 def _open_recorder(
-    options: RunOptions, model: Path, source: Source, classifier: Classifier, *, foreign: bool
+    options: RunOptions, model: Path, source: Source, classifier: Classifier, guard: StorageGuard, *, foreign: bool
 ) -> Iterator[Recorder]:
     with open(model, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:_DIGEST_DIGITS]
@@ -213,4 +227,11 @@ def _open_recorder(
         if journal.index.done:
             note(f"{journal.index.done:,} pictures are in {journal.path} already; going on from there")
         sorter = Sorter(options.sort, options.sort_dir) if options.sort and options.sort_dir else None
-        yield Journaled(journal, answers, sorter, options.output, json_lines=options.json_lines)
+        yield Journaled(
+            journal,
+            answers,
+            options.output,
+            json_lines=options.json_lines,
+            sorter=sorter,
+            check_storage=guard.check_roots,
+        )

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from types import FrameType, TracebackType
 from typing import TypeVar
@@ -10,6 +11,8 @@ from typing import TypeVar
 from edgeclf.runtime.console import Terminated, note
 
 _Item = TypeVar("_Item")
+_ONE_SIGNAL_S = 0.3
+"""`timeout` signals a process and then its group: that is one request, and not two."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -19,6 +22,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.signal: int | None = None
         """The one that came."""
+        self._came = 0.0
         self._former = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def __enter__(self) -> "Interrupts":
@@ -44,8 +48,10 @@ class Interrupts:
             raise Terminated if self.signal == signal.SIGTERM else KeyboardInterrupt
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None and time.monotonic() - self._came < _ONE_SIGNAL_S:
+            return
         if self.signal is not None:
             if sys.stderr.isatty():
                 os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the progress bar has hidden the cursor
             os._exit(128 + number)
-        self.signal = number
+        self.signal, self._came = number, time.monotonic()

@@ -36,7 +36,7 @@ class StorageGuard:
                 yield outcomes
                 continue
             held += outcomes
-            self._check_roots()
+            self.check_roots()
             cleared = _cleared(held)
             if len(held) - cleared >= _IN_A_ROW:
                 cause = held[-1].result.detail if isinstance(held[-1].result, Failure) else ""
@@ -44,11 +44,12 @@ class StorageGuard:
             if cleared:
                 yield held[:cleared]
                 held = held[cleared:]
-        self._check_roots()
+        self.check_roots()
         if held:
             yield held
 
-    def _check_roots(self) -> None:
+    def check_roots(self) -> None:
+        """Raises SourceError when one has gone or has become another one."""
         for root, identity in self._identities.items():
             if _identity(root) != identity:
                 raise _gone(root, "it was moved, removed or unmounted")

@@ -28,6 +28,7 @@ class ArchivePart:
     def __init__(self, name: str) -> None:
         self.prefix = f"{name}/"
         self.roots: tuple[str, ...] = (name,)
+        self.folders: tuple[str, ...] = ()
         self.skipped = 0
         self.empty = f"{name!r} holds no pictures {NO_PICTURES}"
         self._archive = ArchiveFile.of(name)

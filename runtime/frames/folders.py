@@ -22,6 +22,7 @@ class FolderPart:
     def __init__(self, name: str, follow_links: bool = False) -> None:
         self.prefix = os.path.join(name, "")
         self.roots: tuple[str, ...] = (name,)
+        self.folders: tuple[str, ...] = (name,)
         self.skipped = 0
         self.empty = f"{name!r} holds no pictures {NO_PICTURES}"
         self._name = name

@@ -1,5 +1,6 @@
 """Lists of paths: a text file, a column of a CSV file, or what another program writes to our stdin."""
 
+import codecs
 import csv
 import os
 import re
@@ -25,6 +26,7 @@ class PathsPart:
 
     prefix = ""
     roots: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     def __init__(self, name: str, paths: Callable[[], Iterator[str]]) -> None:
         self.skipped = 0
@@ -43,6 +45,7 @@ class StdinPart:
 
     prefix = ""
     roots: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     def __init__(self, nul: bool) -> None:
         self.skipped = 0
@@ -85,6 +88,8 @@ def open_column(name: str) -> PathsPart:
 def _lines(path: str) -> Iterator[str]:
     try:
         with open(path, "rb") as file:
+            if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+                file.seek(0)
             for line in _split(_chunks(file), b"\n", repr(path)):
                 if line is not None:
                     yield os.fsdecode(line)

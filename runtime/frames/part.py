@@ -13,11 +13,13 @@ class Part(Protocol):
     """What one of a run's names stands for.
 
     prefix: what stands before a frame's path in its name. roots: folders or archives that must be reachable for it to go
-    on. skipped: files passed over so far because they are no pictures. empty: the sentence for none at all, and its cure.
+    on. folders: those that are searched in depth. skipped: files passed over so far because they are no pictures. empty: the
+    sentence for none at all, and its cure.
     """
 
     prefix: str
     roots: tuple[str, ...]
+    folders: tuple[str, ...]
     skipped: int
     empty: str
 

@@ -16,7 +16,7 @@ _STARS = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
 class PatternPart:
     """What a pattern matches, sorted: files as if each were named, folders to be searched. With `**` it gives files only."""
 
-    def __init__(self, pattern: str, follow_links: bool = False) -> None:
+    def __init__(self, pattern: str, follow_links: bool = False, may_be_empty: bool = False) -> None:
         self.prefix = ""
         self.roots: tuple[str, ...] = (_fixed_folder(pattern),)
         self.skipped = 0
@@ -25,7 +25,9 @@ class PatternPart:
         self._matches = sorted(set(_expand(pattern, "", follow_links)))
         if _STARS.search(pattern):  # the files in a folder are matches already
             self._matches = [match for match in self._matches if not (os.path.isdir(match) and list_folder(match))]
-        if not self._matches:
+        searched = [_fixed_folder(pattern)] if _STARS.search(pattern) else self._matches
+        self.folders = tuple(path for path in searched if os.path.isdir(path))
+        if not self._matches and not may_be_empty:
             raise SourceError(f"the pattern {pattern!r} matches no file; quote it, and try it with ls")
 
     def frames(self, source: int) -> Iterator[Frame]:

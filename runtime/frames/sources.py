@@ -44,14 +44,21 @@ class Source(Protocol):
         """Folders and archives that must be reachable for the run to go on; where one is not, its storage has gone."""
         ...
 
+    def folders(self) -> tuple[str, ...]:
+        """Those that are searched in depth."""
+        ...
 
-def open_source(*names: str, follow_links: bool = False, watch: bool = False, nul: bool = False) -> Source:
+
+def open_source(
+    *names: str, follow_links: bool = False, watch: bool = False, nul: bool = False, resumed: bool = False
+) -> Source:
     """One source of all that is named, in that order; what exists under a name goes before every other reading of it.
 
     A name is a folder, a file, an archive (`.zip`, `.tar`, `.tar.gz`, `.tgz`, `.tar.bz2`, `.tar.xz`), a pattern such as
     `'a/**/*.jpg'`, `@list.txt` with a path a line, `list.csv:column`, or `-`: paths from stdin, with `nul` one before each
     NUL character. follow_links: enter linked folders. watch: folders only; go on for ever with pictures as they are
-    completed. Raises SourceError or OptionError.
+    completed. resumed: a file or a pattern that is not there any more is no error, for an earlier run may have
+    moved all of it. Raises SourceError or OptionError.
     """
     if not names:
         raise OptionError("no source is named; give a folder, a picture, or a quoted pattern like 'a/*.jpg'")
@@ -61,7 +68,7 @@ def open_source(*names: str, follow_links: bool = False, watch: bool = False, nu
         raise OptionError("stdin can be read only once; name - once")
     if watch:
         return WatchedFolders(names, follow_links)
-    return _Parts(names, [_open_part(name, follow_links, nul) for name in names])
+    return _Parts(names, [_open_part(name, follow_links, nul, resumed) for name in names])
 
 
 class _Parts:
@@ -94,8 +101,11 @@ class _Parts:
     def roots(self) -> tuple[str, ...]:
         return tuple(root for part in self._parts for root in part.roots)
 
+    def folders(self) -> tuple[str, ...]:
+        return tuple(folder for part in self._parts for folder in part.folders)
 
-def _open_part(name: str, follow_links: bool, nul: bool) -> Part:
+
+def _open_part(name: str, follow_links: bool, nul: bool, resumed: bool) -> Part:
     if os.path.isdir(name):
         return FolderPart(name, follow_links)
     if os.path.lexists(name):
@@ -107,5 +117,7 @@ def _open_part(name: str, follow_links: bool, nul: bool) -> Part:
     if is_column(name):
         return open_column(name)
     if glob.has_magic(name):
-        return PatternPart(name, follow_links)
+        return PatternPart(name, follow_links, may_be_empty=resumed)
+    if resumed:
+        return PathsPart(name, lambda: iter((name,)))
     raise SourceError(f"{name!r} does not exist; --source takes a folder, a picture, or a quoted pattern like 'a/*.jpg'")

@@ -44,3 +44,6 @@ class WatchedFolders:
 
     def roots(self) -> tuple[str, ...]:
         return self.names
+
+    def folders(self) -> tuple[str, ...]:
+        return self.names

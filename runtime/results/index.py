@@ -33,7 +33,8 @@ class Index:
         known = self._states.get(key)
         if known is not None:
             settled = known >> 2 == file and not (known & _FAILED and self._retry_failed)
-            if settled or not known & _DONE:
+            gone = frame.size_bytes < 0 and not known & _FAILED  # moved, say: it has its answer
+            if settled or gone or not known & _DONE:
                 return False
             self.forget(key)
         self._states[key] = file << 2

@@ -64,6 +64,10 @@ class Journal:
             self.unsorted.pop(key_of(frame.source, frame.path), None)
             self.index.add(frame.source, frame.path, frame.size_bytes, frame.mtime_ns, failed=failed)
 
+    def sync(self) -> None:
+        """Everything to the disk now, in case the power fails. Raises OutputError."""
+        self._file.sync()
+
     def mark_sorted(self) -> None:
         """Say that every picture is where its row says, but for those in `unsorted`."""
         self._file.write([{_SORTED: self.index.lines, _BUT: [_place(line) for line in self.unsorted.values()]}])

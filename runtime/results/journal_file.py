@@ -51,7 +51,8 @@ class JournalFile:
 
     def lines(self) -> Iterator[Line]:
         """Every line, from the first. Raises OutputError for one that is damaged."""
-        with open(self.path, encoding="latin-1", newline="\n") as file:  # every byte is valid: JSON finds damage
+        with open(self._again(), encoding="latin-1", newline="\n") as file:  # every byte is valid: JSON finds damage
+            file.seek(0)
             for number, text in enumerate(file, 1):
                 try:
                     line, end = _from_json(text)
@@ -69,13 +70,20 @@ class JournalFile:
             written = os.write(self._file, data)
             while written < len(data):  # a disk that is full takes a part first
                 written += os.write(self._file, data[written:])
-            if time.monotonic() - self._synced > _SYNC_EVERY_S:
-                os.fsync(self._file)
-                self._synced = time.monotonic()
         except OSError as error:
             self._cut()
             raise cannot_write(self.path, error) from None
         self._end += len(data)
+        if time.monotonic() - self._synced > _SYNC_EVERY_S:
+            self.sync()
+
+    def sync(self) -> None:
+        """To the disk, in case the power fails. Raises OutputError."""
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            raise cannot_write(self.path, error) from None
+        self._synced = time.monotonic()
 
     def clear(self) -> None:
         """Begin anew."""
@@ -90,20 +98,20 @@ class JournalFile:
     def close(self) -> None:
         """Everything to the disk, and the lock given back. Raises OutputError."""
         try:
-            os.fsync(self._file)
-        except OSError as error:
-            raise cannot_write(self.path, error) from None
+            self.sync()
         finally:
             os.close(self._file)
 
     def contains(self, text: bytes) -> bool:
         """Whether any line has this in it."""
-        with open(self.path, "rb") as file:
+        with open(self._again(), "rb") as file:
+            file.seek(0)
             return any(text in line for line in file)
 
     def _check_beginning(self) -> None:
         """Nothing that is not a journal may be cut, cleared or appended to."""
-        with open(self.path, "rb") as file:
+        with open(self._again(), "rb") as file:
+            file.seek(0)
             beginning = file.read(len(_BEGINNING))
         if not _BEGINNING.startswith(beginning):
             raise OutputError(f"{self.path} is there already and is no journal; name another with --journal, or remove it")
@@ -117,12 +125,15 @@ class JournalFile:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OutputError(f"{self.path} is being written by {self._writer()}; wait for it, or use another -o") from None
+        except OSError as error:
+            raise cannot_write(self.path, error) from None
         if not os.path.exists(self.path) or not os.path.samestat(os.fstat(self._file), os.stat(self.path)):
             raise OutputError(f"{self.path} was just moved away by another process; run the command again")
 
     def _writer(self) -> str:
         """Who has the lock, by the last signature."""
-        with open(self.path, "rb") as file:
+        signatures: list[bytes] = []
+        with contextlib.suppress(OSError), open(self.path, "rb") as file:
             signatures = [line for line in file if line.startswith(b'{"session"') and line.endswith(b"\n")]
         if not signatures:
             return "another process"
@@ -132,7 +143,7 @@ class JournalFile:
     def _last_end(self) -> int:
         """Where the last whole line ends."""
         end = os.fstat(self._file).st_size
-        with open(self.path, "rb") as file:
+        with open(self._again(), "rb") as file:
             while end:
                 start = max(0, end - _CHUNK_BYTES)
                 file.seek(start)
@@ -141,6 +152,10 @@ class JournalFile:
                     return start + found + 1
                 end = start
         return 0
+
+    def _again(self) -> int:
+        """A descriptor to read from: a file that is locked on an SMB share can be read through the one that has the lock."""
+        return os.dup(self._file)
 
     def _cut(self) -> None:
         with contextlib.suppress(OSError):  # what stays behind has no end, and is cut off by the next one who opens it

@@ -1,6 +1,6 @@
 """What becomes of outcomes: rows that stream into an output, or rows in a journal from which the output is made."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,8 +88,19 @@ class Journaled:
 
     advice = ", and the same command goes on from there"
 
-    def __init__(self, journal: Journal, answers: Answers, sorter: Sorter | None, output: str, *, json_lines: bool) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        answers: Answers,
+        output: str,
+        *,
+        json_lines: bool,
+        sorter: Sorter | None = None,
+        check_storage: Callable[[], None] = lambda: None,
+    ) -> None:
+        """check_storage: called when pictures were gone before they could be sorted; raises where the whole source is."""
         self.place = journal.path
+        self._check_storage = check_storage
         self._journal = journal
         self._answers = answers
         self._sorter = sorter
@@ -116,9 +127,14 @@ class Journaled:
             return
         entries = [_sorted(self._sorter, outcome.frame, row) for outcome, row in zip(outcomes, rows, strict=True)]
         self._journal.append(entries)
+        if self._sorter.how == "move":
+            self._journal.sync()  # a power cut must not keep the move and lose the line
+        vanished = self._sorter.vanished
         for entry in entries:
             if entry.sorted:
                 self._sorter.perform(entry.frame, entry.row.sorted_to)
+        if self._sorter.vanished > vanished:
+            self._check_storage()  # once it is back, they are sorted all the same
         self._journal.mark_sorted()
 
     def finish(self, summary: Summary) -> None:
@@ -127,7 +143,7 @@ class Journaled:
                 sink.write(row)
                 summary.add(row)
         if self._sorter and self._sorter.vanished:
-            note(f"{self._sorter.vanished:,} pictures were gone before they could be sorted")
+            note(f"{self._sorter.vanished:,} pictures were gone or changed before they could be sorted")
 
     def _take_up(self, sorter: Sorter) -> None:
         """A kill came between the last rows and their pictures. What was moved cannot be read again: it is moved now."""
@@ -136,8 +152,8 @@ class Journaled:
                 sorter.remember(row.sorted_to)
         elif sorter.how == "move":
             for line in self._journal.unsorted.values():
-                origin = line["sorted"]["from"]
-                sorter.perform(Frame(origin, origin, line["path"]), line["sorted_to"])
+                origin, size_bytes, mtime_ns = (line["sorted"][name] for name in ("from", "size", "mtime_ns"))
+                sorter.perform(Frame(origin, origin, line["path"], 0, size_bytes, mtime_ns), line["sorted_to"])
             self._journal.unsorted.clear()
             self._journal.mark_sorted()
         else:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import count
@@ -30,7 +31,7 @@ _FILING = {"copy": filing.copy_file, "move": filing.move_file, "link": filing.li
 
 
 class Sorter:
-    """Says where a picture goes, and brings it there. vanished: pictures that were gone before they could be sorted.
+    """Says where a picture goes, and brings it there. vanished: pictures that were gone or changed before they were sorted.
 
     `plan` only says where.
     """
@@ -74,7 +75,7 @@ class Sorter:
     def perform(self, frame: Frame, destination: str) -> None:
         """Bring the picture to its destination. After a kill, calling it again completes what was begun.
 
-        A picture that is gone by now is counted in `vanished`: its row is written, and a night's run goes on. Raises
+        A picture that is gone by now, or another one, is counted in `vanished`, and a night's run goes on. Raises
         OutputError where the disk is full, or something else is at the destination by now; then the picture stays where
         it was.
         """
@@ -86,7 +87,7 @@ class Sorter:
             if path is None:
                 filing.copy_bytes(_bytes_of(frame), frame.name, destination)
                 return
-            if os.path.isfile(path):
+            if _is_what_was_classified(path, frame):
                 _FILING[self.how](path, destination)
                 return
         except PictureError:
@@ -185,6 +186,16 @@ def _path_of(frame: Frame) -> str | None:
     """The frame's file; None for one in an archive, or of a video."""
     picture = frame.picture
     return os.fspath(picture) if isinstance(picture, str | os.PathLike) else None
+
+
+def _is_what_was_classified(path: str, frame: Frame) -> bool:
+    """Whether the file is still there, and none that has taken its name since."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    known = (frame.size_bytes, frame.mtime_ns)
+    return stat.S_ISREG(status.st_mode) and known in ((-1, -1), (status.st_size, status.st_mtime_ns))
 
 
 def _bytes_of(frame: Frame) -> bytes:

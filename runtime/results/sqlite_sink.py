@@ -1,10 +1,12 @@
 """Rows as an SQLite database: table `results`, and `meta` for what holds of all of them."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 from edgeclf.runtime import __version__
 from edgeclf.runtime.results.row import COLUMNS, SCHEMA_VERSION, Row
@@ -38,7 +40,8 @@ class SqliteWriter:
     def __init__(self, file: BinaryIO) -> None:
         self._waiting: list[tuple[Any, ...]] = []
         with _as_os_error():
-            self._database = sqlite3.connect(file.name)
+            # Locked by its publisher already, and on some file systems SQLite's own lock would meet that one.
+            self._database = sqlite3.connect(f"file:{quote(os.fsencode(file.name))}?nolock=1", uri=True)
             # Nothing is lost without them: the file has its final name only when it is complete and on the disk.
             self._database.execute("PRAGMA journal_mode = OFF")
             self._database.execute("PRAGMA synchronous = OFF")

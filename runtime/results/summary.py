@@ -12,7 +12,8 @@ UNSURE = "unsure"
 
 class Summary:
     """Counts rows. setting: what made them. now, elapsed_s: pictures classified by this very run, and its time in seconds;
-    earlier runs may have left rows, too. skipped: files passed over because they are no pictures.
+    earlier runs may have left rows, too. skipped: files passed over because they are no pictures. signal: what ended a run
+    that would have gone on for ever.
     """
 
     def __init__(self, setting: str = "") -> None:
@@ -23,6 +24,7 @@ class Summary:
         self.now = 0
         self.skipped = 0
         self.elapsed_s = 0.0
+        self.signal: int | None = None
 
     def add(self, row: Row) -> None:
         """Count one row."""

@@ -451,7 +451,7 @@ def test_pictures_that_arrive_are_classified_until_it_is_interrupted(
 ) -> None:
     journal = tmp_path / "results.csv.journal"
     process = subprocess.Popen(
-        [CLF_RUN, colour_model, "-s", "photos", "--watch", "-o", "results.csv"],
+        [CLF_RUN, colour_model, "-s", "photos", "--watch", "-o", "results.csv", "--summary", "summary.json"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
@@ -460,9 +460,11 @@ def test_pictures_that_arrive_are_classified_until_it_is_interrupted(
     (photos / "d.png").write_bytes(png)
     wait_until(lambda: b"d.png" in journal.read_bytes())
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    _, said = process.communicate(timeout=60)
 
     assert process.returncode == 130
+    assert "4 pictures in" in said
+    assert json.loads((tmp_path / "summary.json").read_text())["pictures"] == 4
     assert [row["path"] for row in rows_of((tmp_path / "results.csv").read_text())] == [f"photos/{x}.png" for x in "abcd"]
 
 
@@ -523,6 +525,8 @@ def test_pictures_over_the_limit_are_not_decoded(command: Command, colour_model:
         ["--max-failures", "many"],
         ["--verify", "perhaps"],
         ["-o", "r.csv", "--json"],
+        ["-o", "r.csv", "--journal", "./r.csv"],
+        ["--summary", "nowhere/summary.json"],
         ["--watch", "-s", "-"],
         ["-0"],
     ],
@@ -578,6 +582,51 @@ def test_sorting_needs_no_output(source: str, command: Command, colour_model: Pa
     assert not list((photos.parent / "new").rglob("*.png"))
 
 
+@pytest.mark.parametrize("source", ["photos", "photos/*.png", "@list.txt", "list.csv:path", "photos/a.png"])
+def test_what_was_moved_keeps_its_rows(source: str, command: Command, colour_model: Path, photos: Path) -> None:
+    names = [f"photos/{name}.png" for name in "abc"]
+    (photos.parent / "list.txt").write_text("\n".join(names))
+    (photos.parent / "list.csv").write_text("\n".join(["path", *names]))
+    line = ["clf-run", colour_model, "-s", source, "-o", "r.csv", "--sort", "move", "--sort-dir", "sorted"]
+    command(*line)
+    first = (photos.parent / "r.csv").read_text()
+    (photos.parent / "r.csv").unlink()
+
+    again = command(*line)
+
+    assert again.returncode == 0, again.stderr
+    assert (photos.parent / "r.csv").read_text() == first
+    assert {row["status"] for row in rows_of(first)} == {"ok"}
+
+
+def test_what_has_taken_the_name_of_a_picture_is_not_moved_for_it(
+    command: Command, colour_model: Path, photos: Path, encode: Callable[..., bytes]
+) -> None:
+    line = ["clf-run", colour_model, "-s", "photos", "-o", "r.csv", "--sort", "move", "--sort-dir", "sorted"]
+    command(*line)
+    journal = photos.parent / "r.csv.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(line for line in lines if b"sorted_so_far" not in line))  # a kill before the moves
+    shutil.rmtree(photos.parent / "sorted")
+    (photos / "a.png").write_bytes(encode(np.full((9, 9, 3), (0, 0, 250), np.uint8), "PNG"))
+
+    done = command(*line)
+
+    rows = {row["path"]: row for row in rows_of((photos.parent / "r.csv").read_text())}
+    assert (done.returncode, rows["photos/a.png"]["label"]) == (0, "blue")
+    assert [path.name for path in (photos.parent / "sorted").rglob("*.png")] == ["a.png"]
+    assert (photos.parent / "sorted" / "blue" / "a.png").exists()
+
+
+def test_folders_that_a_pattern_matches_are_not_sorted_into(command: Command, colour_model: Path, photos: Path) -> None:
+    (photos / "sorted").mkdir()
+
+    done = command("clf-run", colour_model, "-s", "photos/*", "--sort", "copy", "--sort-dir", "photos/sorted")
+
+    assert done.returncode == 2
+    assert "they would be found again" in done.stderr
+
+
 def test_a_plan_touches_nothing(command: Command, colour_model: Path, photos: Path) -> None:
     done = command("clf-run", colour_model, "-s", "photos", "-o", "r.csv", "--sort", "plan", "--sort-dir", "sorted")
 
@@ -592,6 +641,15 @@ def test_a_summary_for_programs(command: Command, colour_model: Path, photos: Pa
 
     summary = json.loads((photos.parent / "summary.json").read_text())
     assert (summary["pictures"], summary["failures"], summary["skipped"]) == (3, {"empty": 1}, 1)
+
+
+def test_a_list_that_is_damaged_is_one_sentence(command: Command, colour_model: Path, photos: Path) -> None:
+    (photos.parent / "bad.csv").write_text("path\n" + "photos/a.png\n" * 300 + '"abc"def\n')
+
+    done = command("clf-run", colour_model, "-s", "bad.csv:path", "-o", "r.csv")
+
+    assert done.returncode == 2
+    assert [line[:6] for line in done.stderr.splitlines()] == ["error:"]
 
 
 def test_a_full_disk_at_the_end_keeps_the_journal(command: Command, colour_model: Path, photos: Path) -> None:

@@ -1,6 +1,7 @@
 """Runs that are killed, again and again: what they leave is taken up; in the end nothing is missing and nothing twice."""
 
 import csv
+import os
 import random
 import shutil
 import signal
@@ -160,17 +161,32 @@ def test_the_first_signal_finishes_what_is_in_flight(start: Start, tmp_path: Pat
     assert (tmp_path / "results.csv.journal").read_bytes().endswith(b"\n")
 
 
-def test_the_second_signal_ends_it_at_once_and_it_can_be_resumed(start: Start, tmp_path: Path) -> None:
-    process = start()
-    wait_for(tmp_path / "results.csv.journal", 5_000, process)
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    """A folder with 40 names for one picture that takes about a second to decode."""
+    folder = tmp_path / "slow"
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (750, 1_250, 3), dtype=np.uint8)
+    pixels = cv2.resize(noise, (10_000, 6_000), interpolation=cv2.INTER_NEAREST)
+    (folder / "00.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+    for number in range(1, 40):
+        os.link(folder / "00.png", folder / f"{number:02}.png")
+    return folder
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.6], ids=["as one", "as two"])
+def test_the_second_signal_ends_it_at_once(slow: Path, colour_model: Path, pause_s: float) -> None:
+    """But two that come together, as `timeout` sends them, are one."""
+    line = [str(CLF_RUN), str(colour_model), "-s", "slow", "-o", "r.csv", "--workers", "1", "-b", "1"]
+    process = subprocess.Popen(line, cwd=slow.parent, stderr=subprocess.PIPE, text=True)
+    wait_for(slow.parent / "r.csv.journal", 300, process)
     process.send_signal(signal.SIGTERM)
+    time.sleep(pause_s)
     process.send_signal(signal.SIGINT)
 
     code, said = finish(process)
-    assert code in (130, 143)
-    assert "interrupted" not in said
-    assert finish(start())[0] == 1
-    assert len(rows(tmp_path / "results.csv")) == COUNT + 1
+    assert code in (130, 143)  # those that come together are taken in the order of their numbers
+    assert ("interrupted after" in said) == (not pause_s)
 
 
 def test_a_run_that_is_going_on_is_not_disturbed_by_a_second_one(start: Start, tmp_path: Path) -> None:

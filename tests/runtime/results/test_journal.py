@@ -114,6 +114,12 @@ def test_what_fails_again_is_not_tried_a_third_time_in_one_run(path: Path) -> No
         assert (journal.index.done, journal.index.failed, len(list(journal.rows()))) == (1, 1, 1)
 
 
+def test_an_answer_is_not_lost_to_a_file_that_is_not_there_any_more(path: Path) -> None:
+    record(path, entry(frame("a.jpg")), failure(frame("b.jpg")))
+
+    assert pending(path, frame("a.jpg", -1, -1), frame("b.jpg", -1, -1), frame("c.jpg", -1, -1)) == ["b.jpg", "c.jpg"]
+
+
 def test_a_picture_that_is_named_twice_is_given_once(path: Path) -> None:
     assert pending(path, frame("a.jpg"), frame("a.jpg"), frame("a.jpg", source=1)) == ["a.jpg", "a.jpg"]
 
