@@ -232,6 +232,7 @@ def _open_recorder(
             answers,
             options.output,
             json_lines=options.json_lines,
+            retry_failed=options.retry_failed,
             sorter=sorter,
             check_storage=guard.check_roots,
         )

@@ -15,6 +15,7 @@ def key_of(source: int, path: str) -> Key:
 
 
 _FAILED, _DONE = 1, 2
+_NO_LINE = -1
 
 
 class Index:
@@ -58,6 +59,16 @@ class Index:
             self.done -= 1
             self.failed -= state & _FAILED
             self._again.add(key)
+
+    def drop(self, key: Key) -> None:
+        """The picture has no row any more."""
+        self.forget(key)
+        self._counting[key] = _NO_LINE
+
+    def unmet(self) -> set[Key]:
+        """Pictures without an answer that were not claimed again."""
+        failed = _DONE | _FAILED
+        return {key for key, state in self._states.items() if state & failed == failed and key not in self._again}
 
     def counts(self, key: Key, line: int) -> bool:
         """Whether of the lines for a picture, this is the one that counts."""

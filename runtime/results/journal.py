@@ -18,6 +18,7 @@ from edgeclf.runtime.results.row import Row
 SOURCES = "--source"
 """The part of a fingerprint that may differ where a journal is taken up elsewhere."""
 _MOVED = b'"sorted":{"how":"move"'
+_DROPPED = "dropped"
 _SORTED, _BUT = "sorted_so_far", "but"
 Fingerprint = dict[str, Any]
 """What the rows are made with: `model`, and every option that makes a difference, by its name on the command line."""
@@ -77,6 +78,16 @@ class Journal:
         for key in self.unsorted:
             self.index.forget(key)
 
+    def drop_unmet(self) -> int:
+        """Leave out the rows of failures that were to be tried again and that no source gave any more; how many they are."""
+        unmet = self.index.unmet()
+        places = {tuple(_place(line)) for line in self._file.lines() if "path" in line and _key(line) in unmet}
+        if places:
+            self._file.write([{_DROPPED: sorted(places)}])
+        for key in unmet:
+            self.index.drop(key)
+        return len(unmet)
+
     def rows(self) -> Iterator[Row]:
         """The row of every picture, in the order in which they were classified; of several, the last."""
         lines = (line for line in self._file.lines() if "path" in line)
@@ -89,6 +100,8 @@ class Journal:
         for line in lines:
             if _SORTED in line:
                 self.unsorted = {key: one for key, one in self.unsorted.items() if _place(one) in line[_BUT]}
+            for place in line.get(_DROPPED, ()):
+                self.index.drop(key_of(*place))
             if "path" not in line:
                 continue
             if "sorted" in line:

@@ -95,11 +95,13 @@ class Journaled:
         output: str,
         *,
         json_lines: bool,
+        retry_failed: bool = False,
         sorter: Sorter | None = None,
         check_storage: Callable[[], None] = lambda: None,
     ) -> None:
         """check_storage: called when pictures were gone before they could be sorted; raises where the whole source is."""
         self.place = journal.path
+        self._retry_failed = retry_failed
         self._check_storage = check_storage
         self._journal = journal
         self._answers = answers
@@ -138,6 +140,8 @@ class Journaled:
         self._journal.mark_sorted()
 
     def finish(self, summary: Summary) -> None:
+        if self._retry_failed and (dropped := self._journal.drop_unmet()):
+            note(f"{dropped:,} of those that failed are not there any more; their rows are left out")
         with open_sink(self._output, json_lines=self._json_lines) as sink:
             for row in self._journal.rows():
                 sink.write(row)

@@ -635,6 +635,25 @@ def test_a_plan_touches_nothing(command: Command, colour_model: Path, photos: Pa
     assert len({row["sorted_to"] for row in rows_of((photos.parent / "r.csv").read_text())}) == 3
 
 
+def test_what_failed_and_is_gone_has_no_row_once_it_was_to_be_tried_again(
+    command: Command, colour_model: Path, photos: Path
+) -> None:
+    line = ["clf-run", colour_model, "-s", "photos", "-o", "r.csv"]
+    (photos / "b.png").write_bytes(b"")
+    (photos / "c.png").write_bytes(b"")
+    command(*line)
+    (photos / "b.png").unlink()
+
+    kept = command(*line)
+    retried = command(*line, "--retry-failed")
+    after = command(*line)
+
+    assert (kept.returncode, retried.returncode, after.returncode) == (1, 1, 1)
+    assert "1 of those that failed are not there any more; their rows are left out" in retried.stderr
+    names = [row["path"] for row in rows_of((photos.parent / "r.csv").read_text())]
+    assert names == ["photos/a.png", "photos/c.png"]
+
+
 def test_a_summary_for_programs(command: Command, colour_model: Path, photos: Path) -> None:
     (photos / "b.png").write_bytes(b"")
     command("clf-run", colour_model, "-s", "photos", "-o", "r.csv", "--summary", "summary.json")
