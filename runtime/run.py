@@ -197,7 +197,7 @@ def _classify(
                 raise
         summary.now, summary.elapsed_s, summary.skipped = progress.new, progress.elapsed_s, source.skipped
         if interrupts.signal is not None and not options.watch:
-            note(f"interrupted after {recorder.done:,} pictures; they are in {recorder.place}{recorder.advice}")
+            note(f"interrupted after {recorder.done:,} pictures; {recorder.whereabouts}")
             interrupts.pass_on()
     recorder.finish(summary)
     summary.signal = interrupts.signal
@@ -223,6 +223,7 @@ def _open_recorder(
         restart=options.restart,
         retry_failed=options.retry_failed,
         elsewhere=options.resume is True,
+        moving=options.sort == "move",
     ) as journal:
         if journal.index.done:
             note(f"{journal.index.done:,} pictures are in {journal.path} already; going on from there")

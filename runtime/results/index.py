@@ -19,11 +19,15 @@ _NO_LINE = -1
 
 
 class Index:
-    """done, failed: pictures with a row, and how many of them have no answer. lines: rows that were written for them."""
+    """done, failed: pictures with a row, and how many of them have no answer. lines: rows that were written for them.
 
-    def __init__(self, retry_failed: bool = False) -> None:
+    moving: pictures with an answer are moved away, so another file of that name is another picture: both keep their rows.
+    """
+
+    def __init__(self, retry_failed: bool = False, moving: bool = False) -> None:
         self.done = self.failed = self.lines = 0
         self._retry_failed = retry_failed
+        self._moving = moving
         self._states: dict[Key, int] = {}  # a hash of the file as it was, then the bits _DONE and _FAILED
         self._again: set[Key] = set()
         self._counting: dict[Key, int] = {}
@@ -37,14 +41,16 @@ class Index:
             gone = frame.size_bytes < 0 and not known & _FAILED  # moved, say: it has its answer
             if settled or gone or not known & _DONE:
                 return False
-            self.forget(key)
+            if not self._stays(known):
+                self.forget(key)
         self._states[key] = file << 2
         return True
 
     def add(self, source: int, path: str, size_bytes: int, mtime_ns: int, *, failed: bool) -> None:
         """One more line for this picture, and from now on the one that counts."""
         key = key_of(source, path)
-        if key in self._again or self._states.get(key, 0) & _DONE:
+        known = self._states.get(key, 0)
+        if key in self._again or (known & _DONE and not self._stays(known)):
             self.forget(key)
             self._counting[key] = self.lines
         self._states[key] = hash((size_bytes, mtime_ns)) << 2 | _DONE | failed
@@ -59,6 +65,10 @@ class Index:
             self.done -= 1
             self.failed -= state & _FAILED
             self._again.add(key)
+
+    def _stays(self, state: int) -> bool:
+        """Whether the row of a picture stays when its name has another file."""
+        return self._moving and not state & _FAILED
 
     def drop(self, key: Key) -> None:
         """The picture has no row any more."""

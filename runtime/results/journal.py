@@ -135,16 +135,17 @@ def open_journal(
     restart: bool = False,
     retry_failed: bool = False,
     elsewhere: bool = False,
+    moving: bool = False,
 ) -> Iterator[Journal]:
     """Begin a journal, or take up the one that is there.
 
     restart: forget what is there. retry_failed: pictures without an answer get another row. elsewhere: the sources may be
-    named otherwise than they were, because they were moved. Raises OutputError for a journal that was made with something
-    else, that is damaged, or that another process has open. A journal that ends without a row is removed.
+    named otherwise than they were, because they were moved. moving: as in Index. A journal without a row is removed in the
+    end. Raises OutputError for one that was made with something else, that is damaged, or that another process has open.
     """
     file = JournalFile(path)
     try:
-        journal = _taken_up(file, fingerprint, prefixes, restart, Index(retry_failed), elsewhere)
+        journal = _taken_up(file, fingerprint, prefixes, restart, Index(retry_failed, moving), elsewhere)
         try:
             yield journal
         finally:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Protocol
 
 from edgeclf.runtime.console import note
@@ -17,12 +16,11 @@ from edgeclf.runtime.results.summary import Summary
 
 
 class Recorder(Protocol):
-    """done, failed: rows so far, those of earlier runs included. place: where they are. advice: what to do with them
-    after an interruption.
+    """done, failed: rows so far, those of earlier runs included. whereabouts: where they are after an interruption, for
+    people.
     """
 
-    place: Path
-    advice: str
+    whereabouts: str
 
     @property
     def done(self) -> int: ...
@@ -59,10 +57,8 @@ class Answers:
 class Streamed:
     """Rows into an output as they come, for stdout and devices: nothing is kept of them."""
 
-    advice = ""
-
     def __init__(self, sink: Sink, answers: Answers) -> None:
-        self.place = sink.place
+        self.whereabouts = f"the rows so far are in {sink.place}" if sink.keeps_rows else "half of such a file is not kept"
         self.done = self.failed = 0
         self._sink = sink
         self._answers = answers
@@ -86,8 +82,6 @@ class Streamed:
 class Journaled:
     """Rows into a journal, pictures into folders where that is asked for, and in the end an output of all rows."""
 
-    advice = ", and the same command goes on from there"
-
     def __init__(
         self,
         journal: Journal,
@@ -100,7 +94,7 @@ class Journaled:
         check_storage: Callable[[], None] = lambda: None,
     ) -> None:
         """check_storage: called when pictures were gone before they could be sorted; raises where the whole source is."""
-        self.place = journal.path
+        self.whereabouts = f"they are in {journal.path}, and the same command goes on from there"
         self._retry_failed = retry_failed
         self._check_storage = check_storage
         self._journal = journal

@@ -35,9 +35,12 @@ class Writer(Protocol):
 
 
 class Sink:
-    """Takes rows one by one. `place` is where they are for now: `FILE.part`, or stdout."""
+    """Takes rows one by one. place: where they are for now, `FILE.part` or stdout. keeps_rows: whether they stay there when
+    the run ends before its time.
+    """
 
-    def __init__(self, file: BinaryIO, open_writer: Callable[[BinaryIO], Writer]) -> None:
+    def __init__(self, file: BinaryIO, open_writer: Callable[[BinaryIO], Writer], *, keeps_rows: bool = True) -> None:
+        self.keeps_rows = keeps_rows
         self.place = Path(str(file.name))
         self.rows = 0
         try:
@@ -91,8 +94,9 @@ def open_sink(output: str, *, json_lines: bool = False) -> Iterator[Sink]:
         yield sink
         sink.finish()
         return
-    with publish(Path(output), keep_partial=suffix in _LINES) as file:
-        sink = Sink(file, open_writer)
+    keeps_rows = suffix in _LINES
+    with publish(Path(output), keep_partial=keeps_rows) as file:
+        sink = Sink(file, open_writer, keeps_rows=keeps_rows)
         try:
             yield sink
             sink.finish()

@@ -618,6 +618,22 @@ def test_what_has_taken_the_name_of_a_picture_is_not_moved_for_it(
     assert (photos.parent / "sorted" / "blue" / "a.png").exists()
 
 
+def test_a_name_that_is_used_again_is_another_picture_once_the_first_was_moved(
+    command: Command, colour_model: Path, photos: Path, encode: Callable[..., bytes]
+) -> None:
+    line = ["clf-run", colour_model, "-s", "photos", "-o", "r.csv", "--sort", "move", "--sort-dir", "sorted"]
+    command(*line)
+    (photos / "a.png").write_bytes(encode(np.full((9, 9, 3), (0, 0, 250), np.uint8), "PNG"))
+
+    done = [command(*line).returncode for _ in range(2)]
+
+    rows = rows_of((photos.parent / "r.csv").read_text())
+    assert done == [0, 0]
+    assert [row["path"][-5:] for row in rows] == ["a.png", "b.png", "c.png", "a.png"]
+    assert len({row["sorted_to"] for row in rows}) == 4
+    assert all((photos.parent / row["sorted_to"]).exists() for row in rows)
+
+
 def test_folders_that_a_pattern_matches_are_not_sorted_into(command: Command, colour_model: Path, photos: Path) -> None:
     (photos / "sorted").mkdir()
 
