@@ -8,29 +8,13 @@ from pathlib import Path
 import pytest
 
 from edgeclf.runtime import open_source
-from edgeclf.runtime.errors import PictureError, Reason, SourceError
+from edgeclf.runtime.errors import Reason, SourceError
 from edgeclf.runtime.frames.archives import is_archive
-from edgeclf.runtime.frames.frame import Frame
-from edgeclf.runtime.frames.preprocess import contents
+from tests.runtime.frames.reading import frames, pictures, read
 
 WriteArchive = Callable[[Path, dict[str, bytes]], Path]
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 FILES = {"photos/b.png": b"a cat", "photos/a.JPG": b"another cat" * 999, "photos/dog/0.png": b""}
-
-
-def frames(archive: Path) -> list[Frame]:
-    return [frame for frame in open_source(str(archive)) if frame is not None]
-
-
-def read(frame: Frame) -> bytes | Reason:
-    try:
-        return contents(frame.picture)  # type: ignore[arg-type]
-    except PictureError as error:
-        return error.reason
-
-
-def pictures(archive: Path) -> dict[str, bytes | Reason]:
-    return {frame.path: read(frame) for frame in frames(archive)}
 
 
 @pytest.mark.parametrize("name", [f"photos{suffix}" for suffix in SUFFIXES] + ["PHOTOS.ZIP", "a.b.Tar.Gz"])

@@ -9,27 +9,11 @@ from pathlib import Path
 import pytest
 
 from edgeclf.runtime import open_source
-from edgeclf.runtime.errors import PictureError, Reason, SourceError
+from edgeclf.runtime.errors import Reason, SourceError
 from edgeclf.runtime.frames.decode import MAX_BYTES
-from edgeclf.runtime.frames.frame import Frame
-from edgeclf.runtime.frames.preprocess import contents
+from tests.runtime.frames.reading import frames, pictures, read
 
 WriteArchive = Callable[[Path, dict[str, bytes]], Path]
-
-
-def frames(archive: Path) -> list[Frame]:
-    return [frame for frame in open_source(str(archive)) if frame is not None]
-
-
-def read(frame: Frame) -> bytes | Reason:
-    try:
-        return contents(frame.picture)  # type: ignore[arg-type]
-    except PictureError as error:
-        return error.reason
-
-
-def pictures(archive: Path) -> dict[str, bytes | Reason]:
-    return {frame.path: read(frame) for frame in frames(archive)}
 
 
 def add(archive: tarfile.TarFile, name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = "") -> None:
