@@ -83,6 +83,7 @@ def measure_accuracy(data: Path, imgsz: int, seeds: int, epochs: int, folder: Pa
 
 def measure_time(folder: Path, height: int, width: int, pictures: int = 8, rounds: int = 9) -> list[float]:
     """Milliseconds of one core a picture: the candidates, and OpenCV's own bilinear after a full decode. Interleaved."""
+    from edgeclf.benchmarks.peers.full_decode import FullDecode
     from edgeclf.benchmarks.photographs import write_photographs
     from edgeclf.runtime.frames.preprocess import Preprocess
 
@@ -90,7 +91,7 @@ def measure_time(folder: Path, height: int, width: int, pictures: int = 8, round
     write_photographs(root, pictures, height, width)
     paths = sorted(root.rglob("*.jpg"))
     roads: list[Callable[[Path], object]] = [Preprocess((224, 224), resize=name) for name in CANDIDATES]
-    roads.append(_opencv_linear)
+    roads.append(FullDecode.like(Preprocess((224, 224))))
     measured: list[list[float]] = [[] for _ in roads]
     with Progress(f"timing {width} x {height}", rounds, "rounds") as progress:
         for _ in range(rounds):
@@ -101,15 +102,6 @@ def measure_time(folder: Path, height: int, width: int, pictures: int = 8, round
                 times.append((time.process_time() - started) / pictures * 1e3)
             progress.advance()
     return [statistics.median(times) for times in measured]
-
-
-def _opencv_linear(path: Path) -> object:
-    import cv2
-    import numpy as np
-
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)
-    assert pixels is not None
-    return cv2.resize(pixels, (224, 224), interpolation=cv2.INTER_LINEAR)
 
 
 def _accuracy(by_seed: list[float]) -> str:

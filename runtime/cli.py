@@ -88,7 +88,8 @@ def run(
         Path | None, typer.Option(help="Where the journal is.", show_default="FILE.journal", metavar="FILE")
     ] = None,
     max_failures: Annotated[
-        str | None, typer.Option(help="Stop when more pictures fail than N, or N%.", metavar="N|N%")
+        str | None,
+        typer.Option(help="Stop when more pictures fail than N, or than N% of a hundred and more.", metavar="N|N%"),
     ] = None,
     verify: Annotated[
         str, typer.Option(help="strict also finds damage inside pictures that decode.", metavar="quick|strict")

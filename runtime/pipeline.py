@@ -127,7 +127,7 @@ class _Worker:
         started = time.perf_counter()
         batches = (frames[start : start + self._batch] for start in range(0, len(frames), self._batch))
         outcomes = [outcome for batch in batches for outcome in self._classify_batch(batch)]
-        wanted = int(_PORTION_S * len(frames) / (time.perf_counter() - started))
+        wanted = int(_PORTION_S * len(frames) / max(time.perf_counter() - started, 1e-6))
         self.portion = max(1, min(wanted, _PORTION_MOST) // self._batch) * self._batch
         return outcomes
 

@@ -55,7 +55,7 @@ class MaxFailures:
         too_many = self.count is not None and failed > self.count
         too_large = self.share is not None and done >= _JUDGED_FROM and failed > self.share * done
         if too_many or too_large:
-            limit = f"{self.count:,}" if self.count is not None else f"{self.share:.3g} of them"
+            limit = f"{self.count:,}" if self.count is not None else f"{100 * (self.share or 0):g}%"
             raise EdgeclfError(f"{failed:,} of {done:,} pictures failed, and --max-failures allows {limit}; stopped")
 
 
@@ -148,8 +148,9 @@ class RunOptions:
 def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard | None = None) -> Summary:
     """Classify all sources into the output, with progress on stderr.
 
-    card: describes a model without one. Raises EdgeclfError; KeyboardInterrupt or Terminated after a signal. Whatever it
-    raises, the rows so far are in the journal.
+    card: describes a model without one. Raises EdgeclfError; KeyboardInterrupt or Terminated after a signal, but with
+    `watch`, which only a signal ends: then `signal` of the summary is set. Whatever it raises, the rows so far are in the
+    journal.
     """
     check_output(options.output, options.json_lines)
     checks = Checks(options.max_pixels, options.strict)

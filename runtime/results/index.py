@@ -15,7 +15,7 @@ def key_of(source: int, path: str) -> Key:
 
 
 _FAILED, _DONE = 1, 2
-_NO_LINE = -1
+_NEVER = 1 << 62
 
 
 class Index:
@@ -29,8 +29,9 @@ class Index:
         self._retry_failed = retry_failed
         self._moving = moving
         self._states: dict[Key, int] = {}  # a hash of the file as it was, then the bits _DONE and _FAILED
-        self._again: set[Key] = set()
-        self._counting: dict[Key, int] = {}
+        self._again: set[Key] = set()  # whose next row takes the place of those before it
+        self._tried_again: set[Key] = set()
+        self._counting: dict[Key, int] = {}  # of pictures with several lines, the first line that counts
 
     def claim(self, frame: Frame) -> bool:
         """Whether the frame has no row yet, or one of an older file, or one that is to be tried again. Once for each."""
@@ -41,6 +42,8 @@ class Index:
             gone = frame.size_bytes < 0 and not known & _FAILED  # moved, say: it has its answer
             if settled or gone or not known & _DONE:
                 return False
+            if known & _FAILED:
+                self._tried_again.add(key)
             if not self._stays(known):
                 self.forget(key)
         self._states[key] = file << 2
@@ -52,6 +55,7 @@ class Index:
         known = self._states.get(key, 0)
         if key in self._again or (known & _DONE and not self._stays(known)):
             self.forget(key)
+            self._again.discard(key)
             self._counting[key] = self.lines
         self._states[key] = hash((size_bytes, mtime_ns)) << 2 | _DONE | failed
         self.lines += 1
@@ -73,16 +77,16 @@ class Index:
     def drop(self, key: Key) -> None:
         """The picture has no row any more."""
         self.forget(key)
-        self._counting[key] = _NO_LINE
+        self._counting[key] = _NEVER
 
     def unmet(self) -> set[Key]:
         """Pictures without an answer that were not claimed again."""
         failed = _DONE | _FAILED
-        return {key for key, state in self._states.items() if state & failed == failed and key not in self._again}
+        return {key for key, state in self._states.items() if state & failed == failed and key not in self._tried_again}
 
     def counts(self, key: Key, line: int) -> bool:
-        """Whether of the lines for a picture, this is the one that counts."""
-        return self._counting.get(key, line) == line
+        """Whether this line for a picture still counts."""
+        return line >= self._counting.get(key, 0)
 
     @property
     def repeated(self) -> bool:

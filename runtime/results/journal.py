@@ -168,7 +168,12 @@ def _taken_up(
         file.write([{VERSION_KEY: VERSION, "fingerprint": fingerprint, "prefixes": list(prefixes)}])
     else:
         _check(header, fingerprint, file.path, elsewhere)
-        journal.take_up(lines)
+        try:
+            journal.take_up(lines)
+        except (KeyError, TypeError) as error:
+            raise OutputError(
+                f"{file.path} has lines that no run has written ({error}); begin anew with --restart"
+            ) from None
     file.sign()
     return journal
 
@@ -176,9 +181,9 @@ def _taken_up(
 def _check(header: Line, fingerprint: Fingerprint, path: Path, elsewhere: bool) -> None:
     if header.get(VERSION_KEY) != VERSION:
         raise OutputError(f"{path} is no journal of this version of clf-run; choose another -o, or --restart")
-    made_with = header["fingerprint"]
+    made_with = header.get("fingerprint") or {}
     different = [name for name in {**made_with, **fingerprint} if made_with.get(name) != fingerprint.get(name)]
-    if elsewhere and SOURCES in different and len(made_with[SOURCES]) == len(fingerprint[SOURCES]):
+    if elsewhere and SOURCES in different and len(made_with.get(SOURCES, ())) == len(fingerprint[SOURCES]):
         different.remove(SOURCES)
     if different:
         name = different[0]

@@ -118,20 +118,10 @@ class Journaled:
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
         rows = self._answers.rows(outcomes)
-        if self._sorter is None:
-            self._journal.append([Entry(outcome.frame, row) for outcome, row in zip(outcomes, rows, strict=True)])
-            return
-        entries = [_sorted(self._sorter, outcome.frame, row) for outcome, row in zip(outcomes, rows, strict=True)]
+        entries = [self._entry(outcome.frame, row) for outcome, row in zip(outcomes, rows, strict=True)]
         self._journal.append(entries)
-        if self._sorter.how == "move":
-            self._journal.sync()  # a power cut must not keep the move and lose the line
-        vanished = self._sorter.vanished
-        for entry in entries:
-            if entry.sorted:
-                self._sorter.perform(entry.frame, entry.row.sorted_to)
-        if self._sorter.vanished > vanished:
-            self._check_storage()  # once it is back, they are sorted all the same
-        self._journal.mark_sorted()
+        if self._sorter and any(entry.sorted for entry in entries):
+            self._sort(self._sorter, entries)
 
     def finish(self, summary: Summary) -> None:
         if self._retry_failed and (dropped := self._journal.drop_unmet()):
@@ -142,6 +132,23 @@ class Journaled:
                 summary.add(row)
         if self._sorter and self._sorter.vanished:
             note(f"{self._sorter.vanished:,} pictures were gone or changed before they could be sorted")
+
+    def _entry(self, frame: Frame, row: Row) -> Entry:
+        if self._sorter is None:
+            return Entry(frame, row)
+        destination = self._sorter.destination(frame, row)
+        return Entry(frame, replace(row, sorted_to=destination), self._sorter.record(frame, destination))
+
+    def _sort(self, sorter: Sorter, entries: Sequence[Entry]) -> None:
+        """Their lines are written; now their pictures follow."""
+        if sorter.how == "move":
+            self._journal.sync()  # a power cut must not keep the move and lose the line
+        vanished = sorter.vanished
+        for entry in entries:
+            sorter.perform(entry.frame, entry.row.sorted_to)
+        if sorter.vanished > vanished:
+            self._check_storage()  # once it is back, they are sorted all the same
+        self._journal.mark_sorted()
 
     def _take_up(self, sorter: Sorter) -> None:
         """A kill came between the last rows and their pictures. What was moved cannot be read again: it is moved now."""
@@ -156,8 +163,3 @@ class Journaled:
             self._journal.mark_sorted()
         else:
             self._journal.sort_again()
-
-
-def _sorted(sorter: Sorter, frame: Frame, row: Row) -> Entry:
-    destination = sorter.destination(frame, row)
-    return Entry(frame, replace(row, sorted_to=destination), sorter.record(frame, destination))

@@ -504,6 +504,18 @@ def test_a_run_stops_when_too_many_fail(
     assert ("2 of 4 pictures failed, and --max-failures allows 1; stopped" in done.stderr) == (code == 2)
 
 
+def test_a_share_of_failures_is_judged_from_a_hundred_pictures_on(
+    command: Command, colour_model: Path, photos: Path
+) -> None:
+    for number in range(150):
+        (photos / f"x{number:03}.png").write_bytes(b"")
+
+    done = command("clf-run", colour_model, "-s", "photos", "-o", "r.csv", "--max-failures", "5%")
+
+    assert done.returncode == 2
+    assert "pictures failed, and --max-failures allows 5%; stopped" in done.stderr
+
+
 def test_pictures_over_the_limit_are_not_decoded(command: Command, colour_model: Path, photos: Path) -> None:
     done = command("clf-run", colour_model, "-s", photos / "a.png", "--json", "--max-pixels", "1000")
 

@@ -120,6 +120,38 @@ def test_an_answer_is_not_lost_to_a_file_that_is_not_there_any_more(path: Path) 
     assert pending(path, frame("a.jpg", -1, -1), frame("b.jpg", -1, -1), frame("c.jpg", -1, -1)) == ["b.jpg", "c.jpg"]
 
 
+def test_names_that_are_used_again_after_a_move_keep_all_rows_but_those_of_failures(path: Path) -> None:
+    first, second, third = (frame("a.jpg", size) for size in (10, 11, 12))
+    record(path, failure(first), moving=True)
+    with open_journal(path, MADE_WITH, ["photos/"], retry_failed=True, moving=True) as journal:
+        for one, label in ((first, "cat"), (second, "dog"), (third, "cow")):
+            assert [frame for frame in journal.pending([one]) if frame] == [one]
+            journal.append([entry(one, label)])
+        assert (journal.index.done, journal.index.failed) == (3, 0)
+        assert [row.label for row in journal.rows()] == ["cat", "dog", "cow"]
+
+    assert [row.label for row in rows(path, moving=True)] == ["cat", "dog", "cow"]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "fails again"])
+def test_failures_that_no_source_gives_any_more_have_no_row(path: Path, again: bool) -> None:
+    record(path, entry(frame("a.jpg")), failure(frame("b.jpg")))
+
+    with open_journal(path, MADE_WITH, ["photos/"], retry_failed=True) as journal:
+        for one in journal.pending([frame("b.jpg")] if again else []):
+            journal.append([failure(one)] if one else [])
+        assert journal.drop_unmet() == (not again)
+    assert [row.path for row in rows(path)] == ["photos/a.jpg", "photos/b.jpg"][: 1 + again]
+
+
+def test_lines_that_no_run_has_written_are_a_sentence(path: Path) -> None:
+    record(path, entry(frame("a.jpg")))
+    path.write_bytes(path.read_bytes() + b'{"path":"b.jpg"}\n')
+
+    with pytest.raises(OutputError, match="has lines that no run has written"):
+        rows(path)
+
+
 def test_a_picture_that_is_named_twice_is_given_once(path: Path) -> None:
     assert pending(path, frame("a.jpg"), frame("a.jpg"), frame("a.jpg", source=1)) == ["a.jpg", "a.jpg"]
 
