@@ -21,11 +21,12 @@ from edgeclf.runtime import __version__
 from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError, ModelError
 from edgeclf.runtime.escaping import escape_cell
+from edgeclf.runtime.frames.archives import is_archive
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.publishing import make_folder, publish_text
 from edgeclf.train.checkpoint import CHECKPOINT_NAME
-from edgeclf.train.data.archives import is_archive, unpack
+from edgeclf.train.data.archives import unpack
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.check import check_dataset, refusal, refusals
 from edgeclf.train.data.dataset import PARTS, SPLIT_NAME, Dataset, read_dataset, scan, write_split

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edgeclf.runtime.console import Progress, note
 from edgeclf.runtime.errors import DatasetError, OutputError, first_line
-from edgeclf.runtime.frames.archives import is_archive as is_archive
+from edgeclf.runtime.frames.archives import is_archive
 from edgeclf.runtime.frames.folders import PICTURE_EXTENSIONS
 from edgeclf.runtime.frames.stored import DAMAGE, is_wanted
 from edgeclf.runtime.frames.tar_members import UNPACKERS, Metered, Readable, StrictHeader

@@ -22,7 +22,7 @@ def test_archives_are_known_by_their_suffix(name: str) -> None:
     assert is_archive(name)
 
 
-@pytest.mark.parametrize("name", ["photos", "zip", "photos.gz", "photos.csv", "photos.7z", "a.zip/b.png"])
+@pytest.mark.parametrize("name", ["photos", "zip", "photos.gz", "photos.csv", "photos.7z", "photos.zip.part", "a.zip/b.png"])
 def test_nothing_else_is_an_archive(name: str) -> None:
     assert not is_archive(name)
 
