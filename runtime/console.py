@@ -2,6 +2,7 @@
 
 import faulthandler
 import os
+import re
 import signal
 import sys
 import threading
@@ -40,6 +41,7 @@ _EXTRA_FOR = {
 }
 _BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 _PLAIN_INTERVAL_S = 10.0
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
 
 
 def command_app(default: str | None = None) -> typer.Typer:
@@ -85,6 +87,19 @@ def parse_size(text: str) -> tuple[int, int]:
     if len(sides) not in (1, 2):
         raise OptionError(f"--imgsz takes N or H,W in pixels, not {text!r}")
     return sides[0], sides[-1]
+
+
+def parse_duration(flag: str, text: str) -> float:
+    """Seconds in `"90s"`, `"0.5s"`, `"30m"` or `"1h30m"`, which was given as `flag`. Raises OptionError.
+
+    >>> parse_duration("--time", "1h30m")
+    5400.0
+    """
+    match = _DURATION.fullmatch(text.strip())
+    hours, minutes, seconds = (float(part or 0) for part in match.groups()) if match else (0.0, 0.0, 0.0)
+    if hours + minutes + seconds == 0:
+        raise OptionError(f"{flag} takes hours, minutes and seconds, such as 90s, 30m or 1h30m, not {text!r}")
+    return hours * 3600 + minutes * 60 + seconds
 
 
 class Terminated(KeyboardInterrupt):

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = ("runtime", "train", "export", "benchmarks")
 """A folder may import those before it."""
-ROOMS = {"runtime": ("frames", "model", "results", "inspection"), "train": ("data", "networks", "results")}
+ROOMS = {"runtime": ("frames", "model", "results", "live", "inspection"), "train": ("data", "networks", "results")}
 """As LAYERS, inside a folder."""
 BASE = [f"edgeclf.runtime.{name}" for name in ("console", "cores", "errors", "escaping", "publishing")]
 VERSION = {"edgeclf.runtime", "edgeclf.runtime.__version__"}

@@ -2,12 +2,11 @@
 
 import json
 import os
-import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgeclf.runtime.console import parse_size
+from edgeclf.runtime.console import parse_duration, parse_size
 from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.train.data.splitting import Splitting, parse_shares
@@ -20,7 +19,6 @@ OPTIONS_NAME = "options.json"
 DEFAULT_MODEL = "efficientnet-lite0"
 
 _PATHS = ("data", "output", "val", "test")
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ class Options:
             "schedule": self.schedule,
             "patience": self.patience,
             "fine_tune": self.fine_tune,
-            "time_s": parse_duration(self.time) if self.time else None,
+            "time_s": parse_duration("--time", self.time) if self.time else None,
         }
         if self.fine_tune and not isinstance(recipe.network, Backbone):
             raise OptionError("--fine-tune unfreezes blocks of a pretrained network, and this recipe has none; leave it out")
@@ -169,19 +167,6 @@ _OWNERS = {
     "filters": "--model cnn and the recipes",
     "dense": "--model cnn and the recipes",
 }
-
-
-def parse_duration(text: str) -> float:
-    """Seconds in `"90s"`, `"30m"` or `"1h30m"`. Raises OptionError.
-
-    >>> parse_duration("1h30m")
-    5400.0
-    """
-    match = _DURATION.fullmatch(text.strip())
-    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
-    if hours + minutes + seconds == 0:
-        raise OptionError(f"--time takes hours, minutes and seconds, such as 30m or 1h30m, not {text!r}")
-    return float(hours * 3600 + minutes * 60 + seconds)
 
 
 def _whole_numbers(name: str, text: str | None) -> tuple[int, ...] | None:

@@ -123,6 +123,7 @@ class Journal:
             line.get("sorted_to", ""),
             self._model,
             line["time"],
+            line.get("position_s"),
         )
 
 
@@ -217,6 +218,8 @@ def _line(entry: Entry) -> Line:
     if entry.sorted:
         line["sorted"] = entry.sorted
     line["time"] = row.time
+    if row.position_s is not None:
+        line["position_s"] = row.position_s
     return line
 
 

@@ -27,6 +27,8 @@ _TYPES = {
     "sorted_to": pa.string(),
     "model": _CATEGORY,
     "time": pa.timestamp("ms", tz="UTC"),
+    "position_s": pa.float64(),
+    "age_ms": pa.float64(),
 }
 _SCHEMA = pa.schema([(name, _TYPES[name]) for name in COLUMNS], metadata={SCHEMA_KEY: str(SCHEMA_VERSION)})
 

@@ -1,8 +1,10 @@
 """The row that every input ends as, whatever file it is written to: version 1 of the schema."""
 
 from dataclasses import dataclass, field, fields
+from time import monotonic
 from typing import Any, Literal
 
+from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.model.prediction import Failure, Outcome
 
 SCHEMA_VERSION = 1
@@ -18,7 +20,8 @@ class Row:
     top: the most probable classes with their probabilities, best first. error, detail: the reason from the closed list,
     and more about it. width, height: of the picture as stored, in pixels, where its header could be read.
     sorted_to: where `--sort` put the picture. model: the first 16 hexadecimal digits of the model file's sha256.
-    time: when it was classified, ISO 8601 in UTC.
+    time: when it was classified, ISO 8601 in UTC. position_s: seconds from the beginning of its video. age_ms: from the
+    moment when a camera gave it to the answer.
     """
 
     path: str
@@ -33,6 +36,8 @@ class Row:
     sorted_to: str = ""
     model: str = ""
     time: str = ""
+    position_s: float | None = None
+    age_ms: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Every column, in the schema's order; None and empty text for what the row does not have."""
@@ -52,17 +57,18 @@ class Answering:
 
     def row(self, outcome: Outcome, model: str, time: str) -> Row:
         """The row of one outcome; model and time as in Row."""
+        frame, result = outcome.frame, outcome.result
         height, width = outcome.size_hw or (None, None)
-        if isinstance(outcome.result, Failure):
-            failure = outcome.result
-            return Row(
-                outcome.name, "error", "", None, {}, failure.reason.value, failure.detail, width, height, "", model, time
-            )
-        answer = outcome.result
-        confidence = round(answer.confidence, _DECIMALS)
-        sure = answer.confidence >= self.threshold
-        top = {label: round(score, _DECIMALS) for label, score in answer.top(self.topk)}
+        rest = ("", model, time, frame.position_s, _age_ms(frame))
+        if isinstance(result, Failure):
+            return Row(outcome.name, "error", "", None, {}, result.reason.value, result.detail, width, height, *rest)
+        confidence = round(result.confidence, _DECIMALS)
+        sure = result.confidence >= self.threshold
+        label = result.label if sure else ""
+        top = {label: round(score, _DECIMALS) for label, score in result.top(self.topk)}
         status: Status = "ok" if sure else "unsure"
-        return Row(
-            outcome.name, status, answer.label if sure else "", confidence, top, "", "", width, height, "", model, time
-        )
+        return Row(outcome.name, status, label, confidence, top, "", "", width, height, *rest)
+
+
+def _age_ms(frame: Frame) -> float | None:
+    return None if frame.captured_at is None else round((monotonic() - frame.captured_at) * 1000, 1)

@@ -27,6 +27,8 @@ _TYPES = {
     "sorted_to": "TEXT NOT NULL",
     "model": "TEXT NOT NULL",
     "time": "TEXT NOT NULL",
+    "position_s": "REAL",
+    "age_ms": "REAL",
 }
 _INSERT = f"INSERT INTO results VALUES ({', '.join('?' * len(COLUMNS))})"
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 import typer
 
-from edgeclf.runtime.console import Progress, fail, note
-from edgeclf.runtime.errors import ExitCode
+from edgeclf.runtime.console import Progress, fail, note, parse_duration
+from edgeclf.runtime.errors import ExitCode, OptionError
 
 
 def test_fail_says_error_on_stderr_and_leaves_with_the_code(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,3 +91,14 @@ def test_bug_keeps_its_traceback_and_does_not_look_like_bad_pictures(fresh_pytho
 
     assert printed.startswith("2 Traceback")
     assert "ZeroDivisionError" in printed
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2h5s", 7205), ("0.5s", 0.5)])
+def test_durations_are_read(text: str, seconds: float) -> None:
+    assert parse_duration("--time", text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "30", "0m", "m", "1.5h", "-5m", "5m1h", "1d", "\u0663s", "nans", "1.s"])
+def test_other_texts_are_no_durations(text: str) -> None:
+    with pytest.raises(OptionError, match="--give-up takes hours"):
+        parse_duration("--give-up", text)

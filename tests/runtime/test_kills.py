@@ -192,8 +192,10 @@ def test_the_second_signal_ends_it_at_once(slow: Path, colour_model: Path, pause
 def test_a_run_that_is_going_on_is_not_disturbed_by_a_second_one(start: Start, tmp_path: Path) -> None:
     first = start()
     wait_for(tmp_path / "results.csv.journal", 5_000, first)
+    first.send_signal(signal.SIGSTOP)  # or it might be done before the other has begun
 
     code, said = finish(start())
+    first.send_signal(signal.SIGCONT)
     assert code == 2
     assert f"results.csv.journal is being written by process {first.pid} on " in said
     assert finish(first)[0] == 1

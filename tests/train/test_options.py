@@ -12,7 +12,7 @@ from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.train.networks.architectures import FlatNet
 from edgeclf.train.networks.augment import Augmentation
 from edgeclf.train.networks.backbones import Backbone
-from edgeclf.train.options import OPTIONS_NAME, Options, parse_duration
+from edgeclf.train.options import OPTIONS_NAME, Options
 from edgeclf.train.recipes import CNN, PRESETS
 
 PLAIN = {"grey": False, "resize": "shrink", "fit": "stretch", "split_by": "", "class_weight": "none", "seed": 0}
@@ -109,7 +109,7 @@ def test_one_shift_goes_before_both() -> None:
         ({"model": "cnn", "filters": "8;16"}, "--filters takes whole numbers with commas between, not '8;16'"),
         ({"model": "cnn", "fine_tune": 2}, "--fine-tune unfreezes blocks of a pretrained network"),
         ({"class_weight": "heavy"}, "--class-weight takes auto or none, not 'heavy'"),
-        ({"time": "soon"}, "--time takes hours, minutes and seconds, such as 30m or 1h30m, not 'soon'"),
+        ({"time": "soon"}, "--time takes hours, minutes and seconds, such as 90s, 30m or 1h30m, not 'soon'"),
         ({"model": "efficientnet-lite9"}, "there is no backbone called efficientnet-lite9; did you mean"),
     ],
     ids=str,
@@ -118,17 +118,6 @@ def test_what_does_not_fit_together_gets_one_sentence(asked: dict[str, Any], sen
     with pytest.raises(OptionError) as refused:
         options(**asked).training()
     assert str(refused.value).startswith(sentence)
-
-
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2h5s", 7205)])
-def test_durations_are_read(text: str, seconds: int) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "30", "0m", "m", "1.5h", "-5m", "5m1h", "1d"])
-def test_other_texts_are_no_durations(text: str) -> None:
-    with pytest.raises(OptionError, match="--time takes hours"):
-        parse_duration(text)
 
 
 def test_options_kept_in_a_run_folder_come_back_with_that_folder(tmp_path: Path) -> None:

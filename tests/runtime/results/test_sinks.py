@@ -26,7 +26,7 @@ from edgeclf.runtime.results.sqlite_sink import TRANSACTION_ROWS
 
 MODEL, TIME = "0123456789abcdef", "2026-01-02T03:04:05.678Z"
 OK = Row("a.jpg", "ok", "dog", 0.75, {"dog": 0.75, "cat": 0.25}, "", "", 640, 480, "sorted/dog/a.jpg", MODEL, TIME)
-UNSURE = Row("b.jpg", "unsure", "", 0.5, {"cat": 0.5}, "", "", 640, 480, "", MODEL, TIME)
+UNSURE = Row("b.mkv#frame=2", "unsure", "", 0.5, {"cat": 0.5}, "", "", 640, 480, "", MODEL, TIME, 0.08, 12.5)
 FAILED = Row("c.jpg", "error", error="empty", detail="the file holds 0 bytes", model=MODEL, time=TIME)
 ROWS = {"ok": OK, "unsure": UNSURE, "error": FAILED}
 FORMATS = (".csv", ".jsonl", ".parquet", ".sqlite", ".db")
@@ -138,7 +138,7 @@ def test_every_format_has_the_columns_of_the_schema_in_order(row: Row, suffix: s
 def test_rows_stay_in_their_order(suffix: str, tmp_path: Path) -> None:
     rows = READERS[suffix](write(tmp_path / f"results{suffix}", *ROWS.values()))
 
-    assert [row["path"] for row in rows] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert [row["path"] for row in rows] == [row.path for row in ROWS.values()]
 
 
 @by_format
@@ -173,9 +173,9 @@ def test_csv_of_no_rows_has_its_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "line"),
     [
-        (OK, f'a.jpg,ok,dog,0.750000,"{{""dog"": 0.75, ""cat"": 0.25}}",,,640,480,sorted/dog/a.jpg,{MODEL},{TIME}'),
-        (UNSURE, f'b.jpg,unsure,,0.500000,"{{""cat"": 0.5}}",,,640,480,,{MODEL},{TIME}'),
-        (FAILED, f"c.jpg,error,,,{{}},empty,the file holds 0 bytes,,,,{MODEL},{TIME}"),
+        (OK, f'a.jpg,ok,dog,0.750000,"{{""dog"": 0.75, ""cat"": 0.25}}",,,640,480,sorted/dog/a.jpg,{MODEL},{TIME},,'),
+        (UNSURE, f'b.mkv#frame=2,unsure,,0.500000,"{{""cat"": 0.5}}",,,640,480,,{MODEL},{TIME},0.080000,12.500000'),
+        (FAILED, f"c.jpg,error,,,{{}},empty,the file holds 0 bytes,,,,{MODEL},{TIME},,"),
     ],
     ids=list(ROWS),
 )
