@@ -74,6 +74,8 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
     TOO_LARGE = "too_large"
+    LOST = "lost"
+    """A camera that gives no picture."""
 
 
 class PictureError(Exception):

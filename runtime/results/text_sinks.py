@@ -12,15 +12,18 @@ _values = attrgetter(*COLUMNS)
 _json_ascii = json.JSONEncoder().encode
 
 
+CSV_HEADER = ",".join(COLUMNS) + "\n"
+
+
 class CsvWriter:
     r"""UTF-8. Text cells are as `escape_cell` spells them, and `unescape` gives the text back; None is an empty cell.
 
-    `top` is a JSON object: `json.loads(unescape(cell))`.
+    `top` is a JSON object: `json.loads(unescape(cell))`. header: without it, for rows that are added to others.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, header: bool = True) -> None:
         self._file = file
-        self._header = ",".join(COLUMNS) + "\n"
+        self._header = CSV_HEADER if header else ""
 
     def write(self, row: Row) -> None:
         line = ",".join([_cell(value) for value in _values(row)])

@@ -47,6 +47,7 @@ def test_reasons_are_a_closed_list() -> None:
         "truncated",
         "corrupt",
         "too_large",
+        "lost",
     }
 
 
