@@ -111,8 +111,8 @@ def pipelines(folder: Path, pictures: int, rounds: int) -> str:
     text = "" if installed else _left_out("OpenVINO", "it is not installed: uv run --with openvino python -m ...")
     journal = {APPEND: Candidate("journal"), READ_BACK: Candidate("journal_read")}
     write_photographs(folder / "photographs", pictures, 375, 500)
-    for title, network in _networks().items():
-        _export(network, folder)
+    for title, network in networks().items():
+        export_network(network, folder)
         measured = measure(compared | journal, folder, rounds)
         text += f"\n{title}, {pictures} generated JPEGs of 500 x 375:\n\n"
         text += report(measured, list(compared)) + journal_cost(measured)
@@ -155,7 +155,7 @@ def _left_out(what: str, cure: str) -> str:
     return f"\n{sentence}.\n"
 
 
-def _networks() -> "dict[str, keras.Model]":
+def networks() -> "dict[str, keras.Model]":
     """What `clf-train --model cnn` builds, and a common one for edge devices; untrained weights cost the same time."""
     from edgeclf.train.quiet import quiet_tensorflow
 
@@ -172,7 +172,7 @@ def _networks() -> "dict[str, keras.Model]":
     }
 
 
-def _export(network: "keras.Model", folder: Path) -> None:
+def export_network(network: "keras.Model", folder: Path) -> None:
     """The same weights as `model.keras`, `model.onnx` and `model.fp32.tflite`."""
     from edgeclf.export.to_onnx import to_onnx
     from edgeclf.export.to_tflite import to_tflite

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgeclf.runtime.cli_live import LiveFlags
 from edgeclf.runtime.cli_undo import undo
-from edgeclf.runtime.console import command_app, friendly_errors, note, parse_size, show_version
+from edgeclf.runtime.console import command_app, friendly_errors, note, parse_duration, parse_size, show_version
 from edgeclf.runtime.errors import ExitCode, ModelError, OptionError, OutputError
+from edgeclf.runtime.flags import SectionedCommand, takes
 from edgeclf.runtime.publishing import publish_text
 
 if TYPE_CHECKING:
     from edgeclf.runtime.model.card import ModelCard
+    from edgeclf.runtime.results.summary import Summary
 
 app = command_app(default="run")
 app.command("undo")(undo)
@@ -27,6 +30,8 @@ Examples:
   clf-run -s inbox/ --watch -o results.jsonl         and every picture that arrives, until Ctrl-C
   clf-run -s photos/ --conf 0.9 --sort copy --sort-dir sorted/
   clf-run undo results.csv.journal                   put sorted pictures back
+  clf-run --source webcam --show                     what the camera sees, in a window
+  clf-run -s rtsp://10.0.0.7/live --view :8080 --smooth 5 -o changes.jsonl
 
 With -o FILE every row is safe in FILE.journal at once: after Ctrl-C, a crash or a power cut, the same command goes on.
 Exit codes: 0 all well, 1 some pictures failed (their rows say why), 2 error, 4 device not available, 130 or 143
@@ -37,7 +42,8 @@ def main() -> None:
     app()
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=SectionedCommand, epilog=EPILOG)
+@takes(live=LiveFlags)
 def run(
     model: Annotated[
         Path | None,
@@ -52,8 +58,9 @@ def run(
         typer.Option(
             "--source",
             "-s",
-            help="A folder (searched in depth), a picture, a quoted pattern, a .zip or .tar, @list.txt, list.csv:column, "
-            "or - for paths on stdin. May be given several times.",
+            help="A folder (searched in depth), a picture, a video, a quoted pattern, a .zip or .tar, @list.txt, "
+            "list.csv:column, or - for paths on stdin; or webcam, 1, /dev/video2, 0,1 for two, rtsp:// or http://, screen. "
+            "May be given several times.",
         ),
     ],
     output: Annotated[
@@ -104,6 +111,12 @@ def run(
     nul: Annotated[
         bool, typer.Option("--null", "-0", help="Paths on stdin end in NUL, as find -print0 writes them.")
     ] = False,
+    vid_stride: Annotated[
+        int, typer.Option(min=1, help="Of videos and numbered pictures, every Nth frame only.", metavar="N")
+    ] = 1,
+    every: Annotated[
+        str | None, typer.Option(help="Of videos, one frame every so often, such as 2s or 0.5s.", metavar="TIME")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads; default one a usable core.", show_default=False)
@@ -122,8 +135,9 @@ def run(
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
+    live: LiveFlags,
 ) -> None:
-    """Classify every picture of the sources: one row each, whatever happens to it."""
+    """Classify every picture of the sources, one row each, whatever happens to it; or what a camera sees, as it happens."""
     with friendly_errors():
         if verify not in ("quick", "strict"):
             raise OptionError(f"--verify takes quick or strict, not {verify!r}")
@@ -131,8 +145,11 @@ def run(
             raise OutputError(f"--summary {summary_file} lies in no folder that is there; make {summary_file.parent} first")
         # OpenCV has a limit of its own, which it reads when it is imported.
         os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(max(max_pixels, 100_000_000)))
+        from edgeclf.runtime.frames.capture import is_live
+        from edgeclf.runtime.frames.sampling import Sampling
         from edgeclf.runtime.run import MaxFailures, RunOptions
         from edgeclf.runtime.run import run as run_batch
+        from edgeclf.runtime.run_live import open_feed, run_live
 
         options = RunOptions(
             sources=tuple(source),
@@ -153,11 +170,17 @@ def run(
             follow_links=follow_links,
             watch=watch,
             nul=nul,
+            sampling=Sampling(vid_stride, parse_duration("--every", every) if every is not None else None),
             workers=workers,
             batch=batch,
         )
         card = _card_from_flags(classes, imgsz, grey, resize, fit)
-        summary = run_batch(options, model or find_model(), device, card)
+        if live.given or any(map(is_live, source)):
+            live_options = live.options(options)
+            with open_feed(live_options) as feed:  # first of all: without a camera, nobody wants to know of a model
+                summary: Summary = run_live(live_options, feed, model or find_model(), device, card)
+        else:
+            summary = run_batch(options, model or find_model(), device, card)
         summary.show()
         if summary_file:
             publish_text(summary_file, json.dumps(summary.to_json(), indent=1) + "\n")

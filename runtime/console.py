@@ -30,6 +30,7 @@ _EXTRA_FOR = {
     "elpv_dataset": "demo",
     "keras": "train",
     "matplotlib": "train",
+    "mss": "screen",
     "onnx": "export",
     "pyarrow": "parquet",
     "simplejpeg": "verify",
@@ -40,7 +41,6 @@ _EXTRA_FOR = {
     "tf2onnx": "export",
 }
 _BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
-_PLAIN_INTERVAL_S = 10.0
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
 
 
@@ -168,15 +168,16 @@ def stderr_console() -> "Console":
 
 
 class Progress:
-    """How far a long step is, with rate and time left: a bar on a terminal, a line every ten seconds elsewhere."""
+    """How far a long step is, with rate and time left: a bar on a terminal, a line every `every_s` seconds elsewhere."""
 
-    def __init__(self, label: str, total: int | None = None, unit: str = "pictures") -> None:
+    def __init__(self, label: str, total: int | None = None, unit: str = "pictures", *, every_s: float = 10.0) -> None:
         self.label = label
         self.total = total
         self.done = 0
         self.new = 0
         self.unit = unit
         self.detail = ""
+        self._every_s = every_s
         self._started = self._printed = time.monotonic()
         self._bar: RichProgress | None = None
         self._task: Any = None
@@ -202,9 +203,17 @@ class Progress:
         if self._bar:
             rate = f"{self.rate:,.0f} {self.unit}/s" if self.rate >= 10 else ""
             self._bar.update(self._task, completed=self.done, total=self.total, rate=rate, detail=self.detail)
-        elif time.monotonic() - self._printed >= _PLAIN_INTERVAL_S:
+        elif time.monotonic() - self._printed >= self._every_s:
             self._printed = time.monotonic()
             note(self._line())
+
+    def make_way(self) -> None:
+        """Clear the bar's line for what is about to be written to stdout, if both are on one terminal."""
+        if self._bar and sys.stdout.isatty():
+            from rich.control import Control
+            from rich.segment import ControlType
+
+            self._bar.console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar:
@@ -247,7 +256,7 @@ def _bar(unit: str) -> "RichProgress":
         MofNCompleteColumn(),
         TextColumn(unit + "  {task.fields[rate]}"),
         TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
         console=stderr_console(),
         transient=True,
     )

@@ -34,6 +34,8 @@ _PORTION_S, _PORTION_MOST = 0.04, 16
 """Work that a worker takes at once, in seconds and in frames: each hand-over wakes the main thread, which takes a core from
 the workers; but a worker should not wait long for the last one."""
 _PORTION_BYTES = 8 << 20
+_WINDOW_BYTES = 64 << 20
+"""Pixels in flight, as far as every worker has something to do: a frame of 4K video takes 25 MB."""
 _FEW = 256
 """Frames for which it is not worth to find out the best batch."""
 
@@ -69,31 +71,42 @@ def classify_batches(
     frames = iter(frames)
     if batch is None:
         first = list(_up_to_a_pause(frames))
-        batch = best_batch(classifier, workers) if len(first) == _FEW and first[-1] else 1
+        many = len(first) == _FEW or sum(map(_bytes_in_memory, first)) > _PORTION_BYTES
+        batch = best_batch(classifier, workers) if many and first[-1] else 1
         frames = chain(first, frames)
-    worker = _Worker(classifier, batch, checks)
-    yield from ordered_map(worker.classify, _portions(frames, worker), workers)
+    worker = Worker(classifier, batch, checks)
+    yield from ordered_map(worker.classify, _portions(frames, worker), workers, _portion_bytes)
 
 
-def ordered_map(function: Callable[[_Item], _Result], items: Iterable[_Item | None], workers: int) -> Iterator[_Result]:
+def ordered_map(
+    function: Callable[[_Item], _Result],
+    items: Iterable[_Item | None],
+    workers: int,
+    size_bytes: Callable[[_Item], int] = lambda _: 0,
+) -> Iterator[_Result]:
     """`map` over worker threads: order kept, items drawn only as results are taken, an exception ends it.
 
-    None among the items is a pause: all results so far are handed on before the next item is drawn. OpenCV's own threads
-    are switched off meanwhile, because every core already has a worker.
+    None among the items is a pause: all results so far are handed on before the next item is drawn. size_bytes: what an
+    item holds in memory; fewer are drawn ahead where that is much. OpenCV's own threads are switched off meanwhile, because
+    every core already has a worker.
     """
     keep_freed_memory()
     opencv_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     executor = ThreadPoolExecutor(workers, thread_name_prefix="edgeclf")
-    waiting: deque[Future[_Result]] = deque()
+    waiting: deque[tuple[Future[_Result], int]] = deque()
+    held_bytes = 0
     try:
         for item in items:
             if item is not None:
-                waiting.append(executor.submit(function, item))
-            while waiting and (item is None or len(waiting) >= workers * _WINDOW):
-                yield waiting.popleft().result()
+                waiting.append((executor.submit(function, item), size_bytes(item)))
+                held_bytes += waiting[-1][1]
+            most = workers * _WINDOW if held_bytes < _WINDOW_BYTES else workers + 1
+            while waiting and (item is None or len(waiting) >= most):
+                held_bytes -= waiting[0][1]
+                yield waiting.popleft()[0].result()
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft()[0].result()
     finally:
         executor.shutdown(cancel_futures=True)
         cv2.setNumThreads(opencv_threads)
@@ -110,10 +123,15 @@ def _up_to_a_pause(frames: Iterator[Frame | None]) -> Iterator[Frame | None]:
 
 
 def _bytes_in_memory(frame: Frame | None) -> int:
-    return len(frame.picture) if frame and isinstance(frame.picture, bytes) else 0
+    picture = frame.picture if frame else None
+    return picture.nbytes if isinstance(picture, np.ndarray) else len(picture) if isinstance(picture, bytes) else 0
 
 
-class _Worker:
+def _portion_bytes(portion: Sequence[Frame]) -> int:
+    return sum(map(_bytes_in_memory, portion))
+
+
+class Worker:
     """What every worker thread does. portion: frames that it takes at once, a multiple of the batch."""
 
     def __init__(self, classifier: Classifier, batch: int, checks: Checks) -> None:
@@ -148,7 +166,7 @@ class _Worker:
         return Outcome(frame, Prediction(self._classifier.card.classes, next(answers)), one.size_hw)
 
 
-def _portions(frames: Iterable[Frame | None], worker: _Worker) -> Iterator[tuple[Frame, ...] | None]:
+def _portions(frames: Iterable[Frame | None], worker: Worker) -> Iterator[tuple[Frame, ...] | None]:
     portion: list[Frame] = []
     held_bytes = 0  # of pictures that are in memory already
     for frame in frames:

@@ -12,7 +12,9 @@ from edgeclf.runtime.console import Progress, note
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError, NoPicturesError, OptionError
 from edgeclf.runtime.frames.decode import MAX_PIXELS, Checks
+from edgeclf.runtime.frames.sampling import EVERY_FRAME, Sampling
 from edgeclf.runtime.frames.sources import Source, open_source
+from edgeclf.runtime.frames.videos import is_video
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.pipeline import classify_batches
@@ -86,6 +88,7 @@ class RunOptions:
     follow_links: bool = False
     watch: bool = False
     nul: bool = False
+    sampling: Sampling = EVERY_FRAME
     workers: int | None = None
     batch: int | None = None
 
@@ -96,6 +99,9 @@ class RunOptions:
             raise OptionError(f"--sort takes {', '.join(get_args(How))}, not {self.sort!r}")
         if (self.sort is None) != (self.sort_dir is None):
             raise OptionError("--sort says what becomes of the pictures and --sort-dir says where; give both")
+        video = next((name for name in self.sources if is_video(name) and not os.path.isdir(name)), None)
+        if self.sort and video:
+            raise OptionError(f"--sort is for files, and the frames of a video such as {video} are none; leave it out")
         if self.journal and os.path.realpath(self.journal) == os.path.realpath(self.output):
             raise OptionError(f"{self.output} cannot be both the output and the journal; name another with --journal")
         if self.resume is False and (self.restart or self.retry_failed or self.journal or self.sort):
@@ -137,6 +143,8 @@ class RunOptions:
             "--conf": self.threshold,
             "--verify": "strict" if self.strict else None,
             "--max-pixels": self.max_pixels,
+            "--vid-stride": self.sampling.stride if self.sampling.stride != 1 else None,
+            "--every": f"{self.sampling.every_s:g}s" if self.sampling.every_s is not None else None,
             "--sort": self.sort,
             "--sort-dir": str(self.sort_dir) if self.sort_dir else None,
         }
@@ -160,6 +168,8 @@ def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard 
         watch=options.watch,
         nul=options.nul,
         resumed=options.resumed,
+        sampling=options.sampling,
+        max_pixels=options.max_pixels,
     )
     classifier = Classifier.open(model, device=device, threads=1, card=card)
     if options.sort_dir and options.sort != "plan":
@@ -190,6 +200,7 @@ def _classify(
         progress.count_in_background(source.count)
         try:
             for outcomes in guard.checked(batches):
+                progress.make_way()
                 recorder.record(outcomes)
                 progress.advance(len(outcomes))
                 options.max_failures.check(recorder.failed, recorder.done)

@@ -33,6 +33,7 @@ HEAVY = {
     "sklearn",
     "scipy",
     "matplotlib",
+    "mss",
     "pyarrow",
     "simplejpeg",
 }
@@ -85,7 +86,7 @@ def test_nobody_imports_the_names_that_exist_only_in_a_checkout(path: Path) -> N
 @pytest.mark.parametrize("path", sources("runtime"), ids=relative)
 def test_the_runtime_imports_what_an_edge_device_has(path: Path) -> None:
     base = {"numpy", "cv2", "typer", "rich", "onnxruntime", "ai_edge_litert", "edgeclf"}
-    extras = {"pyarrow", "simplejpeg"}
+    extras = {"mss", "pyarrow", "simplejpeg"}
     known = {*sys.stdlib_module_names, *base, *extras}
     assert {name.split(".")[0] for name in imports(path)} <= known
 

@@ -1,17 +1,22 @@
-"""Where pictures come from: folders, patterns, files, lists and archives, as one stream of named frames."""
+"""Where pictures come from: folders, patterns, files, lists, archives and videos, as one stream of named frames."""
 
 import glob
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from edgeclf.runtime.errors import NoPicturesError, OptionError, SourceError
 from edgeclf.runtime.frames.archives import ArchivePart, is_archive
+from edgeclf.runtime.frames.decode import MAX_PIXELS
 from edgeclf.runtime.frames.folders import FolderPart
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.frames.lists import PathsPart, StdinPart, is_column, open_column, open_list
 from edgeclf.runtime.frames.part import Part
 from edgeclf.runtime.frames.patterns import PatternPart
+from edgeclf.runtime.frames.sampling import EVERY_FRAME, Sampling
+from edgeclf.runtime.frames.sequences import SequencePart, is_sequence
+from edgeclf.runtime.frames.videos import VideoPart, is_video
 from edgeclf.runtime.frames.watching import WatchedFolders
 
 STDIN = "-"
@@ -37,7 +42,10 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Frame | None]: ...
 
     def count(self) -> int:
-        """How many frames there will be; 0 where nobody can know. Lists folders, reads no picture; for any thread."""
+        """How many frames there will be; 0 where nobody can know. Lists folders, reads no picture; for any thread.
+
+        Of a video, what its header says.
+        """
         ...
 
     def roots(self) -> tuple[str, ...]:
@@ -50,15 +58,22 @@ class Source(Protocol):
 
 
 def open_source(
-    *names: str, follow_links: bool = False, watch: bool = False, nul: bool = False, resumed: bool = False
+    *names: str,
+    follow_links: bool = False,
+    watch: bool = False,
+    nul: bool = False,
+    resumed: bool = False,
+    sampling: Sampling = EVERY_FRAME,
+    max_pixels: int = MAX_PIXELS,
 ) -> Source:
     """One source of all that is named, in that order; what exists under a name goes before every other reading of it.
 
     A name is a folder, a file, an archive (`.zip`, `.tar`, `.tar.gz`, `.tgz`, `.tar.bz2`, `.tar.xz`), a pattern such as
-    `'a/**/*.jpg'`, `@list.txt` with a path a line, `list.csv:column`, or `-`: paths from stdin, with `nul` one before each
-    NUL character. follow_links: enter linked folders. watch: folders only; go on for ever with pictures as they are
-    completed. resumed: a file or a pattern that is not there any more is no error, for an earlier run may have
-    moved all of it. Raises SourceError or OptionError.
+    `'a/**/*.jpg'`, a video (see `videos.SUFFIXES`), numbered pictures such as `a/f_%03d.png`, `@list.txt` with a path a
+    line, `list.csv:column`, or `-`: paths from stdin, with `nul` one before each NUL character. follow_links: enter linked
+    folders. watch: folders only; go on for ever with pictures as they are completed. resumed: a file or a pattern that is
+    not there any more is no error, for an earlier run may have moved all of it. sampling, max_pixels: which frames of
+    videos and numbered pictures to take, and how large those of videos may be. Raises SourceError or OptionError.
     """
     if not names:
         raise OptionError("no source is named; give a folder, a picture, or a quoted pattern like 'a/*.jpg'")
@@ -67,8 +82,23 @@ def open_source(
     if names.count(STDIN) > 1:
         raise OptionError("stdin can be read only once; name - once")
     if watch:
+        _check_sampling(sampling, [])
         return WatchedFolders(names, follow_links)
-    return _Parts(names, [_open_part(name, follow_links, nul, resumed) for name in names])
+    opening = _Opening(follow_links, nul, resumed, sampling, max_pixels)
+    parts = [_open_part(name, opening) for name in names]
+    _check_sampling(sampling, parts)
+    return _Parts(names, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """As for open_source."""
+
+    follow_links: bool
+    nul: bool
+    resumed: bool
+    sampling: Sampling
+    max_pixels: int
 
 
 class _Parts:
@@ -105,19 +135,36 @@ class _Parts:
         return tuple(folder for part in self._parts for folder in part.folders)
 
 
-def _open_part(name: str, follow_links: bool, nul: bool, resumed: bool) -> Part:
+def _open_part(name: str, opening: _Opening) -> Part:
     if os.path.isdir(name):
-        return FolderPart(name, follow_links)
+        return FolderPart(name, opening.follow_links)
     if os.path.lexists(name):
-        return ArchivePart(name) if is_archive(name) else PathsPart(name, lambda: iter((name,)))
+        return _open_file(name, opening)
     if name == STDIN:
-        return StdinPart(nul)
+        return StdinPart(opening.nul)
     if name.startswith("@"):
         return open_list(name)
     if is_column(name):
         return open_column(name)
     if glob.has_magic(name):
-        return PatternPart(name, follow_links, may_be_empty=resumed)
-    if resumed:
-        return PathsPart(name, lambda: iter((name,)))
+        return PatternPart(name, opening.follow_links, may_be_empty=opening.resumed)
+    if is_sequence(name):
+        return SequencePart(name, opening.sampling, may_be_empty=opening.resumed)
+    if opening.resumed:
+        return _open_file(name, opening)
     raise SourceError(f"{name!r} does not exist; --source takes a folder, a picture, or a quoted pattern like 'a/*.jpg'")
+
+
+def _open_file(name: str, opening: _Opening) -> Part:
+    if is_video(name):
+        return VideoPart(name, opening.sampling, opening.max_pixels)
+    if is_archive(name) and os.path.lexists(name):
+        return ArchivePart(name)
+    return PathsPart(name, lambda: iter((name,)))
+
+
+def _check_sampling(sampling: Sampling, parts: list[Part]) -> None:
+    if sampling.every_s is not None and not any(isinstance(part, VideoPart) for part in parts):
+        raise OptionError("--every is for videos, and no source is one; leave it out, or name a video file")
+    if sampling.stride != 1 and not any(isinstance(part, VideoPart | SequencePart) for part in parts):
+        raise OptionError("--vid-stride is for videos and numbered pictures, and no source is one; leave it out")

@@ -14,6 +14,7 @@ from pathlib import Path
 from edgeclf.runtime import __version__
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import first_line
+from edgeclf.runtime.live.display import has_display, window_toolkit
 
 PACKAGES = (
     "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "ai-edge-litert",
@@ -86,8 +87,8 @@ def survey() -> Environment:
         providers=_providers() if onnxruntime.works and opencv.works else {},
         litert=_try_import("ai_edge_litert.interpreter", "litert"),
         opencv=opencv,
-        window=_window() if opencv.works else "",
-        display=_has_display(),
+        window=window_toolkit() if opencv.works else "",
+        display=has_display(),
         cameras=cameras(Path("/dev")),
         conflicts=find_conflicts(packages),
     )
@@ -157,21 +158,6 @@ def _providers() -> dict[str, Check]:
     from edgeclf.runtime.model.onnx import try_providers
 
     return {name: Check(not problem, problem) for name, problem in try_providers().items()}
-
-
-def _window() -> str:
-    """From OpenCV's build report: to open a window where there is no display would end the process."""
-    import cv2
-
-    found = re.search(r"^\s*GUI:[ \t]*(.*)$", cv2.getBuildInformation(), re.MULTILINE)
-    name = found[1].strip() if found else ""
-    return "" if name.upper() in ("", "NONE") else name
-
-
-def _has_display() -> bool:
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _memory_bytes() -> int | None:

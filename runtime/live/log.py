@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -25,14 +25,15 @@ class Log(Protocol):
 
 
 @contextmanager
-def open_log(output: str, *, json_lines: bool = False) -> Iterator[Log]:
+def open_log(output: str, *, json_lines: bool = False, make_way: Callable[[], None] = lambda: None) -> Iterator[Log]:
     """`FILE.csv` or `FILE.jsonl`, which grows with every run, or `-`: stdout as CSV, or as JSON lines on request.
 
+    make_way: is called before each row on stdout, which may be a terminal that shows something else.
     Raises OutputError where that cannot be written to, when another process writes it, or when it holds something else.
     """
     if output == STDOUT or (os.path.exists(output) and not os.path.isfile(output)):
         with open_sink(output, json_lines=json_lines) as sink:
-            yield _Streamed(sink)
+            yield _Streamed(sink, make_way)
         return
     log = _LogFile(Path(output))
     try:
@@ -42,10 +43,12 @@ def open_log(output: str, *, json_lines: bool = False) -> Iterator[Log]:
 
 
 class _Streamed:
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, make_way: Callable[[], None]) -> None:
         self._sink = sink
+        self._make_way = make_way
 
     def write(self, row: Row) -> None:
+        self._make_way()
         self._sink.write(row)
         self._sink.flush()
 

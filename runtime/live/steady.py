@@ -35,6 +35,9 @@ class Steadying:
         return min(self.threshold + self.hysteresis, (1 + self.threshold) / 2)
 
 
+AS_IT_COMES = Steadying()
+
+
 @dataclass(frozen=True, slots=True)
 class Steadied:
     """mean: of the last answers. label: the class that is held; of the mean, it need not be the most probable one.

@@ -22,6 +22,12 @@ _FIELD = re.compile(rb"%s(?:\x12\x40|:)([0-9a-f]{64})" % re.escape(DIGEST_KEY.en
 _CARD_MARKS = (CARD_KEY.encode(), CARD_MEMBER.encode())
 
 
+def model_id(path: Path) -> str:
+    """How rows name a model: the first 16 hexadecimal digits of its file's sha256."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
 def seal(data: bytes) -> bytes:
     """The file with its blank digest field filled in. Raises ValueError where it has none."""
     field = _field(data)

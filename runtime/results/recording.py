@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Protocol
 
 from edgeclf.runtime.console import note
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.model.prediction import Outcome
 from edgeclf.runtime.results.journal import Entry, Journal
-from edgeclf.runtime.results.row import Answering, Row
+from edgeclf.runtime.results.row import Answering, Row, present_time
 from edgeclf.runtime.results.sinks import Sink, open_sink
 from edgeclf.runtime.results.sorting import Sorter
 from edgeclf.runtime.results.summary import Summary
@@ -50,7 +49,7 @@ class Answers:
 
     def rows(self, outcomes: Sequence[Outcome]) -> list[Row]:
         """One an outcome, all with the present time."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = present_time()
         return [self.answering.row(outcome, self.model, now) for outcome in outcomes]
 
 

@@ -1,6 +1,7 @@
 """The row that every input ends as, whatever file it is written to: version 1 of the schema."""
 
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Literal
 
@@ -46,6 +47,11 @@ class Row:
 
 COLUMNS = tuple(column.name for column in fields(Row))
 """The schema's columns, in order."""
+
+
+def present_time() -> str:
+    """As in `Row.time`."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,37 @@ def test_few_pictures_that_are_in_memory_already_are_drawn_at_once(classifier: C
     assert len(drawn) <= 50 + 2 * 4 + 1
 
 
+def test_of_large_frames_few_are_in_memory_at_a_time(classifier: Classifier) -> None:
+    drawn: list[int] = []
+
+    def endless() -> Iterator[Frame]:
+        while True:
+            drawn.append(len(drawn))
+            yield Frame(str(len(drawn)), np.zeros((2160, 3840, 3), np.uint8))
+
+    outcomes = classify(endless(), classifier, workers=2)
+    for done in range(1, 12):
+        next(outcomes)
+        assert len(drawn) - done <= 3
+
+
+def test_what_was_handed_on_leaves_room_for_more() -> None:
+    drawn: list[int] = []
+    numbers = (drawn.append(number) or number for number in range(100))  # type: ignore[func-returns-value]
+
+    results = ordered_map(lambda number: number, numbers, 2, lambda _: 7 << 20)
+    assert [len(drawn) - done for done, _ in enumerate(results, 1)] == [7] * 93 + list(range(6, -1, -1))
+
+
+def test_of_small_frames_as_many_are_drawn_ahead_as_of_files(classifier: Classifier) -> None:
+    drawn: list[int] = []
+    frames = (drawn.append(number) or Frame(str(number), np.zeros((48, 64, 3), np.uint8)) for number in range(100))  # type: ignore[func-returns-value]
+
+    next(classify(frames, classifier, workers=2))
+
+    assert len(drawn) >= 2 * 4
+
+
 def test_error_in_the_source_ends_the_run_after_the_frames_before_it(classifier: Classifier, png: bytes) -> None:
     def failing() -> Iterator[Frame]:
         yield Frame("a", png)

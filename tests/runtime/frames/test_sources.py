@@ -10,6 +10,8 @@ import pytest
 
 from edgeclf.runtime import open_source
 from edgeclf.runtime.errors import NoPicturesError, OptionError, SourceError
+from edgeclf.runtime.frames.sampling import Sampling
+from tests.runtime.video_files import noise, write_video
 
 WriteArchive = Callable[[Path, dict[str, bytes]], Path]
 
@@ -135,6 +137,21 @@ def test_no_name_is_an_error() -> None:
 def test_missing_one_of_several_names_is_an_error_at_once(tree: Path) -> None:
     with pytest.raises(SourceError, match="'missing' does not exist"):
         open_source("a", "missing")
+
+
+@pytest.mark.parametrize("sampling", [Sampling(2), Sampling(every_s=1)], ids=["stride", "every"])
+@pytest.mark.parametrize("watch", [False, True])
+def test_samplings_are_refused_where_no_source_has_frames(sampling: Sampling, watch: bool, tree: Path) -> None:
+    with pytest.raises(OptionError, match=r"(--vid-stride|--every) is for videos.*no source is one"):
+        open_source("a", sampling=sampling, watch=watch)
+
+
+def test_a_video_and_pictures_are_one_stream_and_only_the_video_is_sampled(tree: Path) -> None:
+    write_video(tree / "ffv1.mkv", noise(5))
+    source = open_source("b.png", "ffv1.mkv", "a", sampling=Sampling(4))
+
+    assert [frame.name for frame in source if frame] == ["b.png", "ffv1.mkv#frame=0", "ffv1.mkv#frame=4", "a/2.jpg"]
+    assert (source.count(), source.prefixes, source.roots()) == (4, ("", "ffv1.mkv", "a/"), ("ffv1.mkv", "a"))
 
 
 def test_large_folder_takes_memory_for_its_names_alone(tmp_path: Path) -> None:

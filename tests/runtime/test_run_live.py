@@ -1,0 +1,429 @@
+"""`clf-run` on cameras and videos: real processes, real streams, real signals."""
+
+import csv
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.runtime.network_camera import NetworkCamera, coloured
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+Rows = list[dict[str, Any]]
+CLF_RUN = Path(sys.executable).with_name("clf-run")
+DEADLINE_S = 60
+
+
+@pytest.fixture
+def camera() -> Iterator[NetworkCamera]:
+    with NetworkCamera() as camera:
+        yield camera
+
+
+class Started:
+    """A run in the background. It is killed in the end, if it is still there."""
+
+    def __init__(self, folder: Path, *arguments: object) -> None:
+        self.output = folder / "rows.jsonl"
+        self._log = folder / "stderr.txt"
+        line = [str(CLF_RUN), *map(str, arguments), "-o", str(self.output)]
+        with self._log.open("w") as log:
+            self.process = subprocess.Popen(line, cwd=folder, stdout=subprocess.DEVNULL, stderr=log)
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def rows(self) -> Rows:
+        return read(self.output) if self.output.exists() else []
+
+    def wait_for(self, happened: Callable[[], Any]) -> Any:
+        """Its value, as soon as that is true."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not (found := happened()):
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.02)
+        return found
+
+    def wait_for_rows(self, count: int) -> Rows:
+        return self.wait_for(lambda: self.rows if len(self.rows) >= count else None)
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(DEADLINE_S)
+
+
+@pytest.fixture
+def start(tmp_path: Path, colour_model: Path) -> Iterator[Callable[..., Started]]:
+    """`start("-s", url)` with the model that names the strongest colour."""
+    all_started: list[Started] = []
+
+    def run(*arguments: object) -> Started:
+        all_started.append(Started(tmp_path, colour_model, *arguments))
+        return all_started[-1]
+
+    yield run
+    for started in all_started:
+        started.process.kill()
+        started.process.wait()
+
+
+def read(path: Path) -> Rows:
+    """The rows of a log, without the one that is just being written."""
+    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def write_video(path: Path, colours: str, fps: int = 10) -> Path:
+    """A lossless video: a frame for each letter r, g or b."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), fps, (64, 48))
+    assert writer.isOpened()
+    names = {"r": "red", "g": "green", "b": "blue"}
+    for number, letter in enumerate(colours):
+        writer.write(np.ascontiguousarray(coloured(names[letter], number)[..., ::-1]))
+    writer.release()
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def get(url: str) -> Any:
+    with urlopen(url, timeout=10) as reply:
+        return json.loads(reply.read())
+
+
+# Cameras
+
+
+@pytest.mark.skipif(bool(list(Path("/dev").glob("video*"))), reason="there is a camera")
+@pytest.mark.parametrize("source", ["webcam", "webcam:3", "0", "0,1", "/dev/video2"])
+def test_no_camera_is_one_sentence_and_exit_4_even_without_a_model(command: Command, source: str) -> None:
+    done = command("clf-run", "--source", source)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert re.fullmatch(r"error: no camera \S+: /dev/video\d does not exist; .*\n", done.stderr)
+
+
+def test_a_stream_that_nobody_serves_is_exit_4_and_shows_no_password(command: Command) -> None:
+    done = command("clf-run", "--source", f"http://ann:secret@127.0.0.1:{free_port()}/live?token=sesame")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert "secret" not in done.stderr
+    assert "sesame" not in done.stderr
+
+
+def test_a_stream_becomes_rows_with_the_age_of_each_frame(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    started = start("-s", camera.url, "--rows", "all", "--duration", "1s")
+    assert started.process.wait(DEADLINE_S) == 0
+    rows = started.rows
+    numbers = [int(row["path"].removeprefix(f"{camera.url}#frame=")) for row in rows]
+    assert {row["label"] for row in rows} == {"red"}
+    assert numbers == sorted(set(numbers))
+    assert all(0 <= row["age_ms"] < 60_000 for row in rows)
+    assert "64x48" in started.said
+    assert re.search(r"from frame to answer: p50 [\d.,]+ ms, p95 [\d.,]+ ms, p99 [\d.,]+ ms", started.said)
+
+
+def test_only_changes_are_rows_unless_all_are_asked_for(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    started = start("-s", camera.url)
+    for count, colour in enumerate(("green", "blue"), 1):
+        started.wait_for_rows(count)
+        camera.shows(colour)
+    assert [row["label"] for row in started.wait_for_rows(3)] == ["red", "green", "blue"]
+
+
+def test_a_camera_that_is_lost_is_a_row_and_so_is_its_return(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    started = start("-s", camera.url)
+    started.wait_for_rows(1)
+    camera.unplug()
+    started.wait_for_rows(2)
+    camera.plug_in()
+    rows = started.wait_for_rows(3)
+    assert [(row["status"], row["error"], row["label"]) for row in rows] == [
+        ("ok", "", "red"),
+        ("error", "lost", ""),
+        ("ok", "", "red"),
+    ]
+    assert started.end(signal.SIGTERM) == 143
+    assert started.said.count(": back after ") == 1
+    assert "the camera was lost 1 time, " in started.said
+
+
+def test_a_camera_is_given_up_when_asked_for(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    started = start("-s", camera.url, "--give-up", "1s")
+    started.wait_for_rows(1)
+    camera.unplug()
+    assert started.process.wait(DEADLINE_S) == 4
+    assert "given up" in started.said.splitlines()[-1]
+
+
+def test_a_camera_that_comes_late_is_waited_for_as_long_as_asked(
+    camera: NetworkCamera, start: Callable[..., Started]
+) -> None:
+    camera.unplug()
+    started = start("-s", camera.url, "--give-up", "60s", "--duration", "1s")
+    time.sleep(0.5)
+    camera.plug_in()
+    assert started.process.wait(DEADLINE_S) == 0
+    assert started.rows[0]["label"] == "red"
+
+
+def test_two_cameras_each_have_their_rows(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    with NetworkCamera("blue") as other:
+        started = start("-s", camera.url, "-s", other.url)
+        rows = started.wait_for_rows(2)
+    assert {(row["path"].partition("#")[0], row["label"]) for row in rows} == {(camera.url, "red"), (other.url, "blue")}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_with_a_summary(
+    camera: NetworkCamera, start: Callable[..., Started], number: int, code: int
+) -> None:
+    started = start("-s", camera.url, "--summary", "summary.json")
+    started.wait_for_rows(1)
+    assert started.end(number) == code
+    assert "from frame to answer" in started.said
+    summary = json.loads((started.output.parent / "summary.json").read_text())
+    assert summary["labels"] == {"red": summary["pictures"]}
+    assert summary["latency_ms"]["p50"] <= summary["latency_ms"]["p99"]
+
+
+def test_it_goes_on_in_the_same_log(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    for count in (1, 2):
+        started = start("-s", camera.url)
+        started.wait_for_rows(count)
+        started.end()
+    assert [row["label"] for row in started.rows] == ["red", "red"]
+
+
+def test_the_rate_is_kept(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    started = start("-s", camera.url, "--rows", "all", "--max-fps", "4", "--duration", "3s")
+    assert started.process.wait(DEADLINE_S) == 0
+    assert 1 <= len(started.rows) <= 14
+
+
+def test_health_and_heartbeat_tell_that_it_lives(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    port = free_port()
+    started = start("-s", camera.url, "--health", f":{port}", "--heartbeat", "beat.json")
+    started.wait_for_rows(1)
+    assert get(f"http://127.0.0.1:{port}/health")["status"] == "ok"
+    beat = started.output.parent / "beat.json"
+    assert started.wait_for(lambda: json.loads(beat.read_text())["answers"] > 1)
+    camera.unplug()
+    assert started.wait_for(lambda: get(f"http://127.0.0.1:{port}/health")["trouble"])
+
+
+def test_systemd_is_told_when_it_is_ready_and_that_it_lives(
+    camera: NetworkCamera, start: Callable[..., Started], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(DEADLINE_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "1000000")
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+        started = start("-s", camera.url)
+        said = [systemd.recv(1000)]
+        while b"WATCHDOG=1" not in said:
+            said.append(systemd.recv(1000))
+        started.end()
+        while b"STOPPING=1" not in said:
+            said.append(systemd.recv(1000))
+    assert said[0] == b"READY=1"
+
+
+def test_the_page_shows_the_answer(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    port = free_port()
+    started = start("-s", camera.url, "--view", f":{port}")
+    started.wait_for_rows(1)
+    state = started.wait_for(lambda: get(f"http://127.0.0.1:{port}/state"))
+    assert [source["label"] for source in state["sources"]] == ["red"]
+    assert f"http://127.0.0.1:{port}/" in started.said
+
+
+@pytest.mark.skipif("DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ, reason="there is a display")
+def test_without_a_window_there_is_a_page(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    started = start("-s", camera.url, "--show")
+    url = started.wait_for(lambda: re.search(r"to be seen at (http://127\.0\.0\.1:\d+/)", started.said))[1]
+    assert started.wait_for(lambda: get(f"{url}state")["sources"])
+
+
+def test_unsure_pictures_are_kept(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    camera.picture = lambda number: np.random.default_rng(number).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    started = start("-s", camera.url, "--conf", "0.99", "--save-unsure", "unsure")
+    folder = started.output.parent / "unsure"
+    kept = started.wait_for(lambda: list(folder.rglob("*.jpg")))
+    assert kept[0].parent.name in ("red", "green", "blue")
+    assert started.rows[0]["status"] == "unsure"
+
+
+def test_a_label_runs_its_program(camera: NetworkCamera, start: Callable[..., Started], tmp_path: Path) -> None:
+    hook = tmp_path / "hook.sh"
+    hook.write_text('#!/bin/sh\necho "$CLF_LABEL" >> told.txt\necho "to be read"\n')
+    hook.chmod(0o755)
+    started = start("-s", camera.url, "--on-label", "green:./hook.sh", "--on-label-every", "1s")
+    started.wait_for_rows(1)
+    camera.shows("green")
+    started.wait_for(lambda: (tmp_path / "told.txt").exists() and "to be read" in started.said)
+    assert (tmp_path / "told.txt").read_text() == "green\n"
+
+
+# Videos that are watched
+
+
+def test_a_video_that_is_watched_has_the_answers_of_one_that_is_not(
+    command: Command, colour_model: Path, tmp_path: Path
+) -> None:
+    write_video(tmp_path / "clip.mkv", "rrrgggbbbrrr")
+    command("clf-run", colour_model, "-s", "clip.mkv", "-o", "all.csv", "--no-resume")
+    done = command("clf-run", colour_model, "-s", "clip.mkv", "-o", "live.jsonl", "--rows", "all", "--hysteresis", "0")
+    assert done.returncode == 0
+    with (tmp_path / "all.csv").open(newline="") as file:
+        batch = [
+            (row["path"], row["label"], float(row["confidence"]), float(row["position_s"])) for row in csv.DictReader(file)
+        ]
+    live = [(row["path"], row["label"], row["confidence"], row["position_s"]) for row in read(tmp_path / "live.jsonl")]
+    assert live == batch
+    assert len(live) == 12
+
+
+def test_no_frame_of_a_video_is_left_out_and_its_end_ends_the_run(
+    command: Command, colour_model: Path, tmp_path: Path
+) -> None:
+    write_video(tmp_path / "clip.mkv", "rg" * 100)
+    done = command("clf-run", colour_model, "-s", "clip.mkv", "--json", "--hysteresis", "0.0")
+    assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [f"clip.mkv#frame={n}" for n in range(200)]
+    assert "overtaken" not in done.stderr
+
+
+def test_a_flicker_is_smoothed_away(command: Command, colour_model: Path, tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mkv", "rrrrrrgrrrrrggggggg")
+    done = command("clf-run", colour_model, "-s", "clip.mkv", "--json", "--smooth", "5")
+    assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == ["red", "green"]
+
+
+@pytest.mark.parametrize(("flags", "frames"), [(("--vid-stride", "3"), [0, 3, 6, 9]), (("--every", "0.5s"), [0, 5])])
+def test_a_video_can_be_sampled(
+    command: Command, colour_model: Path, tmp_path: Path, flags: tuple[str, ...], frames: list[int]
+) -> None:
+    write_video(tmp_path / "clip.mkv", "rgbrgbrgbr")
+    done = command("clf-run", colour_model, "-s", "clip.mkv", "--json", "--rows", "all", *flags)
+    assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [f"clip.mkv#frame={n}" for n in frames]
+
+
+def test_a_video_is_recorded_as_it_is_shown(command: Command, colour_model: Path, tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mkv", "rrrrrggggg")
+    done = command("clf-run", colour_model, "-s", "clip.mkv", "--save", "out.mkv")
+    assert done.returncode == 0
+    capture = cv2.VideoCapture(str(tmp_path / "out.mkv"))
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+    frames = 0
+    while capture.read()[0]:
+        frames += 1
+    capture.release()
+    assert frames == 10
+
+
+def test_numbered_pictures_can_be_watched(command: Command, colour_model: Path, tmp_path: Path, png: bytes) -> None:
+    for number in range(3):
+        (tmp_path / f"f_{number:03}.png").write_bytes(png)
+    (tmp_path / "f_003.png").write_bytes(b"no picture")
+    done = command("clf-run", colour_model, "-s", "f_%03d.png", "--json", "--rows", "all", "--smooth", "2")
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["ok", "ok", "ok", "error"]
+    assert done.returncode == 1
+
+
+# What does not go together
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (("-s", "photos"), "is live and other sources are files; run them one after the other"),
+        (("--sort", "copy", "--sort-dir", "x", "-o", "x.csv"), "--sort is for pictures in files, and this is a live run"),
+        (("--restart", "-o", "x.csv"), "--restart is for pictures in files"),
+        (("--no-resume",), "--resume or --no-resume is for pictures in files"),
+        (("--workers", "2"), "--workers is for pictures in files"),
+        (("--vid-stride", "2"), "--vid-stride counts the frames of videos; a camera takes --every 2s or --max-fps 5"),
+        (("--rows", "some"), "--rows takes changes or all, not 'some'"),
+        (("--max-fps", "0"), "--max-fps takes a number above 0, not 0"),
+        (("--resolution", "big"), "--resolution takes WIDTHxHEIGHT, such as 1280x720, not 'big'"),
+        (("--save-unsure", "x"), "--save-unsure keeps pictures with a confidence below --conf; give --conf as well"),
+        (("--save-unsure-max", "many"), "--save-unsure-max takes a size such as 500MB or 2GB, not 'many'"),
+        (("--duration", "soon"), "--duration takes hours, minutes and seconds"),
+        (("--accept", "blue"), "--accept takes black or frozen, not 'blue'"),
+    ],
+)
+def test_what_makes_no_sense_is_one_sentence(
+    command: Command, colour_model: Path, tmp_path: Path, flags: tuple[str, ...], sentence: str
+) -> None:
+    (tmp_path / "photos").mkdir()
+    done = command("clf-run", colour_model, "-s", f"http://127.0.0.1:{free_port()}/live", *flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (("--on-label", "pink:ls"), "begins with no label and a colon; labels are red, green, blue, unsure"),
+        (("-o", "x.parquet"), "a live run adds its rows to a .csv or .jsonl file"),
+        (("--save", "x.gif"), "x.gif"),
+        (("--view", "nowhere"), "--view takes a port or an address with a port"),
+        (("--health", ":99999"), "--health takes a port or an address with a port"),
+    ],
+)
+def test_what_cannot_be_had_is_said_before_the_first_answer(
+    command: Command, colour_model: Path, tmp_path: Path, flags: tuple[str, ...], sentence: str
+) -> None:
+    write_video(tmp_path / "clip.mkv", "rgb")
+    done = command("clf-run", colour_model, "-s", "clip.mkv", "--smooth", "2", *flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+
+
+# On a terminal
+
+
+def on_a_terminal(*line: object) -> str:
+    """What a command writes to a terminal that is its stdout and its stderr."""
+    reader, terminal = os.openpty()
+    process = subprocess.Popen([*map(str, line)], stdout=terminal, stderr=terminal, env=os.environ | {"TERM": "xterm"})
+    os.close(terminal)
+    written = b""
+    try:
+        while data := os.read(reader, 65536):
+            written += data
+    except OSError:  # Linux: nobody writes any more
+        pass
+    os.close(reader)
+    assert process.wait(DEADLINE_S) == 0
+    return written.decode()
+
+
+@pytest.mark.parametrize("flags", [("--rows", "all"), ()], ids=["live", "batch"])
+def test_rows_on_a_terminal_have_lines_of_their_own(colour_model: Path, tmp_path: Path, flags: tuple[str, ...]) -> None:
+    video = write_video(tmp_path / "clip.mkv", "rgb" * 20)
+    text = on_a_terminal(CLF_RUN, colour_model, "-s", video, *flags)
+    assert ("watching" in text) == bool(flags)
+    before_rows = re.findall(rf"([^\n]*)(?:path,status,|{re.escape(str(video))}#frame=\d+,)", text)
+    assert len(before_rows) == 61
+    assert {before.rpartition("\x1b[2K")[2] for before in before_rows} == {""}
