@@ -8,6 +8,9 @@ from edgeclf.runtime.frames.streams import is_address
 
 ACCEPTABLE = frozenset({"black", "frozen"})
 
+_FROZEN = "the picture is frozen (if it may stand still: --accept frozen)"
+_BLACK = "the picture is black (if it may be: --accept black)"
+
 _FROZEN_PICTURES = 10
 _PATIENCE_S = 1.0
 _STREAM_PATIENCE_S = 5.0  # H.264 repeats a still scene exactly until its next key frame
@@ -55,9 +58,9 @@ class Judge:
         if np.count_nonzero(sample > _BLACK_LEVEL) > (1 - _BLACK_SHARE) * sample.size:
             self._dark = 0
             frozen = self._stillness.goes_on(picture, sample, moment)
-            return "the picture is frozen" if frozen and "frozen" not in self._accept else ""
+            return _FROZEN if frozen and "frozen" not in self._accept else ""
         self._dark += 1
-        return "the picture is black" if self._dark >= _BLACK_PICTURES and "black" not in self._accept else ""
+        return _BLACK if self._dark >= _BLACK_PICTURES and "black" not in self._accept else ""
 
 
 def judge_for(name: str, accept: frozenset[str] = frozenset()) -> Judge:

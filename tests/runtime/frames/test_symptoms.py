@@ -17,7 +17,7 @@ def noise(seed: int, shape: tuple[int, ...] = (48, 64, 3)) -> Pixels:
 def kinds(judge: Judge, pictures: list[Pixels], interval_s: float = 0.1, begin: float = 0.0) -> list[str]:
     """What the judge says of pictures that come so often."""
     troubles = [judge.look(picture, begin + number * interval_s) for number, picture in enumerate(pictures)]
-    return [trouble.removeprefix("the picture is ") for trouble in troubles]
+    return [trouble.removeprefix("the picture is ").partition(" (")[0] for trouble in troubles]
 
 
 def test_pictures_that_differ_are_good() -> None:
