@@ -49,6 +49,15 @@ def test_api_answers_outside_the_checkout(edge: Path, onnx_model: Path, pictures
     assert done.stdout.startswith("Prediction(label='disc', confidence="), done.stderr
 
 
+def test_page_of_a_live_run_is_in_the_wheel(edge: Path, tmp_path: Path) -> None:
+    program = (
+        "from urllib.request import urlopen; from edgeclf.runtime.live.page import open_page\n"
+        "page = open_page(':0'); print(urlopen(page.url).read().decode()); page.close()"
+    )
+    done = subprocess.run([edge / "bin" / "python", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "<title>" in done.stdout, done.stderr
+
+
 def test_missing_extra_names_its_cure(edge: Path, tmp_path: Path) -> None:
     done = subprocess.run([edge / "bin" / "clf-train", tmp_path], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
