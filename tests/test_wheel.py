@@ -54,7 +54,8 @@ def test_page_of_a_live_run_is_in_the_wheel(edge: Path, tmp_path: Path) -> None:
         "from urllib.request import urlopen; from edgeclf.runtime.live.page import open_page\n"
         "page = open_page(':0'); print(urlopen(page.url).read().decode()); page.close()"
     )
-    done = subprocess.run([edge / "bin" / "python", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    line = [edge / "bin" / "python", "-c", program]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "<title>" in done.stdout, done.stderr
 
 
