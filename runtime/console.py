@@ -200,6 +200,8 @@ class Progress:
         self.done += count
         self.new += count
         self.detail = detail or self.detail
+        if self.total and self.done > self.total:
+            self.total = None  # there is more than could be counted, such as the frames of videos in a list
         if self._bar:
             rate = f"{self.rate:,.0f} {self.unit}/s" if self.rate >= 10 else ""
             self._bar.update(self._task, completed=self.done, total=self.total, rate=rate, detail=self.detail)

@@ -3,7 +3,7 @@
 import glob
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from edgeclf.runtime.errors import NoPicturesError, OptionError, SourceError
@@ -82,12 +82,12 @@ def open_source(
     if names.count(STDIN) > 1:
         raise OptionError("stdin can be read only once; name - once")
     if watch:
-        _check_sampling(sampling, [])
+        _check_sampling(sampling, ())
         return WatchedFolders(names, follow_links)
     opening = _Opening(follow_links, nul, resumed, sampling, max_pixels)
     parts = [_open_part(name, opening) for name in names]
-    _check_sampling(sampling, parts)
-    return _Parts(names, parts)
+    _check_sampling(sampling, names)
+    return _Parts(names, parts, opening)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,9 @@ class _Opening:
 class _Parts:
     """Several names, one after the other."""
 
-    def __init__(self, names: tuple[str, ...], parts: list[Part]) -> None:
+    def __init__(self, names: tuple[str, ...], parts: list[Part], opening: _Opening) -> None:
         self.names = names
+        self._opening = opening
         self.prefixes = tuple(part.prefix for part in parts)
         self._parts = parts
 
@@ -120,9 +121,18 @@ class _Parts:
         for number, part in enumerate(self._parts):
             for frame in part.frames(number):
                 found = found or frame is not None
-                yield frame
+                yield from self._unfolded(frame)
         if not found:
             raise NoPicturesError("; ".join(part.empty for part in self._parts))
+
+    def _unfolded(self, frame: Frame | None) -> Iterator[Frame | None]:
+        """All frames of a video that a list or a pattern names; anything else as it is."""
+        if frame is None or not (isinstance(frame.picture, str) and is_video(frame.picture)):
+            yield frame
+            return
+        video = VideoPart(frame.picture, self._opening.sampling, self._opening.max_pixels)
+        for one in video.frames(frame.source):
+            yield one and replace(one, path=frame.path + one.path)
 
     def count(self) -> int:
         counts = [part.count() for part in self._parts]
@@ -163,8 +173,14 @@ def _open_file(name: str, opening: _Opening) -> Part:
     return PathsPart(name, lambda: iter((name,)))
 
 
-def _check_sampling(sampling: Sampling, parts: list[Part]) -> None:
-    if sampling.every_s is not None and not any(isinstance(part, VideoPart) for part in parts):
+def _check_sampling(sampling: Sampling, names: tuple[str, ...]) -> None:
+    if sampling.every_s is not None and not any(map(_may_be_videos, names)):
         raise OptionError("--every is for videos, and no source is one; leave it out, or name a video file")
-    if sampling.stride != 1 and not any(isinstance(part, VideoPart | SequencePart) for part in parts):
+    if sampling.stride != 1 and not any(_may_be_videos(name) or is_sequence(name) for name in names):
         raise OptionError("--vid-stride is for videos and numbered pictures, and no source is one; leave it out")
+
+
+def _may_be_videos(name: str) -> bool:
+    if os.path.lexists(name):
+        return is_video(name) and not os.path.isdir(name)
+    return is_video(name) or name == STDIN or name.startswith("@") or is_column(name) or glob.has_magic(name)

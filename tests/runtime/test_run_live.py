@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from tests.runtime.network_camera import NetworkCamera, coloured
+from tests.runtime.video_files import write_video
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Rows = list[dict[str, Any]]
@@ -87,15 +88,10 @@ def read(path: Path) -> Rows:
     return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
-def write_video(path: Path, colours: str, fps: int = 10) -> Path:
-    """A lossless video: a frame for each letter r, g or b."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), fps, (64, 48))
-    assert writer.isOpened()
+def write_clip(path: Path, colours: str) -> Path:
+    """A video without loss: ten frames a second, one for each letter r, g or b."""
     names = {"r": "red", "g": "green", "b": "blue"}
-    for number, letter in enumerate(colours):
-        writer.write(np.ascontiguousarray(coloured(names[letter], number)[..., ::-1]))
-    writer.release()
-    return path
+    return write_video(path, [coloured(names[letter], number) for number, letter in enumerate(colours)], 10, "FFV1")
 
 
 def free_port() -> int:
@@ -291,7 +287,7 @@ def test_a_label_runs_its_program(camera: NetworkCamera, start: Callable[..., St
 def test_a_video_that_is_watched_has_the_answers_of_one_that_is_not(
     command: Command, colour_model: Path, tmp_path: Path
 ) -> None:
-    write_video(tmp_path / "clip.mkv", "rrrgggbbbrrr")
+    write_clip(tmp_path / "clip.mkv", "rrrgggbbbrrr")
     command("clf-run", colour_model, "-s", "clip.mkv", "-o", "all.csv", "--no-resume")
     done = command("clf-run", colour_model, "-s", "clip.mkv", "-o", "live.jsonl", "--rows", "all", "--hysteresis", "0")
     assert done.returncode == 0
@@ -307,14 +303,14 @@ def test_a_video_that_is_watched_has_the_answers_of_one_that_is_not(
 def test_no_frame_of_a_video_is_left_out_and_its_end_ends_the_run(
     command: Command, colour_model: Path, tmp_path: Path
 ) -> None:
-    write_video(tmp_path / "clip.mkv", "rg" * 100)
+    write_clip(tmp_path / "clip.mkv", "rg" * 100)
     done = command("clf-run", colour_model, "-s", "clip.mkv", "--json", "--hysteresis", "0.0")
     assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [f"clip.mkv#frame={n}" for n in range(200)]
     assert "overtaken" not in done.stderr
 
 
 def test_a_flicker_is_smoothed_away(command: Command, colour_model: Path, tmp_path: Path) -> None:
-    write_video(tmp_path / "clip.mkv", "rrrrrrgrrrrrggggggg")
+    write_clip(tmp_path / "clip.mkv", "rrrrrrgrrrrrggggggg")
     done = command("clf-run", colour_model, "-s", "clip.mkv", "--json", "--smooth", "5")
     assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == ["red", "green"]
 
@@ -323,13 +319,13 @@ def test_a_flicker_is_smoothed_away(command: Command, colour_model: Path, tmp_pa
 def test_a_video_can_be_sampled(
     command: Command, colour_model: Path, tmp_path: Path, flags: tuple[str, ...], frames: list[int]
 ) -> None:
-    write_video(tmp_path / "clip.mkv", "rgbrgbrgbr")
+    write_clip(tmp_path / "clip.mkv", "rgbrgbrgbr")
     done = command("clf-run", colour_model, "-s", "clip.mkv", "--json", "--rows", "all", *flags)
     assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [f"clip.mkv#frame={n}" for n in frames]
 
 
 def test_a_video_is_recorded_as_it_is_shown(command: Command, colour_model: Path, tmp_path: Path) -> None:
-    write_video(tmp_path / "clip.mkv", "rrrrrggggg")
+    write_clip(tmp_path / "clip.mkv", "rrrrrggggg")
     done = command("clf-run", colour_model, "-s", "clip.mkv", "--save", "out.mkv")
     assert done.returncode == 0
     capture = cv2.VideoCapture(str(tmp_path / "out.mkv"))
@@ -394,7 +390,7 @@ def test_what_makes_no_sense_is_one_sentence(
 def test_what_cannot_be_had_is_said_before_the_first_answer(
     command: Command, colour_model: Path, tmp_path: Path, flags: tuple[str, ...], sentence: str
 ) -> None:
-    write_video(tmp_path / "clip.mkv", "rgb")
+    write_clip(tmp_path / "clip.mkv", "rgb")
     done = command("clf-run", colour_model, "-s", "clip.mkv", "--smooth", "2", *flags)
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr
@@ -421,7 +417,7 @@ def on_a_terminal(*line: object) -> str:
 
 @pytest.mark.parametrize("flags", [("--rows", "all"), ()], ids=["live", "batch"])
 def test_rows_on_a_terminal_have_lines_of_their_own(colour_model: Path, tmp_path: Path, flags: tuple[str, ...]) -> None:
-    video = write_video(tmp_path / "clip.mkv", "rgb" * 20)
+    video = write_clip(tmp_path / "clip.mkv", "rgb" * 20)
     text = on_a_terminal(CLF_RUN, colour_model, "-s", video, *flags)
     assert ("watching" in text) == bool(flags)
     before_rows = re.findall(rf"([^\n]*)(?:path,status,|{re.escape(str(video))}#frame=\d+,)", text)

@@ -176,3 +176,25 @@ def test_source_of_any_name_is_found(tree: Path, hostile_names: frozenset[bytes]
         (tree / os.fsdecode(name)).touch()
 
     assert set(map(os.fsencode, names(*map(os.fsdecode, hostile_names)))) == hostile_names
+
+
+@pytest.mark.parametrize("source", ["*.mkv", "@list.txt", "list.csv:file"])
+def test_videos_that_a_pattern_or_a_list_names_are_all_of_their_frames(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.mkv", "b.mkv"):
+        write_video(tmp_path / name, noise(4), codec="FFV1")
+    (tmp_path / "list.txt").write_text("a.mkv\nb.mkv\n")
+    (tmp_path / "list.csv").write_text("file\na.mkv\nb.mkv\n")
+
+    opened = open_source(source, sampling=Sampling(2))
+    frames = [frame for frame in opened if frame]
+    assert [frame.name for frame in frames] == ["a.mkv#frame=0", "a.mkv#frame=2", "b.mkv#frame=0", "b.mkv#frame=2"]
+    assert [opened.prefixes[frame.source] + frame.path for frame in frames] == [frame.name for frame in frames]
+
+
+def test_a_video_of_a_list_that_is_not_there_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text("gone.mkv\n")
+    assert [frame.name for frame in open_source("@list.txt") if frame] == ["gone.mkv"]
