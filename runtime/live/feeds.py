@@ -48,8 +48,8 @@ class Feed(Protocol):
 
 
 class CameraFeed:
-    """Several cameras; the newest picture of each. fps: what they are said to give. give_up_s: silence for which one is given
-    up.
+    """Several cameras; the newest picture of each. fps: what they are said to give. give_up_s: how long one may be
+    silent.
     """
 
     waits = False
