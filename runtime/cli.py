@@ -33,7 +33,8 @@ Examples:
   clf-run --source webcam --show                     what the camera sees, in a window
   clf-run -s rtsp://10.0.0.7/live --view :8080 --smooth 5 -o changes.jsonl
 
-With -o FILE every row is safe in FILE.journal at once: after Ctrl-C, a crash or a power cut, the same command goes on.
+With -o FILE every row of pictures and videos is safe in FILE.journal at once: after Ctrl-C, a crash or a power cut, the same
+command goes on. The rows of a live run are added to FILE.
 Exit codes: 0 all well, 1 some pictures failed (their rows say why), 2 error, 4 device not available, 130 or 143
 interrupted."""
 
@@ -65,7 +66,12 @@ def run(
     ],
     output: Annotated[
         str,
-        typer.Option("--output", "-o", help="FILE.csv, .jsonl, .parquet or .sqlite; - is stdout.", metavar="FILE"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="FILE.csv, .jsonl, .parquet or .sqlite; - is stdout. Live: .csv or .jsonl.",
+            metavar="FILE",
+        ),
     ] = "-",
     json_lines: Annotated[bool, typer.Option("--json", help="JSON lines on stdout in place of CSV.")] = False,
     summary_file: Annotated[
@@ -115,7 +121,7 @@ def run(
         int, typer.Option(min=1, help="Of videos and numbered pictures, every Nth frame only.", metavar="N")
     ] = 1,
     every: Annotated[
-        str | None, typer.Option(help="Of videos, one frame every so often, such as 2s or 0.5s.", metavar="TIME")
+        str | None, typer.Option(help="Of videos and cameras, one frame every so often, such as 2s or 0.5s.", metavar="TIME")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     workers: Annotated[
@@ -143,6 +149,8 @@ def run(
             raise OptionError(f"--verify takes quick or strict, not {verify!r}")
         if summary_file and not summary_file.parent.is_dir():
             raise OutputError(f"--summary {summary_file} lies in no folder that is there; make {summary_file.parent} first")
+        if summary_file and os.path.realpath(summary_file) == os.path.realpath(output):
+            raise OptionError(f"{output} cannot be both the output and the summary; name another file with --summary")
         # OpenCV has a limit of its own, which it reads when it is imported.
         os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(max(max_pixels, 100_000_000)))
         from edgeclf.runtime.frames.capture import is_live
@@ -184,6 +192,8 @@ def run(
         summary.show()
         if summary_file:
             publish_text(summary_file, json.dumps(summary.to_json(), indent=1) + "\n")
+        if summary.failure:
+            raise summary.failure
     if summary.signal is not None:
         raise typer.Exit(128 + summary.signal)
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if summary.failures else ExitCode.OK)

@@ -59,7 +59,7 @@ class LiveFlags:
         Path | None, _option(help="Keep pictures below --conf in DIR/GUESS/, for the next training.", metavar="DIR")
     ] = None
     save_unsure_max: Annotated[str | None, _option(help="Until DIR holds so much; default 1GB.", metavar="SIZE")] = None
-    max_fps: Annotated[float | None, _option(help="At most N answers a second.", metavar="N")] = None
+    max_fps: Annotated[float | None, _option(help="At most N answers a second, for each camera.", metavar="N")] = None
     duration: Annotated[str | None, _option(help="End after so long, such as 30s or 8h.", metavar="TIME")] = None
     give_up: Annotated[
         str | None,

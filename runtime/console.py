@@ -156,8 +156,14 @@ def missing_extra(error: ImportError) -> str | None:
 
 
 def note(sentence: str) -> None:
-    """One line for people, on stderr; whatever a file name in it holds, it stays one line of printable text."""
-    typer.echo(escape(sentence).replace("\\\\", "\\"), err=True)
+    """One line for people, on stderr; whatever a file name in it holds, it stays one line of printable text.
+
+    Where nobody can read it, because the disk behind stderr is full or its reader has gone, that is no reason to end.
+    """
+    try:
+        typer.echo(escape(sentence).replace("\\\\", "\\"), err=True)
+    except OSError:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (or the flush at exit complains)
 
 
 def stderr_console() -> "Console":

@@ -1,31 +1,28 @@
 """A live run: cameras, streams or a video, answered frame by frame for as long as it is wanted."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from threading import Event
-from time import monotonic, sleep
+from time import monotonic
 
 from edgeclf.runtime.allocator import keep_freed_memory
-from edgeclf.runtime.console import Progress, note
-from edgeclf.runtime.errors import DeviceError, OptionError
+from edgeclf.runtime.console import Progress
+from edgeclf.runtime.errors import EdgeclfError, OptionError
 from edgeclf.runtime.escaping import escape
-from edgeclf.runtime.frames.camera import Camera
-from edgeclf.runtime.frames.capture import ANYTHING, Given, Wanted, camera_names, is_live, shown_name
+from edgeclf.runtime.frames.capture import ANYTHING, Wanted, is_live, shown_name
 from edgeclf.runtime.frames.decode import MAX_PIXELS, Checks
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.frames.sampling import EVERY_FRAME, Sampling
-from edgeclf.runtime.frames.sources import open_source
-from edgeclf.runtime.frames.videos import frame_rate, is_video
-from edgeclf.runtime.live.feeds import CameraFeed, Feed, PlayedFeed
+from edgeclf.runtime.live.feeds import Feed, open_cameras, play
 from edgeclf.runtime.live.health import HealthServer, Pulse
 from edgeclf.runtime.live.hooks import Hooks, parse_hook
 from edgeclf.runtime.live.log import open_log
 from edgeclf.runtime.live.pace import Pace
 from edgeclf.runtime.live.recorder import Recorder
-from edgeclf.runtime.live.screens import open_screens
+from edgeclf.runtime.live.screens import Screens, open_screens
 from edgeclf.runtime.live.session import Listeners, Session
 from edgeclf.runtime.live.steady import AS_IT_COMES, Steadying
 from edgeclf.runtime.live.summary import LiveSummary
@@ -43,7 +40,6 @@ _SLICE_S = 0.2
 """So long at most nobody looks for a signal, a lost camera, the end of the time."""
 _NOTE_EVERY_S = 600.0
 _STALLED_AFTER_S = 10.0
-_RETRY_S = 1.0
 _USUAL_FPS = 25.0
 
 
@@ -80,13 +76,20 @@ class LiveOptions:
     sampling: Sampling = EVERY_FRAME
     max_pixels: int = MAX_PIXELS
 
+    @property
+    def most_a_second(self) -> float | None:
+        """Answers for each camera."""
+        rates = (self.max_fps, 1 / self.sampling.every_s if self.sampling.every_s else None)
+        return min(filter(None, rates), default=None)
+
     def __post_init__(self) -> None:
         if self.max_fps is not None and not self.max_fps > 0:
             raise OptionError(f"--max-fps takes a number above 0, not {self.max_fps:g}")
         if self.save_unsure and not self.steadying.threshold:
             raise OptionError("--save-unsure keeps pictures with a confidence below --conf; give --conf as well")
-        for what in self.accept - {"black", "frozen"}:
-            raise OptionError(f"--accept takes black or frozen, not {what!r}")
+        written = [os.path.realpath(path) for path in (self.output, self.heartbeat, self.save) if path]
+        if len(set(written)) < len(written):
+            raise OptionError("-o, --heartbeat and --save name one file; each needs one of its own")
 
 
 @contextmanager
@@ -95,10 +98,23 @@ def open_feed(options: LiveOptions) -> Iterator[Feed]:
     live = [name for name in options.sources if is_live(name)]
     if live and len(live) < len(options.sources):
         raise OptionError(f"{shown_name(live[0])} is live and other sources are files; run them one after the other")
-    if live and options.sampling.stride > 1:
-        raise OptionError("--vid-stride counts the frames of videos; a camera takes --every 2s or --max-fps 5")
-    with closing(_open_cameras(options) if live else _play(options)) as feed:
+    with closing(_cameras(options) if live else _played(options)) as feed:
         yield feed
+
+
+def _cameras(options: LiveOptions) -> Feed:
+    if options.sampling.stride > 1:
+        raise OptionError("--vid-stride counts the frames of videos; a camera takes --every 2s or --max-fps 5")
+    rate = options.most_a_second
+    return open_cameras(
+        options.sources, options.wanted, accept=options.accept, most_a_second=rate, give_up_s=options.give_up_s
+    )
+
+
+def _played(options: LiveOptions) -> Feed:
+    if options.wanted != ANYTHING or options.accept or options.give_up_s:
+        raise OptionError("--resolution, --fps, --fourcc, --accept and --give-up are for cameras, and no source is one")
+    return play(options.sources, options.sampling, options.max_pixels)
 
 
 def run_live(
@@ -106,7 +122,8 @@ def run_live(
 ) -> LiveSummary:
     """Answer the feed's frames until it ends, or the time is over, or the window is closed, or a signal comes.
 
-    card: describes a model without one. `signal` of the summary is set when a signal ended it. Raises EdgeclfError.
+    card: describes a model without one. Of the summary, `signal` is set when a signal ended it, `failure` when an error did.
+    Raises EdgeclfError for what goes wrong before the first answer.
     """
     classifier = Classifier.open(model, device=device, card=card)
     return watch(options, feed, classifier, model_id(model))
@@ -130,7 +147,7 @@ def watch(options: LiveOptions, feed: Feed, classifier: Classifier, model: str) 
         session = Session(feed.names, Answering(topk), options.steadying, model, listeners)
         worker = Worker(classifier, len(feed.names), Checks(options.max_pixels))
         session.summary.setting = f"{classifier.backend.engine} on {classifier.backend.device}"
-        _Loop(options, feed, worker, session, pulse, progress).run()
+        _Loop(options, feed, worker, session, pulse, screens, progress).run()
     return session.summary
 
 
@@ -138,7 +155,7 @@ def _open_recorder(options: LiveOptions, feed: Feed) -> Recorder | None:
     """A camera does not wait for the encoder, a video does."""
     if options.save is None:
         return None
-    fps = (feed.fps or _USUAL_FPS) if feed.waits else min(options.max_fps or inf, feed.fps or _USUAL_FPS)
+    fps = (feed.fps or _USUAL_FPS) if feed.waits else min(options.most_a_second or inf, feed.fps or _USUAL_FPS)
     return Recorder(options.save, fps, wait=feed.waits)
 
 
@@ -149,26 +166,35 @@ class _Loop:
     worker: Worker
     session: Session
     pulse: Pulse
+    screens: Screens
     progress: Progress
 
     def run(self) -> None:
         """Until the end, whatever it is."""
-        pace = Pace(self.options.max_fps)
-        screens, until = self.session.listeners.screens, monotonic() + (self.options.duration_s or inf)
+        summary = self.session.summary
         with Interrupts() as interrupts:
-            while not (interrupts.signal or screens.closed or monotonic() >= until):
-                if pace.rest(_SLICE_S):
-                    self._be_seen(0)
-                    continue
-                drawn_at = monotonic()
-                frames = self.feed.next(_SLICE_S)
-                if frames is None:
-                    break
-                if frames:
-                    self.feed.rest_until(pace.turn())
-                    self._answer(frames, drawn_at)
-                self._be_seen(len(frames))
-        self._sum_up(interrupts.signal)
+            try:
+                self._go_on(interrupts)
+            except EdgeclfError as error:
+                summary.failure = error
+        summary.now, summary.elapsed_s, summary.signal = self.progress.new, self.progress.elapsed_s, interrupts.signal
+        summary.dropped, summary.losses, summary.lost_s = self.feed.dropped, self.feed.losses, self.feed.lost_s
+
+    def _go_on(self, interrupts: Interrupts) -> None:
+        pace = Pace(self.options.max_fps if self.feed.waits else None)
+        until = monotonic() + (self.options.duration_s or inf)
+        while not (interrupts.signal or self.screens.closed or monotonic() >= until):
+            if pace.rest(_SLICE_S):
+                self._look_around(0)
+                continue
+            drawn_at = monotonic()
+            frames = self.feed.next(_SLICE_S)
+            if frames is None:
+                return
+            if frames:
+                pace.turn()
+                self._answer(frames, drawn_at)
+            self._look_around(len(frames))
 
     def _answer(self, frames: Sequence[Frame], drawn_at: float) -> None:
         for outcome in self.worker.classify(frames):
@@ -176,26 +202,20 @@ class _Loop:
             self.session.summary.latency.add(monotonic() - (outcome.frame.captured_at or drawn_at))
             self.progress.advance(detail=_said(row))
 
-    def _be_seen(self, answers: int) -> None:
-        """Tell those who watch over it how it is. Raises DeviceError when a camera is given up."""
+    def _look_around(self, answers: int) -> None:
+        """After so many answers, perhaps none: at cameras, programs, supervisors. Raises DeviceError for one given up."""
         troubles = self.feed.troubles()
-        for number, trouble in troubles.items():
-            self.session.lose(number, trouble)
+        self.session.look_after(troubles)
         lines = [f"{self.feed.names[number]}: {trouble}" for number, trouble in troubles.items()]
         self.pulse.beat(answers, fps=self.session.fps, age_ms=self.session.age_ms, trouble=lines)
         if not answers:
-            self.session.listeners.screens.refresh()
-
-    def _sum_up(self, signal: int | None) -> None:
-        summary, feed = self.session.summary, self.feed
-        summary.now, summary.elapsed_s, summary.signal = self.progress.new, self.progress.elapsed_s, signal
-        summary.dropped, summary.losses, summary.lost_s = feed.dropped, feed.losses, feed.lost_s
+            self.screens.refresh()
 
 
 @contextmanager
 def _open_pulse(options: LiveOptions) -> Iterator[Pulse]:
     """For supervisors; told that it has started and that it ends."""
-    stalled_after_s = max(_STALLED_AFTER_S, 3 / (options.max_fps or inf))
+    stalled_after_s = max(_STALLED_AFTER_S, 3 / (options.most_a_second or inf))
     pulse = Pulse(stalled_after_s, options.heartbeat)
     with closing(HealthServer(options.health, pulse)) if options.health else nullcontext():
         notify_ready()
@@ -203,43 +223,6 @@ def _open_pulse(options: LiveOptions) -> Iterator[Pulse]:
             yield pulse
         finally:
             notify_stopping()
-
-
-def _open_cameras(options: LiveOptions) -> CameraFeed:
-    news = Event()
-    names = [name for source in options.sources for name in camera_names(source)]
-    with ExitStack() as opened:
-        cameras, rates = [], []
-        for number, name in enumerate(names):
-            camera, given = _open_camera(options, name, number, news)
-            opened.callback(camera.close)
-            cameras.append(camera)
-            rates.append(given.fps)
-        opened.pop_all()
-    return CameraFeed(cameras, news, min(filter(None, rates), default=None), options.give_up_s)
-
-
-def _play(options: LiveOptions) -> PlayedFeed:
-    source = open_source(*options.sources, sampling=options.sampling, max_pixels=options.max_pixels)
-    rates = (frame_rate(name, options.sampling) for name in options.sources if is_video(name))
-    return PlayedFeed(source, next(rates, None))
-
-
-def _open_camera(options: LiveOptions, name: str, number: int, news: Event) -> tuple[Camera, Given]:
-    """A camera that gives pictures. Raises DeviceError: at once, or where `give_up_s` is set, after so long."""
-    until = monotonic() + (options.give_up_s or 0)
-    while True:
-        camera = Camera.named(name, options.wanted, accept=options.accept, source=number, new=news)
-        try:
-            given = camera.start()
-        except DeviceError:
-            if monotonic() + _RETRY_S > until:
-                raise
-            sleep(_RETRY_S)
-            continue
-        differs = given.differs_from(options.wanted)
-        note(f"{camera.name}: {given}{f' ({differs})' if differs else ''}")
-        return camera, given
 
 
 def _hooks(options: LiveOptions, card: ModelCard) -> Hooks:

@@ -171,7 +171,10 @@ def _open_camera(name: str, wanted: Wanted) -> Capture:
         video = cv2.VideoCapture(path, cv2.CAP_V4L2)
     else:
         path = ""
-        video = cv2.VideoCapture(camera_number(name) or 0)
+        number = camera_number(name)
+        if number is None:
+            raise DeviceError(f"no camera {name}: cameras are numbered on this system; name webcam or webcam:1")
+        video = cv2.VideoCapture(number)
     if not video.isOpened():
         raise DeviceError(f"camera {name} does not open: {why_unusable(path)}")
     _ask(video, wanted)

@@ -26,7 +26,7 @@ def is_node(name: str) -> bool:
         status = os.stat(name)
     except (OSError, ValueError):
         return False
-    return stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == _VIDEO_MAJOR
+    return stat.S_ISCHR(status.st_mode) and hasattr(os, "major") and os.major(status.st_rdev) == _VIDEO_MAJOR
 
 
 def camera_number(name: str) -> int | None:

@@ -16,6 +16,7 @@ from edgeclf.runtime.frames.part import Part
 from edgeclf.runtime.frames.patterns import PatternPart
 from edgeclf.runtime.frames.sampling import EVERY_FRAME, Sampling
 from edgeclf.runtime.frames.sequences import SequencePart, is_sequence
+from edgeclf.runtime.frames.streams import mask
 from edgeclf.runtime.frames.videos import VideoPart, is_video
 from edgeclf.runtime.frames.watching import WatchedFolders
 
@@ -162,7 +163,9 @@ def _open_part(name: str, opening: _Opening) -> Part:
         return SequencePart(name, opening.sampling, may_be_empty=opening.resumed)
     if opening.resumed:
         return _open_file(name, opening)
-    raise SourceError(f"{name!r} does not exist; --source takes a folder, a picture, or a quoted pattern like 'a/*.jpg'")
+    raise SourceError(
+        f"{mask(name)!r} does not exist; --source takes a folder, a picture, or a quoted pattern like 'a/*.jpg'"
+    )
 
 
 def _open_file(name: str, opening: _Opening) -> Part:

@@ -7,7 +7,12 @@ from urllib.parse import urlsplit
 _PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "http": 80, "https": 443, "tcp": None, "udp": None}
 _ADDRESS = re.compile(rf"(?:{'|'.join(_PORTS)})://", re.IGNORECASE)
 _USER = re.compile(r"(://)([^\s]*)@")
-_SECRET = re.compile(r"((?:pas|pwd|token|secret|key|auth|sig)[^=&;/?#\s]*)=[^&;#\s]+", re.IGNORECASE)
+_SECRET = re.compile(
+    r"""((?: pas | pwd | psw | token | secret | auth | jwt | cred | session
+           | (?<![a-z]) (?: pw | (?:api|access)?key | code | sig(?:nature)? | access | sid ) (?![a-z])
+        )[^=&;/?#\s]*)=[^&;#\s]+""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _PROBE_S = 1.0
 
 

@@ -1,13 +1,24 @@
-"""Where a live run's frames come from: cameras, whose newest ones count, or a source whose every frame does."""
+"""Where a live run's frames come from: cameras, whose newest ones count, or files, whose every frame does."""
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from time import monotonic, sleep
 from typing import Protocol
 
-from edgeclf.runtime.errors import DeviceError
+from edgeclf.runtime.console import note
+from edgeclf.runtime.errors import DeviceError, OptionError
 from edgeclf.runtime.frames.camera import Camera
+from edgeclf.runtime.frames.capture import ANYTHING, Given, Wanted, camera_names
+from edgeclf.runtime.frames.decode import MAX_PIXELS
 from edgeclf.runtime.frames.frame import Frame
-from edgeclf.runtime.frames.sources import Source
+from edgeclf.runtime.frames.sampling import EVERY_FRAME, Sampling
+from edgeclf.runtime.frames.sequences import is_sequence
+from edgeclf.runtime.frames.sources import Source, open_source
+from edgeclf.runtime.frames.videos import frame_rate, is_video
+from edgeclf.runtime.live.pace import Pace
+
+_RETRY_S = 1.0
 
 
 class Feed(Protocol):
@@ -15,8 +26,8 @@ class Feed(Protocol):
     lost_s: as in LiveSummary. waits: whether frames wait until they are wanted.
     """
 
-    waits: bool
     names: tuple[str, ...]
+    waits: bool
 
     @property
     def fps(self) -> float | None: ...
@@ -34,10 +45,6 @@ class Feed(Protocol):
         """At most one frame a source; none when none came in time; None when there are no more."""
         ...
 
-    def rest_until(self, moment: float) -> None:
-        """Nobody wants a frame before then, as `time.monotonic` counts."""
-        ...
-
     def troubles(self) -> dict[int, str]:
         """Sources that give no picture at present, and why. Raises DeviceError for one that is given up."""
         ...
@@ -48,18 +55,26 @@ class Feed(Protocol):
 
 
 class CameraFeed:
-    """Several cameras; the newest picture of each. fps: what they are said to give. give_up_s: how long one may be
-    silent.
+    """Several cameras; the newest picture of each. news: set by each of them. fps: what they are said to give.
+
+    most_a_second: frames of each camera; those between are not even decoded. give_up_s: how long one may be silent.
     """
 
     waits = False
 
     def __init__(
-        self, cameras: Sequence[Camera], news: threading.Event, fps: float | None = None, give_up_s: float | None = None
+        self,
+        cameras: Sequence[Camera],
+        news: threading.Event,
+        *,
+        fps: float | None = None,
+        most_a_second: float | None = None,
+        give_up_s: float | None = None,
     ) -> None:
         self.names = tuple(camera.name for camera in cameras)
         self.fps = fps
         self._cameras = cameras
+        self._paces = [Pace(most_a_second) for _ in cameras]
         self._news = news
         self._give_up_s = give_up_s
 
@@ -78,16 +93,17 @@ class CameraFeed:
     def next(self, within_s: float) -> list[Frame]:
         self._news.wait(within_s)
         self._news.clear()
-        return [frame for camera in self._cameras if (frame := camera.take())]
-
-    def rest_until(self, moment: float) -> None:
-        for camera in self._cameras:
-            camera.rest_until(moment)
+        frames = []
+        for camera, pace in zip(self._cameras, self._paces, strict=True):
+            if frame := camera.take():
+                camera.rest_until(pace.turn())
+                frames.append(frame)
+        return frames
 
     def troubles(self) -> dict[int, str]:
         for camera in self._cameras:
             if self._give_up_s is not None and camera.silent_s() > self._give_up_s:
-                why = camera.trouble or "it gives no picture"
+                why = camera.trouble.removeprefix(f"{camera.name}: ") or "it gives no picture"
                 raise DeviceError(f"{camera.name}: {why}, for {self._give_up_s:g} s now; given up as --give-up asks")
         return {number: camera.trouble for number, camera in enumerate(self._cameras) if camera.trouble}
 
@@ -97,7 +113,7 @@ class CameraFeed:
 
 
 class PlayedFeed:
-    """A source of files, frame by frame, none left out."""
+    """Videos and numbered pictures, frame by frame, none left out."""
 
     waits = True
     dropped = losses = 0
@@ -115,11 +131,71 @@ class PlayedFeed:
             return None
         return [frame] if frame else []
 
-    def rest_until(self, moment: float) -> None:
-        """A file waits."""
-
     def troubles(self) -> dict[int, str]:
         return {}
 
     def close(self) -> None:
         """The frames close their own files."""
+
+
+def open_cameras(
+    names: Sequence[str],
+    wanted: Wanted = ANYTHING,
+    *,
+    accept: frozenset[str] = frozenset(),
+    most_a_second: float | None = None,
+    give_up_s: float | None = None,
+) -> CameraFeed:
+    """Cameras that give pictures; says on stderr what each gives. give_up_s: wait so long for those that are not there yet.
+
+    accept: as in `Camera.named`. Raises DeviceError for a camera that is not there, OptionError for one that is named twice.
+    """
+    all_names = [one for name in names for one in camera_names(name)]
+    for name in all_names:
+        if all_names.count(name) > 1:
+            raise OptionError(f"the camera {Camera.named(name).name} is named twice; name each once")
+    news, until = threading.Event(), monotonic() + (give_up_s or 0)
+    cameras: list[Camera] = []
+    rates = []
+    with ExitStack() as opened:
+        for number, name in enumerate(all_names):
+            camera, given = _open_camera(name, wanted, accept, number, news, until)
+            opened.callback(camera.close)
+            if camera.name in [other.name for other in cameras]:  # they differ in what is not to be shown
+                camera.name = f"{camera.name} ({number + 1})"
+            differs = given.differs_from(wanted)
+            note(f"{camera.name}: {given}{f' ({differs})' if differs else ''}")
+            cameras.append(camera)
+            rates.append(given.fps)
+        opened.pop_all()
+    fps = min(filter(None, rates), default=None)
+    return CameraFeed(cameras, news, fps=fps, most_a_second=most_a_second, give_up_s=give_up_s)
+
+
+def play(names: Sequence[str], sampling: Sampling = EVERY_FRAME, max_pixels: int = MAX_PIXELS) -> PlayedFeed:
+    """Videos and numbered pictures. Raises OptionError for anything else, SourceError for what is not there."""
+    source = open_source(*names, sampling=sampling, max_pixels=max_pixels)
+    for name in names:
+        if not (is_video(name) or is_sequence(name)):
+            what = "a live run watches cameras, videos, and numbered pictures such as f_%03d.png"
+            raise OptionError(f"{what}, and {name!r} is none; leave the live options out")
+    return PlayedFeed(source, next((frame_rate(name, sampling) for name in names if is_video(name)), None))
+
+
+def _open_camera(
+    name: str, wanted: Wanted, accept: frozenset[str], number: int, news: threading.Event, until: float
+) -> tuple[Camera, Given]:
+    """until: when to raise the DeviceError of a camera that does not open, as `monotonic` counts."""
+    is_said = False
+    while True:
+        camera = Camera.named(name, wanted, accept=accept, source=number, new=news)
+        try:
+            return camera, camera.start()
+        except DeviceError as error:
+            left_s = until - monotonic()
+            if left_s <= 0:
+                raise
+            if not is_said:
+                note(f"{error}; waiting for it, {left_s:.0f} s at most")
+            is_said = True
+            sleep(min(_RETRY_S, left_s))

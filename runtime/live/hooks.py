@@ -43,7 +43,7 @@ def parse_hook(text: str, classes: Sequence[str]) -> Hook:
         raise OptionError(f"--on-label {escape(text)!r} begins with no label and a colon; labels are {known}, and * for all")
     label = max(labels, key=len)
     try:
-        command = tuple(shlex.split(text[len(label) + 1 :]))
+        command = tuple(shlex.split(text[len(label) + 1 :], posix=os.name != "nt"))
     except ValueError as error:
         raise OptionError(f"--on-label {text!r} cannot be read as a command: {error}") from None
     if not command or shutil.which(command[0]) is None:
@@ -78,10 +78,21 @@ class Hooks:
         for watched in self._watched:
             watched.tell(source, row, self._now())
 
-    def close(self) -> None:
-        """Give those that still run a few seconds, then stop them."""
+    def look_after(self) -> None:
+        """Stop what takes too long, report what failed. To be called now and then, also where there is nothing to tell."""
         for watched in self._watched:
-            watched.stop(_LAST_S)
+            watched.look_after(self._now())
+
+    def close(self) -> None:
+        """Give those that still run a few seconds, all together, then stop them."""
+        until = time.monotonic() + _LAST_S
+        try:
+            for watched in self._watched:
+                watched.wait(max(0.0, until - time.monotonic()))
+        finally:
+            for watched in self._watched:
+                watched.look_after(self._now())
+                watched.stop()
 
 
 class _Watched:
@@ -89,30 +100,52 @@ class _Watched:
         self._hook = hook
         self._every_s = every_s
         self._report = report
-        self._labels: dict[str, str] = {}
+        self._states: dict[str, tuple[str, str]] = {}
         self._due: dict[str, bool] = {}
         self._started = float("-inf")
         self._process: subprocess.Popen[bytes] | None = None
         self._failed = False
 
     def tell(self, source: str, row: Row, now: float) -> None:
-        self._look_after(now)
-        label = row.label or row.status
-        if label != self._labels.get(source):
-            self._labels[source] = label
-            self._due[source] = row.status != "error" and self._hook.label in (label, ANY)
+        self.look_after(now)
+        state = (row.status, row.label)
+        if state != self._states.get(source):
+            self._states[source] = state
+            self._due[source] = row.status != "error" and self._hook.label in (row.label or row.status, ANY)
         rested = now - self._started >= self._every_s and self._process is None
         if self._due[source] and rested:
             self._due[source] = False
             self._start(source, row, now)
 
-    def stop(self, within_s: float) -> None:
+    def look_after(self, now: float) -> None:
         if self._process is None:
             return
-        try:
-            self._process.wait(within_s)
-        except subprocess.TimeoutExpired:
-            self._kill()
+        code = self._process.poll()
+        if code is None and now - self._started > _LONGEST_S:
+            self.stop()
+            self._complain(f"took longer than {_LONGEST_S:.0f} s and was stopped")
+        elif code is not None:
+            self._process = None
+            if code:
+                self._complain(f"ended with exit code {code}")
+            else:
+                self._failed = False
+
+    def wait(self, most_s: float) -> None:
+        if self._process:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(most_s)
+
+    def stop(self) -> None:
+        """Whatever it has started, too, where the system has process groups."""
+        if self._process and self._process.poll() is None:
+            with suppress(ProcessLookupError):
+                if hasattr(os, "killpg"):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                else:
+                    self._process.kill()
+            self._process.wait()
+        self._process = None
 
     def _start(self, source: str, row: Row, now: float) -> None:
         self._started = now
@@ -135,27 +168,6 @@ class _Watched:
             )
         except OSError as error:
             self._complain(f"cannot be run: {error.strerror}")
-
-    def _look_after(self, now: float) -> None:
-        if self._process is None:
-            return
-        code = self._process.poll()
-        if code is None and now - self._started > _LONGEST_S:
-            self._kill()
-            self._complain(f"took longer than {_LONGEST_S:.0f} s and was stopped")
-        elif code is not None:
-            self._process = None
-            if code:
-                self._complain(f"ended with exit code {code}")
-            else:
-                self._failed = False
-
-    def _kill(self) -> None:
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
 
     def _complain(self, what: str) -> None:
         """Once until it works again."""

@@ -58,6 +58,8 @@ class _LogFile:
         suffix = path.suffix.lower()
         if suffix not in _BEGINNINGS:
             raise OutputError(f"{path}: a live run adds its rows to a .csv or .jsonl file as they come; name one of these")
+        if os.path.lexists(f"{path}.journal"):
+            raise OutputError(f"{path} is made from {path}.journal, which knows nothing of a live run; choose another -o")
         self._file = GrowingFile(path, "log of a live run with these columns", _BEGINNINGS[suffix], "choose another -o")
         self._buffer = io.BytesIO()
         self._writer = (

@@ -1,7 +1,7 @@
 """What becomes of each answer of a live run: it is steadied, logged, told to programs, kept when unsure, and shown."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
@@ -81,11 +81,14 @@ class Session:
         self._look(source, outcome.frame, row, steadied, changed)
         return row
 
-    def lose(self, number: int, trouble: str) -> None:
-        """Tell everybody that a source gives no picture; once, however often this is called meanwhile."""
-        source = self._sources[number]
-        if source.trouble:
-            return
+    def look_after(self, troubles: Mapping[int, str]) -> None:
+        """Between answers: programs that take too long, and sources that give no picture, by number, with the reason."""
+        self.listeners.hooks.look_after()
+        for number, trouble in troubles.items():
+            if not self._sources[number].trouble:
+                self._lose(self._sources[number], trouble)
+
+    def _lose(self, source: "_Source", trouble: str) -> None:
         source.trouble = trouble
         source.steady.forget()
         row = Row(source.name, "error", error=Reason.LOST.value, detail=trouble, model=self._model, time=present_time())
@@ -106,8 +109,8 @@ class Session:
     def _look(self, source: "_Source", frame: Frame, row: Row, steadied: Steadied | None, changed: bool) -> None:
         """For those who want the picture, too."""
         wanted = self.listeners.unsure if row.status == UNSURE and steadied else None
-        if not (wanted or self.listeners.screens):
-            return
+        if not (wanted or self.listeners.screens) or (steadied is None and not isinstance(frame.picture, np.ndarray)):
+            return  # a file that could not be read has nothing to show
         picture = _pixels(frame)
         if picture is None:
             return

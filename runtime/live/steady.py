@@ -12,7 +12,8 @@ from edgeclf.runtime.model.prediction import Prediction
 
 @dataclass(frozen=True, slots=True)
 class Steadying:
-    """smooth: answers in the mean. hysteresis: lead in probability, 0 to 1, at which another class takes over.
+    """smooth: answers in the mean. hysteresis: lead in probability, 0 to 1, at which another class takes over; with
+    twice as much as the one that is held, it does in any case.
 
     threshold: with a lower confidence the answer is unsure; an unsure one is sure again only when it is above the threshold
     by the hysteresis, or half-way from it to 1 where that is less.
@@ -71,7 +72,8 @@ class Steady:
         self._last.append(prediction.probabilities)
         mean = np.asarray(np.mean(self._last, axis=0), np.float32)
         leading = int(mean.argmax())
-        if self._held is None or mean[leading] - mean[self._held] > self._steadying.hysteresis:
+        lead = min(self._steadying.hysteresis, mean[leading] / 2)  # of many classes, the first may have little
+        if self._held is None or mean[leading] - mean[self._held] > lead:
             self._sure = leading != self._held  # it is judged as a first answer is
             self._held = leading
         confidence = float(mean[self._held])

@@ -4,6 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -17,13 +18,14 @@ from edgeclf.runtime.results.sorting import folder_name
 QUALITY = 95
 """Of the JPEGs."""
 _EVERY_S = 1.0
+_REST_S = 60.0
 
 
 class UnsureFolder:
     """`DIR/GUESS/TIME_SOURCE.jpg`, at most one a second of each source, until the folder holds `most_bytes`.
 
-    Put each picture into the folder of what it shows, and `clf-train DIR` learns from it. Nothing is ever deleted here.
-    Raises OutputError when the folder cannot be made.
+    Put each picture into the folder of what it shows, and `clf-train DIR` learns from it. Nothing is ever deleted here: a
+    full folder is looked at once a minute, in case someone has emptied it. Raises OutputError when it cannot be made.
     """
 
     def __init__(
@@ -38,27 +40,31 @@ class UnsureFolder:
         self.kept = 0
         self._folder = folder
         self._most_bytes = most_bytes
-        self._held_bytes = sum(path.stat().st_size for path in folder.rglob("*.jpg"))
+        self._held_bytes = _size_bytes(folder)
         self._report = report
         self._now = now
         self._last: dict[str, float] = {}
-        self._ended = False
+        self._resting_until = float("-inf")
+        self._is_said = False
 
     def keep(self, source: str, picture: Pixels, guess: str, moment: str) -> None:
         """picture: uint8 `[h, w, 3]` RGB. guess: the most probable class. moment: ISO 8601. A full disk is said once."""
-        if self._ended or self._now() - self._last.get(source, float("-inf")) < _EVERY_S:
+        now = self._now()
+        if now < self._resting_until or now - self._last.get(source, float("-inf")) < _EVERY_S:
             return
-        self._last[source] = self._now()
+        self._last[source] = now
+        if self._is_said:
+            self._held_bytes = _size_bytes(self._folder)
         done, encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         if not done:
             return
         if self._held_bytes + len(encoded) > self._most_bytes:
-            self._end(f"it holds {self._held_bytes / 1e6:,.0f} MB; raise --save-unsure-max or empty it")
+            self._rest(f"it holds {self._held_bytes / 1e6:,.1f} MB; raise --save-unsure-max or empty it")
             return
         try:
             self._write(self._folder / folder_name(guess) / f"{_compact(moment)}_{_plain(source)}.jpg", encoded.tobytes())
         except OSError as error:
-            self._end(f"it cannot be written to ({first_line(error)})")
+            self._rest(f"it cannot be written to ({first_line(error)})")
 
     def _write(self, path: Path, data: bytes) -> None:
         path.parent.mkdir(exist_ok=True)
@@ -67,10 +73,21 @@ class UnsureFolder:
         os.replace(part, path)
         self._held_bytes += len(data)
         self.kept += 1
+        self._is_said = False
 
-    def _end(self, why: str) -> None:
-        self._ended = True
-        self._report(f"no more unsure pictures are kept in {self._folder}: {why}")
+    def _rest(self, why: str) -> None:
+        if not self._is_said:
+            self._report(f"no unsure pictures are kept in {self._folder} for now: {why}")
+        self._is_said = True
+        self._resting_until = self._now() + _REST_S
+
+
+def _size_bytes(folder: Path) -> int:
+    size = 0
+    for path in folder.rglob("*.jpg"):
+        with suppress(FileNotFoundError):
+            size += path.stat().st_size
+    return size
 
 
 def _compact(moment: str) -> str:

@@ -39,8 +39,9 @@ class GrowingFile:
         self._what, self._cure, self._writer = what, cure, writer
         self._synced = time.monotonic()
         try:
-            # No wait for the other end of a pipe; O_CLOEXEC is Python's default.
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0), 0o666)
+            # No wait for the other end of a pipe, and no line ends of Windows; O_CLOEXEC is Python's default.
+            as_it_is = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | as_it_is, 0o666)
         except OSError as error:
             raise cannot_write(path, error) from None
         try:

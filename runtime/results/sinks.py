@@ -123,7 +123,7 @@ def check_output(output: str, json_lines: bool) -> None:
 def _suffix(output: str, json_lines: bool) -> str:
     path = Path(output)
     suffix = ".jsonl" if json_lines else ".csv"
-    if output != STDOUT and (not os.path.exists(path) or os.path.isfile(path)):
+    if output != STDOUT and (not os.path.exists(path) or os.path.isfile(path) or path.suffix.lower() in _LINES):
         suffix = path.suffix.lower()
     if os.path.isdir(path):
         raise OutputError(f"{path} is a folder; name a file in it, such as {path / 'results.csv'}")

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 from edgeclf.runtime.console import note, stderr_console
+from edgeclf.runtime.errors import EdgeclfError
 from edgeclf.runtime.escaping import escape
 from edgeclf.runtime.results.row import SCHEMA_VERSION, Row
 
@@ -13,7 +14,7 @@ UNSURE = "unsure"
 class Summary:
     """Counts rows. setting: what made them. now, elapsed_s: pictures classified by this very run, and its time in seconds;
     earlier runs may have left rows, too. skipped: files passed over because they are no pictures. signal: what ended a run
-    that would have gone on for ever.
+    that would have gone on for ever; failure: what ended it before its time.
     """
 
     def __init__(self, setting: str = "") -> None:
@@ -25,6 +26,7 @@ class Summary:
         self.skipped = 0
         self.elapsed_s = 0.0
         self.signal: int | None = None
+        self.failure: EdgeclfError | None = None
 
     def add(self, row: Row) -> None:
         """Count one row."""
@@ -88,6 +90,6 @@ class Summary:
 
     def _work(self) -> str:
         if not self.now:
-            return ", all of them from earlier runs"
+            return ", all of them from earlier runs" if self.total else ""
         part = f", {self.now:,} of them now," if self.now != self.total else ""
         return f"{part} in {self.elapsed_s:.1f} s, {self.rate:,.0f} pictures/s ({self.setting})"

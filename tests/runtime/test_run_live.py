@@ -215,6 +215,29 @@ def test_the_rate_is_kept(camera: NetworkCamera, start: Callable[..., Started]) 
     assert 1 <= len(started.rows) <= 14
 
 
+def test_every_so_often_is_for_cameras_too(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    started = start("-s", camera.url, "--rows", "all", "--every", "1s", "--duration", "3s")
+    assert started.process.wait(DEADLINE_S) == 0
+    assert 1 <= len(started.rows) <= 4
+
+
+def test_a_run_that_gives_up_has_its_summary(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    started = start("-s", camera.url, "--give-up", "1s", "--summary", "summary.json")
+    started.wait_for_rows(1)
+    camera.unplug()
+    assert started.process.wait(DEADLINE_S) == 4
+    assert json.loads((started.output.parent / "summary.json").read_text())["losses"] == 1
+    assert "from frame to answer" in started.said
+
+
+def test_a_full_disk_behind_stderr_does_not_end_it(camera: NetworkCamera, tmp_path: Path, colour_model: Path) -> None:
+    line = [str(CLF_RUN), str(colour_model), "-s", camera.url, "-o", "rows.jsonl", "--duration", "1s"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(line, cwd=tmp_path, stderr=full, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 0
+    assert read(tmp_path / "rows.jsonl")[0]["label"] == "red"
+
+
 def test_health_and_heartbeat_tell_that_it_lives(camera: NetworkCamera, start: Callable[..., Started]) -> None:
     port = free_port()
     started = start("-s", camera.url, "--health", f":{port}", "--heartbeat", "beat.json")
@@ -364,7 +387,9 @@ def test_numbered_pictures_can_be_watched(command: Command, colour_model: Path, 
         (("--save-unsure", "x"), "--save-unsure keeps pictures with a confidence below --conf; give --conf as well"),
         (("--save-unsure-max", "many"), "--save-unsure-max takes a size such as 500MB or 2GB, not 'many'"),
         (("--duration", "soon"), "--duration takes hours, minutes and seconds"),
-        (("--accept", "blue"), "--accept takes black or frozen, not 'blue'"),
+        (("--accept", "blue"), "black"),
+        (("-o", "x.csv", "--heartbeat", "x.csv"), "-o, --heartbeat and --save name one file; each needs one of its own"),
+        (("-o", "x.csv", "--summary", "./x.csv"), "x.csv cannot be both the output and the summary"),
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(
@@ -385,6 +410,7 @@ def test_what_makes_no_sense_is_one_sentence(
         (("--save", "x.gif"), "x.gif"),
         (("--view", "nowhere"), "--view takes a port or an address with a port"),
         (("--health", ":99999"), "--health takes a port or an address with a port"),
+        (("--fps", "5"), "--resolution, --fps, --fourcc, --accept and --give-up are for cameras, and no source is one"),
     ],
 )
 def test_what_cannot_be_had_is_said_before_the_first_answer(

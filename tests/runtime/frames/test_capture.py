@@ -122,6 +122,8 @@ SECRETS = {
     "http://host/live?api_key=a/hunter2==": "http://host/live?api_key=***",
     "rtsp://host:554/user=ann&password=hunter2&channel=1": "rtsp://host:554/user=ann&password=***&channel=1",
     "rtsp://host/user=ann_password=hunter2_channel=1": "rtsp://host/user=ann_password=***",
+    "http://host/live?psw=hunter2&pw=hunter2&code=hunter2&jwt=hunter2": "http://host/live?psw=***&pw=***&code=***&jwt=***",
+    "http://host/live?monkey=12&design=blue&signature=hunter2": "http://host/live?monkey=12&design=blue&signature=***",
 }
 
 

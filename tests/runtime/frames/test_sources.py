@@ -134,6 +134,12 @@ def test_no_name_is_an_error() -> None:
         open_source()
 
 
+def test_an_address_with_a_typing_error_shows_no_password() -> None:
+    with pytest.raises(SourceError, match="does not exist") as refused:
+        open_source("rstp://ann:secret@10.0.0.7/live")
+    assert "secret" not in str(refused.value)
+
+
 def test_missing_one_of_several_names_is_an_error_at_once(tree: Path) -> None:
     with pytest.raises(SourceError, match="'missing' does not exist"):
         open_source("a", "missing")

@@ -1,6 +1,8 @@
 """Programs that are run when a label comes up."""
 
 import json
+import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -150,6 +152,33 @@ def test_a_program_that_takes_too_long_is_stopped_with_all_that_it_started(
     hooks.tell("webcam", DOG)
     assert told.said[0].endswith("hook.sh took longer than 60 s and was stopped")
     until(lambda: not _runs(int(told.lines[0])))
+
+
+def test_it_is_stopped_also_while_there_is_nothing_to_tell(told: Told, until: Callable[[Callable[[], bool]], None]) -> None:
+    told.write("sleep 600")
+    hooks = told.hooks("cat", 0.0)
+    hooks.tell("webcam", CAT)
+    told.now = 61.0
+    hooks.look_after()
+    assert told.said[0].endswith("hook.sh took longer than 60 s and was stopped")
+
+
+def test_an_impatient_user_leaves_no_program_behind(
+    told: Told, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    told.write('sleep 600 & echo $! > "$OUT"; wait')
+    hooks = told.hooks("cat")
+    hooks.tell("webcam", CAT)
+    until(lambda: bool(told.lines))
+    threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        hooks.close()
+    until(lambda: not _runs(int(told.lines[0])))
+
+
+def test_a_class_called_like_a_status_is_another_label(told: Told) -> None:
+    told.play(told.hooks("*", 0.0), Row("webcam", "ok", "unsure", 0.9), UNSURE)
+    assert len(told.lines) == 2
 
 
 def _runs(process: int) -> bool:

@@ -83,6 +83,12 @@ def test_formats_that_cannot_grow_are_refused(tmp_path: Path, name: str) -> None
     assert not (tmp_path / name).exists()
 
 
+def test_the_output_of_a_run_on_files_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "log.csv.journal").touch()
+    with pytest.raises(OutputError, match=r"is made from .*log.csv.journal"):
+        write(tmp_path / "log.csv", ROW)
+
+
 @by_format
 def test_a_second_writer_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"log{suffix}"

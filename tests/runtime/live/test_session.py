@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -117,7 +118,7 @@ def test_every_frame_is_a_row_where_that_is_asked_for(tmp_path: Path) -> None:
 def test_lost_source_is_one_row_and_no_frame(played: Played) -> None:
     played.answer(0.9)
     for _ in range(3):
-        played.session.lose(0, "it gives no pictures")
+        played.session.look_after({0: "it gives no pictures"})
     played.answer(0.9)
     assert labels(played.rows) == ["cat", "lost", "cat"]
     assert played.rows[1]["path"] == "left"
@@ -128,7 +129,7 @@ def test_lost_source_is_one_row_and_no_frame(played: Played) -> None:
 def test_what_came_before_a_loss_has_no_weight_after_it(tmp_path: Path) -> None:
     played = Played(tmp_path, Steadying(10, 0.0))
     played.answer(0.9, 0.9, 0.9)
-    played.session.lose(0, "gone")
+    played.session.look_after({0: "gone"})
     assert played.answer(0.2)[0].label == "dog"
     played.close()
 
@@ -160,13 +161,21 @@ def test_everything_is_shown(played: Played) -> None:
 def test_loss_is_shown_on_the_last_picture(played: Played) -> None:
     played.answer(0.9)
     for _ in range(3):
-        played.session.lose(0, "frozen")
+        played.session.look_after({0: "frozen"})
     _, last = played.seen.snapshots
     assert (last.label, last.scores, last.changed, last.trouble) == ("", (), True, "frozen")
     assert np.shares_memory(last.picture, PICTURE)
 
 
 def test_loss_before_the_first_picture_shows_nothing(played: Played) -> None:
-    played.session.lose(1, "never came")
+    played.session.look_after({1: "never came"})
     assert played.seen.snapshots == []
     assert labels(played.rows) == ["lost"]
+
+
+def test_file_that_could_not_be_read_is_not_read_again_to_be_shown(played: Played, tmp_path: Path) -> None:
+    """It may be one that would fill the memory."""
+    (tmp_path / "huge.png").write_bytes(cv2.imencode(".png", PICTURE)[1].tobytes())
+    frame = Frame("huge.png", str(tmp_path / "huge.png"))
+    played.session.answer(Outcome(frame, Failure(Reason.TOO_LARGE, "too many pixels")))
+    assert played.seen.snapshots == []

@@ -67,6 +67,17 @@ def test_another_class_is_judged_as_a_first_answer_is() -> None:
     assert labels(played(Steadying(1, 0.1, 0.8), 0.9, 0.6, 0.19)) == ["cat", "unsure", "dog"]
 
 
+def test_of_a_thousand_classes_the_leading_one_is_held() -> None:
+    steady = Steady(Steadying())
+    names = tuple(f"c{number}" for number in range(1000))
+    held = []
+    for best in (10, 50, 10):
+        scores = np.full(1000, 0.917 / 999, np.float32)
+        scores[best] = 0.083
+        held.append(steady.update(Prediction(names, scores)).label)
+    assert held == ["c10", "c50", "c10"]
+
+
 def test_what_is_forgotten_has_no_weight() -> None:
     steady = Steady(Steadying(10, 0.9))
     cat = Prediction(("cat", "dog"), np.array([0.9, 0.1], np.float32))

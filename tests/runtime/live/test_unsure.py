@@ -56,7 +56,17 @@ def test_the_folder_does_not_grow_beyond_its_bound_and_says_so_once(tmp_path: Pa
     kept.keep(100)
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.jpg")) <= 5_000
     assert len(kept.files) > 1
-    assert [said.partition(":")[0] for said in kept.said] == [f"no more unsure pictures are kept in {tmp_path}"]
+    assert [said.partition(":")[0] for said in kept.said] == [f"no unsure pictures are kept in {tmp_path} for now"]
+
+
+def test_a_folder_that_was_emptied_is_filled_again(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, most_bytes=5_000)
+    kept.keep(100)
+    for path in tmp_path.rglob("*.jpg"):
+        path.unlink()
+    kept.now += 120
+    kept.keep(3)
+    assert kept.files != []
 
 
 def test_what_an_earlier_run_kept_counts(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -164,6 +165,15 @@ def test_json_line_is_one_line_of_printable_ascii(name: str, tmp_path: Path) -> 
 
     assert text.removesuffix("\n").isprintable()
     assert text.isascii()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_named_pipe_takes_the_format_of_its_name(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rows.jsonl")
+    with ThreadPoolExecutor() as readers:
+        text = readers.submit((tmp_path / "rows.jsonl").read_text)
+        write(tmp_path / "rows.jsonl", OK)
+        assert json.loads(text.result(60)) == asdict(OK)
 
 
 def test_csv_of_no_rows_has_its_header(tmp_path: Path) -> None:

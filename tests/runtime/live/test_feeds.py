@@ -1,0 +1,67 @@
+"""Frames for a live run, from real streams and files."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.frames.sampling import Sampling
+from edgeclf.runtime.live.feeds import CameraFeed, open_cameras, play
+from tests.runtime.network_camera import NetworkCamera
+from tests.runtime.video_files import noise, write_video
+
+
+def answered(feed: CameraFeed, seconds: float) -> list[int]:
+    """How many frames of each camera came in a time."""
+    counts = [0] * len(feed.names)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for frame in feed.next(0.1):
+            counts[frame.source] += 1
+    feed.close()
+    return counts
+
+
+def test_each_of_several_cameras_has_its_turns() -> None:
+    with NetworkCamera() as left, NetworkCamera() as right:
+        counts = answered(open_cameras([left.url, right.url], most_a_second=4), 4)
+    assert all(2 <= count <= 18 for count in counts), counts
+
+
+def test_a_camera_that_is_named_twice_is_refused() -> None:
+    with pytest.raises(OptionError, match="the camera 1 is named twice"):
+        open_cameras(["0,1", "1"])
+
+
+def test_cameras_that_differ_in_a_secret_have_names_of_their_own() -> None:
+    with NetworkCamera() as camera:
+        feed = open_cameras([f"{camera.url}?token=1", f"{camera.url}?token=2"])
+        feed.close()
+    assert feed.names == (f"{camera.url}?token=***", f"{camera.url}?token=*** (2)")
+
+
+def test_every_frame_of_a_video_comes(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mkv", noise(5), 10, "FFV1")
+    feed = play([str(tmp_path / "clip.mkv")])
+    frames = []
+    while (found := feed.next(0.1)) is not None:
+        frames += found
+    assert [frame.position_s for frame in frames] == [0, 0.1, 0.2, 0.3, 0.4]
+    assert feed.fps == 10
+
+
+@pytest.mark.parametrize(
+    ("sampling", "fps"), [(Sampling(stride=4), 2.5), (Sampling(every_s=2), 0.5)], ids=["stride", "every"]
+)
+def test_a_video_that_is_sampled_has_fewer_frames_a_second(tmp_path: Path, sampling: Sampling, fps: float) -> None:
+    write_video(tmp_path / "clip.mkv", noise(5), 10, "FFV1")
+    assert play([str(tmp_path / "clip.mkv")], sampling).fps == fps
+
+
+@pytest.mark.parametrize("name", ["photos", "photos/a.png"])
+def test_pictures_are_not_watched(tmp_path: Path, name: str, png: bytes) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a.png").write_bytes(png)
+    with pytest.raises(OptionError, match="a live run watches cameras, videos, and numbered pictures"):
+        play([str(tmp_path / name)])
