@@ -17,6 +17,7 @@ from edgeclf.runtime.frames.sources import Source, open_source
 from edgeclf.runtime.frames.videos import is_video
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import classify_batches
 from edgeclf.runtime.publishing import make_folder
 from edgeclf.runtime.results.journal import SOURCES, Fingerprint, open_journal
@@ -219,8 +220,7 @@ def _classify(
 def _open_recorder(
     options: RunOptions, model: Path, source: Source, classifier: Classifier, guard: StorageGuard, *, foreign: bool
 ) -> Iterator[Recorder]:
-    with open(model, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:_DIGEST_DIGITS]
+    digest = model_id(model)
     answers = Answers(options.answering(classifier.card), digest)
     if options.journal_path is None:
         with open_sink(options.output, json_lines=options.json_lines) as sink:
