@@ -17,7 +17,10 @@ from urllib.request import urlopen
 import cv2
 import numpy as np
 import pytest
+import typer
 
+from edgeclf.runtime.cli import app
+from tests.conftest import Invoke
 from tests.runtime.network_camera import NetworkCamera, coloured
 from tests.runtime.video_files import write_video
 
@@ -372,6 +375,11 @@ def test_numbered_pictures_can_be_watched(command: Command, colour_model: Path, 
 # What does not go together
 
 
+@pytest.fixture
+def run(in_process: Callable[[typer.Typer], Invoke]) -> Invoke:
+    return in_process(app)
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
@@ -393,11 +401,11 @@ def test_numbered_pictures_can_be_watched(command: Command, colour_model: Path, 
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(
-    command: Command, colour_model: Path, tmp_path: Path, flags: tuple[str, ...], sentence: str
+    run: Invoke, colour_model: Path, tmp_path: Path, flags: tuple[str, ...], sentence: str
 ) -> None:
     (tmp_path / "photos").mkdir()
-    done = command("clf-run", colour_model, "-s", f"http://127.0.0.1:{free_port()}/live", *flags)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = run(colour_model, "-s", f"http://127.0.0.1:{free_port()}/live", *flags)
+    assert (done.exit_code, done.stdout) == (2, "")
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1
 
@@ -405,7 +413,7 @@ def test_what_makes_no_sense_is_one_sentence(
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (("--on-label", "pink:ls"), "begins with no label and a colon; labels are red, green, blue, unsure"),
+        (("--on-label", "pink:ls", "-o", "x.csv"), "begins with no label and a colon; labels are red, green, blue, unsure"),
         (("-o", "x.parquet"), "a live run adds its rows to a .csv or .jsonl file"),
         (("--save", "x.gif"), "x.gif"),
         (("--view", "nowhere"), "--view takes a port or an address with a port"),
@@ -414,11 +422,11 @@ def test_what_makes_no_sense_is_one_sentence(
     ],
 )
 def test_what_cannot_be_had_is_said_before_the_first_answer(
-    command: Command, colour_model: Path, tmp_path: Path, flags: tuple[str, ...], sentence: str
+    run: Invoke, colour_model: Path, tmp_path: Path, flags: tuple[str, ...], sentence: str
 ) -> None:
     write_clip(tmp_path / "clip.mkv", "rgb")
-    done = command("clf-run", colour_model, "-s", "clip.mkv", "--smooth", "2", *flags)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = run(colour_model, "-s", "clip.mkv", "--smooth", "2", *flags)
+    assert (done.exit_code, done.stdout) == (2, "")
     assert sentence in done.stderr
 
 

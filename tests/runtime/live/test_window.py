@@ -93,7 +93,6 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_a_key_ends_what_is_shown(python: Path, screen: str, tmp_path: Path, how: str) -> None:
     assert _use(python, screen, how, tmp_path) == {
         "problem": "",
-        "shown": True,
         "titles": ["left", "right\\n<b>"],
         "side by side": True,
         "closed": True,
