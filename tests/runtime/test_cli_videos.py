@@ -143,6 +143,7 @@ def test_a_video_that_was_moved_goes_on_with_resume(
     assert [row["path"] for row in table(tmp_path / "results.csv")][:2] == ["b/ffv1.mkv#frame=0", "b/ffv1.mkv#frame=1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
 def test_a_run_that_is_killed_and_goes_on_has_the_rows_of_one_that_was_not(
     number: signal.Signals, command: Command, colour_model: Path, tmp_path: Path

@@ -26,7 +26,10 @@ CENTRE = """canvas => {
     copy.drawImage(canvas, width / 2, height / 2, 1, 1, 0, 0, 1, 1);
     return width < 5 ? null : [...copy.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }"""
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome here"),
+]
 
 
 def plain(colour: tuple[int, int, int]) -> Pixels:
