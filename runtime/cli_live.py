@@ -83,14 +83,15 @@ class LiveFlags:
     def options(self, batch: "RunOptions") -> "LiveOptions":
         """What is asked of a live run; of `batch`, what is common to both. Raises OptionError."""
         from edgeclf.runtime.frames.capture import Wanted
-        from edgeclf.runtime.live.steady import Steadying
+        from edgeclf.runtime.live.steady import AS_IT_COMES, Steadying
         from edgeclf.runtime.run_live import LiveOptions
 
         _refuse_batch_flags(batch)
         if self.rows not in (None, "changes", "all"):
             raise OptionError(f"--rows takes changes or all, not {self.rows!r}")
-        smooth = 1 if self.smooth is None else self.smooth
-        hysteresis = 0.1 if self.hysteresis is None else self.hysteresis
+        most_bytes = _parse_bytes("--save-unsure-max", self.save_unsure_max)
+        smooth = AS_IT_COMES.smooth if self.smooth is None else self.smooth
+        hysteresis = AS_IT_COMES.hysteresis if self.hysteresis is None else self.hysteresis
         return LiveOptions(
             sources=batch.sources,
             output=batch.output,
@@ -100,9 +101,9 @@ class LiveFlags:
             all_scores=batch.all_scores,
             steadying=Steadying(smooth, hysteresis, batch.threshold),
             on_label=tuple(self.on_label or ()),
-            on_label_every_s=parse_duration("--on-label-every", self.on_label_every or "10s"),
+            on_label_every_s=_seconds("--on-label-every", self.on_label_every) or LiveOptions.on_label_every_s,
             save_unsure=self.save_unsure,
-            save_unsure_most_bytes=_parse_bytes("--save-unsure-max", self.save_unsure_max or "1GB"),
+            save_unsure_most_bytes=most_bytes or LiveOptions.save_unsure_most_bytes,
             show=self.show,
             view=self.view,
             save=self.save,
@@ -137,7 +138,9 @@ def _seconds(flag: str, text: str | None) -> float | None:
     return None if text is None else parse_duration(flag, text)
 
 
-def _parse_bytes(flag: str, text: str) -> int:
+def _parse_bytes(flag: str, text: str | None) -> int | None:
+    if text is None:
+        return None
     match = _BYTES.fullmatch(text.strip())
     if match is None:
         raise OptionError(f"{flag} takes a size such as 500MB or 2GB, not {text!r}")

@@ -215,13 +215,17 @@ class Progress:
             self._printed = time.monotonic()
             note(self._line())
 
-    def make_way(self) -> None:
-        """Clear the bar's line for what is about to be written to stdout, if both are on one terminal."""
-        if self._bar and sys.stdout.isatty():
-            from rich.control import Control
-            from rich.segment import ControlType
-
-            self._bar.console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Without the bar while something is written to stdout, if both are on one terminal."""
+        bar = self._bar if sys.stdout.isatty() else None
+        if bar:
+            bar.stop()
+        try:
+            yield
+        finally:
+            if bar:
+                bar.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar:

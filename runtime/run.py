@@ -201,8 +201,8 @@ def _classify(
         progress.count_in_background(source.count)
         try:
             for outcomes in guard.checked(batches):
-                progress.make_way()
-                recorder.record(outcomes)
+                with progress.aside():
+                    recorder.record(outcomes)
                 progress.advance(len(outcomes))
                 options.max_failures.check(recorder.failed, recorder.done)
         except NoPicturesError:

@@ -137,7 +137,7 @@ def watch(options: LiveOptions, feed: Feed, classifier: Classifier, model: str) 
         progress = stack.enter_context(Progress("watching", unit="frames", every_s=_NOTE_EVERY_S))
         screens = stack.enter_context(open_screens(options.show, options.view, _open_recorder(options, feed), pulse))
         listeners = Listeners(
-            stack.enter_context(open_log(options.output, json_lines=options.json_lines, make_way=progress.make_way)),
+            stack.enter_context(open_log(options.output, json_lines=options.json_lines, aside=progress.aside)),
             stack.enter_context(closing(_hooks(options, classifier.card))),
             screens,
             UnsureFolder(options.save_unsure, options.save_unsure_most_bytes) if options.save_unsure else None,

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.escaping import escape
-from edgeclf.runtime.results.row import Row
-from edgeclf.runtime.results.summary import UNSURE
+from edgeclf.runtime.results.row import UNSURE, Row
 
 ANY = "*"
 _LONGEST_S = 60.0

@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from edgeclf.runtime.results.row import COLUMNS, Row
 from edgeclf.runtime.results.sinks import STDOUT, Sink, open_sink
 from edgeclf.runtime.results.text_sinks import CSV_HEADER, CsvWriter, JsonLinesWriter
 
+Aside = Callable[[], AbstractContextManager[None]]
 _BEGINNINGS = {".csv": CSV_HEADER.encode(), ".jsonl": f'{{"{COLUMNS[0]}": '.encode()}
 
 
@@ -25,15 +26,15 @@ class Log(Protocol):
 
 
 @contextmanager
-def open_log(output: str, *, json_lines: bool = False, make_way: Callable[[], None] = lambda: None) -> Iterator[Log]:
+def open_log(output: str, *, json_lines: bool = False, aside: Aside = nullcontext) -> Iterator[Log]:
     """`FILE.csv` or `FILE.jsonl`, which grows with every run, or `-`: stdout as CSV, or as JSON lines on request.
 
-    make_way: is called before each row on stdout, which may be a terminal that shows something else.
+    aside: entered for each row on stdout, which may be a terminal that shows something else.
     Raises OutputError where that cannot be written to, when another process writes it, or when it holds something else.
     """
     if output == STDOUT or (os.path.exists(output) and not os.path.isfile(output)):
         with open_sink(output, json_lines=json_lines) as sink:
-            yield _Streamed(sink, make_way)
+            yield _Streamed(sink, aside)
         return
     log = _LogFile(Path(output))
     try:
@@ -43,14 +44,14 @@ def open_log(output: str, *, json_lines: bool = False, make_way: Callable[[], No
 
 
 class _Streamed:
-    def __init__(self, sink: Sink, make_way: Callable[[], None]) -> None:
+    def __init__(self, sink: Sink, aside: Aside) -> None:
         self._sink = sink
-        self._make_way = make_way
+        self._aside = aside
 
     def write(self, row: Row) -> None:
-        self._make_way()
-        self._sink.write(row)
-        self._sink.flush()
+        with self._aside():
+            self._sink.write(row)
+            self._sink.flush()
 
 
 class _LogFile:

@@ -6,7 +6,7 @@ import numpy as np
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.live.lettering import Box, Colour, width, wrap, write
 from edgeclf.runtime.live.snapshot import Snapshot
-from edgeclf.runtime.results.summary import UNSURE
+from edgeclf.runtime.results.row import UNSURE
 
 BARS = 5
 """How many of the scores are drawn, at most."""

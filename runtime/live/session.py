@@ -20,8 +20,7 @@ from edgeclf.runtime.live.steady import Steadied, Steady, Steadying
 from edgeclf.runtime.live.summary import LiveSummary
 from edgeclf.runtime.live.unsure import UnsureFolder
 from edgeclf.runtime.model.prediction import Failure, Outcome
-from edgeclf.runtime.results.row import Answering, Row, present_time
-from edgeclf.runtime.results.summary import UNSURE
+from edgeclf.runtime.results.row import UNSURE, Answering, Row, present_time
 
 BARS = 5
 """Classes that a snapshot shows."""
@@ -151,7 +150,7 @@ def _as_held(row: Row, steadied: Steadied) -> Row:
     """The row of a mean, with the label that is held."""
     confidence = round(steadied.confidence, 6)
     if not steadied.sure:
-        return replace(row, status="unsure", label="", confidence=confidence)
+        return replace(row, status=UNSURE, label="", confidence=confidence)
     return replace(row, status="ok", label=steadied.label, confidence=confidence)
 
 

@@ -3,13 +3,15 @@
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.model.prediction import Failure, Outcome
 
 SCHEMA_VERSION = 1
 Status = Literal["ok", "unsure", "error"]
+UNSURE: Final = "unsure"
+"""The status of an answer with too little confidence; where labels are shown, it stands for one."""
 _DECIMALS = 6
 
 
@@ -72,7 +74,7 @@ class Answering:
         sure = result.confidence >= self.threshold
         label = result.label if sure else ""
         top = {label: round(score, _DECIMALS) for label, score in result.top(self.topk)}
-        status: Status = "ok" if sure else "unsure"
+        status: Status = "ok" if sure else UNSURE
         return Row(outcome.name, status, label, confidence, top, "", "", width, height, *rest)
 
 

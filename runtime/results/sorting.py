@@ -16,11 +16,10 @@ from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.frames.preprocess import contents
 from edgeclf.runtime.results import filing
 from edgeclf.runtime.results.relocation import Relocation
-from edgeclf.runtime.results.row import Row, Status
+from edgeclf.runtime.results.row import UNSURE, Row
 
 How = Literal["copy", "move", "link", "plan"]
 
-_UNSURE: Status = "unsure"
 _NAME_BYTES = 255
 """The longest name of a file on every file system in use."""
 _EXTENSION = 20
@@ -51,7 +50,7 @@ class Sorter:
         if row.status == "error":
             return ""
         self._check(frame)
-        label = _UNSURE if row.status == _UNSURE else folder_name(row.label)
+        label = UNSURE if row.status == UNSURE else folder_name(row.label)
         folder = os.path.join(self.folder, label, *_parts(frame)[:-1])
         for name in _names(_parts(frame)[-1]):
             path = os.path.join(folder, name)
@@ -126,7 +125,7 @@ def check_folders(roots: Iterable[str], folder: Path, classes: Iterable[str] = (
     target = Path(os.path.realpath(folder))
     if target.exists() and not target.is_dir():
         raise OptionError(f"--sort-dir {folder} is no folder; name one that is, or one that is to be made")
-    filled = {folder_name(label) for label in classes} | {_UNSURE}
+    filled = {folder_name(label) for label in classes} | {UNSURE}
     for root in roots:
         source = Path(os.path.realpath(root))
         if target.is_relative_to(source):
@@ -146,7 +145,7 @@ def folder_name(label: str) -> str:
     ('tabby cat', 'and%2For', '%2E.', '%75nsure', '%')
     """
     spelt = "".join(c if c.isprintable() and c not in _NOT_IN_NAMES else _percent(c) for c in label) or "%"
-    if spelt.startswith(".") or spelt.casefold() == _UNSURE:
+    if spelt.startswith(".") or spelt.casefold() == UNSURE:
         spelt = _percent(spelt[0]) + spelt[1:]
     if len(os.fsencode(spelt)) <= _NAME_BYTES:
         return spelt

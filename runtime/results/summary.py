@@ -6,9 +6,7 @@ from typing import Any
 from edgeclf.runtime.console import note, stderr_console
 from edgeclf.runtime.errors import EdgeclfError
 from edgeclf.runtime.escaping import escape
-from edgeclf.runtime.results.row import SCHEMA_VERSION, Row
-
-UNSURE = "unsure"
+from edgeclf.runtime.results.row import SCHEMA_VERSION, UNSURE, Row
 
 
 class Summary:
