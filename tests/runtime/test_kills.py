@@ -53,9 +53,11 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
 
 
 def rows(path: Path) -> list[list[str]]:
-    """Every row without its last cell, the time."""
+    """Every row, the header among them, without the cell for the time."""
     with open(path, newline="") as file:
-        return [row[:-1] for row in csv.reader(file)]
+        table = list(csv.reader(file))
+    time_at = table[0].index("time")
+    return [row[:time_at] + row[time_at + 1 :] for row in table]
 
 
 def wait_for(path: Path, size: int, process: "subprocess.Popen[str]") -> bool:
