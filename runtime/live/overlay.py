@@ -5,11 +5,8 @@ import numpy as np
 
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.live.lettering import Box, Colour, width, wrap, write
-from edgeclf.runtime.live.snapshot import Snapshot
+from edgeclf.runtime.live.snapshot import BARS, Snapshot
 from edgeclf.runtime.results.row import UNSURE
-
-BARS = 5
-"""How many of the scores are drawn, at most."""
 
 _ENLARGED_HW = (480, 640)
 """A picture that is smaller is enlarged until one side has this length, so that text fits."""

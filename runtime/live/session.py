@@ -15,15 +15,13 @@ from edgeclf.runtime.frames.preprocess import contents
 from edgeclf.runtime.live.hooks import Hooks
 from edgeclf.runtime.live.log import Log
 from edgeclf.runtime.live.screens import Screens
-from edgeclf.runtime.live.snapshot import Snapshot
+from edgeclf.runtime.live.snapshot import BARS, Snapshot
 from edgeclf.runtime.live.steady import Steadied, Steady, Steadying
 from edgeclf.runtime.live.summary import LiveSummary
 from edgeclf.runtime.live.unsure import UnsureFolder
 from edgeclf.runtime.model.prediction import Failure, Outcome
 from edgeclf.runtime.results.row import UNSURE, Answering, Row, present_time
 
-BARS = 5
-"""Classes that a snapshot shows."""
 _RATE_ANSWERS = 30
 _RATE_FORGOTTEN_S = 10.0
 

@@ -5,6 +5,9 @@ from typing import Protocol
 
 from edgeclf.runtime.frames.decode import Pixels
 
+BARS = 5
+"""How many scores there are to see, at most."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:

@@ -21,32 +21,10 @@ from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.live.health import Pulse
 from edgeclf.runtime.live.page import PageViewer, open_page
-from edgeclf.runtime.live.snapshot import Snapshot
+from tests.runtime.live.snapshots import BLUE, LABELS, RED, plain, snapshot
 
 Until = Callable[[Callable[[], bool]], None]
 Opened = Callable[..., PageViewer]
-RED, BLUE = (200, 30, 40), (30, 40, 200)
-LABELS = {RED: "red", BLUE: "blue"}
-
-
-def plain(colour: tuple[int, int, int], height: int = 48, width: int = 64) -> Pixels:
-    return np.full((height, width, 3), colour, np.uint8)
-
-
-def snapshot(colour: tuple[int, int, int] = RED, **changes: Any) -> Snapshot:
-    label = LABELS.get(colour, "other")
-    values: dict[str, Any] = {
-        "source": "webcam",
-        "picture": plain(colour),
-        "label": label,
-        "confidence": 0.9,
-        "scores": ((label, 0.9), ("other", 0.1)),
-        "changed": False,
-        "fps": 15.0,
-        "age_ms": 60.0,
-        "time": "2026-03-01T12:00:00.000Z",
-    }
-    return Snapshot(**values | changes)
 
 
 def fetch(url: str) -> tuple[int, bytes]:

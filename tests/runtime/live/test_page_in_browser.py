@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.live.page import PageViewer, open_page
-from edgeclf.runtime.live.snapshot import Snapshot
+from tests.runtime.live.snapshots import BLUE, RED, snapshot
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 Browser = Page = Any
@@ -19,7 +18,6 @@ Until = Callable[[Callable[[], bool]], None]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = ("background-networking", "component-update", "gpu", "quic", "sync")
 ARGUMENTS = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in QUIET)]
-RED, BLUE = (200, 30, 40), (30, 40, 200)
 CENTRE = """canvas => {
     const {width, height} = canvas;
     const copy = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
@@ -30,25 +28,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome here"),
 ]
-
-
-def plain(colour: tuple[int, int, int]) -> Pixels:
-    return np.full((96, 128, 3), colour, np.uint8)
-
-
-def snapshot(colour: tuple[int, int, int] = RED, label: str = "disc", **changes: Any) -> Snapshot:
-    values: dict[str, Any] = {
-        "source": "webcam",
-        "picture": plain(colour),
-        "label": label,
-        "confidence": 0.9,
-        "scores": ((label, 0.9), ("other", 0.1)),
-        "changed": False,
-        "fps": 15.0,
-        "age_ms": 60.0,
-        "time": "2026-03-01T12:00:00.000Z",
-    }
-    return Snapshot(**values | changes)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +116,7 @@ def test_the_label_changes_with_its_scores(viewer: PageViewer, visit: Visit, unt
 
 def test_bars_are_as_long_as_the_scores(viewer: PageViewer, visit: Visit, until: Until) -> None:
     page = visit(viewer.url, reduced_motion="reduce")
-    viewer.show(snapshot(scores=(("disc", 0.75), ("square", 0.25))))
+    viewer.show(snapshot(label="disc", scores=(("disc", 0.75), ("square", 0.25))))
     until(lambda: page.locator(".scores i").count() == 2)
     bars = [bar.bounding_box()["width"] for bar in page.locator(".scores i").all()]
     assert bars[0] / bars[1] == pytest.approx(3, rel=0.02)
