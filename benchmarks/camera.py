@@ -12,13 +12,13 @@ from edgeclf.benchmarks.peers.full_decode import FullDecode
 from edgeclf.benchmarks.peers.rounds import Candidate, measure, rate, ratio
 from edgeclf.benchmarks.photographs import enlarged, write_photographs
 from edgeclf.benchmarks.results import table
-from edgeclf.runtime.console import Progress
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.frames.decode import read_file
 from edgeclf.runtime.frames.folders import walk
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.pipeline import ordered_map
+from edgeclf.runtime.progress import Progress
 
 OURS, FULL = "edgeclf", "full decode + bilinear"
 SIZES = {(3000, 4000): 24, (1080, 1920): 48}

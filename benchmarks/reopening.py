@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.console import Progress, command_app, friendly_errors
+from edgeclf.runtime.console import command_app, friendly_errors
+from edgeclf.runtime.progress import Progress
 
 if TYPE_CHECKING:
     from edgeclf.runtime.frames.frame import Frame

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.console import Progress, command_app, friendly_errors, note
+from edgeclf.runtime.console import command_app, friendly_errors, note
+from edgeclf.runtime.progress import Progress
 
 if TYPE_CHECKING:
     from edgeclf.runtime.frames.preprocess import Resize

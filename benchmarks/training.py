@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeclf.runtime.console import Progress, command_app, friendly_errors
+from edgeclf.runtime.console import command_app, friendly_errors
+from edgeclf.runtime.progress import Progress
 
 app = command_app()
 

@@ -7,7 +7,8 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 
 from edgeclf.export.parity import Parity
-from edgeclf.runtime.console import Progress, note
+from edgeclf.runtime.console import note
+from edgeclf.runtime.progress import Progress
 
 Method = Literal["min-max", "entropy", "percentile"]
 METHODS: tuple[Method, ...] = get_args(Method)

@@ -24,12 +24,12 @@ from edgeclf.export.frozen import INPUT
 from edgeclf.export.int8 import ENTROPY_BINS, QUANTIZED_BINS, Method, by_layer, fix_bins
 from edgeclf.export.timing import milliseconds
 from edgeclf.export.to_onnx import pack
-from edgeclf.runtime.console import Progress
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.model.backend import open_backend
 from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.progress import Progress
 from edgeclf.runtime.publishing import publish_bytes
 
 _METHODS: dict[Method, tuple[CalibrationMethod, dict[str, Any]]] = {

@@ -18,8 +18,8 @@ from tensorflow.lite.tools.flatbuffer_utils import convert_bytearray_to_object, 
 
 from edgeclf.export.int8 import ENTROPY_BINS, QUANTIZED_BINS, Method, by_layer, fix_bins
 from edgeclf.export.to_tflite import append_card, converter_of, run
-from edgeclf.runtime.console import Progress
 from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.progress import Progress
 from edgeclf.train.results.saving import KerasModel
 
 _OPERATIONS = (3, 4, 9, 67)

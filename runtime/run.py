@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from edgeclf.runtime.console import Progress, note
+from edgeclf.runtime.console import note
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError, NoPicturesError, OptionError
 from edgeclf.runtime.frames.decode import MAX_PIXELS, Checks
@@ -19,6 +19,7 @@ from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import classify_batches
+from edgeclf.runtime.progress import Progress
 from edgeclf.runtime.publishing import make_folder
 from edgeclf.runtime.results.journal import SOURCES, Fingerprint, open_journal
 from edgeclf.runtime.results.recording import Answers, Journaled, Recorder, Streamed

@@ -9,7 +9,6 @@ from pathlib import Path
 from time import monotonic
 
 from edgeclf.runtime.allocator import keep_freed_memory
-from edgeclf.runtime.console import Progress
 from edgeclf.runtime.errors import EdgeclfError, OptionError
 from edgeclf.runtime.escaping import escape
 from edgeclf.runtime.frames.capture import ANYTHING, Wanted, is_live, shown_name
@@ -32,6 +31,7 @@ from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import Worker
+from edgeclf.runtime.progress import Progress
 from edgeclf.runtime.results.row import Answering, Row
 from edgeclf.runtime.results.sinks import STDOUT
 from edgeclf.runtime.signals import Interrupts

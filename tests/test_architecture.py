@@ -18,7 +18,7 @@ LAYERS = ("runtime", "train", "export", "benchmarks")
 """A folder may import those before it."""
 ROOMS = {"runtime": ("frames", "model", "results", "live", "inspection"), "train": ("data", "networks", "results")}
 """As LAYERS, inside a folder."""
-BASE = [f"edgeclf.runtime.{name}" for name in ("console", "cores", "errors", "escaping", "publishing")]
+BASE = [f"edgeclf.runtime.{name}" for name in ("console", "cores", "errors", "escaping", "progress", "publishing")]
 VERSION = {"edgeclf.runtime", "edgeclf.runtime.__version__"}
 """`from edgeclf.runtime import __version__` loads nothing of the rooms."""
 HEAVY = {

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.runtime.console import Progress, note
+from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.progress import Progress
 from edgeclf.train.data.arrays import batches
 
 _BATCH = 32

@@ -12,8 +12,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.runtime.console import Progress, Terminated, note
+from edgeclf.runtime.console import Terminated, note
 from edgeclf.runtime.errors import DatasetError
+from edgeclf.runtime.progress import Progress
 from edgeclf.train.batches import Batches, Inputs
 from edgeclf.train.checkpoint import CHECKPOINT_NAME, Checkpoint
 from edgeclf.train.data.arrays import Arrays

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from edgeclf.runtime.console import Progress
+from edgeclf.runtime.progress import Progress
 from edgeclf.train.batches import Inputs
 from edgeclf.train.data.arrays import allocate, batches
 from edgeclf.train.networks.backbones import Backbone, cut_before_last

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
 
-from edgeclf.runtime.console import Progress
 from edgeclf.runtime.errors import EdgeclfError
+from edgeclf.runtime.progress import Progress
 
 Rates = dict[str, float]
 """By candidate, pictures a second in one round."""

@@ -12,8 +12,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from edgeclf.runtime.console import Progress, note
+from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import OutputError
+from edgeclf.runtime.progress import Progress
 from edgeclf.runtime.results import filing
 from edgeclf.runtime.results.journal_file import VERSION, VERSION_KEY
 from edgeclf.runtime.results.relocation import Relocation

@@ -1,11 +1,11 @@
-"""What people read: one sentence for an error, no control characters, progress that adds up."""
+"""What people read: one sentence for an error, no control characters."""
 
 from collections.abc import Callable
 
 import pytest
 import typer
 
-from edgeclf.runtime.console import Progress, fail, note, parse_duration
+from edgeclf.runtime.console import fail, note, parse_duration
 from edgeclf.runtime.errors import ExitCode, OptionError
 
 
@@ -40,21 +40,6 @@ def test_line_for_people_is_one_line_without_control_characters(
     note(text)
 
     assert capsys.readouterr().err == f"{shown}\n"
-
-
-def test_progress_counts_what_is_done() -> None:
-    with Progress("reading", 3) as progress:
-        progress.advance()
-        progress.advance(2)
-
-    assert (progress.done, progress.total) == (3, 3)
-
-
-def test_progress_without_a_terminal_is_quiet_for_a_short_step(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress("reading", 3) as progress:
-        progress.advance(3)
-
-    assert capsys.readouterr() == ("", "")
 
 
 def test_error_of_ours_is_one_sentence_and_its_code(fresh_python: Callable[..., str]) -> None:

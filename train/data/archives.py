@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeclf.runtime.console import Progress, note
+from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError, OutputError, first_line
 from edgeclf.runtime.frames.archives import is_archive
 from edgeclf.runtime.frames.folders import PICTURE_EXTENSIONS
 from edgeclf.runtime.frames.stored import DAMAGE, is_wanted
 from edgeclf.runtime.frames.tar_members import UNPACKERS, Metered, Readable, StrictHeader
 from edgeclf.runtime.frames.zip_members import UTF8_NAME, zip_name
+from edgeclf.runtime.progress import Progress
 from edgeclf.runtime.publishing import cannot_write, make_folder
 
 MAX_BYTES = 64 << 30

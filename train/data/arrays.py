@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.runtime.console import Progress
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import DatasetError, PictureError
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.pipeline import ordered_map
+from edgeclf.runtime.progress import Progress
 from edgeclf.runtime.publishing import cannot_write
 from edgeclf.train.data.dataset import Part
 

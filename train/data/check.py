@@ -12,7 +12,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from edgeclf.runtime.console import Progress
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import DatasetError, PictureError
 from edgeclf.runtime.escaping import escape
@@ -21,6 +20,7 @@ from edgeclf.runtime.frames.header import Header, read_header
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.pipeline import ordered_map
+from edgeclf.runtime.progress import Progress
 from edgeclf.train.data.dataset import PARTS, Dataset, Found, find
 from edgeclf.train.data.duplicates import exact_duplicates, look_alikes
 from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
