@@ -1,9 +1,13 @@
-"""What a measurement was made on, in one line of a table."""
+"""What a measurement was made on: whoever reads it has another machine."""
 
+import os
 import platform
+import re
+from dataclasses import dataclass
+from pathlib import Path
 
 from edgeclf.runtime.cores import usable_cores
-from edgeclf.runtime.inspection.environment import installed, processor
+from edgeclf.runtime.inspection.environment import installed, memory_bytes, processor
 
 _PACKAGES = (
     "onnxruntime",
@@ -15,10 +19,67 @@ _PACKAGES = (
     "keras",
     "openvino",
 )
+_FEATURES = re.compile(
+    r"fma|f16c|avx2|avx_vnni|avx512(f|_vnni|_bf16|_fp16)|amx_(int8|bf16|tile)|neon|asimd(hp|dp)?|i8mm|bf16|sve2?"
+)
+"""What the engines choose their kernels by."""
 
 
-def describe() -> str:
-    """Processor, usable cores, system, Python, and the packages that the time goes to."""
-    versions = [f"{name} {version}" for name, version in installed(_PACKAGES).items()]
-    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    return f"{processor()}, {usable_cores()} usable cores, {system}, {', '.join(versions)}"
+@dataclass(frozen=True)
+class Machine:
+    """processor: its name. features: those that matter to the engines. packages: versions of those the time goes to."""
+
+    processor: str
+    features: tuple[str, ...]
+    cores_usable: int
+    cores: int
+    memory_bytes: int | None
+    system: str
+    python: str
+    packages: dict[str, str]
+
+    def __str__(self) -> str:
+        versions = [f"{name} {version}" for name, version in self.packages.items()]
+        parts = [self.processor, f"{self.cores_usable} usable cores", f"{self.system}, Python {self.python}", *versions]
+        return ", ".join(parts)
+
+
+def this_machine() -> Machine:
+    """This one, as this process sees it: cores after affinity and container limits."""
+    return Machine(
+        processor=processor(),
+        features=_features(),
+        cores_usable=usable_cores(),
+        cores=os.cpu_count() or 1,
+        memory_bytes=memory_bytes(),
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        packages=installed(_PACKAGES),
+    )
+
+
+def load() -> float | None:
+    """Processes that wanted a core, on average of the last minute; None where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def peak_memory_bytes() -> int | None:
+    """The largest resident memory of this program so far; None where the system does not tell.
+
+    Not from `getrusage`, which begins with the peak of the process that started this one.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def _features() -> tuple[str, ...]:
+    """From /proc/cpuinfo, which has them under `flags` on x86 and under `Features` on ARM."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ()
+    listed = next((line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))), [])
+    return tuple(sorted(name for name in listed if _FEATURES.fullmatch(name)))

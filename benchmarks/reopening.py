@@ -67,12 +67,13 @@ def _write(path: Path, rows: int) -> None:
 
 
 def _reopen(path: Path, rows: int) -> dict[str, str]:
+    from edgeclf.benchmarks.machine import peak_memory_bytes
     from edgeclf.runtime.results.journal import open_journal
 
-    before, started = _peak_bytes(), time.process_time()
+    before, started = peak_memory_bytes() or 0, time.process_time()
     with open_journal(path, {}, [PREFIX]) as journal:
         opened = time.process_time()
-        held = (_peak_bytes() - before) / rows
+        held = ((peak_memory_bytes() or 0) - before) / rows
         assert next(journal.pending(_frames(rows)), None) is None
         asked = time.process_time()
         assert sum(1 for _ in journal.rows()) == rows
@@ -93,12 +94,6 @@ def _frames(rows: int) -> "Iterator[Frame]":
         yield Frame(
             PREFIX + path, PREFIX + path, path, 0, 2_000_000 + number, 1_763_800_000_000_000_000 + number * 1_000_003
         )
-
-
-def _peak_bytes() -> int:
-    """Of this program alone: what `getrusage` says begins with the peak of the process that started it."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 if __name__ == "__main__":

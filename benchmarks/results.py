@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeclf.benchmarks.machine import describe
+from edgeclf.benchmarks.machine import this_machine
 from edgeclf.runtime.publishing import publish_text
 
 RESULTS = Path(__file__).with_name("results.md")
@@ -23,7 +23,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def publish_section(title: str, module: str, text: str) -> None:
     """Put `text` under `title`, with the command that made it, the machine and the day, in place of what stood there."""
     command = f"python -m {module} {shlex.join(sys.argv[1:])}".strip()
-    made = f"`{command}`, {dt.date.today()}, {describe()}"
+    made = f"`{command}`, {dt.date.today()}, {this_machine()}"
     section = f"## {title}\n\n{text}\n{made}\n"
     old = RESULTS.read_text("utf-8") if RESULTS.exists() else _HEADER
     kept = [part for part in re.split(r"(?m)^(?=## )", old) if not part.startswith(f"## {title}\n")]

@@ -3,6 +3,7 @@
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -13,12 +14,27 @@ from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.model.backend import BatchError
 from edgeclf.runtime.model.classifier import Classifier
 
-_LARGEST = 32
-_BUDGET_S = 0.3
 _WORTH_IT = 0.88
 """The share of the time per picture that a larger batch may take at most: its pictures wait in memory while the others are
 decoded, which costs more than a batch gains the model by a little.
 """
+
+
+@dataclass(frozen=True)
+class _Search:
+    """largest: batch to try. budget_s: after which no larger one is tried. enough_s: a worker's time per picture below which
+    it is not the model that takes the time: to read a small JPEG takes twenty times as long.
+    """
+
+    largest: int = 32
+    budget_s: float = 0.3
+    enough_s: float = 0.0
+
+
+_SEARCHES = {"cuda": _Search(largest=256, budget_s=3.0, enough_s=50e-6)}
+"""By kind of device, where it is not as on the CPU."""
+_TENSORRT_BATCH = 64
+"""Not measured: TensorRT builds its engine anew, for minutes, whenever a batch is larger than all before."""
 
 
 class AnyBatch:
@@ -45,10 +61,17 @@ class AnyBatch:
 
 
 def best_batch(classifier: Classifier, workers: int) -> int:
-    """1, 2, 4, ... 32: doubled for as long as that makes the model quicker while all workers use it, and time is left."""
+    """1, 2, 4, ... 32: doubled for as long as that makes the model quicker while all workers use it, and time is left.
+
+    On a GPU up to 256. With TensorRT always 64.
+    """
+    kind = classifier.backend.device.partition(":")[0]
+    if kind == "tensorrt":
+        return _TENSORRT_BATCH
+    search = _SEARCHES.get(kind, _Search())
     started = time.perf_counter()
     batch, took = 1, _seconds_a_picture(classifier, 1, workers)
-    while batch < _LARGEST and time.perf_counter() - started < _BUDGET_S:
+    while batch < search.largest and took > search.enough_s and time.perf_counter() - started < search.budget_s:
         try:
             larger = _seconds_a_picture(classifier, batch * 2, workers)
         except (BatchError, MemoryError):

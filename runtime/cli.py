@@ -123,7 +123,7 @@ def run(
     every: Annotated[
         str | None, typer.Option(help="Of videos and cameras, one frame every so often, such as 2s or 0.5s.", metavar="TIME")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N.")] = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads; default one a usable core.", show_default=False)
     ] = None,

@@ -107,6 +107,25 @@ def command(tmp_path: Path) -> Command:
 
 
 @pytest.fixture
+def fresh_python(tmp_path: Path) -> Callable[..., str]:
+    """Run a script in a new interpreter, in the test's own folder, and return what it printed."""
+
+    def run(script: str, *arguments: object) -> str:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", script, *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
 def in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[typer.Typer], Invoke]]:
     """`in_process(app)` is the command in this process, which has TensorFlow already, and in the test's own folder."""
     handler = signal.getsignal(signal.SIGTERM)

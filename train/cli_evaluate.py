@@ -30,7 +30,9 @@ def evaluate(
         str | None,
         typer.Option(help="train, val or test; default test, or everything where there are no parts.", show_default=False),
     ] = None,
-    device: Annotated[str, typer.Option(help="For an exported model: auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="For an exported model: auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N.")
+    ] = "auto",
     report: Annotated[
         Path | None, typer.Option(help="Write report.html and its figures to DIR.", metavar="DIR", show_default=False)
     ] = None,

@@ -80,7 +80,7 @@ def survey() -> Environment:
         processor=processor(),
         cores_usable=usable_cores(),
         cores_machine=os.cpu_count() or 1,
-        memory_bytes=_memory_bytes(),
+        memory_bytes=memory_bytes(),
         memory_limit_bytes=_memory_limit_bytes(Path("/sys/fs/cgroup")),
         packages=packages,
         onnxruntime=onnxruntime,
@@ -155,12 +155,13 @@ def _try_import(module: str, extra: str) -> Check:
 
 
 def _providers() -> dict[str, Check]:
-    from edgeclf.runtime.model.onnx import try_providers
+    from edgeclf.runtime.model.providers import try_providers
 
     return {name: Check(not problem, problem) for name, problem in try_providers().items()}
 
 
-def _memory_bytes() -> int | None:
+def memory_bytes() -> int | None:
+    """Of the machine; None where the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

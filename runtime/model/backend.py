@@ -18,7 +18,7 @@ class Backend(Protocol):
     engine: str
     """Name and version of the engine."""
     device: str
-    """Where it really runs: `cpu` or `cuda:N`."""
+    """Where it really runs: `cpu`, `cuda:N` or `tensorrt:N`."""
     input_shape: tuple[int, int, int]
     """`(H, W, C)` of one picture."""
     card_text: str | None
@@ -46,7 +46,7 @@ _BACKENDS = {
 def open_backend(path: Path, device: str, threads: int) -> Backend:
     """Load a model file with the engine for its suffix; the engine is imported here and not before.
 
-    device: `auto`, `cpu`, `cuda` or `cuda:N`. threads: cores for a single `run`.
+    device: as in Classifier.open. threads: cores for a single `run`.
     Raises ModelError for a file that is missing, damaged or no model; DeviceError for a device that is not there.
     """
     if path.suffix not in _BACKENDS:

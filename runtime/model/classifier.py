@@ -16,7 +16,7 @@ from edgeclf.runtime.model.backend import Backend, open_backend
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.prediction import Prediction
 
-_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+_DEVICE = re.compile(r"auto|cpu|(cuda|tensorrt)(:\d+)?")
 
 
 class Classifier:
@@ -41,13 +41,14 @@ class Classifier:
     ) -> "Classifier":
         """Open a `.onnx` or `.tflite` file.
 
-        device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` takes CUDA where it really starts.
+        device: `auto`, `cpu`, `cuda`, `cuda:N`, `tensorrt` or `tensorrt:N`. `auto` takes CUDA where it really starts, never
+            TensorRT, which builds its engines for minutes.
         threads: cores that one prediction may use; default all. With one worker thread a core, 1 is right.
         card: describes a model that carries no card of its own, and stands in for one that does.
         Raises ModelError, DeviceError or OptionError, each a sentence that says what to do.
         """
         if not _DEVICE.fullmatch(device):
-            raise OptionError(f"device must be auto, cpu, cuda or cuda:N, not {device!r}")
+            raise OptionError(f"device must be auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N, not {device!r}")
         path = Path(path)
         backend = open_backend(path, device, threads or usable_cores())
         if card is None:

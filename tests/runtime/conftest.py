@@ -1,8 +1,6 @@
-"""What the tests of the runtime share: one telling picture, encoders for every format, opened models, fresh processes."""
+"""What the tests of the runtime share: one telling picture, encoders for every format, opened models."""
 
 import io
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,22 +115,3 @@ def colour_model(
     path = tmp_path_factory.mktemp("colour") / "model.onnx"
     path.write_bytes(seal(build_onnx(colour_weights, colour_card).SerializeToString()))
     return path
-
-
-@pytest.fixture
-def fresh_python(tmp_path: Path) -> Callable[..., str]:
-    """Run a script in a new interpreter, in the test's own folder, and return what it printed."""
-
-    def run(script: str, *arguments: object) -> str:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", script, *map(str, arguments)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run

@@ -103,5 +103,41 @@ def test_the_best_batch_is_large_where_the_run_is_dear_and_not_the_picture(
     assert best_batch(Classifier(Sleeper(run_s, picture_s), colour_card), workers=2) in best
 
 
+class Clock:
+    """A GPU whose runs cost exactly so much time of the clock, whatever the machine is busy with."""
+
+    engine, device, card_text = "clock", "cuda:0", None
+    input_shape = (8, 8, 3)
+
+    def __init__(self, run_s: float) -> None:
+        self.run_s, self.now = run_s, 0.0
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.now += self.run_s
+        return np.full((len(images), 3), 1 / 3, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("run_s", "best"), [(0.02, 256), (0.0009, 32), (0.00004, 1), (0.4, 2)], ids=["dear", "enough", "at once", "no time left"]
+)
+def test_on_a_gpu_batches_grow_until_the_model_is_not_what_takes_the_time(
+    run_s: float, best: int, colour_card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = Clock(run_s)
+    monkeypatch.setattr(time, "perf_counter", lambda: gpu.now)
+
+    assert best_batch(Classifier(gpu, colour_card), workers=1) == best
+
+
+def test_with_tensorrt_no_batch_is_tried(colour_card: ModelCard) -> None:
+    class Untouched(Sleeper):
+        device = "tensorrt:0"
+
+        def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            raise AssertionError("each run would build an engine")
+
+    assert best_batch(Classifier(Untouched(0, 0), colour_card), workers=2) == 64
+
+
 def test_the_best_batch_is_one_that_fits(narrow: Classifier) -> None:
     assert best_batch(narrow, workers=2) <= MOST

@@ -1,39 +1,21 @@
-"""The figures of a report, readable on a light and on a dark page, and by people who see red and green alike.
+"""The figures of a report on a training or an evaluation."""
 
-Everything goes through matplotlib's objects and never through pyplot, which keeps figures in a global state.
-"""
-
-import io
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont
-from matplotlib.ft2font import FT2Font
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from edgeclf.runtime.escaping import escape
 from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.train.results.drawing import FIRST, INK, SECOND, dress, legend, printable
 from edgeclf.train.results.evaluation import calibration_bins, expected_calibration_error
 
-DOTS_PER_INCH = 144
 MAX_PICTURES = 16
 MAX_NUMBERED = 20
 """Classes up to which the cells of a confusion matrix carry numbers."""
-_INK, _FIRST, _SECOND = "#808080", "#2a85c8", "#d1690e"  # each at least 3.6:1 on white and on black; blue and orange
-_NAME_LENGTH = 24
-_NO_GLYPH = "\N{WHITE SQUARE}"
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as a file, transparent outside of what is drawn; the same figure gives the same bytes."""
-    file = io.BytesIO()
-    options = {"bbox_inches": "tight", "pad_inches": 0.05, "metadata": {"Software": None}}
-    figure.savefig(file, format="png", dpi=DOTS_PER_INCH, transparent=True, **options)
-    return file.getvalue()
 
 
 def training_curves(history: Sequence[Mapping[str, str]], best_epoch: int | None = None) -> Figure:
@@ -42,17 +24,17 @@ def training_curves(history: Sequence[Mapping[str, str]], best_epoch: int | None
     upper, lower = figure.subplots(2, 1, sharex=True)
     epochs = np.arange(1, len(history) + 1)
     for axes, name in ((upper, "loss"), (lower, "accuracy")):
-        _dress(axes, "", name)
-        for column, colour, label in ((name, _FIRST, "training"), (f"val_{name}", _SECOND, "validation")):
+        dress(axes, "", name)
+        for column, colour, label in ((name, FIRST, "training"), (f"val_{name}", SECOND, "validation")):
             values = [_number(row.get(column)) for row in history]
             axes.plot(epochs, values, color=colour, label=label, linewidth=1.8, marker="o", markersize=3)
         if best_epoch is not None:
-            axes.axvline(best_epoch, color=_SECOND, linewidth=1, linestyle=":", label=f"best epoch, {best_epoch}")
+            axes.axvline(best_epoch, color=SECOND, linewidth=1, linestyle=":", label=f"best epoch, {best_epoch}")
     _divide_stages(upper, lower, [row.get("stage") or "" for row in history])
-    lower.set_xlabel("epoch", color=_INK)
+    lower.set_xlabel("epoch", color=INK)
     lower.set_xlim(0.5, max(len(history), 1) + 0.5)
     lower.xaxis.get_major_locator().set_params(integer=True)
-    _legend(lower)
+    legend(lower)
     return figure
 
 
@@ -65,7 +47,7 @@ def confusion_matrix(confusion: NDArray[np.int64], classes: Sequence[str]) -> Fi
     shares = np.ma.masked_array(confusion / np.maximum(pictures, 1), np.broadcast_to(pictures == 0, confusion.shape))
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.subplots()
-    _dress(axes, "answer", "truth")
+    dress(axes, "answer", "truth")
     axes.grid(False)
     image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
     names = [class_label(number, name) for number, name in enumerate(classes)]
@@ -75,7 +57,7 @@ def confusion_matrix(confusion: NDArray[np.int64], classes: Sequence[str]) -> Fi
     if count <= MAX_NUMBERED:
         _number_cells(axes, confusion, shares, font)
     bar = figure.colorbar(image, ax=axes, shrink=0.6, format=lambda share, _: f"{share:.0%}")
-    bar.ax.tick_params(colors=_INK, labelsize=8)
+    bar.ax.tick_params(colors=INK, labelsize=8)
     bar.outline.set_visible(False)
     return figure
 
@@ -86,11 +68,11 @@ def reliability_diagram(
     """Accuracy over confidence; before and after are probabilities `[N, classes]`, before and after the temperature."""
     figure = Figure(figsize=(5.6, 6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    _dress(upper, "", "accuracy")
-    _dress(lower, "confidence", "pictures")
-    upper.plot([0, 1], [0, 1], color=_INK, linestyle="--", linewidth=1)
-    series = [] if before is None else [("before", before, _SECOND, "s")]
-    for name, probabilities, colour, marker in [*series, ("after" if series else "model", after, _FIRST, "o")]:
+    dress(upper, "", "accuracy")
+    dress(lower, "confidence", "pictures")
+    upper.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1)
+    series = [] if before is None else [("before", before, SECOND, "s")]
+    for name, probabilities, colour, marker in [*series, ("after" if series else "model", after, FIRST, "o")]:
         bins = calibration_bins(labels, probabilities)
         some = bins.pictures > 0
         label = f"{name}: off by {expected_calibration_error(labels, probabilities):.1%}"
@@ -98,7 +80,7 @@ def reliability_diagram(
         edges = np.linspace(0, 1, len(bins.pictures) + 1)
         lower.stairs(bins.pictures, edges, color=colour, fill=name != "before", alpha=1 if name == "before" else 0.6)
     upper.set(xlim=(-0.01, 1.01), ylim=(-0.02, 1.02))
-    _legend(upper)
+    legend(upper)
     return figure
 
 
@@ -106,16 +88,16 @@ def roc(labels: NDArray[np.int64], scores: NDArray[np.float32], name: str, thres
     """For two classes, both of them among the labels: scores float32 `[N]` of the second one, which is called `name`."""
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
-    _dress(axes, "share of the others taken for it", f"recall of {printable(name)}")
+    dress(axes, "share of the others taken for it", f"recall of {printable(name)}")
     false_rate, true_rate, _ = roc_curve(labels, scores)
-    axes.plot([0, 1], [0, 1], color=_INK, linestyle="--", linewidth=1)
-    axes.plot(false_rate, true_rate, color=_FIRST, linewidth=2)
-    for cut, colour, marker in ((0.5, _FIRST, "o"), (threshold, _SECOND, "s")):
+    axes.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1)
+    axes.plot(false_rate, true_rate, color=FIRST, linewidth=2)
+    for cut, colour, marker in ((0.5, FIRST, "o"), (threshold, SECOND, "s")):
         if cut is not None:
             rates = [float((scores[labels == label] >= cut).mean()) for label in (0, 1)]
             axes.plot(*rates, color=colour, marker=marker, linestyle="", label=f"threshold {cut:.3g}")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    _legend(axes)
+    legend(axes)
     return figure
 
 
@@ -131,43 +113,15 @@ def picture_grid(images: Pixels, titles: Sequence[Sequence[str]]) -> Figure:
     for position, (image, title) in enumerate(zip(images, titles, strict=True)):
         axes = figure.add_subplot(rows, 4, position + 1)
         axes.imshow(image[..., 0] if image.shape[2] == 1 else image, cmap="gray", vmin=0, vmax=255)
-        axes.set_title("\n".join(title), fontsize=8, color=_INK, parse_math=False)
+        axes.set_title("\n".join(title), fontsize=8, color=INK, parse_math=False)
         axes.set_axis_off()
     return figure
-
-
-def printable(text: str) -> str:
-    """On one line, at most _NAME_LENGTH characters, all of which the font has: anything else would be a warning."""
-    text = escape(text)
-    if len(text) > _NAME_LENGTH:
-        text = f"{text[: _NAME_LENGTH - 10]}…{text[-9:]}"
-    return "".join(character if ord(character) in _glyphs() else _NO_GLYPH for character in text)
 
 
 def class_label(number: int, name: str) -> str:
     """A class by its name; by its number from 1 too where that is not the whole name: the report has a table of them."""
     text = printable(name)
     return text if text == escape(name) else f"{number + 1}: {text}"
-
-
-@cache
-def _glyphs() -> frozenset[int]:
-    return frozenset(FT2Font(findfont(FontProperties())).get_charmap())
-
-
-def _dress(axes: Axes, x_label: str, y_label: str) -> None:
-    axes.tick_params(colors=_INK, labelsize=9)
-    axes.grid(color=_INK, alpha=0.2, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.set_xlabel(x_label, color=_INK, parse_math=False)
-    axes.set_ylabel(y_label, color=_INK, parse_math=False)
-    for side, spine in axes.spines.items():
-        spine.set_color(_INK)
-        spine.set_visible(side in ("left", "bottom"))
-
-
-def _legend(axes: Axes) -> None:
-    axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
 
 
 def _divide_stages(upper: Axes, lower: Axes, stages: Sequence[str]) -> None:
@@ -177,9 +131,9 @@ def _divide_stages(upper: Axes, lower: Axes, stages: Sequence[str]) -> None:
         return
     for start in starts:
         name, above = printable(stages[start]), upper.get_xaxis_transform()
-        upper.text(start + 0.55, 1.02, name, transform=above, fontsize=9, color=_INK, parse_math=False)
+        upper.text(start + 0.55, 1.02, name, transform=above, fontsize=9, color=INK, parse_math=False)
         for axes in (upper, lower) if start else ():
-            axes.axvline(start + 0.5, color=_INK, alpha=0.5, linewidth=1)
+            axes.axvline(start + 0.5, color=INK, alpha=0.5, linewidth=1)
 
 
 def _number_cells(axes: Axes, confusion: NDArray[np.int64], shares: NDArray[np.float64], font: float) -> None:

@@ -1,9 +1,7 @@
 """What came of a training or an evaluation, as one HTML page that opens from the disk and loads nothing from elsewhere."""
 
-import base64
-import html
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,54 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.runtime.escaping import escape
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.publishing import make_folder, publish_bytes, publish_text
 from edgeclf.train.data.arrays import Arrays
-from edgeclf.train.results import plots
+from edgeclf.train.results import html_page, plots
+from edgeclf.train.results.drawing import png, printable
 from edgeclf.train.results.evaluation import Evaluation, expected_calibration_error
+from edgeclf.train.results.html_page import pairs, paragraph, shown, table
 from edgeclf.train.results.table import cells, headline
 
 REPORT_NAME = "report.html"
 MAX_FAILURES = 200
 """Unreadable files that the page lists by name."""
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1d2126; --soft: #5d666f; --line: #d8dde2; --page: #ffffff; --card: #f4f6f8 }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e8ec; --soft: #9aa4ae; --line: #353c44; --page: #14171a; --card: #1d2227 }
-}
-* { box-sizing: border-box }
-body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, sans-serif }
-main { max-width: 60rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere }
-h1 { font-size: 1.7rem; line-height: 1.2; margin: 1rem 0 }
-h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem }
-.lead { font-size: 1.15rem; background: var(--card); border-radius: .5rem; padding: 1rem; margin: 0 }
-.scroll { overflow-x: auto; margin: .75rem 0 }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line) }
-th { color: var(--soft); font-weight: 500; white-space: nowrap }
-td { min-width: 7rem; max-width: 36rem }
-.number { text-align: right; white-space: nowrap; min-width: 2rem }
-img { display: block; max-width: max(100%, 30rem); height: auto }
-"""
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-<p class="lead">{lead}</p>
-{sections}</main>
-</body>
-</html>
-"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +76,7 @@ def draw(data: ReportData) -> dict[str, bytes]:
     if data.samples is not None:
         names = [[plots.class_label(label, evaluation.classes[label])] for label in data.samples.labels]
         figures["samples.png"] = plots.picture_grid(data.samples.images, names)
-    return {name: plots.png(figure) for name, figure in figures.items()}
+    return {name: png(figure) for name, figure in figures.items()}
 
 
 def page(data: ReportData, figures: Mapping[str, bytes]) -> str:
@@ -122,23 +84,18 @@ def page(data: ReportData, figures: Mapping[str, bytes]) -> str:
     metrics = data.evaluation.to_json()
     sections = {
         "By class": _class_table(metrics),
-        "Other measures": _pairs(_measures(metrics)),
+        "Other measures": pairs(_measures(metrics)),
         "Training": _figure(figures, "curves.png", "loss and accuracy by epoch"),
         "Confusion matrix": _figure(figures, "confusion.png", "pictures by truth (rows) and answer (columns)"),
         "ROC curve": _figure(figures, "roc.png", "recall of the second class against the share of false alarms"),
         "Calibration": _calibration(data) + _figure(figures, "calibration.png", "accuracy by confidence"),
         "Worst mistakes": _mistakes(data, figures),
         "Sample batch": _figure(figures, "samples.png", "pictures as the network sees them, with their classes"),
-        "What was trained": _pairs(data.facts),
+        "What was trained": pairs(data.facts),
         "Data": _count_table(data.counts) + _failure_table(data.failures),
     }
     lead = headline(metrics, data.subject, data.origin)
-    return _PAGE.format(
-        title=_text(data.title),
-        style=_STYLE,
-        lead=_text(lead[:1].upper() + lead[1:] + "."),
-        sections="".join(f"<section>\n<h2>{title}</h2>\n{body}</section>\n" for title, body in sections.items() if body),
-    )
+    return html_page.page(data.title, lead[:1].upper() + lead[1:] + ".", sections)
 
 
 @dataclass(frozen=True)
@@ -154,7 +111,7 @@ class Mistake:
     def title(self, classes: Sequence[str]) -> tuple[str, str, str]:
         """Three lines to stand above the picture."""
         truth, answer = (plots.class_label(label, classes[label]) for label in (self.truth, self.answer))
-        return plots.printable(os.path.basename(self.path)), f"truth: {truth}", f"{self.confidence:.0%}: {answer}"
+        return printable(os.path.basename(self.path)), f"truth: {truth}", f"{self.confidence:.0%}: {answer}"
 
 
 def worst_mistakes(data: ReportData) -> list[Mistake]:
@@ -170,7 +127,7 @@ def worst_mistakes(data: ReportData) -> list[Mistake]:
 
 def _class_table(metrics: Mapping[str, Any]) -> str:
     rows = [(number + 1, name, *cells(counts)) for number, (name, counts) in enumerate(metrics["by_class"].items())]
-    return _table(("#", "class", "pictures", "recall", "precision", "F1"), rows, numbers=(0, 2, 3, 4, 5))
+    return table(("#", "class", "pictures", "recall", "precision", "F1"), rows, numbers=(0, 2, 3, 4, 5))
 
 
 def _measures(metrics: Mapping[str, Any]) -> dict[str, str]:
@@ -185,7 +142,7 @@ def _measures(metrics: Mapping[str, Any]) -> dict[str, str]:
         "area under the ROC curve, one class against the rest": _share(metrics.get("roc_auc_one_vs_rest")),
         "average precision": _share(metrics.get("average_precision")),
         f"accuracy with a threshold of {cut.get('threshold')}": _share(cut.get("accuracy")),
-        "negative log likelihood": _shown(metrics.get("negative_log_likelihood")),
+        "negative log likelihood": shown(metrics.get("negative_log_likelihood")),
     }
     return {name: value for name, value in named.items() if value}
 
@@ -200,20 +157,20 @@ def _calibration(data: ReportData) -> str:
         sentences.append(f"Before temperature scaling they were {before:.1%} apart.")
     if data.temperature is not None:
         sentences.append(f"The temperature, found on the validation pictures, is {data.temperature:.3f}.")
-    return f"<p>{_text(' '.join(sentences))}</p>\n"
+    return paragraph(" ".join(sentences))
 
 
 def _mistakes(data: ReportData, figures: Mapping[str, bytes]) -> str:
     if not data.evaluation.has_probabilities:
         return ""
     if not (mistakes := worst_mistakes(data)):
-        return "<p>None: every answer is right.</p>\n"
+        return paragraph("None: every answer is right.")
     classes = data.evaluation.classes
     rows = [
         (mistake.path, classes[mistake.truth], classes[mistake.answer], f"{mistake.confidence:.1%}") for mistake in mistakes
     ]
     figure = _figure(figures, "mistakes.png", "the wrong answers of the highest confidence")
-    return figure + _table(("file", "truth", "answer", "confidence"), rows, numbers=(3,))
+    return figure + table(("file", "truth", "answer", "confidence"), rows, numbers=(3,))
 
 
 def _count_table(counts: Mapping[str, Mapping[str, int]]) -> str:
@@ -221,7 +178,7 @@ def _count_table(counts: Mapping[str, Mapping[str, int]]) -> str:
         return ""
     names = list(dict.fromkeys(name for by_class in counts.values() for name in by_class))
     rows = [(name, *(f"{by_class.get(name, 0):,}" for by_class in counts.values())) for name in names]
-    return _table(("class", *counts), rows, numbers=range(1, len(counts) + 1))
+    return table(("class", *counts), rows, numbers=range(1, len(counts) + 1))
 
 
 def _failure_table(failures: Sequence[tuple[str, Failure]]) -> str:
@@ -229,57 +186,16 @@ def _failure_table(failures: Sequence[tuple[str, Failure]]) -> str:
         return ""
     rows = [(path, failure.reason, failure.detail) for path, failure in failures[:MAX_FAILURES]]
     more = f"; the first {MAX_FAILURES}" if len(failures) > MAX_FAILURES else ""
-    sentence = f"<p>{len(failures):,} files cannot be read and are left out{more}:</p>\n"
-    return sentence + _table(("file", "reason", "detail"), rows)
-
-
-def _pairs(values: Mapping[str, object]) -> str:
-    return _table((), [(name, _shown(value)) for name, value in values.items()])
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[object]], numbers: Iterable[int] = ()) -> str:
-    """numbers: the columns to align on the right."""
-    if not rows:
-        return ""
-    kinds = [' class="number"' if column in set(numbers) else "" for column in range(len(rows[0]))]
-    lines = [_row("th", kinds, header)] if header else []
-    lines += [_row("td", kinds, row) for row in rows]
-    return f'<div class="scroll"><table>\n{"".join(lines)}</table></div>\n'
-
-
-def _row(tag: str, kinds: Sequence[str], values: Sequence[object]) -> str:
-    spelt = (f"<{tag}{kind}>{_text(str(value))}</{tag}>" for kind, value in zip(kinds, values, strict=True))
-    return f"<tr>{''.join(spelt)}</tr>\n"
+    sentence = f"{len(failures):,} files cannot be read and are left out{more}:"
+    return paragraph(sentence) + table(("file", "reason", "detail"), rows)
 
 
 def _figure(figures: Mapping[str, bytes], name: str, description: str) -> str:
-    """The PNG inside the page, at the size that it was drawn for; nothing where there is none."""
-    if name not in figures:
-        return ""
-    width = int.from_bytes(figures[name][16:20]) * 96 // plots.DOTS_PER_INCH
-    source = base64.b64encode(figures[name]).decode("ascii")
-    return (
-        f'<div class="scroll"><img width="{width}" alt="{_text(description)}" src="data:image/png;base64,{source}"></div>\n'
-    )
+    """Nothing where there is none of that name."""
+    return html_page.figure(figures[name], description) if name in figures else ""
 
 
 def _share(share: float | None, interval: Sequence[float] | None = None) -> str:
     if share is None:
         return ""
     return f"{share:.1%}" + (f" (95 % interval {interval[0]:.1%} to {interval[1]:.1%})" if interval else "")
-
-
-def _shown(value: object) -> str:
-    """A fact in one cell: no fact at all is an empty one, several stand behind each other."""
-    if value is None:
-        return ""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_shown(each)}" for name, each in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _text(text: str) -> str:
-    """Text from anywhere, spelt so that it prints and can hold no markup."""
-    return html.escape(escape(text))

@@ -102,13 +102,13 @@ def test_pathlike_and_text_open_the_same_model(name: str, run_folder: Path) -> N
     assert Classifier.open(str(run_folder / name)).card == Classifier.open(run_folder / name).card
 
 
-@pytest.mark.parametrize("device", ["gpu", "CPU", "cuda:", "cuda:a", "", "cpu:0", "cuda:0 "])
+@pytest.mark.parametrize("device", ["gpu", "CPU", "cuda:", "cuda:a", "", "cpu:0", "cuda:0 ", "tensorrt:", "trt"])
 def test_unknown_device_is_an_option_error(device: str, onnx_model: Path) -> None:
-    with pytest.raises(OptionError, match="device must be auto, cpu, cuda or cuda:N"):
+    with pytest.raises(OptionError, match="device must be auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N, not"):
         Classifier.open(onnx_model, device=device)
 
 
-@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7"])
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7", "tensorrt", "tensorrt:1"])
 def test_litert_on_cuda_is_a_device_error(device: str, int8_model: Path) -> None:
     with pytest.raises(DeviceError, match="on the CPU only"):
         Classifier.open(int8_model, device=device)

@@ -1,23 +1,19 @@
-"""The onnxruntime backend: only self-contained uint8 classifiers, only numbers, no silent change of device."""
+"""The onnxruntime backend: only self-contained uint8 classifiers, and only numbers."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
 from edgeclf.runtime import Classifier, ModelCard
-from edgeclf.runtime.errors import DeviceError, ModelError
+from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.digest import BLANK_DIGEST, seal
 
 BuildOnnx = Callable[..., onnx.ModelProto]
-without_cuda = pytest.mark.skipif(
-    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this onnxruntime has CUDA"
-)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
@@ -132,10 +128,3 @@ def test_external_data_elsewhere_is_refused(location: str, external: Path, monke
 
     with pytest.raises(ModelError, match="no ONNX model that onnxruntime"):
         Classifier.open(path)
-
-
-@without_cuda
-@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7"])
-def test_cuda_without_cuda_is_a_device_error_that_names_the_cure(device: str, colour_model: Path) -> None:
-    with pytest.raises(DeviceError, match=r"CUDA was asked for, but .*pip install 'edgeclf\[gpu\]', or use --device cpu"):
-        Classifier.open(colour_model, device=device)

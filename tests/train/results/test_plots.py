@@ -9,13 +9,12 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from edgeclf.train.results.drawing import png, printable
+from edgeclf.train.results.html_page import DOTS_PER_INCH
 from edgeclf.train.results.plots import (
-    DOTS_PER_INCH,
     class_label,
     confusion_matrix,
     picture_grid,
-    png,
-    printable,
     reliability_diagram,
     roc,
     training_curves,
@@ -102,14 +101,6 @@ def test_a_dollar_is_a_dollar_and_no_formula() -> None:
     png(figure)
     dollars = figure.findobj(lambda artist: hasattr(artist, "get_parse_math") and "$" in artist.get_text())
     assert {text.get_parse_math() for text in dollars} == {False}
-
-
-def test_a_long_name_keeps_its_ends() -> None:
-    assert printable("a picture of something, taken by me, 0042.jpg") == "a picture of s… 0042.jpg"
-
-
-def test_what_does_not_print_is_spelt_out() -> None:
-    assert printable("a\nb\x1b") == r"a\nb\x1b"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -14,41 +13,13 @@ from edgeclf.runtime.model.prediction import Failure
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.results.evaluation import count_answers, count_probabilities
 from edgeclf.train.results.report import MAX_FAILURES, ReportData, draw, page, worst_mistakes, write_report
+from tests.train.results.pages import Page
 
 MakeArrays = Callable[..., Arrays]
 
 HOSTILE = ("<script>alert(1)</script>", "\"onload='x'", "two\nlines", "$x^{$", "caf\udce9", "\u202etxt.exe", "&lt;b&gt;")
 SPELT = ("<script>alert(1)</script>", "\"onload='x'", r"two\nlines", "$x^{$", r"caf\xe9", r"\u202etxt.exe", "&lt;b&gt;")
 HISTORY = [{"epoch": "0", "loss": "1", "accuracy": "0.5", "val_loss": "1", "val_accuracy": "0.5"}] * 3
-VOID = {"meta", "img"}
-
-
-class Page(HTMLParser):
-    """A page taken apart: cells and other texts, resources, attributes, and whether every tag is closed in its turn."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-        self.tags: list[str] = []
-        self.resources: list[str] = []
-        self.attributes: set[str] = set()
-        self.well_nested = True
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        self.well_nested &= not self._open
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes |= {name for name, _ in attributes}
-        self.resources += [value or "" for name, value in attributes if name in ("src", "href", "srcset", "data")]
-        self._open += [] if tag in VOID else [tag]
-
-    def handle_endtag(self, tag: str) -> None:
-        self.well_nested &= bool(self._open) and self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
 
 
 def everything(make_arrays: MakeArrays, classes: int = len(HOSTILE)) -> ReportData:

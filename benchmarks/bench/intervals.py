@@ -1,0 +1,26 @@
+"""How far a median over a few rounds can be trusted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgeclf.benchmarks.bench.report import Interval
+
+RESAMPLES = 10_000
+
+
+def median_interval(values: Sequence[float], seed: int = 0) -> Interval:
+    """The median with its 95 % interval: percentiles of the medians of resamples (Efron 1979), the same for the same values.
+
+    >>> median_interval([1.0, 1.0, 1.0])
+    Interval(low=1.0, middle=1.0, high=1.0)
+    """
+    array = np.asarray(values, np.float64)
+    drawn = np.random.default_rng(seed).choice(array, (RESAMPLES, len(array)))
+    low, high = np.quantile(np.median(drawn, axis=1), (0.025, 0.975))
+    return Interval(float(low), float(np.median(array)), float(high))
+
+
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
+    """How many times as much, taken within each round: a shared machine's speed drifts from round to round."""
+    return median_interval([one / other for one, other in zip(ours, theirs, strict=True)])

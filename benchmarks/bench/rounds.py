@@ -1,0 +1,127 @@
+"""All contenders in turns, round after round, so that a busy moment of the machine meets all of them alike."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgeclf.benchmarks.bench.contenders import Contender
+from edgeclf.benchmarks.bench.report import ColdStart
+from edgeclf.benchmarks.bench.trial import Finding, FirstAnswer, Task
+from edgeclf.runtime.console import note
+from edgeclf.runtime.errors import DeviceError, EdgeclfError, ExitCode, ModelError
+from edgeclf.runtime.progress import Progress
+
+_PATIENCE_S = 600
+"""What a trial may take; an engine that hangs must not hang the benchmark."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One contender in one round."""
+
+    cold_start: ColdStart
+    finding: Finding
+
+
+def measure(
+    contenders: Sequence[Contender], pictures: Sequence[str], rounds: int, seconds: float, *, end_to_end: bool
+) -> dict[Contender, list[Trial]]:
+    """Trials by contender, one a round; each round begins with another contender, so that none always follows the same one.
+
+    A contender that cannot be measured, as when its batch does not fit, is left out with a note. Raises DeviceError for a
+    device that was asked for and is not there, and ModelError when nobody is left.
+    """
+    measured: dict[Contender, list[Trial]] = {contender: [] for contender in contenders}
+    batches = {contender: contender.batch for contender in contenders}
+    error: ModelError | None = None
+    with Progress("measuring", rounds * len(contenders), "trials", every_s=30) as progress:
+        for number in range(rounds):
+            first = number % len(contenders)
+            for contender in [*contenders[first:], *contenders[:first]]:
+                progress.advance(0, str(contender))
+                if contender in measured:
+                    try:
+                        settled = replace(contender, batch=batches[contender])
+                        trial = _try(settled, pictures, seconds, end_to_end=end_to_end)
+                        batches[contender] = trial.finding.batch  # found once, and then kept
+                        measured[contender].append(trial)
+                    except ModelError as found:
+                        error = found
+                        del measured[contender]
+                        note(f"left out: {contender}: {error}")
+                progress.advance()
+    if error and not measured:
+        raise error
+    return measured
+
+
+def start_cold(module: str, *arguments: str) -> ColdStart:
+    """Run a module until its first line, a `FirstAnswer` as JSON, and then end it. Raises EdgeclfError."""
+    with _Child(module, *arguments) as child:
+        return child.first_answer()
+
+
+def _try(contender: Contender, pictures: Sequence[str], seconds: float, *, end_to_end: bool) -> Trial:
+    task = Task(**contender.to_json(), end_to_end=end_to_end, seconds=seconds, pictures=tuple(pictures))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "task.json"
+        path.write_text(json.dumps(asdict(task)), "utf-8")
+        with _Child("edgeclf.benchmarks.bench.trial", str(path)) as child:
+            return Trial(child.first_answer(), _finding(child.line()))
+
+
+def _finding(fields: Mapping[str, Any]) -> Finding:
+    return Finding(**{**fields, "run_ms": tuple(fields["run_ms"])})
+
+
+class _Child:
+    """A process that answers in lines of JSON; it is gone when the block ends."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
+        self._module = module
+        self._started = time.perf_counter()
+        line = [sys.executable, "-m", module, *arguments]
+        self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._stderr)
+        self._alarm = threading.Timer(_PATIENCE_S, self._process.kill)
+        self._alarm.start()
+
+    def __enter__(self) -> "_Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._alarm.cancel()
+        self._process.kill()
+        self._process.communicate()
+        self._stderr.close()
+
+    def first_answer(self) -> ColdStart:
+        """Raises DeviceError or ModelError for what the process says went wrong, EdgeclfError when it says nothing."""
+        fields = self.line()
+        seconds = time.perf_counter() - self._started
+        answer = FirstAnswer(**fields)
+        return ColdStart(seconds, answer.cpu_seconds, answer.memory_bytes)
+
+    def line(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        fields: dict[str, Any] = json.loads(self._process.stdout.readline() or "{}")
+        if not fields:
+            raise EdgeclfError(f"a process of the benchmark has ended ({self._last_words()}); run it again")
+        if "error" in fields:
+            raise (DeviceError if fields["exit_code"] == ExitCode.DEVICE_UNAVAILABLE else ModelError)(fields["error"])
+        return fields
+
+    def _last_words(self) -> str:
+        status = self._process.wait()
+        if not self._alarm.is_alive():
+            return f"stopped, because it has not answered in {_PATIENCE_S} s"
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1][:200] if lines else f"status {status}"

@@ -1,0 +1,158 @@
+"""One run of `clf-bench`: who takes part, on which pictures, how they answer, how fast they are, and what follows."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from edgeclf.benchmarks.bench.baseline import Baseline
+from edgeclf.benchmarks.bench.contenders import Contender, enter, find_models
+from edgeclf.benchmarks.bench.evidence import Evidence, gather
+from edgeclf.benchmarks.bench.exam import Exam, examine
+from edgeclf.benchmarks.bench.intervals import ratios
+from edgeclf.benchmarks.bench.report import ColdStart, Latency, Reference, Report, Row
+from edgeclf.benchmarks.bench.rounds import Trial, measure, start_cold
+from edgeclf.benchmarks.bench.verdict import GATES, Gates, decide
+from edgeclf.benchmarks.machine import load, this_machine
+from edgeclf.export.timing import Candidate, pareto
+from edgeclf.runtime.console import note
+from edgeclf.runtime.cores import usable_cores
+from edgeclf.train.answering import AnyModel, open_any
+
+COLD_STARTS = 3
+"""Of Keras; each takes some ten seconds."""
+_PRECISIONS = ("fp16", "int8", "dynamic", "int16x8", "fp32")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked of `clf-bench`; see its help.
+
+    batches: None among them is the one that `clf-run` would find. threads: none named means all usable cores.
+    """
+
+    models: tuple[Path, ...]
+    data: Path | None = None
+    against: Path | None = None
+    batches: tuple[int | None, ...] = (None,)
+    devices: tuple[str, ...] = ("auto",)
+    threads: tuple[int, ...] = ()
+    end_to_end: bool = True
+    rounds: int = 5
+    seconds: float = 2.0
+    limit: int = 2000
+    gates: Gates = GATES
+    baseline: Path | None = None
+    max_regression: float = 0.1
+
+
+def bench(options: Options) -> Report:
+    """Measure, compare and decide. A gate that is missed is no error here but a `Report` with misses.
+
+    Raises ModelError, DeviceError, DatasetError or OptionError.
+    """
+    baseline = Baseline(options.baseline) if options.baseline else None
+    if baseline:
+        baseline.check(options.end_to_end)
+    models = find_models(options.models)
+    threads = options.threads or (usable_cores(),)
+    contenders = enter(models, options.devices, options.batches, threads)
+    machine, load_before = this_machine(), load()
+    path = options.against or models[0]
+    reference = open_any(path)
+    with gather((path, *models), reference.card, options.data, options.limit) as evidence:
+        exam = _examine(reference, contenders, evidence)
+        trials = measure(contenders, evidence.read, options.rounds, options.seconds, end_to_end=options.end_to_end)
+        keras = _start_keras(options.against, evidence.read[0], options.rounds)
+    rows = _rows(trials, exam)
+    compared = Reference(_name(path, rows), exam.reference, keras, path.stat().st_size) if exam else None
+    verdict = decide(rows, compared, options.gates)
+    load_after = load()
+    return Report(
+        rows=rows,
+        reference=compared,
+        pictures=evidence.origin,
+        end_to_end=options.end_to_end,
+        rounds=options.rounds,
+        seconds=options.seconds,
+        machine=machine,
+        load=None if load_before is None or load_after is None else (load_before, load_after),
+        ship=verdict.ship,
+        because=verdict.because,
+        notes=(*verdict.notes, *(baseline.notes(rows, machine) if baseline else ())),
+        misses=(*verdict.misses, *(baseline.regressions(rows, options.max_regression) if baseline else ())),
+    )
+
+
+def _examine(reference: AnyModel, contenders: Sequence[Contender], evidence: Evidence) -> Exam | None:
+    if evidence.labelled is None:
+        return None
+    models = dict.fromkeys((contender.model, contender.device) for contender in contenders)
+    return examine(reference, tuple(models), evidence.labelled)
+
+
+def _start_keras(path: Path | None, picture: str, rounds: int) -> ColdStart | None:
+    """Keras's own start, where the reference is a model of its own."""
+    if path is None or path.suffix != ".keras":
+        return None
+    note("starting Keras, for comparison ...")
+    starts = [
+        start_cold("edgeclf.benchmarks.bench.keras_start", str(path), picture) for _ in range(min(rounds, COLD_STARTS))
+    ]
+    return _typical(starts)
+
+
+def _rows(trials: Mapping[Contender, Sequence[Trial]], exam: Exam | None) -> tuple[Row, ...]:
+    first = [trial.finding.rate for trial in next(iter(trials.values()))]
+    rows = [_row(contender, each, first, exam) for contender, each in trials.items()]
+    costs = [Candidate(1e3 / row.rate, row.accuracy.correct if row.accuracy else 0, row.size_bytes) for row in rows]
+    return tuple(replace(row, best=best) for row, best in zip(rows, pareto(costs), strict=True))
+
+
+def _row(contender: Contender, trials: Sequence[Trial], first: Sequence[float], exam: Exam | None) -> Row:
+    findings = [trial.finding for trial in trials]
+    rates = tuple(finding.rate for finding in findings)
+    limits = tuple(finding.limit for finding in findings if finding.limit is not None)
+    peaks = [finding.memory_bytes for finding in findings if finding.memory_bytes is not None]
+    return Row(
+        name=contender.name,
+        path=str(contender.model),
+        precision=_precision(contender.model),
+        size_bytes=contender.model.stat().st_size,
+        engine=findings[0].engine,
+        device=findings[0].device,
+        batch=statistics.mode(finding.batch for finding in findings),
+        threads=contender.threads,
+        rates=rates,
+        limits=limits,
+        ratio=ratios(rates, first),
+        of_limit=ratios(rates, limits) if limits else None,
+        latency=Latency(*np.percentile([ms for finding in findings for ms in finding.run_ms], (50, 90, 99)).tolist()),
+        memory_bytes=max(peaks, default=None),
+        cold_start=_typical([trial.cold_start for trial in trials]),
+        accuracy=exam.marks[contender.model, contender.device] if exam else None,
+        best=False,
+        auto_batch=contender.batch is None,
+    )
+
+
+def _typical(starts: Sequence[ColdStart]) -> ColdStart:
+    memory = [start.memory_bytes for start in starts if start.memory_bytes is not None]
+    return ColdStart(
+        statistics.median(start.seconds for start in starts),
+        statistics.median(start.cpu_seconds for start in starts),
+        int(statistics.median(memory)) if memory else None,
+    )
+
+
+def _precision(model: Path) -> str:
+    """As `clf-export` puts it into a file's name; a bare `.onnx` of its is float32."""
+    found = [part for part in model.name.split(".")[1:-1] if part in _PRECISIONS]
+    return found[0] if found else "fp32" if model.suffix == ".onnx" and model.name.count(".") == 1 else ""
+
+
+def _name(path: Path, rows: Sequence[Row]) -> str:
+    """The reference's: as its row is called, where it has one."""
+    return next((row.name for row in rows if row.path == str(path)), path.name)

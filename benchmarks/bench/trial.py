@@ -1,0 +1,196 @@
+"""One measurement in a process of its own: how long until its first answer, and then how fast.
+
+Of its own, so that start-up, memory and the state of an engine belong to one file in one arrangement. It reads a `Task` from
+the JSON file that it is given, and writes two lines of JSON: a `FirstAnswer`, and a `Finding` or what went wrong.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import cycle, takewhile
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeclf.benchmarks.machine import peak_memory_bytes
+from edgeclf.runtime.batching import best_batch
+from edgeclf.runtime.cores import usable_cores
+from edgeclf.runtime.errors import EdgeclfError
+from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.model.backend import Backend
+from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.pipeline import classify
+
+WARM_UP = 0.25
+"""Of the time that is measured; not counted."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to measure, for `seconds`.
+
+    batch: None for the one that `clf-run` would find. threads: end to end, workers with one thread of the engine each, as
+    `clf-run` has them; otherwise threads of the engine, for one run at a time. pictures: files that can be read.
+    """
+
+    model: str
+    device: str
+    batch: int | None
+    threads: int
+    end_to_end: bool
+    seconds: float
+    pictures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FirstAnswer:
+    """cpu_seconds: of all cores, since the process began. memory_bytes: its largest resident memory so far."""
+
+    cpu_seconds: float
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """engine, device, batch: what really ran. rate: pictures a second. limit: of this machine for this model, in pictures a
+    second, where pictures are read. run_ms: every single run of the model on a batch. memory_bytes: the peak.
+    """
+
+    engine: str
+    device: str
+    batch: int
+    rate: float
+    limit: float | None
+    run_ms: tuple[float, ...]
+    memory_bytes: int | None
+
+
+def main() -> None:
+    task = Task(**json.loads(Path(sys.argv[1]).read_text("utf-8")))
+    try:
+        classifier = Classifier.open(task.model, device=task.device, threads=1 if task.end_to_end else task.threads)
+        classifier.predict(task.pictures[0])
+        say(first_answer())
+        say(asdict(measure(task, classifier)))
+    except EdgeclfError as error:
+        say({"error": str(error), "exit_code": error.exit_code})
+
+
+def measure(task: Task, classifier: Classifier) -> Finding:
+    """Warm up, then measure. Raises ModelError for a batch that does not fit."""
+    timed = _Timed(classifier.backend)
+    classifier = Classifier(timed, classifier.card)
+    batch = task.batch or best_batch(classifier, task.threads if task.end_to_end else 1)
+    classifier.probabilities(np.zeros((batch, *timed.input_shape), np.uint8))
+    job: _Job = (_EndToEnd if task.end_to_end else _Inference)(task, classifier, batch)
+    job.rate(task.seconds * WARM_UP)
+    timed.milliseconds.clear()
+    rate = job.rate(task.seconds)
+    run_ms = tuple(timed.milliseconds)
+    limit = job.limit(task.seconds)
+    return Finding(timed.engine, timed.device, batch, rate, limit, run_ms, peak_memory_bytes())
+
+
+def first_answer() -> dict[str, Any]:
+    """A `FirstAnswer` of this process, now."""
+    return asdict(FirstAnswer(time.process_time(), peak_memory_bytes()))
+
+
+def say(fields: dict[str, Any]) -> None:
+    """A line of JSON to the benchmark."""
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
+
+
+class _Timed:
+    """A backend that notes how long each of its runs takes."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.engine = backend.engine
+        self.device = backend.device
+        self.input_shape = backend.input_shape
+        self.card_text = backend.card_text
+        self.milliseconds: list[float] = []
+
+    def run(self, images: Pixels) -> NDArray[np.float32]:
+        started = time.perf_counter()
+        probabilities = self._backend.run(images)
+        self.milliseconds.append((time.perf_counter() - started) * 1e3)
+        return probabilities
+
+
+class _Job:
+    """What is done again and again until the time is over."""
+
+    def __init__(self, task: Task, classifier: Classifier, batch: int) -> None:
+        self.task = task
+        self.classifier = classifier
+        self.batch = batch
+
+    def rate(self, seconds: float) -> float:
+        """Pictures a second."""
+        raise NotImplementedError
+
+    def limit(self, seconds: float) -> float | None:
+        """What the machine could do at most, where that can be said."""
+        return None
+
+    def images(self, start: int) -> Pixels:
+        """A batch of pictures, read and prepared: uint8 `[batch, H, W, C]`."""
+        pictures = self.task.pictures
+        chosen = (pictures[number % len(pictures)] for number in range(start, start + self.batch))
+        return np.stack([self.classifier.card.preprocess(picture) for picture in chosen])
+
+
+class _EndToEnd(_Job):
+    """From files to answers, through the pipeline of `clf-run`."""
+
+    def rate(self, seconds: float) -> float:
+        started = time.perf_counter()
+        frames = (Frame(picture, picture) for picture in cycle(self.task.pictures))
+        in_time = takewhile(lambda _: time.perf_counter() - started < seconds, frames)
+        done = sum(1 for _ in classify(in_time, self.classifier, workers=self.task.threads, batch=self.batch))
+        return done / (time.perf_counter() - started)
+
+    def limit(self, seconds: float) -> float:
+        """Cores / (time to read, decode and resize + time to infer), on one thread without any pipeline.
+
+        Where the model runs on another device than the CPU, reading pictures is all that is left to the cores.
+        """
+        cv2.setNumThreads(1)
+        on_cpu = self.classifier.backend.device == "cpu"
+        answer: Callable[[Pixels], Any] = self.classifier.probabilities if on_cpu else len
+        batches = (self.images(start) for start in range(0, sys.maxsize, self.batch))
+        cores = min(self.task.threads, usable_cores())
+        return cores * self.batch * _times_a_second(lambda: answer(next(batches)), seconds)
+
+
+class _Inference(_Job):
+    """The model alone, on pictures that lie in memory, one run at a time."""
+
+    def __init__(self, task: Task, classifier: Classifier, batch: int) -> None:
+        super().__init__(task, classifier, batch)
+        self._batches = cycle([self.images(start * batch) for start in range(4)])
+
+    def rate(self, seconds: float) -> float:
+        return self.batch * _times_a_second(lambda: self.classifier.probabilities(next(self._batches)), seconds)
+
+
+def _times_a_second(run: Callable[[], object], seconds: float) -> float:
+    started = time.perf_counter()
+    done = 0
+    while done == 0 or time.perf_counter() - started < seconds:
+        run()
+        done += 1
+    return done / (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    main()

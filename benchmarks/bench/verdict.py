@@ -1,0 +1,100 @@
+"""Which row to ship, and why; and whether the gates are met."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgeclf.benchmarks.bench.intervals import ratios
+from edgeclf.benchmarks.bench.report import Reference, Row
+from edgeclf.export.parity import allowed_loss
+from edgeclf.export.timing import SAME_SPEED
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What a row must keep to be shipped.
+
+    max_drop: share of the reference's right answers that may be lost. min_fps: pictures a second.
+    """
+
+    max_drop: float = 0.01
+    min_fps: float = 0.0
+
+
+GATES = Gates()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """ship: the number of the row, or None. The others are sentences; nothing is missed where one can be shipped."""
+
+    ship: int | None
+    because: str
+    notes: tuple[str, ...]
+    misses: tuple[str, ...] = ()
+
+
+def decide(rows: Sequence[Row], reference: Reference | None, gates: Gates) -> Verdict:
+    """The fastest row that passes; of those that are as fast within the spread, the most accurate, then the smallest."""
+    refused = {number: miss for number, row in enumerate(rows) if (miss := _miss(row, reference, gates))}
+    passed = [number for number in range(len(rows)) if number not in refused]
+    notes = (*_slower_and_smaller(rows), *_few_pictures(reference, gates))
+    if not passed:
+        return Verdict(None, "ship none of these: each misses a gate", notes, tuple(refused.values()))
+    fastest = max(passed, key=lambda number: rows[number].rate)
+    alike = [number for number in passed if ratios(rows[number].rates, rows[fastest].rates).high * SAME_SPEED >= 1]
+    ship = min(alike, key=lambda number: (*_costs(rows[number]), number != fastest))
+    return Verdict(ship, _because(rows, ship, fastest, len(passed), reference), (*refused.values(), *notes))
+
+
+def _miss(row: Row, reference: Reference | None, gates: Gates) -> str:
+    """Why a row cannot be shipped; empty where it can."""
+    if row.rate < gates.min_fps:
+        return f"{row.name} ({row.arrangement}) does {row.rate:,.1f} pictures a second; the limit is {gates.min_fps:,.1f}"
+    if row.accuracy and reference:
+        lost = reference.accuracy.correct - row.accuracy.correct
+        if lost > allowed_loss(reference.accuracy.correct, gates.max_drop):
+            counts = f"{row.accuracy.correct:,} of {row.accuracy.pictures:,} pictures right where {reference.name} gets "
+            right = f"{reference.accuracy.correct:,}; the limit is a loss of {gates.max_drop:.1%}"
+            return f"{row.name} ({row.arrangement}) gets {counts}{right}"
+    return ""
+
+
+def _slower_and_smaller(rows: Sequence[Row]) -> list[str]:
+    """A sentence for each reduced file that is slower than the first row in the same arrangement."""
+    first = rows[0]
+    return [
+        f"{row.name} is smaller than {first.name}, but slower here: {row.ratio} times as fast"
+        for row in rows
+        if row.size_bytes < first.size_bytes and row.arrangement == first.arrangement and row.ratio.high < 1
+    ]
+
+
+def _few_pictures(reference: Reference | None, gates: Gates) -> list[str]:
+    """A sentence where a single picture decides."""
+    if reference is None or not 0 < gates.max_drop * reference.accuracy.correct < 1:
+        return []
+    one = f"one picture is {1 / reference.accuracy.pictures:.1%}, and {gates.max_drop:.1%} may be lost"
+    return [f"the pictures are few: {one}; name more with --data DIR, or allow more with --max-drop"]
+
+
+def _costs(row: Row) -> tuple[int, int]:
+    return -row.accuracy.correct if row.accuracy else 0, row.size_bytes
+
+
+def _because(rows: Sequence[Row], ship: int, fastest: int, passed: int, reference: Reference | None) -> str:
+    row, quickest = rows[ship], rows[fastest]
+    if len(rows) == 1:
+        reasons = ["it is the only one that was measured"]
+    elif passed == 1:
+        reasons = ["it is the only one that the gates leave"]
+    elif ship == fastest:
+        reasons = ["the fastest" + (" that keeps the accuracy" if reference else "")]
+    else:
+        better = "more accurate" if _costs(row)[0] < _costs(quickest)[0] else "smaller"
+        reasons = [f"as fast as {quickest.name} within the spread, and {better}"]
+    if ship:
+        reasons.append(f"{row.ratio} times as fast as {rows[0].name}")
+    if row.accuracy and reference:
+        theirs = f" ({reference.name}: {reference.accuracy.share:.1%})" if reference.name != row.name else ""
+        reasons.append(f"right on {row.accuracy.share:.1%} of {row.accuracy.pictures:,} pictures{theirs}")
+    return f"ship {row.name} ({row.arrangement}): {', '.join(reasons)}, {row.size_bytes / 1e6:.2f} MB"

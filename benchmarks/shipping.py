@@ -1,0 +1,116 @@
+"""What does `clf-bench` recommend for a tutorial's CNN, does it say the same again, and what is that worth end to end?
+
+`python -m edgeclf.benchmarks.shipping [DATA]`: trains the recipe `boolean` on the solar cells, or on labelled pictures of
+your own, exports it in every way, and runs `clf-bench` twice.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgeclf.runtime.console import command_app, friendly_errors, note
+from edgeclf.runtime.errors import EdgeclfError, ExitCode
+
+app = command_app()
+
+EXPLAINED = """\
+The recipe `{recipe}` trained on {data}, exported with `--all`, and `clf-bench` run twice, one run right after the other:
+{rounds} rounds of {seconds:g} s each, {pictures}. `times as fast` is against the first row, with the 95 % interval.
+
+"""
+
+
+@app.command()
+def shipping(
+    data: Annotated[Path | None, typer.Argument(help="Labelled pictures; default the solar cells.")] = None,
+    recipe: Annotated[str, typer.Option(help="What clf-train trains.")] = "boolean",
+    options: Annotated[str, typer.Option(help="Further options for clf-train, with blanks between.")] = "",
+    rounds: Annotated[int, typer.Option(help="Of clf-bench.")] = 7,
+) -> None:
+    """Train, export, benchmark twice, print the tables, and put them into benchmarks/results.md."""
+    with friendly_errors(), tempfile.TemporaryDirectory() as name:
+        from edgeclf.benchmarks.results import publish_section
+        from edgeclf.benchmarks.solar_cells import make_folders
+
+        folder = Path(name)
+        if data is None:
+            data = folder / "solar-cells"
+            make_folders(data)
+        run = folder / "run"
+        command("clf-train", str(data), "-o", str(run), "--recipe", recipe, *options.split())
+        command("clf-export", str(run / "model.keras"), "--all")
+        line = ("clf-bench", str(run), "--against", str(run / "model.keras"), "--rounds", str(rounds), "--json")
+        first, second = (json.loads(command(*line)) for _ in range(2))
+        text = EXPLAINED.format(
+            recipe=recipe, data=data.name, rounds=rounds, seconds=first["seconds_a_round"], pictures=_pictures(first)
+        )
+        publish_section("Which file to ship", "edgeclf.benchmarks.shipping", text + compare(first, second))
+        typer.echo(text + compare(first, second))
+
+
+def command(name: str, *arguments: str) -> str:
+    """What one of our commands writes to stdout. Raises EdgeclfError when it fails; a missed gate is no failure."""
+    note(f"$ {name} {' '.join(arguments)}")
+    line = [str(Path(sys.executable).with_name(name)), *arguments]
+    done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode not in (ExitCode.OK, ExitCode.GATE_MISSED):
+        raise EdgeclfError(f"{name} ended with exit code {done.returncode}; what it said is above")
+    return done.stdout
+
+
+def compare(first: dict[str, Any], second: dict[str, Any]) -> str:
+    """A table of both runs of `clf-bench`, and sentences on what they recommend and on the start, for Markdown."""
+    from edgeclf.benchmarks.results import table
+
+    again = {row["name"]: row for row in second["results"]}
+    rows = [
+        (
+            row["name"],
+            f"{row['accuracy']['accuracy']:.1%}",
+            f"{row['pictures_per_s']:.0f}",
+            _interval(row["ratio"]),
+            _interval(again[row["name"]]["ratio"]),
+            "yes" if _overlap(row["ratio"], again[row["name"]]["ratio"]) else "no",
+            f"{row['of_limit']['middle']:.2f}",
+            f"{row['size_bytes'] / 1e6:.1f} MB",
+        )
+        for row in first["results"]
+    ]
+    columns = ("file", "accuracy", "pictures/s", "times as fast", "in the second run", "overlap", "of the limit", "size")
+    sentences = [f"{number} run: {report['because']}." for number, report in (("First", first), ("Second", second))]
+    return table(columns, rows) + "\n" + "\n\n".join([*sentences, _start(first)]) + "\n"
+
+
+def _start(report: dict[str, Any]) -> str:
+    keras = report["reference"]["cold_start"]
+    ours = next(row for row in report["results"] if row["name"] == report["ship"])["cold_start"]
+    shares = f"{ours['cpu_seconds'] / keras['cpu_seconds']:.1%} of the processor time and "
+    memory = f"{ours['memory_bytes'] / keras['memory_bytes']:.1%} of the memory"
+    return (
+        f"From the start of a process to its first answer, that file takes {ours['seconds']:.2f} s, "
+        f"{ours['cpu_seconds']:.2f} s of processor time and {ours['memory_bytes'] / 1e6:.0f} MB; Keras takes "
+        f"{keras['seconds']:.1f} s, {keras['cpu_seconds']:.1f} s and {keras['memory_bytes'] / 1e6:.0f} MB: {shares}{memory}."
+    )
+
+
+def _pictures(report: dict[str, Any]) -> str:
+    """What was answered, without the folders of this machine."""
+    pictures = next(row["accuracy"]["pictures"] for row in report["results"])
+    return f"{pictures:,} test pictures"
+
+
+def _interval(ratio: dict[str, float]) -> str:
+    return f"{ratio['middle']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
+
+
+def _overlap(one: dict[str, float], other: dict[str, float]) -> bool:
+    return one["low"] <= other["high"] and other["low"] <= one["high"]
+
+
+if __name__ == "__main__":
+    app()

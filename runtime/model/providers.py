@@ -1,0 +1,185 @@
+"""What onnxruntime runs a model on: what to ask for, what has really started, and why something did not."""
+
+import contextlib
+import functools
+import io
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime as ort
+
+from edgeclf.runtime.console import note
+from edgeclf.runtime.errors import DeviceError, ModelError, first_line
+from edgeclf.runtime.model.cuda_runtime import cuda_problem
+
+_Provider = str | tuple[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class _Gpu:
+    """A provider for NVIDIA's GPUs. needs: what it takes to start, with the way to get it."""
+
+    provider: str
+    title: str
+    needs: str
+
+
+_CPU = "CPUExecutionProvider"
+_CUDA = _Gpu(
+    "CUDAExecutionProvider",
+    "CUDA",
+    "an NVIDIA driver (see nvidia-smi) and the CUDA and cuDNN libraries: pip install 'onnxruntime-gpu[cuda,cudnn]'",
+)
+_TENSORRT = _Gpu(
+    "TensorrtExecutionProvider",
+    "TensorRT",
+    "an NVIDIA driver (see nvidia-smi), CUDA, cuDNN, and NVIDIA's TensorRT libraries where the loader finds them "
+    "(LD_LIBRARY_PATH; on Windows PATH)",
+)
+_GPUS = {"cuda": _CUDA, "tensorrt": _TENSORRT}
+_CUDA_OPTIONS = {
+    # The default searches anew, and long, for each new size of a batch: 634 ms against 1.9 ms, and what it finds is
+    # no faster (measured in PaddlePaddle/PaddleX#5057; what the names stand for since 1.20: microsoft/onnxruntime#22705).
+    "cudnn_conv_algo_search": "HEURISTIC",
+    # The default rounds float32 to 10 bits of mantissa from Ampere on (microsoft/onnxruntime#19357 and #19426), which nobody
+    # has asked for and no gate has seen. Whoever wants speed exports float16, and the gate sees that.
+    "use_tf32": "0",
+}
+# As above for TensorRT, which has no option for it (microsoft/onnxruntime#6427 and #26029).
+_EXACT_FLOAT32 = ("NVIDIA_TF32_OVERRIDE", "0")
+_SOURCE_PLACES = re.compile(r"^(\S+:\d+ .*?\)( \[with .*?\])? )+(\[ONNXRuntimeError\] : \d+ : \w+ : )?(\S+:\d+ \w+ )?")
+_MACHINE = re.compile(r" ; GPU=-?\d+ ; hostname=.*")
+
+# The smallest model that a session can be made of, y = x, to see which providers really start: in protobuf's wire format,
+# ir_version 8, graph "g" with one Identity node, x and y as float32 [1], opset 17.
+_PROBE = (
+    b"\x08\x08" b"\x3a\x37"
+    b"\x0a\x10" b"\x0a\x01x" b"\x12\x01y" b"\x22\x08Identity"
+    b"\x12\x01g"
+    b"\x5a\x0f" b"\x0a\x01x" b"\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x01"
+    b"\x62\x0f" b"\x0a\x01y" b"\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x01"
+    b"\x42\x02\x10\x11"
+)  # fmt: skip
+
+
+def open_session(path: Path, data: bytes, device: str, threads: int) -> ort.InferenceSession:
+    """A session on `device`, as in Classifier.open. Raises DeviceError, and ModelError for what is no ONNX file."""
+    providers = _providers(device)
+    asked = _GPUS.get(device.partition(":")[0])
+    try:
+        session = _start(data, threads, providers)
+    except Exception as error:  # onnxruntime raises a dozen unrelated classes
+        if asked:
+            open_session(path, data, "cpu", threads)  # a file that is no model is not the device's fault, and says so itself
+            raise _not_got(asked, said_by_onnxruntime(error)) from None
+        if providers[0] != _CPU:
+            note(f"CUDA does not start here ({said_by_onnxruntime(error)}); running on the CPU")
+            return open_session(path, data, "cpu", threads)
+        engine = f"onnxruntime {ort.__version__}"
+        raise ModelError(f"{path} is no ONNX model that {engine} can load ({first_line(error)})") from None
+    if asked and session.get_providers()[0] != asked.provider:
+        raise _not_got(asked)
+    return session
+
+
+def device_of(session: ort.InferenceSession) -> str:
+    """Where it really runs: `cpu`, `cuda:N` or `tensorrt:N`."""
+    first = session.get_providers()[0]
+    for name, gpu in _GPUS.items():
+        if first == gpu.provider:
+            return f"{name}:{session.get_provider_options()[first].get('device_id', '0')}"
+    return "cpu"
+
+
+def try_providers() -> dict[str, str]:
+    """Every provider that onnxruntime lists, and CUDA: "" where a session really starts on it, else why it does not."""
+    names = dict.fromkeys([*ort.get_available_providers(), _CUDA.provider])
+    return {name: _try_provider(name) for name in names}
+
+
+def said_by_onnxruntime(error: Exception) -> str:
+    """Its message without the places in its source before it, and without the machine's name behind it."""
+    text = str(error).strip().partition("\n")[0]
+    return _SOURCE_PLACES.sub("", _MACHINE.sub("", text))[:200] or type(error).__name__
+
+
+def _try_provider(name: str) -> str:
+    device = next((device for device, gpu in _GPUS.items() if gpu.provider == name), None)
+    if name not in ort.get_available_providers():
+        return _why_not(_CUDA)
+    error = ""
+    try:
+        started = _start(_PROBE, 1, _providers(device) if device else [name]).get_providers()
+    except Exception as raised:  # onnxruntime raises a dozen unrelated classes
+        started, error = [], said_by_onnxruntime(raised)
+    if name in started:
+        return ""
+    if device:
+        return _why_not(_GPUS[device]) + _in_brackets(_what_failed() or error)
+    return "onnxruntime lists it, but cannot start it" + _in_brackets(error)
+
+
+def _start(data: bytes, threads: int, providers: list[_Provider]) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # A session made from bytes looks for external data in the working directory; a folder that cannot exist forbids it.
+    nowhere = os.path.join(os.devnull, "none")
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", nowhere)
+    # With its own fallback, onnxruntime prints to stdout and goes on with other providers in silence.
+    return ort.InferenceSession(data, options, providers=providers, enable_fallback=0)
+
+
+def _providers(device: str) -> list[_Provider]:
+    """What to ask for; onnxruntime leaves out in silence what does not start, so the session is asked afterwards."""
+    kind, _, number = device.partition(":")
+    available = ort.get_available_providers()
+    if kind == "auto":
+        kind = "cuda" if _CUDA.provider in available else "cpu"
+    if kind == "cpu":
+        return [_CPU]
+    if _GPUS[kind].provider not in available:
+        raise _not_got(_GPUS[kind])
+    _load_libraries()
+    gpu = {"device_id": number or "0"}
+    cuda: list[_Provider] = [(_CUDA.provider, gpu | _CUDA_OPTIONS), _CPU]
+    if kind == "cuda":
+        return cuda
+    os.environ.setdefault(*_EXACT_FLOAT32)
+    return [(_TENSORRT.provider, gpu), *cuda]
+
+
+@functools.cache
+def _load_libraries() -> str:
+    """Let onnxruntime find the CUDA and cuDNN libraries that pip installed; what it says about them, once."""
+    ort.set_default_logger_severity(4)  # what does not start is said by us, once and in one sentence
+    said = io.StringIO()
+    if hasattr(ort, "preload_dlls"):
+        with contextlib.redirect_stdout(said):  # it prints what it cannot load, where only results belong
+            ort.preload_dlls()
+    return said.getvalue()
+
+
+def _not_got(gpu: _Gpu, error: str = "") -> DeviceError:
+    if gpu.provider in ort.get_available_providers():
+        error = _what_failed() or error
+    return DeviceError(f"{gpu.title} was asked for, but {_why_not(gpu)}, or use --device cpu{_in_brackets(error)}")
+
+
+def _why_not(gpu: _Gpu) -> str:
+    """The cause, and the cure as a command."""
+    if gpu.provider not in ort.get_available_providers():
+        return f"this onnxruntime {ort.__version__} is built without it; in a fresh environment: pip install 'edgeclf[gpu]'"
+    return f"onnxruntime {ort.__version__} cannot start it; it needs {gpu.needs}"
+
+
+def _what_failed() -> str:
+    """A library that is missing, or what CUDA says of the GPUs."""
+    return _load_libraries().partition("\n")[0] or cuda_problem()
+
+
+def _in_brackets(detail: str) -> str:
+    return f" ({detail})" if detail else ""

@@ -1,0 +1,56 @@
+"""Who takes part in a benchmark: every file in every arrangement that it can run in."""
+
+from pathlib import Path
+
+import pytest
+
+from edgeclf.benchmarks.bench.contenders import enter, find_models, short_names
+from edgeclf.runtime.errors import ModelError, OptionError
+
+
+def test_a_folder_stands_for_the_models_in_it_the_plainest_first(tmp_path: Path) -> None:
+    for name in ("model.int8.tflite", "model.keras", "model.onnx", "model.fp32.tflite", "SHA256SUMS"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_models([tmp_path])] == ["model.onnx", "model.fp32.tflite", "model.int8.tflite"]
+
+
+def test_a_model_that_is_named_twice_takes_part_once(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").touch()
+    assert find_models([tmp_path / "model.onnx", tmp_path]) == (tmp_path / "model.onnx",)
+
+
+def test_a_folder_without_models_says_how_to_make_some(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"holds no \.onnx or \.tflite file; make some: clf-export .*model\.keras"):
+        find_models([tmp_path])
+
+
+def test_every_combination_takes_part_batches_last() -> None:
+    entered = enter([Path("a.onnx"), Path("b.tflite")], ["cpu"], [1, None], [1, 2])
+    assert [(one.name, one.threads, one.batch) for one in entered] == [
+        (name, threads, batch) for name in ("a.onnx", "b.tflite") for threads in (1, 2) for batch in (1, None)
+    ]
+
+
+def test_tflite_is_left_out_where_it_cannot_run_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    entered = enter([Path("a.onnx"), Path("b.tflite")], ["cpu", "cuda"], [1], [1])
+    assert [(one.name, one.device) for one in entered] == [("a.onnx", "cpu"), ("a.onnx", "cuda"), ("b.tflite", "cpu")]
+    assert capsys.readouterr().err == "b.tflite runs on the CPU only and is not measured on cuda\n"
+
+
+def test_nobody_left_is_an_error() -> None:
+    with pytest.raises(OptionError, match="none of the models runs on cuda"):
+        enter([Path("b.tflite")], ["cuda"], [1], [1])
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["runs/a/model.onnx"], ["model.onnx"]),
+        (["a/model.onnx", "a/model.int8.onnx"], ["model.onnx", "model.int8.onnx"]),
+        (["x/a/model.onnx", "y/b/model.onnx"], ["a/model.onnx", "b/model.onnx"]),
+        (["x/a/model.onnx", "y/a/model.onnx"], ["x/a/model.onnx", "y/a/model.onnx"]),
+    ],
+    ids=["one", "one folder", "parents differ", "grandparents differ"],
+)
+def test_names_are_as_short_as_they_can_be(paths: list[str], names: list[str]) -> None:
+    assert short_names([Path(path) for path in paths]) == names

@@ -1,0 +1,55 @@
+"""How files answer labelled pictures, counted against what they really answer."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeclf.benchmarks.bench.exam import examine
+from edgeclf.runtime.errors import ModelError
+from edgeclf.train.answering import AnyModel, open_any
+from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.data.dataset import as_part, find, labelled
+
+
+@pytest.fixture(scope="module")
+def shapes(pictures: Path, onnx_model: Path) -> Arrays:
+    from edgeclf.train.data.arrays import load
+
+    found, _ = find(pictures)
+    part = as_part(labelled(found["train"], ("disc", "square"), pictures))
+    return load(part, open_any(onnx_model).card.preprocess, "pictures")
+
+
+def test_the_reference_agrees_with_itself(onnx_model: Path, shapes: Arrays) -> None:
+    exam = examine(open_any(onnx_model), [(onnx_model, "cpu")], lambda _: shapes)
+    assert exam.marks[onnx_model, "cpu"] == exam.reference
+    assert (exam.reference.pictures, exam.reference.agreement, exam.reference.max_difference) == (60, 1.0, 0.0)
+
+
+def test_right_answers_are_counted_by_their_labels(onnx_model: Path, shapes: Arrays) -> None:
+    exam = examine(open_any(onnx_model), [], lambda _: shapes)
+    swapped = examine(open_any(onnx_model), [], lambda _: replace(shapes, labels=1 - shapes.labels))
+    assert exam.reference.correct + swapped.reference.correct == 60
+    assert exam.reference.correct > 50
+
+
+def test_a_file_is_compared_with_the_reference_and_not_with_the_labels(
+    int8_model: Path, onnx_model: Path, shapes: Arrays
+) -> None:
+    def wrong(images: np.ndarray) -> np.ndarray:
+        return 1 - open_any(onnx_model).answers(images)
+
+    reference = AnyModel(open_any(onnx_model).card, wrong)
+    mark = examine(reference, [(int8_model, "cpu")], lambda _: shapes).marks[int8_model, "cpu"]
+    assert mark.agreement < 0.1
+    assert mark.correct > 50
+    assert mark.max_difference > 0.9
+
+
+def test_models_of_other_classes_are_not_compared(onnx_model: Path, shapes: Arrays) -> None:
+    model = open_any(onnx_model)
+    reference = replace(model, card=replace(model.card, classes=("cat", "dog")))
+    with pytest.raises(ModelError, match="knows the classes disc, square, the reference cat, dog"):
+        examine(reference, [(onnx_model, "cpu")], lambda _: shapes)

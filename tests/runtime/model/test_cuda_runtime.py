@@ -1,0 +1,30 @@
+"""Page-locked memory is an array like any other, whether CUDA gives it or not."""
+
+import gc
+
+import numpy as np
+import pytest
+
+from edgeclf.runtime.model.cuda_runtime import cuda_problem, page_locked
+from edgeclf.runtime.model.providers import try_providers
+
+
+def test_an_array_for_pictures_comes_in_any_case() -> None:
+    array = page_locked((3, 8, 8, 3), 0)
+    array[:] = 7
+
+    assert (array.shape, array.dtype, int(array.sum())) == ((3, 8, 8, 3), np.uint8, 3 * 8 * 8 * 3 * 7)
+
+
+def test_a_view_keeps_the_memory() -> None:
+    view = page_locked((1000, 1000), 0)[500:, ::2]
+    view[:] = 3
+    gc.collect()
+    page_locked((1000, 1000), 0)[:] = 9
+
+    assert set(view.ravel().tolist()) == {3}
+
+
+@pytest.mark.skipif(bool(try_providers()["CUDAExecutionProvider"]), reason="CUDA does not start here")
+def test_where_cuda_starts_nothing_is_wrong_with_it() -> None:
+    assert cuda_problem() == ""

@@ -1,0 +1,123 @@
+"""The look of every report: one HTML page that opens from the disk, loads nothing from elsewhere and is light or dark as
+its reader likes it.
+
+Whatever comes from outside goes through `text`; neither a figure library nor an engine is needed to write a page.
+"""
+
+import base64
+import html
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from edgeclf.runtime.escaping import escape
+
+DOTS_PER_INCH = 144
+"""Of the figures, which a page shows at the size that they were drawn for: sharp on screens of up to 144 dots an inch."""
+_SCREEN_DOTS_PER_INCH = 96  # of CSS
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d2126; --soft: #5d666f; --line: #d8dde2; --page: #ffffff; --card: #f4f6f8 }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e8ec; --soft: #9aa4ae; --line: #353c44; --page: #14171a; --card: #1d2227 }
+}
+* { box-sizing: border-box }
+body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, sans-serif }
+main { max-width: 60rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 1rem 0 }
+h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem }
+.lead { font-size: 1.15rem; background: var(--card); border-radius: .5rem; padding: 1rem; margin: 0 }
+.scroll { overflow-x: auto; margin: .75rem 0 }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line) }
+th { color: var(--soft); font-weight: 500; white-space: nowrap }
+td { min-width: 7rem; max-width: 36rem }
+.number { text-align: right; white-space: nowrap; min-width: 2rem }
+img { display: block; max-width: max(100%, 30rem); height: auto }
+"""
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p class="lead">{lead}</p>
+{sections}</main>
+</body>
+</html>
+"""
+
+
+def page(title: str, lead: str, sections: Mapping[str, str], style: str = "") -> str:
+    """A whole page. title, lead: text from anywhere. sections: markup by heading; one without any is left out.
+
+    style: rules of CSS beside those that every page has.
+    """
+    return _PAGE.format(
+        title=text(title),
+        style=_STYLE + style,
+        lead=text(lead),
+        sections="".join(f"<section>\n<h2>{text(name)}</h2>\n{body}</section>\n" for name, body in sections.items() if body),
+    )
+
+
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[object]], numbers: Iterable[int] = (), marked: Collection[int] = ()
+) -> str:
+    """numbers: the columns to align on the right. marked: the rows of the class `marked`."""
+    if not rows:
+        return ""
+    kinds = [' class="number"' if column in set(numbers) else "" for column in range(len(rows[0]))]
+    lines = [_row("th", kinds, header)] if header else []
+    lines += [_row("td", kinds, row, ' class="marked"' if number in marked else "") for number, row in enumerate(rows)]
+    return f'<div class="scroll"><table>\n{"".join(lines)}</table></div>\n'
+
+
+def pairs(values: Mapping[str, object]) -> str:
+    """Facts by name."""
+    return table((), [(name, shown(value)) for name, value in values.items()])
+
+
+def paragraph(sentences: str) -> str:
+    """Text from anywhere."""
+    return f"<p>{text(sentences)}</p>\n"
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """Text from anywhere, point by point; nothing where there is none."""
+    points = "".join(f"<li>{text(sentence)}</li>\n" for sentence in sentences)
+    return f"<ul>\n{points}</ul>\n" if points else ""
+
+
+def figure(png: bytes, description: str) -> str:
+    """A PNG of DOTS_PER_INCH inside the page."""
+    width = int.from_bytes(png[16:20]) * _SCREEN_DOTS_PER_INCH // DOTS_PER_INCH
+    source = base64.b64encode(png).decode("ascii")
+    return (
+        f'<div class="scroll"><img width="{width}" alt="{text(description)}" src="data:image/png;base64,{source}"></div>\n'
+    )
+
+
+def shown(value: object) -> str:
+    """A fact in one cell: no fact at all is an empty one, several stand behind each other."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {shown(each)}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def text(anything: str) -> str:
+    """Text from anywhere, spelt so that it prints and can hold no markup."""
+    return html.escape(escape(anything))
+
+
+def _row(tag: str, kinds: Sequence[str], values: Sequence[object], mark: str = "") -> str:
+    spelt = (f"<{tag}{kind}>{text(str(value))}</{tag}>" for kind, value in zip(kinds, values, strict=True))
+    return f"<tr{mark}>{''.join(spelt)}</tr>\n"
