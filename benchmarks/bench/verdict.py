@@ -21,6 +21,8 @@ class Gates:
 
 
 GATES = Gates()
+SAME_SIZE = 1.05
+"""Files closer than this are as small as each other: what is left is headers."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,10 @@ def decide(rows: Sequence[Row], reference: Reference | None, gates: Gates) -> Ve
         return Verdict(None, "ship none of these: each misses a gate", notes, tuple(refused.values()))
     fastest = max(passed, key=lambda number: rows[number].rate)
     alike = [number for number in passed if ratios(rows[number].rates, rows[fastest].rates).high * SAME_SPEED >= 1]
-    ship = min(alike, key=lambda number: (*_costs(rows[number]), number != fastest))
+    right = max(_correct(rows[number]) for number in alike)
+    alike = [number for number in alike if _correct(rows[number]) == right]
+    small = min(rows[number].size_bytes for number in alike) * SAME_SIZE
+    ship = max((number for number in alike if rows[number].size_bytes <= small), key=lambda number: rows[number].rate)
     return Verdict(ship, _because(rows, ship, fastest, len(passed), reference), (*refused.values(), *notes))
 
 
@@ -77,8 +82,9 @@ def _few_pictures(reference: Reference | None, gates: Gates) -> list[str]:
     return [f"the pictures are few: {one}; name more with --data DIR, or allow more with --max-drop"]
 
 
-def _costs(row: Row) -> tuple[int, int]:
-    return -row.accuracy.correct if row.accuracy else 0, row.size_bytes
+def _correct(row: Row) -> int:
+    """Right answers; the same for all where nobody counted."""
+    return row.accuracy.correct if row.accuracy else 0
 
 
 def _because(rows: Sequence[Row], ship: int, fastest: int, passed: int, reference: Reference | None) -> str:
@@ -90,7 +96,7 @@ def _because(rows: Sequence[Row], ship: int, fastest: int, passed: int, referenc
     elif ship == fastest:
         reasons = ["the fastest" + (" that keeps the accuracy" if reference else "")]
     else:
-        better = "more accurate" if _costs(row)[0] < _costs(quickest)[0] else "smaller"
+        better = "more accurate" if _correct(row) > _correct(quickest) else "smaller"
         reasons = [f"as fast as {quickest.name} within the spread, and {better}"]
     if ship:
         reasons.append(f"{row.ratio} times as fast as {rows[0].name}")

@@ -27,9 +27,10 @@ def shipped(*rows: Row, gates: Gates = Gates()) -> str | None:  # noqa: B008 (fr
         ([row("right", 100), row("fast but wrong", 200, correct=400)], "right"),
         ([row("fast", 200, correct=494), row("as fast, more right", 198)], "as fast, more right"),
         ([row("fast", 200, size=5_000_000), row("as fast, smaller", 198)], "as fast, smaller"),
+        ([row("slower, smaller by a header", 198, size=999_000), row("fast", 200)], "fast"),
         ([row("noisy, perhaps as fast", 150, spread=0.4), row("fast", 200, correct=494)], "noisy, perhaps as fast"),
     ],
-    ids=["speed", "accuracy first", "then accuracy", "then size", "within the spread"],
+    ids=["speed", "accuracy first", "then accuracy", "then size", "but not by a header", "within the spread"],
 )
 def test_the_right_one_is_shipped(rows: list[Row], name: str) -> None:
     assert shipped(*rows) == name
