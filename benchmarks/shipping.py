@@ -89,13 +89,16 @@ def compare(first: dict[str, Any], second: dict[str, Any]) -> str:
 def _start(report: dict[str, Any]) -> str:
     keras = report["reference"]["cold_start"]
     ours = next(row for row in report["results"] if row["name"] == report["ship"])["cold_start"]
-    shares = f"{ours['cpu_seconds'] / keras['cpu_seconds']:.1%} of the processor time and "
-    memory = f"{ours['memory_bytes'] / keras['memory_bytes']:.1%} of the memory"
-    return (
-        f"From the start of a process to its first answer, that file takes {ours['seconds']:.2f} s, "
-        f"{ours['cpu_seconds']:.2f} s of processor time and {ours['memory_bytes'] / 1e6:.0f} MB; Keras takes "
-        f"{keras['seconds']:.1f} s, {keras['cpu_seconds']:.1f} s and {keras['memory_bytes'] / 1e6:.0f} MB: {shares}{memory}."
-    )
+    share = f"{ours['cpu_seconds'] / keras['cpu_seconds']:.1%} of the processor time"
+    if ours["memory_bytes"] and keras["memory_bytes"]:
+        share += f" and {ours['memory_bytes'] / keras['memory_bytes']:.1%} of the memory"
+    both = f"that file takes {_costs(ours)}; Keras takes {_costs(keras)}"
+    return f"From the start of a process to its first answer, {both}: {share}."
+
+
+def _costs(start: dict[str, Any]) -> str:
+    memory = f" and {start['memory_bytes'] / 1e6:.0f} MB" if start["memory_bytes"] else ""
+    return f"{start['seconds']:.2f} s, {start['cpu_seconds']:.2f} s of processor time{memory}"
 
 
 def _pictures(report: dict[str, Any]) -> str:
