@@ -1,11 +1,9 @@
-"""How fast is the pipeline: against the machine's limit, the loop one writes by hand, Keras's own loader, OpenVINO?
+"""How fast is the pipeline: against the machine's limit, and against what one would otherwise write or install?
 
-`uv run --with openvino python -m edgeclf.benchmarks.throughput`; OpenVINO is no dependency and is left out where it is not
-installed. Everything with the same weights on the same generated JPEGs, in interleaved rounds; medians of the ratios within
-a round, since a shared machine's speed drifts from round to round.
+`python -m edgeclf.benchmarks.throughput`. Everything with the same weights on the same generated JPEGs, in interleaved
+rounds; medians of the ratios within a round, since a shared machine's speed drifts from round to round.
 """
 
-import importlib.util
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,103 +22,100 @@ if TYPE_CHECKING:
 app = command_app()
 
 SIZE = 224
-PIPELINE, LITERT = "edgeclf", "edgeclf, LiteRT"
-APPEND, READ_BACK = "journal, appended", "journal, read back"
+CNN, MOBILENET = "clf-train's network (`--model cnn`)", "MobileNetV3Small"
+JOBS = ((CNN, 375, 500, 1), (MOBILENET, 375, 500, 1), (MOBILENET, 1080, 1920, 6), (MOBILENET, 3000, 4000, 12))
+"""Network, height and width of the JPEGs, and of which part of the pictures there are so many."""
 EXPLAINED = """\
 From JPEG files to answers, float32 on the CPU, the network's input {size} x {size}. Every candidate is a process of its own
 with the same weights. Medians over {rounds} interleaved rounds; ratios are taken within a round, with their quartiles.
 
+- `edgeclf` is `edgeclf.runtime.pipeline.classify` with {cores} workers and the ONNX file; `edgeclf, LiteRT` is the same with
+  the TFLite file. `edgeclf, every pixel decoded` has a full decode and OpenCV's `INTER_LINEAR` in place of the default
+  resize (`shrink`: a JPEG is halved while it is decoded).
 - `limit` is cores / (time to read, decode and resize + time to infer), both on one thread without any pipeline, while the
   other cores have nothing to do. In `limit, all cores busy` that loop runs on each of the {cores} cores at the same time, in
   a process of its own: what the cores give when they share caches, memory and power.
-- `edgeclf` is `edgeclf.runtime.pipeline.classify` with {cores} workers.
-- `edgeclf, LiteRT` is the same with the network as a TFLite file in float32; everything else runs the ONNX file or the Keras
-  file.
-- `plain loop` decodes, resizes and runs one picture after the other, with every library's default threads.
-- `OpenVINO` runs the same ONNX file, for one picture at a time: its AsyncInferQueue (THROUGHPUT), fed by one Python thread
-  that decodes and resizes; or, arranged as edgeclf is, {cores} threads that decode, resize and infer.
+- `plain loop` decodes, resizes and runs one picture after the other, with every library's default threads; with LiteRT, one
+  interpreter on all cores. The other loops over ONNX files and the torch loader read pictures with the same lines.
+- `Keras loader + predict` is `image_dataset_from_directory` and `predict`, batches of 32; `tutorials' loop` is `load_img`,
+  `img_to_array` and `predict` for one picture at a time, the first {most} in a round. Both run the Keras file.
+- `tf.data + TFLite` is a parallel map with AUTOTUNE (read, decode, resize), batches of 4 and prefetching, in front of
+  LiteRT on all cores.
+- `torch DataLoader + onnxruntime` has {cores} persistent worker processes that read, decode and resize, and batches of 4;
+  the threads of onnxruntime do not spin, since the workers need the cores.
+- `OpenVINO` runs the ONNX file for one picture at a time: its AsyncInferQueue (THROUGHPUT), fed by one Python thread that
+  decodes and resizes; or, arranged as edgeclf is, {cores} threads that decode, resize and infer.
+- `Ultralytics predict` runs the network from an ONNX file like its own exports, in batches of 32. Its preprocessing is its
+  own, too: it looks at the middle of every picture, and not at the whole.
+
+In environments of their own:
+
+{elsewhere}
 """
 JOURNALED = (
     "\nIn the journal of `clf-run`, a row costs {append} on one core of {cores} while the run lasts; to read it back, once "
     "it is over, costs {read_back}.\n"
 )
-LARGER = (
-    "\nLarger pictures, MobileNetV3Small: the default resize (`shrink`: a JPEG is halved while it is decoded), against "
-    "decoding every pixel and OpenCV's `INTER_LINEAR` in the same pipeline.\n\n"
+EXAMINED = (
+    "\nThe same with a trained model, `{run}`, on the pictures of `{data}`: as they are, and enlarged by bicubic "
+    "interpolation to JPEGs of 12 megapixels. That adds no fine detail; a camera's pictures have it, and plain bilinear "
+    "turns it into noise.\n\n"
 )
-ANSWERED = (
-    "\nThe same two in front of a trained model, `{model}`, on the pictures of `{data}`: as they are, and enlarged by "
-    "bicubic interpolation to JPEGs of 12 megapixels. That adds no fine detail; a camera's pictures have it, and plain "
-    "bilinear turns it into noise.\n\n"
-)
+UNEXAMINED = "What they answer is not measured here (name a trained model and labelled pictures: --run and --data)."
 
 
 @app.command()
 def throughput(
-    pictures: Annotated[int, typer.Option(help="JPEGs of 500 x 375 a round.")] = 300,
-    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 11,
-    model: Annotated[Path | None, typer.Option(help="With --data: a trained .onnx or .tflite file.")] = None,
+    pictures: Annotated[int, typer.Option(min=1, help="JPEGs of 500 x 375 a round; fewer of the larger ones.")] = 300,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 7,
+    run: Annotated[Path | None, typer.Option(help="With --data: a run folder with model.keras and its exports.")] = None,
     data: Annotated[Path | None, typer.Option(help="Pictures that it has not seen, in a folder for each class.")] = None,
+    environments: Annotated[Path | None, typer.Option(help="Folder that keeps the peers' environments.")] = None,
 ) -> None:
     """Measure, print the tables, and put them into benchmarks/results.md."""
-    with friendly_errors():
-        if (model is None) != (data is None):
-            raise OptionError("--model and --data belong together: a trained model, and labelled pictures to test it on")
-        from edgeclf.benchmarks import camera
+    with friendly_errors(), tempfile.TemporaryDirectory() as name:
+        if (run is None) != (data is None):
+            raise OptionError("--run and --data belong together: a trained model, and labelled pictures to test it on")
+        from edgeclf.benchmarks.peers.accuracy import Exam
+        from edgeclf.benchmarks.peers.candidates import MOST, OURS, find_peers
         from edgeclf.benchmarks.results import publish_section
 
-        if model and data:  # first: a model or a folder that is not there ends it now
-            answered = ANSWERED.format(model=_ending(model), data=_ending(data)) + camera.answers(model, data)
+        folder = Path(name)
+        exam = Exam.open(run, data) if run and data else None  # first: what is not there ends it now
+        peers, elsewhere = find_peers(environments or folder / "environments")
+        facts = {"size": SIZE, "rounds": rounds, "cores": usable_cores(), "most": MOST, "elsewhere": elsewhere}
+        text = EXPLAINED.format(**facts) + pipelines(folder, peers, pictures, rounds)
+        if exam and run and data:
+            text += EXAMINED.format(run=_ending(run), data=_ending(data)) + exam.table(OURS | peers, folder)
         else:
-            answered = _left_out("What the resize does to a trained model's answers", "name one with --model and --data")
-        text = EXPLAINED.format(size=SIZE, rounds=rounds, cores=usable_cores())
-        with tempfile.TemporaryDirectory() as folder:
-            text += pipelines(Path(folder), pictures, rounds)
-            text += LARGER + camera.rates(Path(folder), rounds) + answered
+            note(UNEXAMINED)
+            text += f"\n{UNEXAMINED}\n"
         publish_section("Throughput of the pipeline", "edgeclf.benchmarks.throughput", text)
         typer.echo(text)
 
 
-def candidates() -> "dict[str, Candidate]":
-    """Who is measured on every network; OpenVINO only where it is installed."""
-    from edgeclf.benchmarks.peers.rounds import Candidate
-
-    cores = usable_cores()
-    found = {
-        "limit": Candidate("limit", times=cores),
-        PIPELINE: Candidate("pipeline"),
-        LITERT: Candidate("litert"),
-        "limit, all cores busy": Candidate("limit", pinned=cores),
-        "edgeclf, one worker": Candidate("one_worker"),
-        "plain loop": Candidate("plain_loop"),
-        "Keras loader + predict": Candidate("keras_loader"),
-    }
-    if importlib.util.find_spec("openvino"):
-        found["OpenVINO, asynchronous queue"] = Candidate("openvino_queue")
-        found["OpenVINO, one request a thread"] = Candidate("openvino_threads")
-    return found
-
-
-def pipelines(folder: Path, pictures: int, rounds: int) -> str:
-    """A table for each network, and what the journal adds. The last network stays behind as `folder/model.onnx`."""
-    from edgeclf.benchmarks.peers.rounds import Candidate, measure
+def pipelines(folder: Path, peers: "dict[str, Candidate]", pictures: int, rounds: int) -> str:
+    """A table for each network and size of the pictures, and what the journal adds to the small ones."""
+    from edgeclf.benchmarks.peers.candidates import JOURNAL, OURS, limits
+    from edgeclf.benchmarks.peers.rounds import measure
     from edgeclf.benchmarks.photographs import write_photographs
 
-    compared = candidates()
-    installed = any(name.startswith("OpenVINO") for name in compared)
-    text = "" if installed else _left_out("OpenVINO", "it is not installed: uv run --with openvino python -m ...")
-    journal = {APPEND: Candidate("journal"), READ_BACK: Candidate("journal_read")}
-    write_photographs(folder / "photographs", pictures, 375, 500)
-    for title, network in networks().items():
-        export_network(network, folder)
-        measured = measure(compared | journal, folder, rounds)
-        text += f"\n{title}, {pictures} generated JPEGs of 500 x 375:\n\n"
-        text += report(measured, list(compared)) + journal_cost(measured)
+    compared = limits() | OURS | peers
+    known, text = networks(), ""
+    for number, (network, height, width, part) in enumerate(JOBS):
+        job = folder / f"job{number}"
+        count = -(-pictures // part)
+        write_photographs(job / "photographs", count, height, width)
+        export_network(known[network], job)
+        measured = measure(compared | (JOURNAL if part == 1 else {}), job, rounds)
+        text += f"\n{network}, {count} generated JPEGs of {width} x {height}:\n\n" + report(measured, list(compared))
+        text += journal_cost(measured) if part == 1 else ""
     return text
 
 
 def report(measured: "list[Rates]", names: list[str]) -> str:
     """A Markdown table of median rates, with the ratios of both pipelines to each."""
+    from edgeclf.benchmarks.peers.candidates import LITERT, PIPELINE
     from edgeclf.benchmarks.peers.rounds import rate, ratio
     from edgeclf.benchmarks.results import table
 
@@ -133,6 +128,7 @@ def report(measured: "list[Rates]", names: list[str]) -> str:
 
 def journal_cost(measured: "list[Rates]") -> str:
     """A sentence: what a row costs, as a share of the time that the pipeline takes for a picture with all cores."""
+    from edgeclf.benchmarks.peers.candidates import APPEND, PIPELINE, READ_BACK
     from edgeclf.benchmarks.peers.rounds import quartiles
 
     costs = []
@@ -141,18 +137,6 @@ def journal_cost(measured: "list[Rates]") -> str:
         lower, share, upper = quartiles([rates[PIPELINE] / rates[name] for rates in measured])
         costs.append(f"{microseconds:.0f} us, {share:.2%} ({lower:.2%} to {upper:.2%}) of what a picture takes")
     return JOURNALED.format(append=costs[0], read_back=costs[1], cores=usable_cores())
-
-
-def _ending(path: Path) -> str:
-    """Enough to know it by, and nothing of the machine."""
-    return "/".join(path.absolute().parts[-2:])
-
-
-def _left_out(what: str, cure: str) -> str:
-    """Say so on stderr, and in the text."""
-    sentence = f"{what} is not measured here ({cure})"
-    note(sentence)
-    return f"\n{sentence}.\n"
 
 
 def networks() -> "dict[str, keras.Model]":
@@ -167,8 +151,8 @@ def networks() -> "dict[str, keras.Model]":
     keras.utils.set_random_seed(0)
     shape = (SIZE, SIZE, 3)
     return {
-        "clf-train's network (`--model cnn`)": ConvNet().build(shape, 2),
-        "MobileNetV3Small": keras.applications.MobileNetV3Small(input_shape=shape, weights=None, classes=2),
+        CNN: ConvNet().build(shape, 2),
+        MOBILENET: keras.applications.MobileNetV3Small(input_shape=shape, weights=None, classes=2),
     }
 
 
@@ -185,6 +169,11 @@ def export_network(network: "keras.Model", folder: Path) -> None:
     model = KerasModel(folder / "model.keras", network, card)
     (folder / "model.onnx").write_bytes(to_onnx(model))
     (folder / "model.fp32.tflite").write_bytes(to_tflite(model, "fp32"))
+
+
+def _ending(path: Path) -> str:
+    """Enough to know it by, and nothing of the machine."""
+    return "/".join(path.absolute().parts[-2:])
 
 
 if __name__ == "__main__":

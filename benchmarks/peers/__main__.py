@@ -1,15 +1,17 @@
-"""A candidate's process: it prepares, and then for each line on stdin runs once and answers with its rate."""
+"""A candidate's process: it prepares, and then for each line on stdin runs once and gives its rate and its answers."""
 
 import importlib
+import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edgeclf.benchmarks.peers import Run
 from edgeclf.runtime.console import command_app, friendly_errors
 
 app = command_app()
@@ -18,20 +20,23 @@ app = command_app()
 @app.command()
 def serve(
     module: Annotated[str, typer.Argument(help="One of this package.")],
-    folder: Annotated[Path, typer.Argument(help="Its model.onnx, model.keras and photographs/.")],
+    folder: Annotated[Path, typer.Argument(help="Its models and photographs/.")],
     *,
+    most: Annotated[int | None, typer.Option(help="Of the pictures, for a module that can do with fewer.")] = None,
     core: Annotated[int | None, typer.Option(help="The only core that this process may use.")] = None,
 ) -> None:
-    """Run one candidate again and again: a line in, pictures a second out."""
-    with friendly_errors():
+    """Run one candidate again and again: a line in, a line of JSON out, `[pictures a second, [label, label, ...]]`."""
+    answers_to = sys.stdout
+    with friendly_errors(), redirect_stdout(sys.stderr):  # what libraries print is no answer
         if core is not None and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {core})
-        run: Callable[[], int] = importlib.import_module(f"edgeclf.benchmarks.peers.{module}").prepare(folder)
+        prepare = importlib.import_module(f"edgeclf.benchmarks.peers.{module}").prepare
+        run: Run = prepare(folder) if most is None else prepare(folder, most)
         for _ in sys.stdin:
             started = time.perf_counter()
-            done = run()
-            typer.echo(str(done / (time.perf_counter() - started)))
-            sys.stdout.flush()
+            labels = run()
+            rate = len(labels) / (time.perf_counter() - started)
+            typer.echo(json.dumps([rate, labels]), file=answers_to)
 
 
 if __name__ == "__main__":

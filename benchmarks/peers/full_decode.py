@@ -1,12 +1,11 @@
 """edgeclf's pipeline, but every pixel is decoded and OpenCV's bilinear takes a few of them: what one writes first."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from edgeclf.benchmarks.peers import pipeline
+from edgeclf.benchmarks.peers import Run, pipeline
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.classifier import Classifier
@@ -24,6 +23,6 @@ class FullDecode(Preprocess):
         return np.asarray(resized, np.uint8).reshape(height, width, self.channels)
 
 
-def prepare(folder: Path) -> Callable[[], int]:
+def prepare(folder: Path) -> Run:
     card = Classifier.open(folder / "model.onnx", device="cpu", threads=1).card
     return pipeline.prepare(folder, preprocess=FullDecode.like(card.preprocess))

@@ -1,10 +1,9 @@
 """edgeclf with the same network as a TFLite file, run by LiteRT."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from edgeclf.benchmarks.peers import pipeline
+from edgeclf.benchmarks.peers import Run, pipeline
 
 
-def prepare(folder: Path) -> Callable[[], int]:
+def prepare(folder: Path) -> Run:
     return pipeline.prepare(folder, model="model.fp32.tflite")

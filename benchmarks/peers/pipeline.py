@@ -1,20 +1,21 @@
 """edgeclf itself, as `clf-run` uses it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from edgeclf.benchmarks.peers import Run
 from edgeclf.runtime.batching import best_batch
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.frames.sources import open_source
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.prediction import Outcome, Prediction
 from edgeclf.runtime.pipeline import classify
 
 
 def prepare(
     folder: Path, workers: int | None = None, preprocess: Preprocess | None = None, model: str = "model.onnx"
-) -> Callable[[], int]:
+) -> Run:
     """workers: as in `classify`. preprocess: in place of the model's own."""
     opened = Classifier.open(folder / model, device="cpu", threads=1)
     card = replace(opened.card, preprocess=preprocess or opened.card.preprocess)
@@ -22,4 +23,9 @@ def prepare(
     threads = workers or usable_cores()
     batch = best_batch(classifier, threads)  # once, and not in every round, which is shorter than most runs
     photographs = str(folder / "photographs")
-    return lambda: sum(1 for _ in classify(open_source(photographs), classifier, workers=threads, batch=batch))
+    return lambda: [_label(each) for each in classify(open_source(photographs), classifier, workers=threads, batch=batch)]
+
+
+def _label(outcome: Outcome) -> int:
+    assert isinstance(outcome.result, Prediction)
+    return int(outcome.result.probabilities.argmax())

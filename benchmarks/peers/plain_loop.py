@@ -1,19 +1,15 @@
 """Read, decode, resize, run one picture, with every library's default threads: what one writes first."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import onnxruntime as ort
 
-from edgeclf.benchmarks.peers.reading import photographs, read
+from edgeclf.benchmarks.peers import Run
+from edgeclf.benchmarks.peers.reading import labels, photographs, read
 
 
-def prepare(folder: Path) -> Callable[[], int]:
+def prepare(folder: Path) -> Run:
     session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     _, height, width, _ = session.get_inputs()[0].shape
     files = photographs(folder)
-
-    def run() -> int:
-        return len([session.run(None, {"image": read(file, height, width)}) for file in files])
-
-    return run
+    return lambda: [labels(session.run(None, {"image": read(file, height, width)})[0])[0] for file in files]

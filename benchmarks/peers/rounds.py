@@ -1,12 +1,13 @@
 """Candidates on the same job in interleaved rounds, each in a process of its own that waits while another one runs."""
 
+import json
 import os
 import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import PIPE
 
@@ -20,15 +21,17 @@ _Process = subprocess.Popen[bytes]
 
 @dataclass(frozen=True)
 class Candidate:
-    """module: in this package; its `prepare(folder)` returns what runs once over the pictures and counts them.
+    """module: in this package. python: of the environment that it runs in, where that is not this one.
 
     pinned: this many processes at the same time, each on a core of its own; their rates are added up.
-    times: what the rate is multiplied by.
+    times: what the rate is multiplied by. most: of the pictures that a round takes, for a module that is slow.
     """
 
     module: str
+    python: Path | None = None
     pinned: int = 0
     times: int = 1
+    most: int | None = None
 
 
 def measure(candidates: Mapping[str, Candidate], folder: Path, rounds: int) -> list[Rates]:
@@ -48,15 +51,31 @@ def measure(candidates: Mapping[str, Candidate], folder: Path, rounds: int) -> l
             first = number % len(names)
             rates = {}
             for name in names[first:] + names[:first]:
-                rates[name] = _run(name, running[name]) * candidates[name].times
+                rates[name] = sum(rate for rate, _ in _run(name, running[name])) * candidates[name].times
                 progress.advance(1, name)
             measured.append(rates)
     return measured[1:]
 
 
+def answers(candidates: Mapping[str, Candidate], folder: Path) -> dict[str, list[int]]:
+    """The label's index of every picture in `folder/photographs`, by candidate; one runs, once, after the other.
+
+    Raises EdgeclfError for a candidate that ends by itself.
+    """
+    found = {}
+    with Progress("answering", len(candidates), "candidates") as progress:
+        for name, candidate in candidates.items():
+            with ExitStack() as stack:
+                running = [stack.enter_context(process) for process in _start(replace(candidate, most=None), folder)]
+                _, found[name] = _run(name, running)[0]
+            progress.advance(1, name)
+    return found
+
+
 def rate(measured: list[Rates], name: str) -> str:
     """A candidate's median rate, for a table."""
-    return f"{statistics.median(rates[name] for rates in measured):.0f}"
+    median = statistics.median(rates[name] for rates in measured)
+    return f"{median:.0f}" if median >= 10 else f"{median:.1f}"
 
 
 def ratio(measured: list[Rates], name: str, to: str) -> str:
@@ -74,27 +93,30 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _start(candidate: Candidate, folder: Path) -> Iterator[_Process]:
-    line = [sys.executable, "-m", "edgeclf.benchmarks.peers", candidate.module, str(folder)]
+    python = [str(candidate.python), "-I"] if candidate.python else [sys.executable]
+    line = [*python, "-m", "edgeclf.benchmarks.peers", candidate.module, str(folder)]
+    most = [] if candidate.most is None else ["--most", str(candidate.most)]
     cores = [["--core", str(core)] for core in _cores()[: candidate.pinned]] or [[]]
     for core in cores:
-        yield subprocess.Popen([*line, *core], stdin=PIPE, stdout=PIPE, stderr=sys.stderr, bufsize=0)
+        yield subprocess.Popen([*line, *most, *core], stdin=PIPE, stdout=PIPE, stderr=sys.stderr, bufsize=0)
 
 
 def _cores() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
-def _run(name: str, processes: list[_Process]) -> float:
-    """Let them all run once at the same time; the sum of their rates."""
+def _run(name: str, processes: list[_Process]) -> list[tuple[float, list[int]]]:
+    """Let them all run once at the same time; the rate and the answers of each."""
     try:
         for process in processes:
             assert process.stdin is not None
             process.stdin.write(b"\n")
-        return sum(_answer(process) for process in processes)
+        return [_answer(process) for process in processes]
     except (BrokenPipeError, ValueError):
         raise EdgeclfError(f"{name!r} has ended before its measurement; what it said is above") from None
 
 
-def _answer(process: _Process) -> float:
+def _answer(process: _Process) -> tuple[float, list[int]]:
     assert process.stdout is not None
-    return float(process.stdout.readline())
+    rate, labels = json.loads(process.stdout.readline())
+    return rate, labels

@@ -1,0 +1,92 @@
+"""Peers whose packages ours must not meet get an environment of their own, or a sentence that says why not."""
+
+import os
+import subprocess
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from edgeclf.benchmarks.peers import candidates
+from edgeclf.benchmarks.peers.environments import Environment, InstallError
+from edgeclf.benchmarks.peers.rounds import Candidate
+
+TINY = Environment("tiny", ("tiny==1.0",))
+ABSENT = Environment("tiny", ("absent==1.0",))
+
+
+@pytest.fixture(autouse=True)
+def index(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that pip finds is a wheel of `tiny 1.0` in a folder of the test's own."""
+    folder = tmp_path_factory.mktemp("index")
+    described = "tiny-1.0.dist-info"
+    with zipfile.ZipFile(folder / "tiny-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny.py", "ANSWER = 42\n")
+        wheel.writestr(f"{described}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr(f"{described}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{described}/RECORD", "")
+    for name, value in {"CONFIG_FILE": os.devnull, "NO_INDEX": "1", "FIND_LINKS": str(folder)}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tests of this module keep their environment, since one takes seconds to make."""
+    return tmp_path_factory.mktemp("environments")
+
+
+def test_an_environment_holds_its_packages_and_edgeclf_and_nothing_else_of_ours(folder: Path) -> None:
+    python = TINY.build(folder, ["tiny", "edgeclf.benchmarks.peers", "edgeclf.runtime.cores"])
+
+    script = (
+        "import importlib.util, edgeclf.benchmarks.peers as peers; print(peers.__file__, importlib.util.find_spec('numpy'))"
+    )
+    done = subprocess.run([python, "-I", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(str(folder / "tiny"))
+    assert done.stdout.endswith(" None\n")
+    assert TINY.versions(folder) == "tiny 1.0"
+
+
+def test_an_environment_that_is_there_is_used_again(folder: Path) -> None:
+    mark = TINY.build(folder, []).with_name("mark")
+    mark.touch()
+
+    TINY.build(folder, ["tiny"])
+    assert mark.exists()
+
+
+def test_a_package_without_a_version_gets_the_one_that_is_installed_here(folder: Path) -> None:
+    with pytest.raises(InstallError, match=f"No matching distribution found for numpy=={version('numpy')}"):
+        Environment("tiny", ("tiny==1.0", "numpy")).build(folder, [])
+
+
+def test_a_module_that_cannot_be_imported_is_named_with_its_reason(folder: Path) -> None:
+    with pytest.raises(InstallError, match="ModuleNotFoundError: No module named 'onnxruntime'"):
+        TINY.build(folder, ["edgeclf.benchmarks.peers.plain_loop"])
+
+
+def test_who_cannot_be_installed_is_left_out_with_a_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(candidates, "ELSEWHERE", {ABSENT: {"Absent": Candidate("absent")}})
+
+    found, sentences = candidates.find_peers(folder)
+
+    assert found == candidates.HERE
+    assert sentences == "- `Absent`: not measured here (pip: No matching distribution found for absent==1.0)."
+    assert sentences in capsys.readouterr().err
+
+
+def test_who_can_be_installed_is_measured_in_the_environment_and_named_with_its_version(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = Candidate("environments", most=3)  # a module that needs no more than Python
+    monkeypatch.setattr(candidates, "ELSEWHERE", {TINY: {"Tiny": stand_in}})
+
+    found, sentences = candidates.find_peers(folder)
+
+    assert found["Tiny"].python is not None
+    assert found["Tiny"].python.is_relative_to(folder / "tiny")
+    assert found["Tiny"].most == 3
+    assert sentences == "- `Tiny`: tiny 1.0."
