@@ -10,6 +10,7 @@ import typer
 
 from edgeclf.runtime.console import command_app, friendly_errors, note, show_version
 from edgeclf.runtime.errors import GateError, OptionError
+from edgeclf.runtime.publishing import make_folder
 
 app = command_app()
 
@@ -70,13 +71,17 @@ def bench(
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Everything as JSON on stdout.")] = False,
     max_drop: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the reference's accuracy that may be lost by what is shipped.")
-    ] = 0.01,
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Share of the reference's accuracy that may be lost by what is shipped.", show_default="0.01"
+        ),
+    ] = None,
     min_fps: Annotated[float, typer.Option(min=0, help="Pictures a second that it must reach.")] = 0.0,
     baseline: Annotated[Path | None, typer.Option(help="An earlier bench.json.", show_default="none")] = None,
     max_regression: Annotated[
-        str, typer.Option(help="How much slower than in the baseline anything may be.", metavar="P%")
-    ] = "10%",
+        str | None,
+        typer.Option(help="How much slower than in the baseline anything may be.", metavar="P%", show_default="10%"),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -92,7 +97,7 @@ def bench(
             data=data,
             against=against,
             batches=_batches(batch),
-            devices=tuple(name.strip() for name in device.split(",")),
+            devices=tuple(dict.fromkeys(name.strip() for name in device.split(","))),
             threads=_numbers("--threads", threads) if threads else (),
             end_to_end=end_to_end,
             rounds=rounds,
@@ -100,19 +105,23 @@ def bench(
             limit=limit,
             gates=Gates(max_drop, min_fps),
             baseline=baseline,
-            max_regression=_share("--max-regression", max_regression),
+            max_regression=_share("--max-regression", max_regression or "10%"),
         )
+        if max_regression and not baseline:
+            raise OptionError("--max-regression compares with an earlier run; name its bench.json with --baseline")
+        if output:
+            make_folder(output)  # what cannot be written is better known before
         report = run.bench(options)
         show(report)
+        if json_output:
+            typer.echo(json.dumps(report.to_json(), indent=1))
+        elif report.ship is not None:
+            typer.echo(report.rows[report.ship].path)
         if output:
             from edgeclf.benchmarks.bench.writing import write
 
             for path in write(report, output, shlex.join(["clf-bench", *sys.argv[1:]])):
                 note(str(path))
-        if json_output:
-            typer.echo(json.dumps(report.to_json(), indent=1))
-        elif report.ship is not None:
-            typer.echo(report.rows[report.ship].path)
         if report.misses:
             several = f"{len(report.misses)} gates are missed; they are listed above"
             raise GateError(report.misses[0] if len(report.misses) == 1 else several)
@@ -138,7 +147,7 @@ def _numbers(flag: str, text: str) -> tuple[int, ...]:
 def _share(flag: str, text: str) -> float:
     """`"10%"` to 0.1. Raises OptionError."""
     try:
-        share = float(text.removesuffix("%")) / 100
+        share = float(text.removesuffix("%")) / 100 if text.endswith("%") else -1.0
     except ValueError:
         share = -1.0
     if not 0 <= share < 1:

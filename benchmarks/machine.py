@@ -40,7 +40,12 @@ class Machine:
 
     def __str__(self) -> str:
         versions = [f"{name} {version}" for name, version in self.packages.items()]
-        parts = [self.processor, f"{self.cores_usable} usable cores", f"{self.system}, Python {self.python}", *versions]
+        parts = [
+            self.processor,
+            f"{self.cores_usable} usable {'core' if self.cores_usable == 1 else 'cores'}",
+            f"{self.system}, Python {self.python}",
+            *versions,
+        ]
         return ", ".join(parts)
 
 
@@ -72,7 +77,8 @@ def peak_memory_bytes() -> int | None:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return None
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(peak[1]) * 1024 if peak else None
 
 
 def _features() -> tuple[str, ...]:

@@ -20,7 +20,8 @@ app = command_app()
 
 EXPLAINED = """\
 The recipe `{recipe}` trained on {data}, exported with `--all`, and `clf-bench` run twice, one run right after the other:
-{rounds} rounds of {seconds:g} s each, {pictures}. `times as fast` is against the first row, with the 95 % interval.
+{rounds} rounds of {seconds:g} s each, {pictures}. `times as fast` is against the first row, with the interval that
+resampling the rounds gives.
 
 """
 
@@ -80,6 +81,7 @@ def compare(first: dict[str, Any], second: dict[str, Any]) -> str:
             f"{row['size_bytes'] / 1e6:.1f} MB",
         )
         for row in first["results"]
+        if row["name"] in again
     ]
     columns = ("file", "accuracy", "pictures/s", "times as fast", "in the second run", "overlap", "of the limit", "size")
     sentences = [f"{number} run: {report['because']}." for number, report in (("First", first), ("Second", second))]
@@ -88,7 +90,7 @@ def compare(first: dict[str, Any], second: dict[str, Any]) -> str:
 
 def _start(report: dict[str, Any]) -> str:
     keras = report["reference"]["cold_start"]
-    ours = next(row for row in report["results"] if row["name"] == report["ship"])["cold_start"]
+    ours = report["results"][report["ship"] or 0]["cold_start"]
     share = f"{ours['cpu_seconds'] / keras['cpu_seconds']:.1%} of the processor time"
     if ours["memory_bytes"] and keras["memory_bytes"]:
         share += f" and {ours['memory_bytes'] / keras['memory_bytes']:.1%} of the memory"

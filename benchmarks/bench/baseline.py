@@ -20,6 +20,7 @@ class Baseline:
             fields = json.loads(path.read_bytes())
             self._mode: str = fields["mode"]
             self._processor: str = fields["machine"]["processor"]
+            self._pictures: str = fields["pictures"]
             self._rates = {_key(row): float(row["pictures_per_s"]) for row in fields["results"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise OptionError(f"--baseline {path} is no bench.json of clf-bench ({error}); make one with -o DIR") from None
@@ -42,13 +43,17 @@ class Baseline:
             if median_interval(row.rates).high < self._rates[row.key] * (1 - allowed)
         ]
 
-    def notes(self, rows: Sequence[Row], machine: Machine) -> list[str]:
-        """What to know about the comparison."""
+    def notes(self, rows: Sequence[Row], machine: Machine, pictures: str) -> list[str]:
+        """What to know about the comparison. pictures: what was read and answered, as `Report.pictures` says it."""
         found = []
+        if pictures != self._pictures:
+            found.append(f"{self._path} was measured on other pictures: {self._pictures}")
         if machine.processor != self._processor:
             found.append(f"{self._path} was measured on another processor ({self._processor})")
         if new := [row.name for row in rows if row.key not in self._rates]:
             found.append(f"{self._path} does not know {', '.join(dict.fromkeys(new))}")
+        if gone := self._rates.keys() - {row.key for row in rows}:
+            found.append(f"not measured this time: {', '.join(sorted({key[0] for key in gone}))} of {self._path}")
         return found
 
     def _regression(self, row: Row, allowed: float) -> str:

@@ -1,6 +1,6 @@
 """Who takes part: every file on every device, in every batch and with every number of threads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -31,33 +31,35 @@ class Contender:
 
 
 def find_models(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The files that are named, and those in the folders that are; the one with the plainest name comes first.
+    """The files that are named, each once, and those in the folders that are; of these, the plainest name comes first.
 
-    Raises ModelError for a folder without any.
+    Raises ModelError for a folder without any, and for what is no exported model.
     """
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():
-            found.append(path)
+            found.append(_exported(path))
             continue
         inside = [each for each in path.iterdir() if each.suffix in SUFFIXES]
         if not inside:
             raise ModelError(f"{path} holds no {' or '.join(SUFFIXES)} file; make some: clf-export {path / 'model.keras'}")
         found += sorted(inside, key=lambda each: (len(each.suffixes), each.suffix, each.name))
-    return tuple(dict.fromkeys(found))
+    distinct: dict[Path, Path] = {}
+    for path in found:
+        distinct.setdefault(path.resolve(), path)
+    return tuple(distinct.values())
 
 
 def enter(
-    models: Sequence[Path], devices: Sequence[str], batches: Sequence[int | None], threads: Sequence[int]
+    models: Mapping[Path, str], devices: Sequence[str], batches: Sequence[int | None], threads: Sequence[int]
 ) -> tuple[Contender, ...]:
-    """Every combination that there is. Raises OptionError when there is none."""
-    names = short_names(models)
+    """Every combination that there is; `models` by their names. Raises OptionError when there is none."""
     found = tuple(
         Contender(name, model, device, batch, count)
-        for (name, model), device, count, batch in product(zip(names, models, strict=True), devices, threads, batches)
+        for (model, name), device, count, batch in product(models.items(), devices, threads, batches)
         if _runs_on(model, device)
     )
-    for name, model in zip(names, models, strict=True):
+    for model, name in models.items():
         if lacking := [device for device in devices if not _runs_on(model, device)]:
             note(f"{name} runs on the CPU only and is not measured on {', '.join(lacking)}")
     if not found:
@@ -75,7 +77,19 @@ def short_names(models: Sequence[Path]) -> list[str]:
     depth = 1
     while len({each[-depth:] for each in parts}) < len(parts) and depth < max(map(len, parts)):
         depth += 1
-    return ["/".join(each[-depth:]) for each in parts]
+    return [str(Path(*each[-depth:])) for each in parts]
+
+
+def _exported(path: Path) -> Path:
+    if path.suffix == ".keras":
+        raise ModelError(
+            f"{path} is no exported file; to compare with it: --against {path}; to export it: clf-export {path}"
+        )
+    if path.suffix not in SUFFIXES:
+        raise ModelError(f"{path} is no {' or '.join(SUFFIXES)} file; make some with clf-export")
+    if not path.exists():
+        raise ModelError(f"cannot read the model {path}: No such file or directory")
+    return path
 
 
 def _runs_on(model: Path, device: str) -> bool:

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from edgeclf.benchmarks.photographs import write_photographs
+from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.frames.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
@@ -52,6 +53,8 @@ def gather(models: Sequence[Path], card: ModelCard, data: Path | None, limit: in
         if len(part) and all(map(os.path.exists, part.paths)):
             yield _of_part(part, f"the test part in {split}", limit)
             return
+        if len(part):
+            note(f"the pictures of the test part in {split} are not all there any more; name others with --data DIR")
     with TemporaryDirectory(prefix="edgeclf-") as folder:
         write_photographs(Path(folder), GENERATED, *SIZE_HW)
         files = tuple(sorted(map(str, Path(folder).rglob("*.jpg"))))
@@ -68,7 +71,9 @@ def _held_out(root: Path, card: ModelCard, data: Path) -> tuple[Part, str]:
     """What training has not fitted, as far as the folders tell."""
     found, _ = find(root)
     name = next((name for name in ("test", "val") if name in found), "train")
-    part = as_part(labelled(found[name], card.classes, data))
+    part = as_part(labelled(found.get(name, {}), card.classes, data))
+    if not len(part):
+        raise DatasetError(f"{data} holds no labelled pictures; pass a folder with one sub-folder per class")
     return part, f"the {name} part of {data}" if len(found) > 1 or name != "train" else str(data)
 
 

@@ -1,6 +1,6 @@
 """How every file answers labelled pictures: how often right, and how far from the reference."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,29 +19,47 @@ Marks = dict[tuple[Path, str], Accuracy]
 
 @dataclass(frozen=True)
 class Exam:
-    """reference: its own accuracy. marks: of all, itself among them where it takes part."""
+    """reference: its own accuracy. marks: of all, itself among them where it takes part. unread: pictures left out because
+    they cannot be read.
+    """
 
     reference: Accuracy
     marks: Marks
+    unread: int
 
 
-def examine(reference: AnyModel, models: Sequence[tuple[Path, str]], labelled: Callable[[Preprocess], Arrays]) -> Exam:
-    """Let every model, on its device, answer the pictures as its own preprocessing makes them.
+def open_all(reference: AnyModel, models: Sequence[tuple[Path, str]]) -> dict[tuple[Path, str], AnyModel]:
+    """Every model on its device: what cannot be used is better found now than after minutes.
 
-    Raises ModelError for a model of other classes than the reference's, or one that cannot answer.
+    Raises ModelError for a model of other classes than the reference's, or one without a card; DeviceError.
     """
+    opened = {(path, device): open_any(path, device) for path, device in models}
+    for (path, _), model in opened.items():
+        if model.card.classes != reference.card.classes:
+            raise ModelError(f"{path} {_otherwise(model.card.classes, reference.card.classes)}; compare models of the same")
+    return opened
+
+
+def examine(
+    reference: AnyModel, models: Mapping[tuple[Path, str], AnyModel], labelled: Callable[[Preprocess], Arrays]
+) -> Exam:
+    """Let every model answer the pictures as its own preprocessing makes them. Raises ModelError for one that cannot."""
     pictures = _Pictures(labelled)
     arrays = pictures(reference.card.preprocess)
     expected = reference.answers(arrays.images)
     marks = {}
-    for path, device in models:
-        model = open_any(path, device)
-        if model.card.classes != reference.card.classes:
-            theirs, ours = ", ".join(reference.card.classes), ", ".join(model.card.classes)
-            raise ModelError(f"{path} knows the classes {ours}, the reference {theirs}; compare models of the same classes")
+    for entry, model in models.items():
         given = pictures(model.card.preprocess)
-        marks[path, device] = _mark(model.answers(given.images), expected, given.labels)
-    return Exam(_mark(expected, expected, arrays.labels), marks)
+        marks[entry] = _mark(model.answers(given.images), expected, given.labels)
+    return Exam(_mark(expected, expected, arrays.labels), marks, len(arrays.failures))
+
+
+def _otherwise(classes: tuple[str, ...], expected: tuple[str, ...]) -> str:
+    """How the classes differ, in few words: there may be thousands."""
+    if len(classes) != len(expected):
+        return f"knows {len(classes):,} classes, the reference {len(expected):,}"
+    number = next(number for number, pair in enumerate(zip(classes, expected, strict=True)) if len(set(pair)) > 1)
+    return f"calls class {number} {classes[number]!r}, the reference {expected[number]!r}"
 
 
 class _Pictures:

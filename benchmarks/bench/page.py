@@ -8,7 +8,7 @@ from edgeclf.train.results import html_page
 from edgeclf.train.results.html_page import bullets, figure, pairs, paragraph, table
 
 _STYLE = """
-main { max-width: 68rem }
+main { max-width: 76rem }
 td { min-width: 5rem }
 td:first-child { min-width: 12rem }
 .number { padding-left: .5rem }

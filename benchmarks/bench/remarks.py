@@ -1,10 +1,10 @@
 """What `clf-bench` has to say beside its figures, in sentences that the terminal, the Markdown and the page share."""
 
-from edgeclf.benchmarks.bench.columns import in_common, labels
+from edgeclf.benchmarks.bench.columns import in_common, labels, number
 from edgeclf.benchmarks.bench.report import Report
 
-_BUSY = 0.5
-"""Of the usable cores: from here on, others take what is measured."""
+UNSTEADY = 1.3
+"""Times between a row's slowest and its fastest round, from which on others take what is measured."""
 
 
 def conditions(report: Report) -> str:
@@ -17,7 +17,7 @@ def conditions(report: Report) -> str:
 
 def remarks(report: Report) -> list[str]:
     """What a reader should know before he believes the figures, beginning with what is wrong with them."""
-    found = [_busy(report), *report.notes, _compared(report), _unbeaten(report)]
+    found = [_unsteady(report), *report.notes, _compared(report), _unbeaten(report)]
     return [sentence for sentence in found if sentence]
 
 
@@ -28,10 +28,10 @@ def method(report: Report) -> list[str]:
         f"Every file in every arrangement ran in a process of its own in {rounds}, all of them in turns, and each round "
         "began with another one; what a process did to warm up is not counted.",
         f"Pictures a second are the median over the rounds {_from_where(report)}; how many times as fast is taken within "
-        f"each round against {report.rows[0].name} in the first row, with the 95 % interval that resampling the rounds "
-        "gives: where two intervals overlap, these rounds do not tell the two apart.",
+        f"each round against {report.rows[0].name} in the first row, with the interval that resampling the rounds gives, "
+        "which holds the true median about nine times in ten from five rounds on.",
         f"Milliseconds are those of one run of the model on a whole batch{_limit(report)}; a cold start is the time from "
-        "the start of a process to its first answer, Python and all its imports included.",
+        "the start of a process to its first answer, Python and all its imports included, with what it reads in the system's memory already.",
     ]
 
 
@@ -50,15 +50,13 @@ def _limit(report: Report) -> str:
     )
 
 
-def _busy(report: Report) -> str:
-    cores = report.machine.cores_usable
-    if report.load is None or report.load[0] <= cores * _BUSY:
+def _unsteady(report: Report) -> str:
+    """The row whose rounds are furthest apart, where that is far."""
+    row = max(report.rows, key=lambda row: max(row.rates) / min(row.rates))
+    if max(row.rates) < UNSTEADY * min(row.rates):
         return ""
-    before, after = report.load
-    return (
-        f"the machine was busy: {before:.1f} processes wanted one of its {cores} cores before, {after:.1f} after; "
-        "measure again while it is quiet"
-    )
+    span = f"{number(min(row.rates))} to {number(max(row.rates))} pictures a second"
+    return f"the rounds are far apart ({row.name}: {span}), as on a busy machine; measure again while it is quiet"
 
 
 def _compared(report: Report) -> str:

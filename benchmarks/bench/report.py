@@ -11,14 +11,15 @@ from edgeclf.train.results.intervals import wilson_interval
 
 @dataclass(frozen=True)
 class Interval:
-    """A median over the rounds, and the 95 % interval that resampling them gives (`edgeclf.benchmarks.bench.intervals`)."""
+    """A median over the rounds, and the interval that resampling them gives (`edgeclf.benchmarks.bench.intervals`)."""
 
     low: float
     middle: float
     high: float
 
     def __str__(self) -> str:
-        return f"{self.middle:.2f} ({self.low:.2f} to {self.high:.2f})"
+        spread = f" ({self.low:.2f} to {self.high:.2f})" if self.low < self.high else ""
+        return f"{self.middle:.2f}{spread}"
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,15 @@ class Accuracy:
 class Row:
     """One file in one arrangement.
 
-    name: the file's, short and like no other's. precision: fp32, fp16, int8, ... as `clf-export` names its files; "" for
-    other names. device: where it really ran. batch: pictures in one run of the model. threads: cores that it used. rates:
-    pictures a second, by round. limits: of the machine for this model, by round; empty for inference alone. ratio: times as
-    fast as the first row. memory_bytes: the most in all rounds. accuracy: None where there were no labelled pictures.
-    best: no other row beats it in speed, accuracy and size at once. auto_batch: the batch was found, and not asked for.
+    name: the file's, short and like no other's. device: where it really ran. batch: pictures in one run of the model.
+    threads: cores that it used. rates: pictures a second, by round. limits: of the machine for this model, by round; empty
+    for inference alone. ratio: times as fast as the first row. memory_bytes: the most in all rounds. accuracy: None where
+    there were no labelled pictures. best: no other row beats it in speed, accuracy and size at once. auto_batch: the batch
+    was found, and not asked for.
     """
 
     name: str
     path: str
-    precision: str
     size_bytes: int
     engine: str
     device: str
@@ -159,9 +159,11 @@ class Report:
             "seconds_a_round": self.seconds,
             "machine": asdict(self.machine),
             "load": self.load,
-            "reference": asdict(self.reference) if self.reference else None,
+            "reference": {**asdict(self.reference), "accuracy": self.reference.accuracy.to_json()}
+            if self.reference
+            else None,
             "results": [row.to_json() for row in self.rows],
-            "ship": self.rows[self.ship].name if self.ship is not None else None,
+            "ship": self.ship,
             "because": self.because,
             "notes": list(self.notes),
             "misses": list(self.misses),

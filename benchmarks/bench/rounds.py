@@ -19,7 +19,9 @@ from edgeclf.runtime.errors import DeviceError, EdgeclfError, ExitCode, ModelErr
 from edgeclf.runtime.progress import Progress
 
 _PATIENCE_S = 600
-"""What a trial may take; an engine that hangs must not hang the benchmark."""
+"""What a trial may take beside its measuring; an engine that hangs must not hang the benchmark."""
+_PHASES = 3
+"""Times that a trial measures for its `seconds`, at most."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,16 @@ class Trial:
 
 def measure(
     contenders: Sequence[Contender], pictures: Sequence[str], rounds: int, seconds: float, *, end_to_end: bool
-) -> dict[Contender, list[Trial]]:
+) -> tuple[dict[Contender, list[Trial]], list[str]]:
     """Trials by contender, one a round; each round begins with another contender, so that none always follows the same one.
 
-    A contender that cannot be measured, as when its batch does not fit, is left out with a note. Raises DeviceError for a
-    device that was asked for and is not there, and ModelError when nobody is left.
+    A contender that cannot be measured, as when its batch does not fit, is left out; of each there is a sentence. Raises
+    DeviceError for a device that was asked for and is not there, and EdgeclfError when nobody is left.
     """
     measured: dict[Contender, list[Trial]] = {contender: [] for contender in contenders}
     batches = {contender: contender.batch for contender in contenders}
-    error: ModelError | None = None
+    left_out: list[str] = []
+    error: EdgeclfError | None = None
     with Progress("measuring", rounds * len(contenders), "trials", every_s=30) as progress:
         for number in range(rounds):
             first = number % len(contenders)
@@ -52,14 +55,17 @@ def measure(
                         trial = _try(settled, pictures, seconds, end_to_end=end_to_end)
                         batches[contender] = trial.finding.batch  # found once, and then kept
                         measured[contender].append(trial)
-                    except ModelError as found:
+                    except DeviceError:
+                        raise
+                    except EdgeclfError as found:
                         error = found
                         del measured[contender]
-                        note(f"left out: {contender}: {error}")
+                        left_out.append(f"left out: {contender}: {error}")
+                        note(left_out[-1])
                 progress.advance()
     if error and not measured:
         raise error
-    return measured
+    return measured, left_out
 
 
 def start_cold(module: str, *arguments: str) -> ColdStart:
@@ -73,7 +79,7 @@ def _try(contender: Contender, pictures: Sequence[str], seconds: float, *, end_t
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "task.json"
         path.write_text(json.dumps(asdict(task)), "utf-8")
-        with _Child("edgeclf.benchmarks.bench.trial", str(path)) as child:
+        with _Child("edgeclf.benchmarks.bench.trial", str(path), busy_s=_PHASES * seconds) as child:
             return Trial(child.first_answer(), _finding(child.line()))
 
 
@@ -84,13 +90,13 @@ def _finding(fields: Mapping[str, Any]) -> Finding:
 class _Child:
     """A process that answers in lines of JSON; it is gone when the block ends."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(self, module: str, *arguments: str, busy_s: float = 0.0) -> None:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
         self._module = module
         self._started = time.perf_counter()
-        line = [sys.executable, "-m", module, *arguments]
+        line = [sys.executable, "-P", "-m", module, *arguments]  # -P: not the modules of whatever folder this is run in
         self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._stderr)
-        self._alarm = threading.Timer(_PATIENCE_S, self._process.kill)
+        self._alarm = threading.Timer(_PATIENCE_S + busy_s, self._process.kill)
         self._alarm.start()
 
     def __enter__(self) -> "_Child":
@@ -111,9 +117,10 @@ class _Child:
 
     def line(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        fields: dict[str, Any] = json.loads(self._process.stdout.readline() or "{}")
-        if not fields:
-            raise EdgeclfError(f"a process of the benchmark has ended ({self._last_words()}); run it again")
+        try:
+            fields: dict[str, Any] = json.loads(self._process.stdout.readline())
+        except ValueError:  # nothing, or half a line
+            raise EdgeclfError(f"a process of the benchmark has ended ({self._last_words()}); run it again") from None
         if "error" in fields:
             raise (DeviceError if fields["exit_code"] == ExitCode.DEVICE_UNAVAILABLE else ModelError)(fields["error"])
         return fields
@@ -121,7 +128,9 @@ class _Child:
     def _last_words(self) -> str:
         status = self._process.wait()
         if not self._alarm.is_alive():
-            return f"stopped, because it has not answered in {_PATIENCE_S} s"
+            return "stopped, because it has not answered for minutes"
+        if status < 0:
+            return f"by signal {-status}"
         self._stderr.seek(0)
         lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1][:200] if lines else f"status {status}"

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from edgeclf.benchmarks.bench.baseline import Baseline
-from edgeclf.benchmarks.bench.contenders import Contender, enter, find_models
+from edgeclf.benchmarks.bench.contenders import Contender, enter, find_models, short_names
 from edgeclf.benchmarks.bench.evidence import Evidence, gather
-from edgeclf.benchmarks.bench.exam import Exam, examine
+from edgeclf.benchmarks.bench.exam import Exam, examine, open_all
 from edgeclf.benchmarks.bench.intervals import ratios
 from edgeclf.benchmarks.bench.report import ColdStart, Latency, Reference, Report, Row
 from edgeclf.benchmarks.bench.rounds import Trial, measure, start_cold
@@ -19,11 +19,11 @@ from edgeclf.benchmarks.machine import load, this_machine
 from edgeclf.export.timing import Candidate, pareto
 from edgeclf.runtime.console import note
 from edgeclf.runtime.cores import usable_cores
+from edgeclf.runtime.errors import EdgeclfError, OptionError
 from edgeclf.train.answering import AnyModel, open_any
 
 COLD_STARTS = 3
 """Of Keras; each takes some ten seconds."""
-_PRECISIONS = ("fp16", "int8", "dynamic", "int16x8", "fp32")
 
 
 @dataclass(frozen=True)
@@ -57,23 +57,25 @@ def bench(options: Options) -> Report:
     if baseline:
         baseline.check(options.end_to_end)
     models = find_models(options.models)
-    threads = options.threads or (usable_cores(),)
-    contenders = enter(models, options.devices, options.batches, threads)
+    path = _among(models, options.against)
+    names = _names((path, *models))
+    contenders = enter({model: names[model] for model in models}, options.devices, options.batches, _threads(options))
     machine, load_before = this_machine(), load()
-    path = options.against or models[0]
     reference = open_any(path)
+    opened = open_all(reference, [(contender.model, contender.device) for contender in contenders])
     with gather((path, *models), reference.card, options.data, options.limit) as evidence:
-        exam = _examine(reference, contenders, evidence)
-        trials = measure(contenders, evidence.read, options.rounds, options.seconds, end_to_end=options.end_to_end)
-        keras = _start_keras(options.against, evidence.read[0], options.rounds)
+        exam = _examine(reference, opened, evidence, options.gates)
+        opened.clear()  # the memory is for the trials
+        trials, left_out = measure(contenders, evidence.read, options.rounds, options.seconds, end_to_end=options.end_to_end)
+        keras = _start_keras(path, evidence.read[0], options.rounds)
     rows = _rows(trials, exam)
-    compared = Reference(_name(path, rows), exam.reference, keras, path.stat().st_size) if exam else None
+    compared = Reference(names[path], exam.reference, keras, path.stat().st_size) if exam else None
     verdict = decide(rows, compared, options.gates)
     load_after = load()
     return Report(
         rows=rows,
         reference=compared,
-        pictures=evidence.origin,
+        pictures=evidence.origin + (f", without {exam.unread:,} that cannot be read" if exam and exam.unread else ""),
         end_to_end=options.end_to_end,
         rounds=options.rounds,
         seconds=options.seconds,
@@ -81,27 +83,48 @@ def bench(options: Options) -> Report:
         load=None if load_before is None or load_after is None else (load_before, load_after),
         ship=verdict.ship,
         because=verdict.because,
-        notes=(*verdict.notes, *(baseline.notes(rows, machine) if baseline else ())),
+        notes=(*left_out, *verdict.notes, *(baseline.notes(rows, machine, evidence.origin) if baseline else ())),
         misses=(*verdict.misses, *(baseline.regressions(rows, options.max_regression) if baseline else ())),
     )
 
 
-def _examine(reference: AnyModel, contenders: Sequence[Contender], evidence: Evidence) -> Exam | None:
-    if evidence.labelled is None:
-        return None
-    models = dict.fromkeys((contender.model, contender.device) for contender in contenders)
-    return examine(reference, tuple(models), evidence.labelled)
+def _threads(options: Options) -> tuple[int, ...]:
+    return options.threads or (usable_cores(),)
 
 
-def _start_keras(path: Path | None, picture: str, rounds: int) -> ColdStart | None:
-    """Keras's own start, where the reference is a model of its own."""
-    if path is None or path.suffix != ".keras":
+def _among(models: Sequence[Path], against: Path | None) -> Path:
+    """The reference: as it is spelt among the models, where it is one of them."""
+    if against is None:
+        return models[0]
+    return next((model for model in models if model.resolve() == against.resolve()), against)
+
+
+def _names(paths: Sequence[Path]) -> dict[Path, str]:
+    distinct = tuple(dict.fromkeys(paths))
+    return dict(zip(distinct, short_names(distinct), strict=True))
+
+
+def _examine(
+    reference: AnyModel, opened: Mapping[tuple[Path, str], AnyModel], evidence: Evidence, gates: Gates
+) -> Exam | None:
+    if evidence.labelled is not None:
+        return examine(reference, opened, evidence.labelled)
+    if gates.max_drop is not None:
+        raise OptionError("--max-drop needs labelled pictures, and there are none; name some with --data DIR")
+    return None
+
+
+def _start_keras(path: Path, picture: str, rounds: int) -> ColdStart | None:
+    """Keras's own start, where the reference is a model of its own; None, with a note, where it fails."""
+    if path.suffix != ".keras":
         return None
     note("starting Keras, for comparison ...")
-    starts = [
-        start_cold("edgeclf.benchmarks.bench.keras_start", str(path), picture) for _ in range(min(rounds, COLD_STARTS))
-    ]
-    return _typical(starts)
+    module, arguments = "edgeclf.benchmarks.bench.keras_start", (str(path), picture)
+    try:
+        return _typical([start_cold(module, *arguments) for _ in range(min(rounds, COLD_STARTS))])
+    except EdgeclfError as error:
+        note(f"Keras's start is not measured: {error}")
+        return None
 
 
 def _rows(trials: Mapping[Contender, Sequence[Trial]], exam: Exam | None) -> tuple[Row, ...]:
@@ -119,7 +142,6 @@ def _row(contender: Contender, trials: Sequence[Trial], first: Sequence[float], 
     return Row(
         name=contender.name,
         path=str(contender.model),
-        precision=_precision(contender.model),
         size_bytes=contender.model.stat().st_size,
         engine=findings[0].engine,
         device=findings[0].device,
@@ -145,14 +167,3 @@ def _typical(starts: Sequence[ColdStart]) -> ColdStart:
         statistics.median(start.cpu_seconds for start in starts),
         int(statistics.median(memory)) if memory else None,
     )
-
-
-def _precision(model: Path) -> str:
-    """As `clf-export` puts it into a file's name; a bare `.onnx` of its is float32."""
-    found = [part for part in model.name.split(".")[1:-1] if part in _PRECISIONS]
-    return found[0] if found else "fp32" if model.suffix == ".onnx" and model.name.count(".") == 1 else ""
-
-
-def _name(path: Path, rows: Sequence[Row]) -> str:
-    """The reference's: as its row is called, where it has one."""
-    return next((row.name for row in rows if row.path == str(path)), path.name)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edgeclf.benchmarks.machine import peak_memory_bytes
 from edgeclf.runtime.batching import best_batch
 from edgeclf.runtime.cores import usable_cores
-from edgeclf.runtime.errors import EdgeclfError
+from edgeclf.runtime.errors import EdgeclfError, ExitCode, ModelError, first_line
 from edgeclf.runtime.frames.decode import Pixels
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.model.backend import Backend
@@ -80,6 +80,8 @@ def main() -> None:
         say(asdict(measure(task, classifier)))
     except EdgeclfError as error:
         say({"error": str(error), "exit_code": error.exit_code})
+    except (MemoryError, ValueError) as error:  # numpy's, for an array of that size
+        say({"error": f"a batch of {task.batch} does not fit ({first_line(error)})", "exit_code": ExitCode.FAILED})
 
 
 def measure(task: Task, classifier: Classifier) -> Finding:
@@ -89,12 +91,9 @@ def measure(task: Task, classifier: Classifier) -> Finding:
     batch = task.batch or best_batch(classifier, task.threads if task.end_to_end else 1)
     classifier.probabilities(np.zeros((batch, *timed.input_shape), np.uint8))
     job: _Job = (_EndToEnd if task.end_to_end else _Inference)(task, classifier, batch)
-    job.rate(task.seconds * WARM_UP)
-    timed.milliseconds.clear()
-    rate = job.rate(task.seconds)
+    rate = job.rate(timed.forget)
     run_ms = tuple(timed.milliseconds)
-    limit = job.limit(task.seconds)
-    return Finding(timed.engine, timed.device, batch, rate, limit, run_ms, peak_memory_bytes())
+    return Finding(timed.engine, timed.device, batch, rate, job.limit(), run_ms, peak_memory_bytes())
 
 
 def first_answer() -> dict[str, Any]:
@@ -125,6 +124,10 @@ class _Timed:
         self.milliseconds.append((time.perf_counter() - started) * 1e3)
         return probabilities
 
+    def forget(self) -> None:
+        """What was noted so far."""
+        self.milliseconds.clear()
+
 
 class _Job:
     """What is done again and again until the time is over."""
@@ -134,11 +137,11 @@ class _Job:
         self.classifier = classifier
         self.batch = batch
 
-    def rate(self, seconds: float) -> float:
-        """Pictures a second."""
+    def rate(self, warmed_up: Callable[[], None]) -> float:
+        """Pictures a second; `warmed_up` is called when it begins to count."""
         raise NotImplementedError
 
-    def limit(self, seconds: float) -> float | None:
+    def limit(self) -> float | None:
         """What the machine could do at most, where that can be said."""
         return None
 
@@ -152,14 +155,21 @@ class _Job:
 class _EndToEnd(_Job):
     """From files to answers, through the pipeline of `clf-run`."""
 
-    def rate(self, seconds: float) -> float:
-        started = time.perf_counter()
+    def rate(self, warmed_up: Callable[[], None]) -> float:
+        """One pipeline for both: each of its workers has an engine's state of its own to warm up."""
+        warm = time.perf_counter() + self.task.seconds * WARM_UP
         frames = (Frame(picture, picture) for picture in cycle(self.task.pictures))
-        in_time = takewhile(lambda _: time.perf_counter() - started < seconds, frames)
-        done = sum(1 for _ in classify(in_time, self.classifier, workers=self.task.threads, batch=self.batch))
+        in_time = takewhile(lambda _: time.perf_counter() < warm + self.task.seconds, frames)
+        outcomes = classify(in_time, self.classifier, workers=self.task.threads, batch=self.batch)
+        any(time.perf_counter() >= warm for _ in outcomes)
+        warmed_up()
+        started = time.perf_counter()
+        done = sum(1 for _ in outcomes)
+        if not done:
+            raise ModelError(f"a batch of {self.batch} takes longer than {self.task.seconds:g} s; give it more --seconds")
         return done / (time.perf_counter() - started)
 
-    def limit(self, seconds: float) -> float:
+    def limit(self) -> float:
         """Cores / (time to read, decode and resize + time to infer), on one thread without any pipeline.
 
         Where the model runs on another device than the CPU, reading pictures is all that is left to the cores.
@@ -169,7 +179,7 @@ class _EndToEnd(_Job):
         answer: Callable[[Pixels], Any] = self.classifier.probabilities if on_cpu else len
         batches = (self.images(start) for start in range(0, sys.maxsize, self.batch))
         cores = min(self.task.threads, usable_cores())
-        return cores * self.batch * _times_a_second(lambda: answer(next(batches)), seconds)
+        return cores * self.batch * _times_a_second(lambda: answer(next(batches)), self.task.seconds)
 
 
 class _Inference(_Job):
@@ -179,8 +189,13 @@ class _Inference(_Job):
         super().__init__(task, classifier, batch)
         self._batches = cycle([self.images(start * batch) for start in range(4)])
 
-    def rate(self, seconds: float) -> float:
-        return self.batch * _times_a_second(lambda: self.classifier.probabilities(next(self._batches)), seconds)
+    def rate(self, warmed_up: Callable[[], None]) -> float:
+        _times_a_second(self._run, self.task.seconds * WARM_UP)
+        warmed_up()
+        return self.batch * _times_a_second(self._run, self.task.seconds)
+
+    def _run(self) -> None:
+        self.classifier.probabilities(next(self._batches))
 
 
 def _times_a_second(run: Callable[[], object], seconds: float) -> float:

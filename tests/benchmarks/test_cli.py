@@ -59,6 +59,7 @@ def test_json_holds_every_measure(earlier: dict[str, Any]) -> None:
         assert row["size_bytes"] > 1000
     assert earlier["machine"]["cores_usable"] >= 1
     assert earlier["passed"] is True
+    assert earlier["results"][earlier["ship"]]["name"] in earlier["because"]
 
 
 def test_the_first_row_is_as_fast_as_itself(earlier: dict[str, Any]) -> None:
@@ -121,6 +122,9 @@ def test_several_batches_and_threads_are_several_rows(clf_bench: Invoke, artifac
         (("-b", "1;2"), 2, "--batch takes whole numbers from 1 on"),
         (("--threads", "x"), 2, "--threads takes whole numbers from 1 on"),
         (("--max-regression", "x"), 2, "--max-regression takes a percentage such as 10%, not 'x'"),
+        (("--max-regression", "0.1"), 2, "--max-regression takes a percentage such as 10%, not '0.1'"),
+        (("--max-regression", "5%"), 2, "--max-regression compares with an earlier run; name its bench.json"),
+        (("-o", "/proc/x"), 2, "/proc/x"),
         (("--baseline", "absent.json"), 2, "--baseline absent.json is no bench.json of clf-bench"),
         (("--data", "absent"), 2, "absent"),
         (("--device", "tpu"), 2, "'tpu'"),
@@ -135,6 +139,22 @@ def test_what_cannot_be_measured_is_one_sentence(
     assert done.exit_code == code
     assert sentence in done.stderr.splitlines()[-1]
     assert done.stdout == ""
+
+
+def test_a_gate_of_accuracy_without_pictures_is_not_passed(clf_bench: Invoke, artifacts: Path, tmp_path: Path) -> None:
+    shutil.copy(artifacts / "model.onnx", tmp_path)
+    done = clf_bench("model.onnx", *QUICK, "--max-drop", "0.01")
+    assert done.exit_code == 2
+    assert "--max-drop needs labelled pictures, and there are none; name some with --data DIR" in done.stderr
+
+
+def test_a_reference_with_the_name_of_a_row_is_another_one(clf_bench: Invoke, artifacts: Path, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    shutil.copy(artifacts / "model.onnx", tmp_path / "old")
+    line = (artifacts / "model.onnx", "--against", "old/model.onnx", "--rounds", "1", "--seconds", "0.1", "--json")
+    said = json.loads(clf_bench(*line).stdout)
+    assert said["reference"]["name"] == "old/model.onnx"
+    assert [row["name"] for row in said["results"]] == [f"{artifacts.name}/model.onnx"]
 
 
 def test_a_model_that_is_not_there_is_one_sentence(clf_bench: Invoke) -> None:

@@ -58,10 +58,16 @@ def test_another_measure_is_not_compared(earlier: Path) -> None:
         Baseline(earlier).check(end_to_end=False)
 
 
-def test_another_processor_and_new_models_are_mentioned(earlier: Path) -> None:
-    notes = Baseline(earlier).notes([now(100), now(100, "new.onnx")], replace(MACHINE, processor="Other"))
-    assert "was measured on another processor (Made-up(R) Processor)" in notes[0]
-    assert notes[1].endswith("does not know new.onnx")
+def test_what_is_not_the_same_is_mentioned(earlier: Path) -> None:
+    notes = Baseline(earlier).notes([now(100), now(100, "new.onnx")], replace(MACHINE, processor="Other"), "others")
+    assert "was measured on other pictures: 525 of 2,624 pictures" in notes[0]
+    assert "was measured on another processor (Made-up(R) Processor)" in notes[1]
+    assert notes[2].endswith("does not know new.onnx")
+    assert notes[3] == f"not measured this time: b.onnx of {earlier}"
+
+
+def test_the_same_again_needs_no_note(earlier: Path) -> None:
+    assert Baseline(earlier).notes([now(100), now(100, "b.onnx")], MACHINE, make_report().pictures) == []
 
 
 @pytest.mark.parametrize(

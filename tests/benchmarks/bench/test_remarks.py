@@ -1,9 +1,7 @@
 """What is said beside the figures."""
 
-import pytest
-
 from edgeclf.benchmarks.bench.remarks import conditions, method, remarks
-from tests.benchmarks.bench.reports import make_report, mixed_rows
+from tests.benchmarks.bench.reports import make_report, make_row, mixed_rows
 
 
 def test_conditions_are_told_in_a_line() -> None:
@@ -11,9 +9,15 @@ def test_conditions_are_told_in_a_line() -> None:
     assert conditions(make_report(mixed_rows(), end_to_end=False, rounds=1)) == "inference only; 1 round of 3 s each"
 
 
-@pytest.mark.parametrize(("load", "told"), [((1.1, 2.0), True), ((1.0, 2.0), False), (None, False)])
-def test_a_machine_that_was_busy_before_is_told_of(load: tuple[float, float] | None, told: bool) -> None:
-    assert any("was busy" in sentence for sentence in remarks(make_report(load=load))) is told
+def test_rounds_that_are_far_apart_are_told_of() -> None:
+    rows = (make_row(), make_row("b.onnx", rates=(100.0, 131.0, 120.0)))
+    told = "the rounds are far apart (b.onnx: 100 to 131 pictures a second), as on a busy machine"
+    assert remarks(make_report(rows))[0].startswith(told)
+
+
+def test_rounds_that_are_close_are_not() -> None:
+    rows = (make_row(), make_row("b.onnx", rates=(100.0, 129.0, 120.0)))
+    assert not any("far apart" in sentence for sentence in remarks(make_report(rows)))
 
 
 def test_what_nothing_beats_is_told_but_for_the_one_to_ship() -> None:

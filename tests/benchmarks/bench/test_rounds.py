@@ -18,18 +18,20 @@ def files(pictures: Path) -> list[str]:
 
 
 def contenders(*models: Path, device: str = "cpu", batch: int | None = 1) -> tuple[Contender, ...]:
-    return enter(models, [device], [batch], [1])
+    return enter({model: model.name for model in models}, [device], [batch], [1])
 
 
 def test_everybody_has_a_trial_in_each_round(onnx_model: Path, int8_model: Path, files: list[str]) -> None:
     entered = contenders(onnx_model, int8_model)
-    measured = measure(entered, files, rounds=2, seconds=0.1, end_to_end=True)
+    measured, left_out = measure(entered, files, rounds=2, seconds=0.1, end_to_end=True)
+    assert left_out == []
     assert [len(measured[one]) for one in entered] == [2, 2]
     assert all(trial.cold_start.seconds > 0 and trial.finding.rate > 0 for one in entered for trial in measured[one])
 
 
 def test_a_batch_that_was_found_is_kept(onnx_model: Path, files: list[str]) -> None:
-    (trials,) = measure(contenders(onnx_model, batch=None), files, rounds=2, seconds=0.1, end_to_end=True).values()
+    measured, _ = measure(contenders(onnx_model, batch=None), files, rounds=2, seconds=0.1, end_to_end=True)
+    (trials,) = measured.values()
     assert trials[0].finding.batch == trials[1].finding.batch
 
 
@@ -38,8 +40,10 @@ def test_a_model_that_cannot_be_measured_is_left_out_and_named(
 ) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"no model")
     entered = contenders(tmp_path / "bad.onnx", onnx_model)
-    assert list(measure(entered, files, rounds=1, seconds=0.1, end_to_end=True)) == [entered[1]]
-    assert "left out: bad.onnx" in capsys.readouterr().err
+    measured, left_out = measure(entered, files, rounds=1, seconds=0.1, end_to_end=True)
+    assert list(measured) == [entered[1]]
+    assert left_out[0].startswith("left out: bad.onnx, cpu, batch 1, threads 1: ")
+    assert left_out[0] in capsys.readouterr().err
 
 
 def test_nobody_left_is_the_error_of_the_last(tmp_path: Path, files: list[str]) -> None:
@@ -56,6 +60,20 @@ def test_a_device_that_is_not_there_ends_it(onnx_model: Path, files: list[str]) 
 def test_a_process_that_dies_is_told_with_its_last_words() -> None:
     with pytest.raises(EdgeclfError, match=r"has ended \(.*No module named"):
         start_cold("edgeclf.benchmarks.bench.absent")
+
+
+def test_a_process_that_is_killed_is_told_with_its_signal() -> None:
+    with pytest.raises(EdgeclfError, match=r"has ended \(by signal 9\)"):
+        start_cold("timeit", "import os; os.kill(os.getpid(), 9)")
+
+
+def test_modules_of_the_folder_it_is_run_in_are_not_imported(
+    onnx_model: Path, files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "queue.py").write_text("raise SystemExit('taken from the folder')")
+    monkeypatch.chdir(tmp_path)
+    measured, _ = measure(contenders(onnx_model), files, rounds=1, seconds=0.1, end_to_end=True)
+    assert len(measured) == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
