@@ -31,7 +31,8 @@ def method(report: Report) -> list[str]:
         f"each round against {report.rows[0].name} in the first row, with the interval that resampling the rounds gives, "
         "which holds the true median about nine times in ten from five rounds on.",
         f"Milliseconds are those of one run of the model on a whole batch{_limit(report)}; a cold start is the time from "
-        "the start of a process to its first answer, Python and all its imports included, with what it reads in the system's memory already.",
+        "the start of a process to its first answer, Python and all its imports included, with what it reads in the "
+        "system's memory already.",
     ]
 
 
