@@ -6,7 +6,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,37 +41,37 @@ def measure(
     DeviceError for a device that was asked for and is not there, and EdgeclfError when nobody is left.
     """
     measured: dict[Contender, list[Trial]] = {contender: [] for contender in contenders}
-    batches = {contender: contender.batch for contender in contenders}
-    left_out: list[str] = []
-    error: EdgeclfError | None = None
+    left_out: dict[Contender, EdgeclfError] = {}
     with Progress("measuring", rounds * len(contenders), "trials", every_s=30) as progress:
-        for number in range(rounds):
-            first = number % len(contenders)
-            for contender in [*contenders[first:], *contenders[:first]]:
-                progress.advance(0, str(contender))
-                if contender in measured:
-                    try:
-                        settled = replace(contender, batch=batches[contender])
-                        trial = _try(settled, pictures, seconds, end_to_end=end_to_end)
-                        batches[contender] = trial.finding.batch  # found once, and then kept
-                        measured[contender].append(trial)
-                    except DeviceError:
-                        raise
-                    except EdgeclfError as found:
-                        error = found
-                        del measured[contender]
-                        left_out.append(f"left out: {contender}: {error}")
-                        note(left_out[-1])
-                progress.advance()
-    if error and not measured:
-        raise error
-    return measured, left_out
+        for contender in _turns(contenders, rounds):
+            progress.advance(0, str(contender))
+            if contender in measured:
+                trials = measured[contender]
+                batch = trials[0].finding.batch if trials else contender.batch  # found once, and then kept
+                try:
+                    trials.append(_try(replace(contender, batch=batch), pictures, seconds, end_to_end=end_to_end))
+                except DeviceError:
+                    raise
+                except EdgeclfError as error:
+                    left_out[contender] = error
+                    del measured[contender]
+                    note(f"left out: {contender}: {error}")
+            progress.advance()
+    if not measured:
+        raise next(reversed(left_out.values()))
+    return measured, [f"left out: {contender}: {error}" for contender, error in left_out.items()]
 
 
 def start_cold(module: str, *arguments: str) -> ColdStart:
     """Run a module until its first line, a `FirstAnswer` as JSON, and then end it. Raises EdgeclfError."""
     with _Child(module, *arguments) as child:
         return child.first_answer()
+
+
+def _turns(contenders: Sequence[Contender], rounds: int) -> Iterator[Contender]:
+    for number in range(rounds):
+        first = number % len(contenders)
+        yield from (*contenders[first:], *contenders[:first])
 
 
 def _try(contender: Contender, pictures: Sequence[str], seconds: float, *, end_to_end: bool) -> Trial:

@@ -36,6 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("environments")
 
 
+@pytest.mark.slow
 def test_an_environment_holds_its_packages_and_edgeclf_and_nothing_else_of_ours(folder: Path) -> None:
     python = TINY.build(folder, ["tiny", "edgeclf.benchmarks.peers", "edgeclf.runtime.cores"])
 

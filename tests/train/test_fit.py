@@ -174,7 +174,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, type[BaseException
 LONGER = replace(RECIPE, epochs=5, patience=0)
 
 
-@pytest.mark.parametrize("after", [1, 3, 5])
+@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)])
 def test_resumed_after_a_kill_the_weights_are_those_of_an_uninterrupted_run(
     fit_noise: Callable[[Recipe], Trained],
     make_arrays: MakeArrays,

@@ -120,6 +120,7 @@ def test_every_layer_can_be_trained_again_afterwards(transferred: tuple[Trained,
     assert all(layer.trainable for layer in transferred[0].network.layers)
 
 
+@pytest.mark.slow
 def test_fine_tuning_that_makes_it_worse_is_taken_back(
     transferred: tuple[Trained, Path], pictures: Arrays, pretrained: keras.Model, tmp_path: Path
 ) -> None:
@@ -152,6 +153,7 @@ def test_resumed_in_any_stage_the_weights_are_those_of_an_uninterrupted_run(
     assert (resumed.best_epoch, resumed.epochs) == (transferred[0].best_epoch, 4)
 
 
+@pytest.mark.slow
 def test_other_augmentation_runs_the_frozen_layers_in_every_step(
     pictures: Arrays, pretrained: keras.Model, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_no_process_is_left_behind(onnx_model: Path, files: list[str]) -> None:
     assert _children() <= before
 
 
+@pytest.mark.slow
 def test_keras_starts_in_its_own_way(run_folder: Path, files: list[str], tmp_path: Path) -> None:
     shutil.copy(run_folder / "model.keras", tmp_path)
     start = start_cold("edgeclf.benchmarks.bench.keras_start", str(tmp_path / "model.keras"), files[0])

@@ -202,6 +202,7 @@ def test_the_weights_of_another_variant_are_refused() -> None:
         Backbone("efficientnet-lite1", str(installed_weights(LITE))).build((40, 48, 3), 3)
 
 
+@pytest.mark.slow
 def test_without_a_network_the_message_says_what_else_can_be_done(tmp_path: Path) -> None:
     # In a process of its own: Keras reads KERAS_HOME, and urllib the proxies, only once.
     program = "from edgeclf.train.networks.backbones import *; Backbone('vgg16').build((64, 48, 3), 2)"
