@@ -57,7 +57,7 @@ def networks(
 def train(data: Path, folder: Path, options: list[str]) -> dict[str, Any]:
     """The metrics of `clf-train`, run as a user runs it."""
     command = [str(Path(sys.executable).with_name("clf-train")), str(data), "-o", str(folder), "--json", *options]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=sys.stderr, text=True, check=False)
     if done.returncode:
         raise EdgeclfError(f"clf-train {' '.join(options)} ended with exit code {done.returncode}")
     metrics: dict[str, Any] = json.loads(done.stdout)

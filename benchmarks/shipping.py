@@ -1,7 +1,7 @@
 """What does `clf-bench` recommend for a tutorial's CNN, does it say the same again, and what is that worth end to end?
 
 `python -m edgeclf.benchmarks.shipping [DATA]`: trains the recipe `boolean` on the solar cells, or on labelled pictures of
-your own, exports it in every way, and runs `clf-bench` twice.
+your own, exports it in every way, and runs `clf-bench` twice. `--run DIR` takes a training run with exports as it is.
 """
 
 import json
@@ -19,7 +19,7 @@ from edgeclf.runtime.errors import EdgeclfError, ExitCode
 app = command_app()
 
 EXPLAINED = """\
-The recipe `{recipe}` trained on {data}, exported with `--all`, and `clf-bench` run twice, one run right after the other:
+The {subject}, exported with `--all`, and `clf-bench` run twice, one run right after the other:
 {rounds} rounds of {seconds:g} s each, {pictures}. `times as fast` is against the first row, with the interval that
 resampling the rounds gives.
 
@@ -31,34 +31,40 @@ def shipping(
     data: Annotated[Path | None, typer.Argument(help="Labelled pictures; default the solar cells.")] = None,
     recipe: Annotated[str, typer.Option(help="What clf-train trains.")] = "boolean",
     options: Annotated[str, typer.Option(help="Further options for clf-train, with blanks between.")] = "",
+    run: Annotated[Path | None, typer.Option(help="A training run with its exports, in place of all that.")] = None,
     rounds: Annotated[int, typer.Option(help="Of clf-bench.")] = 7,
 ) -> None:
     """Train, export, benchmark twice, print the tables, and put them into benchmarks/results.md."""
     with friendly_errors(), tempfile.TemporaryDirectory() as name:
         from edgeclf.benchmarks.results import publish_section
-        from edgeclf.benchmarks.solar_cells import make_folders
 
-        folder = Path(name)
-        if data is None:
-            data = folder / "solar-cells"
-            make_folders(data)
-        run = folder / "run"
-        command("clf-train", str(data), "-o", str(run), "--recipe", recipe, *options.split())
-        command("clf-export", str(run / "model.keras"), "--all")
+        subject = f"training run `{run.name}`" if run else f"recipe `{recipe}` trained on {_name(data)}"
+        run = run or train(Path(name), data, recipe, options.split())
         line = ("clf-bench", str(run), "--against", str(run / "model.keras"), "--rounds", str(rounds), "--json")
         first, second = (json.loads(command(*line)) for _ in range(2))
-        text = EXPLAINED.format(
-            recipe=recipe, data=data.name, rounds=rounds, seconds=first["seconds_a_round"], pictures=_pictures(first)
-        )
-        publish_section("Which file to ship", "edgeclf.benchmarks.shipping", text + compare(first, second))
+        text = EXPLAINED.format(subject=subject, rounds=rounds, seconds=first["seconds_a_round"], pictures=_pictures(first))
+        publish_section(f"Which file to ship: {subject}", "edgeclf.benchmarks.shipping", text + compare(first, second))
         typer.echo(text + compare(first, second))
+
+
+def train(folder: Path, data: Path | None, recipe: str, options: list[str]) -> Path:
+    """The run folder of a model that is trained and exported in every way, in `folder`."""
+    from edgeclf.benchmarks.solar_cells import make_folders
+
+    if data is None:
+        data = folder / "solar-cells"
+        make_folders(data)
+    run = folder / "run"
+    command("clf-train", str(data), "-o", str(run), "--recipe", recipe, *options)
+    command("clf-export", str(run / "model.keras"), "--all")
+    return run
 
 
 def command(name: str, *arguments: str) -> str:
     """What one of our commands writes to stdout. Raises EdgeclfError when it fails; a missed gate is no failure."""
     note(f"$ {name} {' '.join(arguments)}")
     line = [str(Path(sys.executable).with_name(name)), *arguments]
-    done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(line, stdout=subprocess.PIPE, stderr=sys.stderr, text=True, check=False)
     if done.returncode not in (ExitCode.OK, ExitCode.GATE_MISSED):
         raise EdgeclfError(f"{name} ended with exit code {done.returncode}; what it said is above")
     return done.stdout
@@ -101,6 +107,10 @@ def _start(report: dict[str, Any]) -> str:
 def _costs(start: dict[str, Any]) -> str:
     memory = f" and {start['memory_bytes'] / 1e6:.0f} MB" if start["memory_bytes"] else ""
     return f"{start['seconds']:.2f} s, {start['cpu_seconds']:.2f} s of processor time{memory}"
+
+
+def _name(data: Path | None) -> str:
+    return data.name if data else "the solar cells"
 
 
 def _pictures(report: dict[str, Any]) -> str:

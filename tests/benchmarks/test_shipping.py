@@ -43,6 +43,7 @@ def test_memory_is_left_out_where_the_system_does_not_tell() -> None:
     assert text.endswith("6.3% of the processor time.\n")
 
 
-def test_a_command_that_fails_ends_it(tmp_path: Path) -> None:
+def test_a_command_that_fails_ends_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(EdgeclfError, match="clf-bench ended with exit code 2"):
         command("clf-bench", str(tmp_path / "absent.onnx"))
+    assert "absent.onnx: No such file or directory" in capfd.readouterr().err
