@@ -72,6 +72,7 @@ def command(name: str, *arguments: str) -> str:
 
 def compare(first: dict[str, Any], second: dict[str, Any]) -> str:
     """A table of both runs of `clf-bench`, and sentences on what they recommend and on the start, for Markdown."""
+    from edgeclf.benchmarks.bench.report import Interval
     from edgeclf.benchmarks.results import table
 
     again = {row["name"]: row for row in second["results"]}
@@ -80,8 +81,8 @@ def compare(first: dict[str, Any], second: dict[str, Any]) -> str:
             row["name"],
             f"{row['accuracy']['accuracy']:.1%}",
             f"{row['pictures_per_s']:.0f}",
-            _interval(row["ratio"]),
-            _interval(again[row["name"]]["ratio"]),
+            str(Interval(**row["ratio"])),
+            str(Interval(**again[row["name"]]["ratio"])),
             "yes" if _overlap(row["ratio"], again[row["name"]]["ratio"]) else "no",
             f"{row['of_limit']['middle']:.2f}",
             f"{row['size_bytes'] / 1e6:.1f} MB",
@@ -117,10 +118,6 @@ def _pictures(report: dict[str, Any]) -> str:
     """What was answered, without the folders of this machine."""
     pictures = next(row["accuracy"]["pictures"] for row in report["results"])
     return f"{pictures:,} test pictures"
-
-
-def _interval(ratio: dict[str, float]) -> str:
-    return f"{ratio['middle']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
 
 
 def _overlap(one: dict[str, float], other: dict[str, float]) -> bool:

@@ -10,7 +10,9 @@ RESAMPLES = 10_000
 
 
 def median_interval(values: Sequence[float], seed: int = 0) -> Interval:
-    """The median with its 95 % interval: percentiles of the medians of resamples (Efron 1979), the same for the same values.
+    """The median, and the 2.5 and 97.5 percentiles of the medians of resamples (Efron 1979); the same for the same values.
+
+    From five values on, it holds the true median about nine times in ten (simulated: 94 % for 5, 87 % for 7; 75 % for 3).
 
     >>> median_interval([1.0, 1.0, 1.0])
     Interval(low=1.0, middle=1.0, high=1.0)

@@ -92,7 +92,6 @@ class _Child:
 
     def __init__(self, module: str, *arguments: str, busy_s: float = 0.0) -> None:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
-        self._module = module
         self._started = time.perf_counter()
         line = [sys.executable, "-P", "-m", module, *arguments]  # -P: not the modules of whatever folder this is run in
         self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._stderr)

@@ -71,11 +71,12 @@ def bench(options: Options) -> Report:
     rows = _rows(trials, exam)
     compared = Reference(names[path], exam.reference, keras, path.stat().st_size) if exam else None
     verdict = decide(rows, compared, options.gates)
+    pictures = evidence.origin + (f", without {exam.unread:,} that cannot be read" if exam and exam.unread else "")
     load_after = load()
     return Report(
         rows=rows,
         reference=compared,
-        pictures=evidence.origin + (f", without {exam.unread:,} that cannot be read" if exam and exam.unread else ""),
+        pictures=pictures,
         end_to_end=options.end_to_end,
         rounds=options.rounds,
         seconds=options.seconds,
@@ -83,7 +84,7 @@ def bench(options: Options) -> Report:
         load=None if load_before is None or load_after is None else (load_before, load_after),
         ship=verdict.ship,
         because=verdict.because,
-        notes=(*left_out, *verdict.notes, *(baseline.notes(rows, machine, evidence.origin) if baseline else ())),
+        notes=(*left_out, *verdict.notes, *(baseline.notes(rows, machine, pictures) if baseline else ())),
         misses=(*verdict.misses, *(baseline.regressions(rows, options.max_regression) if baseline else ())),
     )
 

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from edgeclf.benchmarks import cli
-from tests.conftest import Command, Invoke
+from tests.conftest import Command, Invoke, write_pictures
 
 QUICK = ("--rounds", "2", "--seconds", "0.1")
 
@@ -139,6 +139,18 @@ def test_what_cannot_be_measured_is_one_sentence(
     assert done.exit_code == code
     assert sentence in done.stderr.splitlines()[-1]
     assert done.stdout == ""
+
+
+def test_the_same_pictures_with_a_damaged_one_are_the_same_pictures(
+    clf_bench: Invoke, artifacts: Path, tmp_path: Path
+) -> None:
+    write_pictures(tmp_path / "data", 3)
+    (tmp_path / "data" / "disc" / "disc001.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    line = (artifacts / "model.onnx", "--data", "data", "--rounds", "1", "--seconds", "0.1", "--json")
+    (tmp_path / "bench.json").write_text(clf_bench(*line).stdout)
+    said = json.loads(clf_bench(*line, "--baseline", "bench.json", "--max-regression", "99%").stdout)
+    assert said["pictures"] == "all 6 pictures of data, without 1 that cannot be read"
+    assert not [note for note in said["notes"] if "other pictures" in note]
 
 
 def test_a_gate_of_accuracy_without_pictures_is_not_passed(clf_bench: Invoke, artifacts: Path, tmp_path: Path) -> None:
