@@ -22,6 +22,7 @@ import typer
 from edgeclf.benchmarks.peers.rounds import Rates, rate, ratio
 from edgeclf.benchmarks.photographs import write_photographs
 from edgeclf.benchmarks.results import publish_section, table
+from edgeclf.benchmarks.turns import turns
 from edgeclf.runtime.allocator import keep_freed_memory
 from edgeclf.runtime.batching import best_batch
 from edgeclf.runtime.console import command_app, friendly_errors
@@ -99,9 +100,9 @@ def measure(jobs: Mapping[str, Job], rounds: int) -> list[Rates]:
     """Pictures a second of every job, a dictionary a round, each round begun by another; a first round warms up."""
     names, measured = list(jobs), []
     with Progress("measuring", (rounds + 1) * len(names), "runs") as progress:
-        for number in range(rounds + 1):
-            rates, first = {}, number % len(names)
-            for name in names[first:] + names[:first]:
+        for order in turns(names, rounds + 1):
+            rates = {}
+            for name in order:
                 started = time.perf_counter()
                 rates[name] = jobs[name]() / (time.perf_counter() - started)
                 progress.advance(1, name)

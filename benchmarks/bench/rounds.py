@@ -6,14 +6,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from edgeclf.benchmarks.bench.contenders import Contender
 from edgeclf.benchmarks.bench.report import ColdStart
 from edgeclf.benchmarks.bench.trial import Finding, FirstAnswer, Task
+from edgeclf.benchmarks.turns import turns
 from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DeviceError, EdgeclfError, ExitCode, ModelError
 from edgeclf.runtime.progress import Progress
@@ -43,7 +45,7 @@ def measure(
     measured: dict[Contender, list[Trial]] = {contender: [] for contender in contenders}
     left_out: dict[Contender, EdgeclfError] = {}
     with Progress("measuring", rounds * len(contenders), "trials", every_s=30) as progress:
-        for contender in _turns(contenders, rounds):
+        for contender in chain.from_iterable(turns(contenders, rounds)):
             progress.advance(0, str(contender))
             if contender in measured:
                 trials = measured[contender]
@@ -66,12 +68,6 @@ def start_cold(module: str, *arguments: str) -> ColdStart:
     """Run a module until its first line, a `FirstAnswer` as JSON, and then end it. Raises EdgeclfError."""
     with _Child(module, *arguments) as child:
         return child.first_answer()
-
-
-def _turns(contenders: Sequence[Contender], rounds: int) -> Iterator[Contender]:
-    for number in range(rounds):
-        first = number % len(contenders)
-        yield from (*contenders[first:], *contenders[:first])
 
 
 def _try(contender: Contender, pictures: Sequence[str], seconds: float, *, end_to_end: bool) -> Trial:

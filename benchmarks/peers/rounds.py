@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import PIPE
 
+from edgeclf.benchmarks.turns import turns
 from edgeclf.runtime.errors import EdgeclfError
 from edgeclf.runtime.progress import Progress
 
@@ -47,10 +48,9 @@ def measure(candidates: Mapping[str, Candidate], folder: Path, rounds: int) -> l
             name: [stack.enter_context(process) for process in _start(candidate, folder)]
             for name, candidate in candidates.items()
         }
-        for number in range(rounds + 1):
-            first = number % len(names)
+        for order in turns(names, rounds + 1):
             rates = {}
-            for name in names[first:] + names[:first]:
+            for name in order:
                 rates[name] = sum(rate for rate, _ in _run(name, running[name])) * candidates[name].times
                 progress.advance(1, name)
             measured.append(rates)
