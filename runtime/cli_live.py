@@ -86,7 +86,7 @@ class LiveFlags:
         from edgeclf.runtime.live.steady import AS_IT_COMES, Steadying
         from edgeclf.runtime.run_live import LiveOptions
 
-        _refuse_batch_flags(batch)
+        batch.require_only(_SHARED, "is for pictures in files, and this is a live run")
         if self.rows not in (None, "changes", "all"):
             raise OptionError(f"--rows takes changes or all, not {self.rows!r}")
         most_bytes = _parse_bytes("--save-unsure-max", self.save_unsure_max)
@@ -117,21 +117,6 @@ class LiveFlags:
             sampling=batch.sampling,
             max_pixels=batch.max_pixels,
         )
-
-
-def _refuse_batch_flags(options: "RunOptions") -> None:
-    for one in fields(options):
-        if one.name not in _SHARED and getattr(options, one.name) != one.default:
-            raise OptionError(
-                f"{_BATCH_FLAGS.get(one.name, _flag(one.name))} is for pictures in files, and this is a live run"
-            )
-
-
-_BATCH_FLAGS = {"strict": "--verify strict", "nul": "--null", "resume": "--resume or --no-resume"}
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def _seconds(flag: str, text: str | None) -> float | None:

@@ -2,9 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,7 +21,8 @@ from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import classify_batches
 from edgeclf.runtime.progress import Progress
 from edgeclf.runtime.publishing import make_folder
-from edgeclf.runtime.results.journal import SOURCES, Fingerprint, open_journal
+from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
+from edgeclf.runtime.results.journal import open_journal
 from edgeclf.runtime.results.recording import Answers, Journaled, Recorder, Streamed
 from edgeclf.runtime.results.row import Answering
 from edgeclf.runtime.results.sinks import STDOUT, check_output, open_sink
@@ -33,6 +34,14 @@ from edgeclf.runtime.storage import StorageGuard
 _DIGEST_DIGITS = 16
 _JUDGED_FROM = 100
 """Pictures after which a share of failures means something."""
+_FLAGS = {
+    "json_lines": "--json",
+    "nul": "--null",
+    "resume": "--resume or --no-resume",
+    "sampling": "--vid-stride or --every",
+    "strict": "--verify strict",
+}
+"""What sets a field of RunOptions, where it is not called so."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +117,18 @@ class RunOptions:
             raise OptionError(f"{self.output} cannot be both the output and the journal; name another with --journal")
         if self.resume is False and (self.restart or self.retry_failed or self.journal or self.sort):
             raise OptionError("--no-resume keeps no journal; --journal, --restart, --retry-failed and --sort need one")
-        if self.journal_path is None and (self.resume or self.restart or self.retry_failed):
+        kept = self.journal_path is not None or os.path.isdir(self.output)  # by a run that writes parts into a folder
+        if not kept and (self.resume or self.restart or self.retry_failed):
             raise OptionError(
                 "--resume, --restart and --retry-failed need a journal: write to a file with -o, or name one with --journal"
             )
+
+    def require_only(self, names: Collection[str], why: str) -> None:
+        """Raise OptionError when any other field is not as by default. why: what to say of its flag."""
+        for one in fields(self):
+            if one.name not in names and getattr(self, one.name) != one.default:
+                flag = _FLAGS.get(one.name, f"--{one.name.replace('_', '-')}")
+                raise OptionError(f"{flag} {why}")
 
     @property
     def journal_path(self) -> Path | None:

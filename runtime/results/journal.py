@@ -11,17 +11,14 @@ from typing import Any
 
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.results.fingerprint import Fingerprint, check_fingerprint
 from edgeclf.runtime.results.index import Index, Key, key_of
 from edgeclf.runtime.results.journal_file import VERSION, VERSION_KEY, JournalFile, Line
-from edgeclf.runtime.results.row import Row
+from edgeclf.runtime.results.row import Row, known
 
-SOURCES = "--source"
-"""The part of a fingerprint that may differ where a journal is taken up elsewhere."""
 _MOVED = b'"sorted":{"how":"move"'
 _DROPPED = "dropped"
 _SORTED, _BUT = "sorted_so_far", "but"
-Fingerprint = dict[str, Any]
-"""What the rows are made with: `model`, and every option that makes a difference, by its name on the command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +121,8 @@ class Journal:
             self._model,
             line["time"],
             line.get("position_s"),
+            size_bytes=known(line["size"]),
+            mtime_ns=known(line["mtime_ns"]),
         )
 
 
@@ -182,24 +181,7 @@ def _taken_up(
 def _check(header: Line, fingerprint: Fingerprint, path: Path, elsewhere: bool) -> None:
     if header.get(VERSION_KEY) != VERSION:
         raise OutputError(f"{path} is no journal of this version of clf-run; choose another -o, or --restart")
-    made_with = header.get("fingerprint") or {}
-    different = [name for name in {**made_with, **fingerprint} if made_with.get(name) != fingerprint.get(name)]
-    if elsewhere and SOURCES in different and len(made_with.get(SOURCES, ())) == len(fingerprint[SOURCES]):
-        different.remove(SOURCES)
-    if different:
-        name = different[0]
-        moved = "; if they are the same pictures, moved, add --resume" if name == SOURCES else ""
-        raise OutputError(
-            f"{path} was made with {_spelt(name, made_with.get(name))}, not {_spelt(name, fingerprint.get(name))}{moved}; "
-            f"repeat that, choose another -o, or begin anew with --restart"
-        )
-
-
-def _spelt(name: str, value: Any) -> str:
-    if value is None or value is False:
-        return f"no {name}"
-    values = value if isinstance(value, list) else [value]
-    return name if value is True else " ".join(f"{name} {one}" for one in values)
+    check_fingerprint(header.get("fingerprint") or {}, fingerprint, path, elsewhere=elsewhere)
 
 
 def _line(entry: Entry) -> Line:

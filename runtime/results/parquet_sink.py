@@ -1,5 +1,6 @@
 """Rows as a Parquet file, for DuckDB, pandas, Polars and Spark."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -29,18 +30,24 @@ _TYPES = {
     "time": pa.timestamp("ms", tz="UTC"),
     "position_s": pa.float64(),
     "age_ms": pa.float64(),
+    "size_bytes": pa.int64(),
+    "mtime_ns": pa.int64(),
 }
-_SCHEMA = pa.schema([(name, _TYPES[name]) for name in COLUMNS], metadata={SCHEMA_KEY: str(SCHEMA_VERSION)})
+SCHEMA = pa.schema([(name, _TYPES[name]) for name in COLUMNS], metadata={SCHEMA_KEY: str(SCHEMA_VERSION)})
+"""Of every such file; the version of the schema is in its key-value metadata, under SCHEMA_KEY."""
+
+
+def to_table(rows: Sequence[Row]) -> pa.Table:
+    """The rows in their order, with SCHEMA: null for None; text that is not valid UTF-8 is spelt as `as_utf8` says."""
+    columns = [pa.array([_value(row, name) for row in rows], _TYPES[name]) for name in COLUMNS]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
 class ParquetWriter:
-    """Typed columns, null for None; text that is not valid UTF-8 is spelt as `as_utf8` says.
-
-    The version of the schema is in the file's key-value metadata, under SCHEMA_KEY.
-    """
+    """Rows as in `to_table`, a group at a time."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._parquet = pq.ParquetWriter(file, _SCHEMA)
+        self._parquet = pq.ParquetWriter(file, SCHEMA)
         self._waiting: list[Row] = []
 
     def write(self, row: Row) -> None:
@@ -60,8 +67,7 @@ class ParquetWriter:
         self._parquet.close()  # pyarrow would, too, but at some later time
 
     def _write_group(self) -> None:
-        columns = [pa.array([_value(row, name) for row in self._waiting], _TYPES[name]) for name in COLUMNS]
-        self._parquet.write_table(pa.Table.from_arrays(columns, schema=_SCHEMA))
+        self._parquet.write_table(to_table(self._waiting))
         self._waiting.clear()
 
 

@@ -13,6 +13,7 @@ Status = Literal["ok", "unsure", "error"]
 UNSURE: Final = "unsure"
 """The status of an answer with too little confidence; where labels are shown, it stands for one."""
 _DECIMALS = 6
+_INT64 = range(-(1 << 63), 1 << 63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class Row:
     and more about it. width, height: of the picture as stored, in pixels, where its header could be read.
     sorted_to: where `--sort` put the picture. model: the first 16 hexadecimal digits of the model file's sha256.
     time: when it was classified, ISO 8601 in UTC. position_s: seconds from the beginning of its video. age_ms: from the
-    moment when a camera gave it to the answer.
+    moment when a camera gave it to the answer. size_bytes, mtime_ns: of its file (a frame's video) when it was listed; the
+    time of its last change, in nanoseconds since 1970. Those of a picture in an archive are its own, and in a zip its check
+    sum stands for the time. None where nothing is known of a file, and for a camera.
     """
 
     path: str
@@ -41,6 +44,8 @@ class Row:
     time: str = ""
     position_s: float | None = None
     age_ms: float | None = None
+    size_bytes: int | None = None
+    mtime_ns: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Every column, in the schema's order; None and empty text for what the row does not have."""
@@ -56,6 +61,17 @@ def present_time() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def known(value: int) -> int | None:
+    """A frame's size or time as a row has it: None for -1, and for what no table's 64 bits can hold.
+
+    That is a time after the year 2262, or a size that a damaged archive makes up.
+
+    >>> known(60_000), known(-1), known(1 << 63)
+    (60000, None, None)
+    """
+    return value if value != -1 and value in _INT64 else None
+
+
 @dataclass(frozen=True, slots=True)
 class Answering:
     """How an answer becomes a row. topk: classes in `top`. threshold: with a lower confidence, the row is `unsure`."""
@@ -67,7 +83,7 @@ class Answering:
         """The row of one outcome; model and time as in Row."""
         frame, result = outcome.frame, outcome.result
         height, width = outcome.size_hw or (None, None)
-        rest = ("", model, time, frame.position_s, _age_ms(frame))
+        rest = ("", model, time, frame.position_s, _age_ms(frame), known(frame.size_bytes), known(frame.mtime_ns))
         if isinstance(result, Failure):
             return Row(outcome.name, "error", "", None, {}, result.reason.value, result.detail, width, height, *rest)
         confidence = round(result.confidence, _DECIMALS)

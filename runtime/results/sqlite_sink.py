@@ -29,6 +29,8 @@ _TYPES = {
     "time": "TEXT NOT NULL",
     "position_s": "REAL",
     "age_ms": "REAL",
+    "size_bytes": "INTEGER",
+    "mtime_ns": "INTEGER",
 }
 _INSERT = f"INSERT INTO results VALUES ({', '.join('?' * len(COLUMNS))})"
 

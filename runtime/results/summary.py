@@ -28,12 +28,16 @@ class Summary:
 
     def add(self, row: Row) -> None:
         """Count one row."""
-        if row.status == "error":
-            self.failures[row.error] += 1
-        elif row.status == UNSURE:
-            self.unsure += 1
+        self.count(row.status, row.label, row.error, 1)
+
+    def count(self, status: str, label: str, error: str, number: int) -> None:
+        """Count so many rows that are alike in these columns."""
+        if status == "error":
+            self.failures[error] += number
+        elif status == UNSURE:
+            self.unsure += number
         else:
-            self.labels[row.label] += 1
+            self.labels[label] += number
 
     def update(self, other: "Summary") -> None:
         """Count what another one has counted."""

@@ -46,6 +46,13 @@ def test_the_next_run_adds_its_rows(tmp_path: Path, suffix: str) -> None:
     assert labels(path) == ["cat"] * 3
 
 
+def test_a_row_of_a_camera_has_no_file(tmp_path: Path) -> None:
+    write(tmp_path / "log.csv", ROW)
+    with (tmp_path / "log.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["size_bytes"], row["mtime_ns"]) == ("", "")
+
+
 def test_csv_has_one_header(tmp_path: Path) -> None:
     write(tmp_path / "log.csv", ROW)
     write(tmp_path / "log.csv", ROW)

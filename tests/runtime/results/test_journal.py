@@ -9,6 +9,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.results.journal import Entry, Journal, open_journal
-from edgeclf.runtime.results.row import Row
+from edgeclf.runtime.results.row import Row, known
 
 MADE_WITH = {"model": "0123456789abcdef", "--source": ["photos/"], "--topk": 1}
 FullDisk = Callable[[int], AbstractContextManager[None]]
@@ -31,11 +32,16 @@ def entry(one: Frame, label: str = "cat") -> Entry:
     row = Row(
         one.name, "ok", label, 0.75, {label: 0.75}, "", "", 640, 480, "", MADE_WITH["model"], "2026-11-22T12:00:00.000Z"
     )
-    return Entry(one, row)
+    return Entry(one, of(one, row))
 
 
 def failure(one: Frame) -> Entry:
-    return Entry(one, Row(one.name, "error", error="empty", detail="0 bytes", model=MADE_WITH["model"], time="2026-11-22"))
+    row = Row(one.name, "error", error="empty", detail="0 bytes", model=MADE_WITH["model"], time="2026-11-22")
+    return Entry(one, of(one, row))
+
+
+def of(one: Frame, row: Row) -> Row:
+    return replace(row, size_bytes=known(one.size_bytes), mtime_ns=known(one.mtime_ns))
 
 
 def record(path: Path, *entries: Entry, **options: bool) -> None:
@@ -59,7 +65,8 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_rows_come_back_as_they_were(path: Path) -> None:
-    entries = entry(frame("a.jpg")), failure(frame("b/c\n.jpg")), entry(frame(os.fsdecode(b"caf\xe9.jpg")))
+    names = "a.jpg", os.fsdecode(b"caf\xe9.jpg")
+    entries = *(entry(frame(name)) for name in names), failure(frame("b/c\n.jpg")), failure(frame("gone.jpg", -1, -1))
 
     record(path, *entries)
 

@@ -20,16 +20,18 @@ import pytest
 from edgeclf.runtime.console import missing_extra
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.escaping import unescape
-from edgeclf.runtime.results.parquet_sink import GROUP_ROWS
+from edgeclf.runtime.results.parquet_sink import GROUP_ROWS, SCHEMA, to_table
 from edgeclf.runtime.results.row import COLUMNS, Row
 from edgeclf.runtime.results.sinks import check_output, open_sink
 from edgeclf.runtime.results.sqlite_sink import TRANSACTION_ROWS
 
 MODEL, TIME = "0123456789abcdef", "2026-01-02T03:04:05.678Z"
 OK = Row("a.jpg", "ok", "dog", 0.75, {"dog": 0.75, "cat": 0.25}, "", "", 640, 480, "sorted/dog/a.jpg", MODEL, TIME)
+OK = replace(OK, size_bytes=60_000, mtime_ns=1_790_000_000_123_456_789)
 UNSURE = Row("b.mkv#frame=2", "unsure", "", 0.5, {"cat": 0.5}, "", "", 640, 480, "", MODEL, TIME, 0.08, 12.5)
 FAILED = Row("c.jpg", "error", error="empty", detail="the file holds 0 bytes", model=MODEL, time=TIME)
 ROWS = {"ok": OK, "unsure": UNSURE, "error": FAILED}
+FROM, FILE = f"{MODEL},{TIME}", "60000,1790000000123456789"
 FORMATS = (".csv", ".jsonl", ".parquet", ".sqlite", ".db")
 NAMES = {
     "plain": b"cat.jpg",
@@ -183,9 +185,9 @@ def test_csv_of_no_rows_has_its_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "line"),
     [
-        (OK, f'a.jpg,ok,dog,0.750000,"{{""dog"": 0.75, ""cat"": 0.25}}",,,640,480,sorted/dog/a.jpg,{MODEL},{TIME},,'),
-        (UNSURE, f'b.mkv#frame=2,unsure,,0.500000,"{{""cat"": 0.5}}",,,640,480,,{MODEL},{TIME},0.080000,12.500000'),
-        (FAILED, f"c.jpg,error,,,{{}},empty,the file holds 0 bytes,,,,{MODEL},{TIME},,"),
+        (OK, f'a.jpg,ok,dog,0.750000,"{{""dog"": 0.75, ""cat"": 0.25}}",,,640,480,sorted/dog/a.jpg,{FROM},,,{FILE}'),
+        (UNSURE, f'b.mkv#frame=2,unsure,,0.500000,"{{""cat"": 0.5}}",,,640,480,,{FROM},0.080000,12.500000,,'),
+        (FAILED, f"c.jpg,error,,,{{}},empty,the file holds 0 bytes,,,,{FROM},,,,"),
     ],
     ids=list(ROWS),
 )
@@ -213,12 +215,21 @@ def test_parquet_has_the_types_that_queries_want(tmp_path: Path) -> None:
     assert [str(schema.field(name).type) for name in ("confidence", "width", "height")] == ["double", "int32", "int32"]
     assert str(schema.field("top").type).startswith("map<string, double")
     assert str(schema.field("time").type) == "timestamp[ms, tz=UTC]"
+    assert [str(schema.field(name).type) for name in ("size_bytes", "mtime_ns")] == ["int64", "int64"]
 
 
 def test_parquet_says_which_version_of_the_schema_it_has(tmp_path: Path) -> None:
     metadata = pq.read_metadata(write(tmp_path / "results.parquet", OK)).metadata
 
     assert metadata[b"edgeclf.schema"] == b"1"
+
+
+@pytest.mark.parametrize("rows", [[], list(ROWS.values())], ids=["no rows", "rows"])
+def test_a_table_of_rows_is_what_a_parquet_file_holds(rows: list[Row], tmp_path: Path) -> None:
+    table = to_table(rows)
+
+    assert table.schema.equals(SCHEMA, check_metadata=True)
+    assert table.to_pylist(maps_as_pydicts="strict") == read_parquet(write(tmp_path / "results.parquet", *rows))
 
 
 def test_parquet_is_written_in_row_groups(tmp_path: Path) -> None:
