@@ -82,10 +82,13 @@ class PictureError(Exception):
     """One picture that cannot be used: a row in the result, never the end of a run."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
+        super().__init__(reason, detail)  # both of them, so that it can be pickled
         self.reason = reason
         self.detail = detail
         self.size_hw: tuple[int, int] | None = None
         """Height and width, where the header could be read."""
         self.errno: int | None = None
         """What the operating system said, where reading the file failed."""
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"

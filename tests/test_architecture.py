@@ -18,7 +18,8 @@ LAYERS = ("runtime", "train", "export", "benchmarks")
 """A folder may import those before it."""
 ROOMS = {"runtime": ("frames", "model", "results", "live", "inspection"), "train": ("data", "networks", "results")}
 """As LAYERS, inside a folder."""
-BASE = [f"edgeclf.runtime.{name}" for name in ("console", "cores", "errors", "escaping", "progress", "publishing")]
+BASE_NAMES = ("arrow_files", "console", "cores", "errors", "escaping", "progress", "publishing", "stores")
+BASE = [f"edgeclf.runtime.{name}" for name in BASE_NAMES]
 VERSION = {"edgeclf.runtime", "edgeclf.runtime.__version__"}
 """`from edgeclf.runtime import __version__` loads nothing of the rooms."""
 HEAVY = {
@@ -26,6 +27,7 @@ HEAVY = {
     "keras",
     "onnxruntime",
     "cv2",
+    "fsspec",
     "numpy",
     "onnx",
     "tf2onnx",
@@ -35,6 +37,7 @@ HEAVY = {
     "matplotlib",
     "mss",
     "pyarrow",
+    "ray",
     "simplejpeg",
 }
 
@@ -86,7 +89,7 @@ def test_nobody_imports_the_names_that_exist_only_in_a_checkout(path: Path) -> N
 @pytest.mark.parametrize("path", sources("runtime"), ids=relative)
 def test_the_runtime_imports_what_an_edge_device_has(path: Path) -> None:
     base = {"numpy", "cv2", "typer", "rich", "onnxruntime", "ai_edge_litert", "edgeclf"}
-    extras = {"mss", "pyarrow", "simplejpeg"}
+    extras = {"fsspec", "mss", "pyarrow", "ray", "simplejpeg"}
     known = {*sys.stdlib_module_names, *base, *extras}
     assert {name.split(".")[0] for name in imports(path)} <= known
 

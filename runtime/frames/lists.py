@@ -12,6 +12,8 @@ from typing import BinaryIO
 from edgeclf.runtime.errors import SourceError, first_line
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.frames.part import cannot_read, file_frame, require_file
+from edgeclf.runtime.frames.remote import remote_frame
+from edgeclf.runtime.stores import is_uri, local_name
 
 PAUSE_S = 0.2
 """How long stdin may be silent before its reader hands on what it has."""
@@ -34,7 +36,7 @@ class PathsPart:
         self._paths = paths
 
     def frames(self, source: int) -> Iterator[Frame]:
-        return (file_frame("", path, source) for path in self._paths())
+        return (_frame(path, source) for path in self._paths())
 
     def count(self) -> int:
         return sum(1 for _ in self._paths())
@@ -57,7 +59,7 @@ class StdinPart:
 
     def frames(self, source: int) -> Iterator[Frame | None]:
         for line in _split(_arriving(self._file_descriptor), self._separator, "stdin"):
-            yield None if line is None else file_frame("", os.fsdecode(line), source)
+            yield None if line is None else _frame(os.fsdecode(line), source)
 
     def count(self) -> None:
         return None
@@ -83,6 +85,11 @@ def open_column(name: str) -> PathsPart:
     require_file(path, "a table with a column of paths")
     next(_cells(path, column), None)  # raises when there is no such column
     return PathsPart(name, lambda: _cells(path, column))
+
+
+def _frame(path: str, source: int) -> Frame:
+    path = local_name(path)
+    return remote_frame(path, source) if is_uri(path) else file_frame("", path, source)
 
 
 def _lines(path: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from edgeclf.runtime.errors import NoPicturesError, OptionError, SourceError
+from edgeclf.runtime.errors import NoPicturesError, OptionError, PictureError, Reason, SourceError
 from edgeclf.runtime.frames.archives import ArchivePart, is_archive
 from edgeclf.runtime.frames.decode import MAX_PIXELS
 from edgeclf.runtime.frames.folders import FolderPart
@@ -14,13 +14,17 @@ from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.frames.lists import PathsPart, StdinPart, is_column, open_column, open_list
 from edgeclf.runtime.frames.part import Part
 from edgeclf.runtime.frames.patterns import PatternPart
+from edgeclf.runtime.frames.remote import RemoteFile, open_remote
 from edgeclf.runtime.frames.sampling import EVERY_FRAME, Sampling
 from edgeclf.runtime.frames.sequences import SequencePart, is_sequence
+from edgeclf.runtime.frames.stored import Broken
 from edgeclf.runtime.frames.streams import mask
 from edgeclf.runtime.frames.videos import VideoPart, is_video
 from edgeclf.runtime.frames.watching import WatchedFolders
+from edgeclf.runtime.stores import is_uri, local_name
 
 STDIN = "-"
+_REMOTE_VIDEO = Broken(PictureError(Reason.NOT_AN_IMAGE, "a video, and those are read from local disks only"))
 
 
 class Source(Protocol):
@@ -71,10 +75,12 @@ def open_source(
 
     A name is a folder, a file, an archive (`.zip`, `.tar`, `.tar.gz`, `.tgz`, `.tar.bz2`, `.tar.xz`), a pattern such as
     `'a/**/*.jpg'`, a video (see `videos.SUFFIXES`), numbered pictures such as `a/f_%03d.png`, `@list.txt` with a path a
-    line, `list.csv:column`, or `-`: paths from stdin, with `nul` one before each NUL character. follow_links: enter linked
-    folders. watch: folders only; go on for ever with pictures as they are completed. resumed: a file or a pattern that is
-    not there any more is no error, for an earlier run may have moved all of it. sampling, max_pixels: which frames of
-    videos and numbered pictures to take, and how large those of videos may be. Raises SourceError or OptionError.
+    line, `list.csv:column`, or `-`: paths from stdin, with `nul` one before each NUL character; or a URI such as
+    `s3://bucket/photos`, of a folder or a picture, which may be in lists, too; `file:///photos` is the folder itself.
+    follow_links: enter linked folders. watch: folders only; go on for ever with pictures as they are completed. resumed: a
+    file or a pattern that is not there any more is no error, for an earlier run may have moved all of it. sampling,
+    max_pixels: which frames of videos and numbered pictures to take, and how large those of videos may be. Raises
+    SourceError or OptionError.
     """
     if not names:
         raise OptionError("no source is named; give a folder, a picture, or a quoted pattern like 'a/*.jpg'")
@@ -82,8 +88,10 @@ def open_source(
         raise OptionError("-0 says how paths on stdin are parted, but no source is -; add it, or leave -0 out")
     if names.count(STDIN) > 1:
         raise OptionError("stdin can be read only once; name - once")
+    names = tuple(map(local_name, names))
     if watch:
         _check_sampling(sampling, ())
+        _check_watched(names)
         return WatchedFolders(names, follow_links)
     opening = _Opening(follow_links, nul, resumed, sampling, max_pixels)
     parts = [_open_part(name, opening) for name in names]
@@ -128,6 +136,9 @@ class _Parts:
 
     def _unfolded(self, frame: Frame | None) -> Iterator[Frame | None]:
         """All frames of a video that a list or a pattern names; anything else as it is."""
+        if frame is not None and isinstance(frame.picture, RemoteFile) and is_video(frame.name):
+            yield replace(frame, picture=_REMOTE_VIDEO)  # without the download of a whole film
+            return
         if frame is None or not (isinstance(frame.picture, str) and is_video(frame.picture)):
             yield frame
             return
@@ -147,6 +158,8 @@ class _Parts:
 
 
 def _open_part(name: str, opening: _Opening) -> Part:
+    if is_uri(name.removeprefix("@")):
+        return _open_uri(name)
     if os.path.isdir(name):
         return FolderPart(name, opening.follow_links)
     if os.path.lexists(name):
@@ -164,8 +177,18 @@ def _open_part(name: str, opening: _Opening) -> Part:
     if opening.resumed:
         return _open_file(name, opening)
     raise SourceError(
-        f"{mask(name)!r} does not exist; --source takes a folder, a picture, or a quoted pattern like 'a/*.jpg'"
+        f"{mask(name)!r} does not exist; --source takes a folder, a picture, a quoted pattern like 'a/*.jpg', or a URI like "
+        "s3://bucket/photos"
     )
+
+
+def _open_uri(name: str) -> Part:
+    is_archived = is_archive(name) and "::" not in name  # fsspec reads zip://::s3://bucket/photos.zip
+    if is_archived or is_video(name) or is_column(name) or name.startswith("@"):
+        raise SourceError(
+            f"{mask(name)!r}: videos, archives and lists are read from local disks only; download it, and name the file"
+        )
+    return open_remote(name)
 
 
 def _open_file(name: str, opening: _Opening) -> Part:
@@ -174,6 +197,15 @@ def _open_file(name: str, opening: _Opening) -> Part:
     if is_archive(name) and os.path.lexists(name):
         return ArchivePart(name)
     return PathsPart(name, lambda: iter((name,)))
+
+
+def _check_watched(names: tuple[str, ...]) -> None:
+    uri = next(filter(is_uri, names), None)
+    if uri is not None:
+        raise OptionError(
+            f"--watch waits for pictures in local folders, and {mask(uri)!r} is none; leave it out, and repeat the command: "
+            "it goes on with what is new"
+        )
 
 
 def _check_sampling(sampling: Sampling, names: tuple[str, ...]) -> None:
