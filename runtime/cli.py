@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeclf.runtime.cli_live import LiveFlags
+from edgeclf.runtime.cli_ray import RayFlags
 from edgeclf.runtime.cli_undo import undo
 from edgeclf.runtime.console import command_app, friendly_errors, note, parse_duration, parse_size, show_version
 from edgeclf.runtime.errors import ExitCode, ModelError, OptionError, OutputError
@@ -32,6 +33,7 @@ Examples:
   clf-run undo results.csv.journal                   put sorted pictures back
   clf-run --source webcam --show                     what the camera sees, in a window
   clf-run -s rtsp://10.0.0.7/live --view :8080 --smooth 5 -o changes.jsonl
+  clf-run model.onnx -s s3://bucket/photos/ --engine ray --ray-address auto -o s3://bucket/rows/
 
 With -o FILE every row of pictures and videos is safe in FILE.journal at once: after Ctrl-C, a crash or a power cut, the same
 command goes on. The rows of a live run are added to FILE.
@@ -44,7 +46,7 @@ def main() -> None:
 
 
 @app.command(cls=SectionedCommand, epilog=EPILOG)
-@takes(live=LiveFlags)
+@takes(live=LiveFlags, cluster=RayFlags)
 def run(
     model: Annotated[
         Path | None,
@@ -60,8 +62,8 @@ def run(
             "--source",
             "-s",
             help="A folder (searched in depth), a picture, a video, a quoted pattern, a .zip or .tar, @list.txt, "
-            "list.csv:column, or - for paths on stdin; or webcam, 1, /dev/video2, 0,1 for two, rtsp:// or http://, screen. "
-            "May be given several times.",
+            "list.csv:column, - for paths on stdin, or a URI such as s3://bucket/photos; or webcam, 1, /dev/video2, 0,1 for "
+            "two, rtsp:// or http://, screen. May be given several times.",
         ),
     ],
     output: Annotated[
@@ -142,6 +144,7 @@ def run(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
     live: LiveFlags,
+    cluster: RayFlags,
 ) -> None:
     """Classify every picture of the sources, one row each, whatever happens to it; or what a camera sees, as it happens."""
     with friendly_errors():
@@ -183,10 +186,14 @@ def run(
             batch=batch,
         )
         card = _card_from_flags(classes, imgsz, grey, resize, fit)
-        if live.given or any(map(is_live, source)):
+        if cluster.wanted(options, live):
+            from edgeclf.runtime.run_ray import run_ray
+
+            summary: Summary = run_ray(options, model or find_model(), device, card, cluster.address)
+        elif live.given or any(map(is_live, source)):
             live_options = live.options(options)
             with open_feed(live_options) as feed:  # first of all: without a camera, nobody wants to know of a model
-                summary: Summary = run_live(live_options, feed, model or find_model(), device, card)
+                summary = run_live(live_options, feed, model or find_model(), device, card)
         else:
             summary = run_batch(options, model or find_model(), device, card)
         summary.show()

@@ -1,0 +1,131 @@
+"""A run over many machines: the same rows as on one, in a folder of Parquet parts that a later run goes on with."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgeclf.runtime import __version__
+from edgeclf.runtime.cluster.job import Done, Job
+from edgeclf.runtime.cluster.plan import share_out
+from edgeclf.runtime.cluster.work import Work
+from edgeclf.runtime.console import note
+from edgeclf.runtime.errors import OutputError
+from edgeclf.runtime.frames.decode import Checks
+from edgeclf.runtime.frames.sources import open_source
+from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.digest import model_id
+from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.results.fingerprint import SOURCES
+from edgeclf.runtime.results.index import Index
+from edgeclf.runtime.results.parts import Parts
+from edgeclf.runtime.results.recording import Answers
+from edgeclf.runtime.results.summary import Summary
+from edgeclf.runtime.run import RunOptions
+from edgeclf.runtime.stores import Store
+
+_PATIENCE_S = 90.0
+
+
+def run_ray(
+    options: RunOptions, model: Path, device: str = "auto", card: ModelCard | None = None, address: str | None = None
+) -> Summary:
+    """Classify all sources into parts in the folder or at the URI `options.output`, with progress on stderr.
+
+    card: describes a model without one. address: of a Ray cluster, as for `connected`. Raises EdgeclfError;
+    KeyboardInterrupt or Terminated after a signal. Whatever it raises, the parts so far stay, and the same call goes on.
+    """
+    source = open_source(*options.sources, follow_links=options.follow_links, nul=options.nul, max_pixels=options.max_pixels)
+    classifier = Classifier.open(model, device="cpu", threads=1, card=card)  # what is wrong with it shows here
+    answers = Answers(options.answering(classifier.card), model_id(model))
+    parts = Parts(Store.open(options.output))
+    fingerprint = options.fingerprint(answers.model, classifier.card, foreign=card is not None)
+    del fingerprint[SOURCES]  # rows have whole paths here, so that those of other sources may stand beside them
+    run = parts.begin(fingerprint, restart=options.restart)
+    work = Work(source, _index(parts, options.retry_failed))
+    summary = Summary()
+    if work.is_there():
+        job = Job(
+            version=__version__,
+            model_name=model.name,
+            model=model.read_bytes(),
+            card=card,
+            answers=answers,
+            checks=Checks(options.max_pixels, options.strict),
+            batch=options.batch,
+            folder=os.getcwd(),
+            roots=source.roots(),
+            parts=parts,
+            run=run,
+        )
+        summary = _classify(work, job, options, device, address)
+    _finish(parts, work, summary)
+    return summary
+
+
+def _classify(work: Work, job: Job, options: RunOptions, device: str, address: str | None) -> Summary:
+    """Do all of the work; what it took is in the summary."""
+    from edgeclf.runtime.cluster.connection import connected  # Ray takes seconds to import: only where there is work
+
+    failed = 0
+    summary = Summary()
+    note(f"connecting to Ray at {address}" if address else "starting Ray on this machine")
+    with connected(address) as machines, Progress("classifying") as progress:
+        from edgeclf.runtime.cluster.stream import classify_portions
+
+        plan = share_out(machines, device, options.workers, Path(job.model_name))
+        note(f"{plan} on {len(machines):,} machine{'s' if len(machines) > 1 else ''}")
+        progress.start_at(work.done)
+        progress.count_in_background(work.source.count)
+        try:
+            for done in _with_a_word(classify_portions(work.portions(plan.workers), job, plan)):
+                progress.advance(done.pictures)
+                failed += done.failed
+                options.max_failures.check(work.failed + failed, progress.done - work.again)
+                summary.setting = f"{done.setting}, Ray with {plan}"
+        except KeyboardInterrupt:
+            where = f"they are in {job.parts.store.uri}, and the same command goes on from there"
+            note(f"interrupted after {progress.done:,} pictures; {where}")
+            raise
+        summary.now, summary.elapsed_s = progress.new, progress.elapsed_s
+    return summary
+
+
+def _with_a_word(results: Iterator[Done]) -> Iterator[Done]:
+    """The results; where the first is long in coming, people are told what may be the cause."""
+    word = "no worker has finished anything yet; the cluster may be busy, or its machines still to come: see ray status"
+    timer = threading.Timer(_PATIENCE_S, note, [word])
+    timer.daemon = True
+    timer.start()
+    try:
+        for done in results:
+            timer.cancel()
+            yield done
+    finally:
+        timer.cancel()
+
+
+def _finish(parts: Parts, work: Work, summary: Summary) -> None:
+    """Leave every picture one row, and count them. Raises OutputError where they are not as many as they have to be."""
+    if work.again:
+        parts.drop_repeated()
+    summary.skipped = work.source.skipped
+    summary.update(parts.count())
+    expected = work.done + summary.now - work.again
+    if summary.total != expected:
+        raise OutputError(
+            f"{parts.store.uri} holds {summary.total:,} rows where {expected:,} were written, so another run has written "
+            f"there, too; wait for its end, then repeat the command, and every picture has one row again"
+        )
+
+
+def _index(parts: Parts, retry_failed: bool) -> Index:
+    """Which pictures have rows; where a run ended before it could drop those that it had replaced, they go now."""
+    index = parts.index(retry_failed=retry_failed)
+    if index.repeated:
+        parts.drop_repeated()
+        index = parts.index(retry_failed=retry_failed)
+    if index.done:
+        note(f"{index.done:,} pictures are in {parts.store.uri} already; going on from there")
+    return index

@@ -1,0 +1,209 @@
+"""A folder of Parquet parts: one row a picture, whichever runs wrote them and wherever they were ended."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from edgeclf.runtime.errors import OutputError
+from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.results.parts import HEADER, Parts
+from edgeclf.runtime.results.row import COLUMNS, Row
+from edgeclf.runtime.results.sinks import open_sink
+from edgeclf.runtime.stores import Store
+
+MADE_WITH = {"model": "0123456789abcdef", "--topk": 1}
+
+
+def row(path: str, label: str = "disc", size_bytes: int = 10) -> Row:
+    return Row(
+        path, "ok", label, 0.75, {label: 0.75}, model="m", time="2026-11-22T10:00:00.000Z", size_bytes=size_bytes, mtime_ns=5
+    )
+
+
+def failed(path: str) -> Row:
+    return Row(path, "error", error="truncated", detail="ends early", model="m", size_bytes=3, mtime_ns=5)
+
+
+def frame(path: str, size_bytes: int = 10) -> Frame:
+    return Frame(path, path, path, 0, size_bytes, 5)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "rows"
+
+
+@pytest.fixture
+def parts(folder: Path) -> Parts:
+    return Parts(Store.open(str(folder)))
+
+
+def write(parts: Parts, *portions: Sequence[Row]) -> str:
+    """One run's parts."""
+    run = parts.begin(MADE_WITH, restart=False)
+    for number, rows in enumerate(portions):
+        parts.write(run, number, rows)
+    return run
+
+
+def paths_of(folder: Path) -> list[tuple[str, str]]:
+    """Path and label of every row that a reader of the folder finds."""
+    table = pq.read_table(folder).to_pydict()
+    return sorted(zip(table["path"], table["label"], strict=True))
+
+
+def test_a_reader_of_the_folder_finds_the_rows_and_nothing_else(parts: Parts, folder: Path) -> None:
+    write(parts, [row("a"), row("b", "square")], [row("c")])
+    assert paths_of(folder) == [("a", "disc"), ("b", "square"), ("c", "disc")]
+
+
+def test_parts_have_the_schema_of_the_local_parquet_file(parts: Parts, folder: Path, tmp_path: Path) -> None:
+    write(parts, [row("a")])
+    with open_sink(str(tmp_path / "local.parquet")) as sink:
+        sink.write(row("a"))
+    local = pq.read_table(tmp_path / "local.parquet")
+    assert pq.read_schema(next(folder.glob("part-*"))).equals(local.schema, check_metadata=True)
+    assert tuple(local.schema.names) == COLUMNS
+
+
+def test_a_database_reads_parts_and_local_file_alike(parts: Parts, folder: Path, tmp_path: Path) -> None:
+    rows = [row("a"), row("b", "square"), failed("bad"), row("c")]
+    write(parts, rows[:2], rows[2:])
+    with open_sink(str(tmp_path / "local.parquet")) as sink:
+        for one in rows:
+            sink.write(one)
+    for place in (folder / "*.parquet", tmp_path / "local.parquet"):
+        counts = duckdb.sql(f"SELECT label, count(*) FROM '{place}' GROUP BY label ORDER BY label")
+        assert counts.fetchall() == [("", 1), ("disc", 2), ("square", 1)]
+
+
+def test_a_portion_that_is_written_again_is_there_once(parts: Parts, folder: Path) -> None:
+    run = write(parts, [row("a"), row("b")])
+    parts.write(run, 0, [row("a"), row("b")])
+    assert paths_of(folder) == [("a", "disc"), ("b", "disc")]
+
+
+def test_runs_write_side_by_side(parts: Parts, folder: Path) -> None:
+    write(parts, [row("a")])
+    write(parts, [row("b")])
+    assert paths_of(folder) == [("a", "disc"), ("b", "disc")]
+    assert len(parts.names()) == 2
+
+
+def test_parts_of_later_runs_come_later_even_after_many(parts: Parts) -> None:
+    runs = [write(parts, [row(f"{number}")]) for number in range(12)]
+    assert [name.rpartition("-")[0] for name in parts.names()] == runs
+
+
+def test_the_index_settles_what_has_a_row_of_the_same_file(parts: Parts) -> None:
+    write(parts, [row("a"), failed("bad")])
+    index = parts.index()
+    assert (index.done, index.failed) == (2, 1)
+    assert not index.claim(frame("a"))
+    assert index.claim(frame("a", size_bytes=11))
+    assert index.claim(frame("b"))
+
+
+def test_what_failed_is_to_be_tried_again_when_asked_for(parts: Parts) -> None:
+    write(parts, [row("a"), failed("bad")])
+    bad = frame("bad", size_bytes=3)
+    assert not parts.index().claim(bad)
+    assert parts.index(retry_failed=True).claim(bad)
+
+
+def test_a_file_of_which_nothing_is_known_is_settled_by_its_path(parts: Parts) -> None:
+    write(parts, [Row("a", "ok", "disc"), Row("bad", "error", error="not_found")])
+    assert not parts.index().claim(Frame("a", "a", "a"))
+    assert not parts.index().claim(Frame("bad", "bad", "bad"))
+
+
+def test_of_two_rows_for_a_picture_the_later_run_s_stays(parts: Parts, folder: Path) -> None:
+    write(parts, [row("a"), row("b")], [row("c")])
+    write(parts, [row("b", "square"), row("c", "square", size_bytes=11)])
+    assert parts.index().repeated
+    parts.drop_repeated()
+    assert paths_of(folder) == [("a", "disc"), ("b", "square"), ("c", "square")]
+    assert len(parts.names()) == 2, "a part without rows is removed"
+    assert not parts.index().repeated
+
+
+def test_rows_that_stay_are_as_they_were(parts: Parts, folder: Path) -> None:
+    write(parts, [row("a"), row("b")])
+    before = pq.read_table(folder).to_pylist()[0]
+    write(parts, [row("b", "square")])
+    parts.drop_repeated()
+    assert before in pq.read_table(folder).to_pylist()
+
+
+def test_they_are_counted(parts: Parts) -> None:
+    write(parts, [row("a"), row("b"), failed("bad")], [row("c", "square"), Row("d", "unsure", confidence=0.4)])
+    summary = parts.count()
+    assert (
+        summary.to_json() | {"labels": {"disc": 2, "square": 1}, "failures": {"truncated": 1}, "unsure": 1}
+        == summary.to_json()
+    )
+    assert summary.total == 5
+
+
+def test_more_parts_than_are_read_at_once_are_all_read(parts: Parts) -> None:
+    write(parts, *[[row(f"{number}")] for number in range(100)])
+    assert parts.count().total == parts.index().done == 100
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"model": "fedcba9876543210"}, "model fedcba9876543210"),
+        ({"--topk": 3}, "--topk 3"),
+        ({"--conf": 0.9}, "--conf 0.9"),
+    ],
+    ids=["model", "option", "new option"],
+)
+def test_parts_of_something_else_are_refused(parts: Parts, folder: Path, other: dict[str, object], said: str) -> None:
+    write(parts, [row("a")])
+    with pytest.raises(OutputError, match=rf"{folder} was made with .*, not {said}; repeat that, choose another -o"):
+        parts.begin(MADE_WITH | other, restart=False)
+
+
+def test_a_restart_begins_with_nothing(parts: Parts, folder: Path) -> None:
+    write(parts, [row("a")])
+    parts.begin({"model": "another"}, restart=True)
+    assert [path.name for path in folder.iterdir()] == [HEADER]
+    assert json.loads((folder / HEADER).read_text())["fingerprint"] == {"model": "another"}
+
+
+def test_a_restart_touches_no_file_of_others(parts: Parts, folder: Path) -> None:
+    write(parts, [row("a")])
+    for name in ("notes.txt", "mine.parquet", "part-1.parquet"):
+        (folder / name).write_text("mine")
+    parts.begin(MADE_WITH, restart=True)
+    assert {path.name for path in folder.iterdir()} == {HEADER, "notes.txt", "mine.parquet", "part-1.parquet"}
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "half", '{"edgeclf_parts": 2}', None], ids=str)
+def test_parts_of_which_nobody_knows_what_they_are_are_refused(parts: Parts, folder: Path, text: str | None) -> None:
+    write(parts, [row("a")])
+    (folder / HEADER).unlink()
+    if text is not None:
+        (folder / HEADER).write_text(text)
+    with pytest.raises(OutputError, match=f"holds parts, but no {HEADER} of this version of clf-run; choose another -o"):
+        parts.begin(MADE_WITH, restart=False)
+
+
+def test_a_run_that_wrote_no_part_stands_in_nobody_s_way(parts: Parts) -> None:
+    parts.begin(MADE_WITH, restart=False)
+    parts.begin({"model": "another"}, restart=False)
+
+
+def test_a_damaged_part_is_one_sentence(parts: Parts, folder: Path) -> None:
+    write(parts, [row("a")])
+    part = next(folder.glob("part-*"))
+    part.write_bytes(part.read_bytes()[:-20])
+    with pytest.raises(
+        OutputError, match=rf"{part.name} is damaged \(.+\); remove it, and its pictures are classified again"
+    ):
+        parts.index()

@@ -1,0 +1,50 @@
+"""`clf-run --engine ray` where it need not start Ray: what it refuses, and when there is nothing to do."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+
+from edgeclf.runtime.cli import app
+from tests.conftest import Invoke
+
+
+@pytest.fixture
+def clf_run(in_process: Callable[[typer.Typer], Invoke], colour_model: Path, pictures: Path) -> Invoke:
+    """`clf-run MODEL -s SHAPES --engine ray` and more."""
+    invoke = in_process(app)
+    return lambda *arguments: invoke(colour_model, "-s", pictures, "--engine", "ray", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "--engine ray writes a folder of Parquet parts, not -; name one with -o"),
+        (("-o", "x.csv"), "--engine ray writes a folder of Parquet parts, not x.csv"),
+        (("-o", "x.jsonl"), "--engine ray writes a folder of Parquet parts, not x.jsonl"),
+        (("-o", "rows", "--watch"), "--watch means nothing with --engine ray; leave it out"),
+        (("-o", "rows", "--no-resume"), "--resume or --no-resume means nothing with --engine ray"),
+        (("-o", "rows", "--journal", "j"), "--journal means nothing with --engine ray"),
+        (("-o", "rows", "--sort", "copy", "--sort-dir", "x"), "--sort means nothing with --engine ray"),
+        (("-o", "rows", "--every", "2s"), "--vid-stride or --every means nothing with --engine ray"),
+        (("-o", "rows", "--json"), "--json is for stdout"),
+        (("-o", "rows", "--show"), "live options such as --show mean nothing with --engine ray"),
+        (("-o", "rows", "-s", "webcam"), "webcam is live, and --engine ray is for pictures in files"),
+        (("-o", "rows", "--engine", "dask"), "--engine takes ray, not 'dask'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_it_cannot_do_is_one_sentence(clf_run: Invoke, arguments: tuple[str, ...], sentence: str) -> None:
+    done = clf_run(*arguments)
+    assert done.exit_code == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_address_without_the_engine_is_refused(
+    in_process: Callable[[typer.Typer], Invoke], colour_model: Path, pictures: Path
+) -> None:
+    done = in_process(app)(colour_model, "-s", pictures, "--ray-address", "auto")
+    assert done.exit_code == 2
+    assert "--ray-address is for --engine ray; add it" in done.stderr

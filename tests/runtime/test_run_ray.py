@@ -1,0 +1,227 @@
+"""`clf-run --engine ray` on real clusters: the rows of one machine's run, each once, whatever is killed meanwhile."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import Command
+from tests.runtime.object_store import WRONG, ObjectStore, object_store
+from tests.runtime.ray_machines import Machines, two_machines
+
+pytestmark = pytest.mark.slow
+CLF_RUN = Path(sys.executable).with_name("clf-run")
+COUNT = 20_000
+BAD = {17: b"", 33: b"damaged", 49: b"GIF89a"}
+"""By the last two digits of a picture's number: what is in its file instead."""
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`photos/` with 20,000 pictures in 20 folders; three in a hundred are none, and there are names of all kinds."""
+    folder = tmp_path_factory.mktemp("many")
+    rng = np.random.default_rng(0)
+    kinds = [cv2.imencode(".jpg", np.full((48, 64, 3), rng.integers(0, 256, 3), np.uint8))[1].tobytes() for _ in range(50)]
+    for number in range(COUNT):
+        path = folder / "photos" / str(number // 1_000) / f"{number:05}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(BAD.get(number % 100, kinds[number % len(kinds)]))
+    for name in (b"caf\xe9.jpg", "\u72ac \U0001f600.jpg".encode(), b"two\nlines.jpg", b"back\\slash.jpg"):
+        (folder / "photos" / os.fsdecode(name)).write_bytes(kinds[0])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def local_rows(many: Path, colour_model: Path) -> dict[str, Any]:
+    """What one machine alone makes of them."""
+    line = [str(CLF_RUN), str(colour_model), "-s", "photos/", "-o", "local.parquet"]
+    assert subprocess.run(line, cwd=many, capture_output=True, check=False).returncode == 1
+    return rows_in(many / "local.parquet")
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Machines]:
+    with two_machines() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def start(many: Path, tmp_path: Path, colour_model: Path) -> Callable[..., "subprocess.Popen[str]"]:
+    """Begin a run over all of `photos/` into `rows/` in the test's own folder."""
+    (tmp_path / "photos").symlink_to(many / "photos")
+
+    def run(*options: str) -> "subprocess.Popen[str]":
+        line = [str(CLF_RUN), str(colour_model), "-s", "photos/", "--engine", "ray", "-o", "rows", *options]
+        return subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    return run
+
+
+def rows_in(place: Path) -> dict[str, Any]:
+    """By path, all of a row but its time; every path is there once."""
+    rows = pq.read_table(place).drop_columns(["time"]).to_pylist()
+    by_path = {row["path"]: row for row in rows}
+    assert len(by_path) == len(rows)
+    return by_path
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    said_out, said = process.communicate(timeout=300)
+    assert said_out == ""
+    return process.returncode, said
+
+
+def wait_for_parts(folder: Path, count: int, process: "subprocess.Popen[str]") -> None:
+    """Until a run has written so many more parts."""
+    deadline = time.monotonic() + 120
+    wanted = len(list(folder.glob("part-*"))) + count
+    while len(list(folder.glob("part-*"))) < wanted:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, finish(process)
+        time.sleep(0.05)
+
+
+def test_two_machines_make_the_rows_of_one_and_a_second_run_does_no_work(
+    start: Callable[..., "subprocess.Popen[str]"], machines: Machines, local_rows: dict[str, Any], tmp_path: Path
+) -> None:
+    code, said = finish(start("--ray-address", machines.address, "--summary", "first.json"))
+    assert code == 1, said
+    assert "2 workers of 1 thread on 2 machines" in said
+    assert rows_in(tmp_path / "rows") == local_rows
+    assert json.loads((tmp_path / "first.json").read_text())["classified_now"] == len(local_rows)
+
+    parts = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "rows").iterdir()}
+    code, said = finish(start("--ray-address", machines.address))
+    assert code == 1, said
+    assert "20,004 pictures, all of them from earlier runs" in said
+    assert "Ray" not in said, "nothing is started where there is nothing to do"
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "rows").iterdir()} == parts
+
+
+def test_a_machine_that_is_lost_loses_nothing(
+    start: Callable[..., "subprocess.Popen[str]"], local_rows: dict[str, Any], tmp_path: Path
+) -> None:
+    with two_machines() as machines:
+        process = start("--ray-address", machines.address)
+        wait_for_parts(tmp_path / "rows", 10, process)
+        machines.kill_one()
+        code, said = finish(process)
+    assert code == 1, said
+    assert rows_in(tmp_path / "rows") == local_rows
+
+
+def test_a_run_that_is_ended_again_and_again_is_gone_on_with(
+    start: Callable[..., "subprocess.Popen[str]"], local_rows: dict[str, Any], tmp_path: Path
+) -> None:
+    kept = 0
+    for ending, expected in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)):
+        process = start()
+        wait_for_parts(tmp_path / "rows", 4, process)
+        process.send_signal(ending)
+        code, said = finish(process)
+        assert code == expected, said
+        assert ("they are in rows, and the same command goes on from there" in said) == (ending != signal.SIGKILL)
+        assert (f"{kept:,} pictures are in rows already; going on from there" in said) == (kept > 0)
+        before, kept = kept, len(rows_in(tmp_path / "rows"))
+        assert before < kept < len(local_rows)
+
+    process = start()
+    wait_for_parts(tmp_path / "rows", 4, process)
+    first = next((tmp_path / "rows").glob("part-*"))
+    first.with_name("part-0001-ffffffff-000000.parquet").write_bytes(first.read_bytes())
+    code, said = finish(process)
+    assert code == 2
+    assert "so another run has written there, too; wait for its end, then repeat the command" in said
+
+    code, said = finish(start())
+    assert code == 1, said
+    assert rows_in(tmp_path / "rows") == local_rows
+
+
+def test_what_has_changed_and_what_failed_is_done_again_and_has_one_row(
+    command: Command, tmp_path: Path, colour_model: Path, many: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    good = (many / "photos" / "0" / "00000.jpg").read_bytes()
+    for name, content in {"a": good, "b": good, "bad": b"", "worse": b""}.items():
+        (photos / f"{name}.jpg").write_bytes(content)
+    line = ("clf-run", colour_model, "-s", "photos", "--engine", "ray", "-o", "rows")
+    assert command(*line).returncode == 1
+
+    (photos / "a.jpg").write_bytes(b"damaged")
+    (photos / "bad.jpg").write_bytes(good)
+    (photos / "new.jpg").write_bytes(good)
+    done = command(*line, "--retry-failed", "--summary", "again.json")
+    assert done.returncode == 1, done.stderr
+    status = {Path(path).stem: row["status"] for path, row in rows_in(tmp_path / "rows").items()}
+    assert status == {"a": "error", "b": "ok", "bad": "ok", "new": "ok", "worse": "error"}
+    summary = json.loads((tmp_path / "again.json").read_text())
+    assert (summary["pictures"], summary["classified_now"]) == (5, 4)
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[ObjectStore]:
+    with object_store() as store:
+        store.make_bucket("camera")
+        yield store
+
+
+def test_a_bucket_is_read_and_written(
+    store: ObjectStore, command: Command, tmp_path: Path, colour_model: Path, many: Path
+) -> None:
+    source = many / "photos" / "7"
+    uri = store.upload(source, "s3://camera/photos")
+    line = ("clf-run", colour_model, "-s", uri, "--engine", "ray", "-o", "s3://camera/rows")
+    done = command(*line, env=store.environment())
+    assert done.returncode == 1, done.stderr
+
+    (tmp_path / "rows").mkdir()
+    for key in store.keys("camera"):
+        if key.startswith("rows/part-"):
+            (tmp_path / key).write_bytes(store.get(f"s3://camera/{key}"))
+    assert command("clf-run", colour_model, "-s", source, "-o", "local.parquet").returncode == 1
+    there, here = rows_in(tmp_path / "rows"), rows_in(tmp_path / "local.parquet")
+    assert {path.removeprefix(uri): told(row) for path, row in there.items()} == {
+        path.removeprefix(str(source)): told(row) for path, row in here.items()
+    }
+
+    again = command(*line, env=store.environment())
+    assert again.returncode == 1
+    assert f"{len(here):,} pictures, all of them from earlier runs" in again.stderr
+
+
+def told(row: dict[str, Any]) -> dict[str, Any]:
+    """What a row says of a picture, wherever it is."""
+    return {name: value for name, value in row.items() if name not in ("path", "mtime_ns")}
+
+
+@pytest.mark.parametrize("where", ["source", "output"])
+def test_wrong_credentials_are_one_sentence(
+    store: ObjectStore, command: Command, colour_model: Path, pictures: Path, where: str
+) -> None:
+    source, output = ("s3://camera/photos", "rows") if where == "source" else (str(pictures), "s3://camera/denied")
+    line = ("clf-run", colour_model, "-s", source, "--engine", "ray", "-o", output)
+    done = command(*line, env=store.environment(WRONG))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert "s3://camera" in done.stderr
+    assert "access is denied" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_is_no_cluster_is_one_sentence(command: Command, colour_model: Path, pictures: Path) -> None:
+    line = ("clf-run", colour_model, "-s", pictures, "--engine", "ray", "-o", "rows", "--ray-address", "127.0.0.1:1")
+    done = command(*line)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: no Ray cluster at 127.0.0.1:1" in done.stderr
