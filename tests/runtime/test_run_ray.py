@@ -76,14 +76,14 @@ def rows_in(place: Path) -> dict[str, Any]:
 
 
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    said_out, said = process.communicate(timeout=300)
+    said_out, said = process.communicate(timeout=600)
     assert said_out == ""
     return process.returncode, said
 
 
 def wait_for_parts(folder: Path, count: int, process: "subprocess.Popen[str]") -> None:
     """Until a run has written so many more parts."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     wanted = len(list(folder.glob("part-*"))) + count
     while len(list(folder.glob("part-*"))) < wanted:
         assert time.monotonic() < deadline

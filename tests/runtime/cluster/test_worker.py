@@ -12,10 +12,11 @@ from edgeclf.runtime import __version__
 from edgeclf.runtime.cluster.job import Done, Job, Portion, pack, unpack
 from edgeclf.runtime.cluster.plan import Plan
 from edgeclf.runtime.cluster.worker import Worker
-from edgeclf.runtime.errors import DeviceError, OutputError, SourceError
+from edgeclf.runtime.errors import DeviceError, OutputError, PictureError, Reason, SourceError
 from edgeclf.runtime.frames.decode import Checks
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.frames.sources import open_source
+from edgeclf.runtime.frames.stored import Broken
 from edgeclf.runtime.results.parts import Parts
 from edgeclf.runtime.results.recording import Answers
 from edgeclf.runtime.results.row import Answering
@@ -147,4 +148,10 @@ def test_a_card_from_the_command_line_goes_along(
 
 def test_a_frame_without_a_file_is_a_row(job: Job) -> None:
     (done,) = done_by(replace(job, roots=()), Portion(0, (Frame("gone.jpg", "gone.jpg", "gone.jpg"),)))
+    assert (done.pictures, done.failed, done.trouble) == (1, 1, None)
+
+
+def test_a_picture_that_is_known_to_be_broken_is_a_row(job: Job) -> None:
+    broken = Broken(PictureError(Reason.CORRUPT, "its archive is damaged"))
+    (done,) = done_by(job, Portion(0, (Frame("a.zip/b.png", broken, "b.png"),)))
     assert (done.pictures, done.failed, done.trouble) == (1, 1, None)
