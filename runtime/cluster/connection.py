@@ -59,7 +59,8 @@ def _connect(address: str | None) -> None:
         where = address or "this machine"
         why = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
         raise EdgeclfError(
-            f"no Ray cluster at {where} ({why}); start one with ray start --head, or leave --ray-address out"
+            f"no Ray cluster at {where} ({why}); start one with ray start --head, set "
+            f"RAY_AUTH_MODE=token where it asks for tokens, or leave --ray-address out"
         ) from None
 
 

@@ -15,6 +15,8 @@ def key_of(source: int, path: str) -> Key:
 
 
 _FAILED, _DONE = 1, 2
+_UNKNOWN = hash((-1, -1))
+"""Of a file in a store of which nothing was asked but its bytes: its answer stands, for nothing says that it has changed."""
 _NEVER = 1 << 62
 
 
@@ -39,6 +41,7 @@ class Index:
         known = self._states.get(key)
         if known is not None:
             settled = known >> 2 == file and not (known & _FAILED and self._retry_failed)
+            settled = settled or (known >> 2 == _UNKNOWN and not known & _FAILED)
             gone = frame.size_bytes < 0 and not known & _FAILED  # moved, say: it has its answer
             if settled or gone or not known & _DONE:
                 return False

@@ -119,6 +119,8 @@ def test_a_file_of_which_nothing_is_known_is_settled_by_its_path(parts: Parts) -
     write(parts, [Row("a", "ok", "disc"), Row("bad", "error", error="not_found")])
     assert not parts.index().claim(Frame("a", "a", "a"))
     assert not parts.index().claim(Frame("bad", "bad", "bad"))
+    assert not parts.index().claim(frame("a")), "named in a list, and now found in a folder"
+    assert parts.index().claim(frame("bad")), "it was not there"
 
 
 def test_of_two_rows_for_a_picture_the_later_run_s_stays(parts: Parts, folder: Path) -> None:

@@ -1,0 +1,107 @@
+"""What the machine that runs the command gets through: it lists the pictures, looks them up and hands them out.
+
+`edgeclf.benchmarks.scaling` starts it in a process of its own, so that the memory is that of this work.
+"""
+
+import json
+import pickle
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from edgeclf.benchmarks.machine import peak_memory_bytes
+from edgeclf.benchmarks.results import table
+from edgeclf.runtime.cluster.work import Work
+from edgeclf.runtime.console import command_app, friendly_errors
+from edgeclf.runtime.frames.sources import open_source
+from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.results.index import Index
+from edgeclf.runtime.results.parts import Parts
+from edgeclf.runtime.results.row import Row
+from edgeclf.runtime.stores import Store
+
+app = command_app()
+
+PART_ROWS = 4096
+
+
+def driver_table(folder: Path, rows: int) -> str:
+    """A Markdown table of what it takes with `folder/photographs`, and with so many rows in new `folder/parts`."""
+    write_parts(folder / "parts", rows)
+    line = [sys.executable, "-m", "edgeclf.benchmarks.driver", str(folder)]
+    measured = json.loads(subprocess.run(line, stdout=subprocess.PIPE, check=True).stdout)
+    size_bytes = sum(file.stat().st_size for file in (folder / "parts").glob("part-*"))
+    return table(("", ""), [*measured.items(), ("a row in a part", f"{size_bytes / rows:.0f} bytes")])
+
+
+def write_parts(folder: Path, rows: int) -> None:
+    """As a run leaves them, all pictures different and all well."""
+    parts = Parts(Store.open(str(folder)))
+    run = parts.begin({}, restart=False)
+    with Progress("writing", rows, "rows") as progress:
+        for number, start in enumerate(range(0, rows, PART_ROWS)):
+            some = [_row(at) for at in range(start, min(start + PART_ROWS, rows))]
+            parts.write(run, number, some)
+            progress.advance(len(some))
+
+
+def _row(number: int) -> Row:
+    confidence = round(number * 0.618034 % 1, 6)
+    path = f"s3://bucket/photos/site{number // 1000:06}/IMG_{number:09}.jpg"
+    return Row(
+        path,
+        "ok",
+        "functional",
+        confidence,
+        {"functional": confidence},
+        width=500,
+        height=375,
+        model="0123456789ab",
+        time=f"2026-11-22T21:00:{number // 1000 % 60:02}.123Z",
+        size_bytes=88_000 + number * 7919 % 9973,
+        mtime_ns=1_763_800_000_000_000_000 + number * 1_000_003,
+    )
+
+
+@app.command()
+def driver(folder: Path) -> None:
+    """Measure, and print it as JSON."""
+    with friendly_errors():
+        typer.echo(json.dumps(measure(folder)))
+
+
+def measure(folder: Path) -> dict[str, str]:
+    """What it is, and how much or how long."""
+    source = open_source(str(folder / "photographs"))
+    count = sum(1 for _ in source)
+    listing = seconds(lambda: sum(1 for _ in source))
+    packing = seconds(lambda: sum(len(pickle.dumps(portion)) for portion in Work(source, Index()).portions(2)))
+    parts = Parts(Store.open(str(folder / "parts")))
+    before = peak_memory_bytes() or 0
+    taking_up = seconds(parts.index, times=1)
+    held = (peak_memory_bytes() or 0) - before
+    return {
+        "pictures listed, with sizes and times": f"{count / listing:,.0f}/s",
+        "listed, looked up, and packed in portions": f"{count / packing:,.0f}/s",
+        "all rows taken up before a run": f"{taking_up:.1f} s, {held / 1e6:,.0f} MB",
+        "all rows counted after it": f"{seconds(parts.count, times=1):.1f} s",
+    }
+
+
+def seconds(work: Callable[[], object], times: int = 5) -> float:
+    """Of processor time, in the median."""
+    measured = []
+    for _ in range(times):
+        started = time.process_time()
+        work()
+        measured.append(time.process_time() - started)
+    return statistics.median(measured)
+
+
+if __name__ == "__main__":
+    app()
