@@ -52,8 +52,11 @@ class ArrowFiles:
             self._require_bucket()
         return _stored(info, path) if info.type == fs.FileType.File else None
 
-    def files(self) -> Iterator[StoredFile]:
+    def files(self, in_depth: bool) -> Iterator[StoredFile]:
         top = self._listed(self._root, recursive=False)
+        if not in_depth:
+            yield from self._sorted(top)
+            return
         if any(self._below(info.path) in ("", "/") for info in top):  # keys such as a//b, which only a whole listing gives
             yield from self._sorted(self._listed(self._root, recursive=True))
             return

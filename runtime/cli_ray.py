@@ -62,6 +62,10 @@ class RayFlags:
                 f"--engine ray writes a folder of Parquet parts, not {options.output}; "
                 "name one with -o, such as -o results/ or -o s3://bucket/results/"
             )
+        if os.path.isfile(options.output):
+            raise OptionError(
+                f"{options.output} is a file, and --engine ray writes a folder of Parquet parts; name another -o"
+            )
         return True
 
     @property

@@ -4,7 +4,11 @@ import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
-from edgeclf.runtime.errors import Reason, SourceError
+import numpy as np
+
+from edgeclf.runtime.errors import PictureError, Reason, SourceError
+from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.frames.preprocess import contents
 from edgeclf.runtime.model.prediction import Failure, Outcome
 
 _IN_A_ROW = 10
@@ -24,15 +28,18 @@ class StorageGuard:
 
     def __init__(self, roots: Sequence[str]) -> None:
         self._identities = {root: _identity(root) for root in roots}
+        self._readable: Frame | None = None
 
     def checked(self, batches: Iterable[list[Outcome]]) -> Iterator[list[Outcome]]:
         """The same outcomes; those that the storage may be to blame for are held back until it has shown that it is there.
 
-        Raises SourceError when ten of them come in a row, or when a root has gone or has become another one.
+        Raises SourceError when ten of them come in a row; when they are the last ones, and one that could be read is out of
+        reach; or when a root has gone or has become another one.
         """
         held: list[Outcome] = []
         for outcomes in batches:
             if not held and not any(map(_may_be_the_storage, outcomes)):
+                self._readable = outcomes[-1].frame if outcomes else None
                 yield outcomes
                 continue
             held += outcomes
@@ -42,11 +49,23 @@ class StorageGuard:
                 cause = held[-1].result.detail if isinstance(held[-1].result, Failure) else ""
                 raise _gone(os.path.dirname(held[-1].name), f"{cause}, {len(held) - cleared} pictures in a row")
             if cleared:
+                self._readable = held[cleared - 1].frame
                 yield held[:cleared]
                 held = held[cleared:]
         self.check_roots()
         if held:
+            self._check_readable()
             yield held
+
+    def _check_readable(self) -> None:
+        """Raises SourceError when what could be read a while ago cannot be read now, because of its storage."""
+        if self._readable is None or isinstance(self._readable.picture, np.ndarray):
+            return
+        try:
+            contents(self._readable.picture)
+        except PictureError as error:
+            if error.errno in _OF_THE_STORAGE:
+                raise _gone(os.path.dirname(self._readable.name), error.detail) from None
 
     def check_roots(self) -> None:
         """Raises SourceError when one has gone or has become another one."""

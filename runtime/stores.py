@@ -108,12 +108,12 @@ class Store:
         """A file's size and time; None where there is no such file, though the store is there."""
         return self._files().find(path)
 
-    def files(self) -> Iterator[StoredFile]:
-        """All files in depth, in the order in which a local folder is walked; none where there is no such folder yet.
+    def files(self, *, in_depth: bool = True) -> Iterator[StoredFile]:
+        """All files, in the order in which a local folder is walked; none where there is no such folder yet.
 
-        One folder at the top is held in memory at a time.
+        in_depth: not only those that are in no folder below it. One folder at the top is held in memory at a time.
         """
-        return self._files().files()
+        return self._files().files(in_depth)
 
     def read(self, path: str = "", most_bytes: int | None = None) -> bytes:
         """A file's content, or so many bytes from its beginning."""
@@ -153,7 +153,7 @@ class Files(Protocol):
 
     def find(self, path: str) -> StoredFile | None: ...
 
-    def files(self) -> Iterator[StoredFile]: ...
+    def files(self, in_depth: bool) -> Iterator[StoredFile]: ...
 
     def read(self, path: str, most_bytes: int | None) -> bytes: ...
 
@@ -190,8 +190,8 @@ class _LocalFiles:
             raise _cannot_read(place, error) from None
         return StoredFile(path, status.st_size, status.st_mtime_ns) if os.path.isfile(place) else None
 
-    def files(self) -> Iterator[StoredFile]:
-        return self._files("") if self.is_folder() else iter(())
+    def files(self, in_depth: bool) -> Iterator[StoredFile]:
+        return self._files("", in_depth) if self.is_folder() else iter(())
 
     def read(self, path: str, most_bytes: int | None) -> bytes:
         try:
@@ -219,7 +219,7 @@ class _LocalFiles:
     def _at(self, path: str) -> str:
         return os.path.join(self._root, path) if path else self._root
 
-    def _files(self, folder: str) -> Iterator[StoredFile]:
+    def _files(self, folder: str, in_depth: bool) -> Iterator[StoredFile]:
         try:
             with os.scandir(self._at(folder)) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
@@ -227,7 +227,7 @@ class _LocalFiles:
             raise _cannot_read(self._at(folder), error) from None
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from self._files(f"{folder}{entry.name}/")
+                yield from self._files(f"{folder}{entry.name}/", in_depth) if in_depth else ()
             elif entry.is_file() and (file := self.find(folder + entry.name)):
                 yield file
 

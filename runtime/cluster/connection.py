@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 
 from edgeclf.runtime.cluster.plan import Machine
+from edgeclf.runtime.console import Terminated
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError, first_line
 
@@ -18,7 +19,7 @@ _SETTINGS = {
 }
 _PATIENCE_S = 5.0
 _LOCAL_STORE_BYTES = 256 << 20
-"""For names of pictures alone, which is all that travels."""
+"""For the model and for names of pictures, which is nearly all that travels."""
 
 
 @contextmanager
@@ -55,12 +56,15 @@ def _connect(address: str | None) -> None:
         else:
             _check_reachable(address)
             ray.init(address, **quiet)
-    except (OSError, ValueError, RuntimeError) as error:
-        where = address or "this machine"
+    except SystemExit:  # Ray's handler of SIGTERM, until ours are back
+        raise Terminated from None
+    except Exception as error:  # Ray raises many classes, and Exception itself
         why = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+        if address is None:
+            raise EdgeclfError(f"Ray does not start on this machine ({why}); try again when it is less busy") from None
         raise EdgeclfError(
-            f"no Ray cluster at {where} ({why}); start one with ray start --head, set "
-            f"RAY_AUTH_MODE=token where it asks for tokens, or leave --ray-address out"
+            f"no way into a Ray cluster at {address} ({why}); if none is there, start one with ray start --head; if it asks "
+            "for a token, set RAY_AUTH_MODE=token; and use its version of Ray"
         ) from None
 
 
@@ -70,7 +74,7 @@ def _check_reachable(address: str) -> None:
         raise ValueError("Ray's client cannot do it; run the command on a machine of the cluster, with auto")
     host, _, port = address.rpartition(":")
     if host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_S).close()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from edgeclf.runtime.errors import EdgeclfError
 from edgeclf.runtime.frames.decode import Checks
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.results.fingerprint import Fingerprint
 from edgeclf.runtime.results.parts import Parts
 from edgeclf.runtime.results.recording import Answers
 
@@ -21,7 +22,7 @@ class Job:
 
     version: of edgeclf, the same everywhere. model_name, model: the name of its file, and its bytes. card: as
     for Classifier.open. batch: as for `classify`. folder: what relative paths are relative to. roots: folders and archives
-    that every machine must see. run: what the names of its parts begin with.
+    that every machine must see. made_with: as for Parts.check. run: what the names of its parts begin with.
     """
 
     version: str
@@ -34,7 +35,8 @@ class Job:
     folder: str
     roots: tuple[str, ...]
     parts: Parts
-    run: str
+    made_with: Fingerprint
+    run: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from edgeclf.runtime.errors import DeviceError, OptionError
 _MOST_THREADS = 16
 """Of one worker: beyond it, Python's own work for each picture keeps the threads waiting for each other."""
 
+_DEVICES = ("auto", "cpu", "cuda", "tensorrt")
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -35,16 +37,23 @@ class Plan:
         return f"{_counted(self.workers, 'worker')} of {_counted(self.threads, 'thread')}"
 
 
+def check_device(device: str) -> None:
+    """Raise OptionError for what no cluster can be asked for."""
+    kind, _, number = device.partition(":")
+    if kind not in _DEVICES or (number and not number.isdecimal()):
+        raise OptionError(f"--device takes {', '.join(_DEVICES)} with --engine ray, not {device!r}")
+    if number:
+        raise OptionError(f"--device {device} names one GPU of one machine, and Ray gives them out; write --device {kind}")
+
+
 def share_out(machines: Sequence[Machine], device: str, threads: int | None, model: Path) -> Plan:
     """Workers that leave no core idle, each with as many as that allows, to share one model; or one for each GPU.
 
     device: as it was asked for; `auto` means GPUs where the cluster has some and onnxruntime here is a build for them.
     threads: of each worker, if not one for each of its cores; more wait for pictures from far away at the same time. Raises
-    OptionError or DeviceError.
+    DeviceError.
     """
-    kind, _, number = device.partition(":")
-    if number:
-        raise OptionError(f"--device {device} names one GPU of one machine, and Ray gives them out; write --device {kind}")
+    kind = device
     with_gpus = [machine for machine in machines if machine.gpus]
     if kind == "auto":
         kind = "cuda" if with_gpus and model.suffix.lower() == ".onnx" and _built_for_cuda() else "cpu"

@@ -1,7 +1,7 @@
 """Portions through the cluster on Ray Data: a stream that is fed from this process, and a pool of actors that classify."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -22,10 +22,10 @@ _MOST_DEATHS = 10
 """Workers that may die over one portion: machines come and go, but pictures that kill would kill for ever."""
 
 
-def classify_portions(portions: Iterable[Portion], job: Job, plan: Plan) -> Iterator[Done]:
+def classify_portions(portions: Iterable[Portion], job: Job, plan: Plan) -> Generator[Done, None, None]:
     """What became of each portion, in no order; those of a worker that was lost are done again by another one.
 
-    Raises EdgeclfError, and whatever the portions raise.
+    Raises EdgeclfError, and whatever the portions raise, once those before are done.
     """
     context = DataContext.get_current()
     context.enable_progress_bars = False
@@ -57,7 +57,7 @@ def classify_portions(portions: Iterable[Portion], job: Job, plan: Plan) -> Iter
                     count += 1
                     yield done
         except ray.exceptions.RayError as error:
-            cause = str(error).strip().rpartition("\n")[2]  # of a traceback
+            cause = str(error).strip().rpartition("\n")[2].partition(". ")[0]  # the first sentence after a traceback
             raise EdgeclfError(f"the cluster gave up ({cause[:200]}); {_AGAIN}") from error
         feed.check(count)
 
@@ -68,6 +68,7 @@ class _Feed:
     def __init__(self, portions: Iterable[Portion], machine: dict[str, str]) -> None:
         self._portions = portions
         self._queue = Queue(_AHEAD, actor_options={"num_cpus": 0, "label_selector": machine})
+        self._ended = threading.Event()
         self._given = 0
         self._error: BaseException | None = None
         self.datasource = _Portions(self._queue)
@@ -78,6 +79,7 @@ class _Feed:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         self._queue.shutdown(force=True)
 
     def check(self, done: int) -> None:
@@ -90,13 +92,18 @@ class _Feed:
     def _feed(self) -> None:
         try:
             for portion in self._portions:
-                self._queue.put(portion)
+                self._put(portion)
                 self._given += 1
-        except ray.exceptions.RayError:
-            return  # the run has ended meanwhile
-        except BaseException as error:
+        except Exception as error:
             self._error = error
-        self._queue.put(None)
+        self._put(None)
+
+    def _put(self, portion: Portion | None) -> None:
+        try:
+            self._queue.put(portion)
+        except Exception:
+            if not self._ended.is_set():  # else nobody wants it any more
+                raise
 
 
 class _Portions(Datasource):  # type: ignore[misc]
@@ -116,3 +123,4 @@ class _Portions(Datasource):  # type: ignore[misc]
     def _taken(self) -> Iterator[pa.Table]:
         while (portion := self._queue.get()) is not None:
             yield pack([portion])
+        self._queue.put(None)  # for the next one, if this one dies here

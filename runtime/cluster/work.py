@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 
 from edgeclf.runtime.cluster.job import Portion
-from edgeclf.runtime.errors import NoPicturesError, OptionError
+from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.frames.frame import Frame
 from edgeclf.runtime.frames.sources import Source
 from edgeclf.runtime.results.index import Index
@@ -16,6 +16,7 @@ from edgeclf.runtime.results.utf8 import as_utf8
 
 _SMALLEST, _LARGEST = 128, 4096
 """Pictures in a portion. Small parts are many files, large ones are much to do again when a machine is lost."""
+_PORTION_BYTES = 8 << 20
 _SHARE = 32
 """A portion is at most this part of what each worker has had so far, so that in the end none waits long for another."""
 
@@ -23,29 +24,20 @@ _SHARE = 32
 class Work:
     """Frames of a source that the index of the rows so far does not settle.
 
-    done: rows of earlier runs. again: frames given so far that have one of those already, which theirs is to replace.
+    done: rows of earlier runs, whatever their sources. So far, settled: frames that have a row already; again: frames given
+    that have one, too, which theirs is to replace.
     """
 
     def __init__(self, source: Source, index: Index) -> None:
         self.done = index.done
-        self.again = 0
+        self.settled = self.again = 0
         self.source = source
         self._index = index
         self._frames = self._pending()
 
-    @property
-    def failed(self) -> int:
-        """Rows of earlier runs that have no answer, and that are not to be replaced so far."""
-        return self._index.failed
-
     def is_there(self) -> bool:
-        """Whether there is any. Raises NoPicturesError where the source has no picture, and there are no rows either."""
-        try:
-            first = next(self._frames, None)
-        except NoPicturesError:
-            if not self.done:
-                raise
-            return False
+        """Whether there is any. Raises SourceError, and NoPicturesError where the source has no picture at all."""
+        first = next(self._frames, None)
         if first is None:
             return False
         self._frames = chain([first], self._frames)
@@ -55,12 +47,15 @@ class Work:
         """All of it, for so many workers. Once. Raises SourceError or OptionError."""
         portion: list[Frame] = []
         number = given = 0
+        held_bytes = 0  # of pictures that travel along, from archives that are packed as a whole
         for frame in self._frames:
             portion.append(frame)
-            if len(portion) >= min(max(_SMALLEST, given // (_SHARE * workers)), _LARGEST):
+            held_bytes += len(frame.picture) if isinstance(frame.picture, bytes) else 0
+            wanted = min(max(_SMALLEST, given // (_SHARE * workers)), _LARGEST)
+            if len(portion) >= wanted or held_bytes > _PORTION_BYTES:
                 yield Portion(number, tuple(portion))
                 number, given = number + 1, given + len(portion)
-                portion = []
+                portion, held_bytes = [], 0
         if portion:
             yield Portion(number, tuple(portion))
 
@@ -77,6 +72,8 @@ class Work:
             if self._index.claim(frame):
                 self.again += before - self._index.done
                 yield frame
+            else:
+                self.settled += 1
 
 
 def _as_in_rows(frame: Frame) -> Frame:

@@ -3,7 +3,8 @@
 import os
 import socket
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,10 +13,21 @@ from edgeclf.runtime import __version__
 from edgeclf.runtime.batching import best_batch
 from edgeclf.runtime.cluster.job import Done, Job, Portion, pack, unpack
 from edgeclf.runtime.cluster.plan import Plan
-from edgeclf.runtime.errors import EdgeclfError, SourceError
+from edgeclf.runtime.console import missing_extra
+from edgeclf.runtime.errors import EdgeclfError, OutputError, Reason, SourceError
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.pipeline import classify_batches
+from edgeclf.runtime.results.parts import HEADER
+from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.storage import StorageGuard
+from edgeclf.runtime.stores import StoreError
+
+_SHARED = (
+    "put the pictures where every machine of the cluster sees them under that name, or into an object store, such as "
+    "s3://bucket/photos/"
+)
+_MANY = 10
+"""Pictures that are not removed by chance, all of them between the listing and the reading."""
 
 
 class Worker:
@@ -28,52 +40,66 @@ class Worker:
         self._job = job
         self._threads = plan.threads
         self._trouble: EdgeclfError | None = None
-        try:
+        with self._troubles():
             _check_version(job.version)
             with suppress(OSError):  # where no path is relative, nobody misses it
                 os.chdir(job.folder)
-            _check_roots(job.roots)
+            _check_places(job)
             self._guard = StorageGuard(job.roots)
             self._classifier = _open_model(job, plan.device)
             self._batch = job.batch or best_batch(self._classifier, self._threads)
-        except EdgeclfError as error:
-            self._trouble = error
 
     def __call__(self, table: pa.Table) -> pa.Table:
         return pack([self._done(portion) for portion in unpack(table)])
 
     def _done(self, portion: Portion) -> Done:
-        if self._trouble:
-            return Done(trouble=self._trouble)
-        try:
-            return self._classify(portion)
-        except EdgeclfError as error:
-            return Done(trouble=error)
+        if self._trouble is None:
+            with self._troubles():
+                return self._classify(portion)
+        return Done(trouble=self._trouble)
 
     def _classify(self, portion: Portion) -> Done:
         job, classifier = self._job, self._classifier
         batches = classify_batches(portion.frames, classifier, workers=self._threads, batch=self._batch, checks=job.checks)
         rows = [row for outcomes in self._guard.checked(batches) for row in job.answers.rows(outcomes)]
+        _check_seen(rows)
         job.parts.write(job.run, portion.number, rows)
         failed = sum(row.status == "error" for row in rows)
         return Done(len(rows), failed, f"{classifier.backend.engine} on {classifier.backend.device}")
+
+    @contextmanager
+    def _troubles(self) -> Iterator[None]:
+        """Keep what the user can put right, with the name of the machine."""
+        try:
+            yield
+        except (EdgeclfError, ImportError, OSError) as error:
+            sentence = missing_extra(error) if isinstance(error, ImportError) else None
+            kind = type(error) if isinstance(error, EdgeclfError) and type(error) is not StoreError else EdgeclfError
+            self._trouble = kind(f"on the machine {socket.gethostname()}: {sentence or error}")
 
 
 def _check_version(version: str) -> None:
     if version != __version__:
         raise EdgeclfError(
-            f"the machine {socket.gethostname()} has edgeclf {__version__}, and this one has {version}; "
-            f"install the same version on all machines of the cluster"
+            f"edgeclf {__version__} in place of {version}; install one version on all machines of the cluster"
         )
 
 
-def _check_roots(roots: tuple[str, ...]) -> None:
-    for root in roots:
+def _check_places(job: Job) -> None:
+    """Raise where this machine does not see the folders that the command sees."""
+    for root in job.roots:
         if not os.path.exists(root):
-            raise SourceError(
-                f"{root} is not there on the machine {socket.gethostname()}; put the pictures where every machine of the "
-                f"cluster sees them under that name, or into an object store, such as s3://bucket/photos/"
-            )
+            raise SourceError(f"{root} is not there; {_SHARED}")
+    if job.parts.store.find(HEADER) is None:
+        raise OutputError(
+            f"{job.parts.store.uri} is not that of the command; name a folder that all machines share, or a URI"
+        )
+
+
+def _check_seen(rows: Sequence[Row]) -> None:
+    """Raise where none of many pictures is there, though the command saw them: a list has no folder to be looked for."""
+    if len(rows) >= _MANY and all(row.error == Reason.NOT_FOUND and row.size_bytes is not None for row in rows):
+        raise SourceError(f"{rows[0].path} and {len(rows) - 1:,} more are not there; {_SHARED}")
 
 
 def _open_model(job: Job, device: str) -> Classifier:

@@ -38,31 +38,37 @@ class Parts:
 
     store: Store
 
+    def check(self, fingerprint: Fingerprint) -> None:
+        """Raise OutputError where the parts are of something else, or where nobody can read them. Writes nothing."""
+        header = self.store.read_if_there(HEADER)
+        if header is not None or self.names():
+            check_fingerprint(self._made_with(header), fingerprint, self.store.uri, elsewhere=False)
+
     def begin(self, fingerprint: Fingerprint, *, restart: bool) -> str:
-        """What the names of a new run's parts begin with. Raises OutputError where the parts are of something else."""
+        """What the names of a new run's parts begin with; `restart` removes those that are there. Raises OutputError."""
         names = self.names()
         if restart:
             for name in names:
                 self.store.remove(name)
-        if names and not restart:
-            check_fingerprint(self._made_with(), fingerprint, self.store.uri, elsewhere=False)
-        else:
-            self.store.write(HEADER, json.dumps({VERSION_KEY: VERSION, "fingerprint": fingerprint}, indent=1).encode())
-        runs = [int(match[1]) for match in map(_PART.fullmatch, names) if match]
-        return f"part-{max(runs, default=0) + 1:04}-{secrets.token_hex(4)}"
+            self.store.remove(HEADER)
+        self.check(fingerprint)
+        self.store.write(HEADER, json.dumps({VERSION_KEY: VERSION, "fingerprint": fingerprint}, indent=1).encode())
+        return f"part-{max(map(_run_of, names), default=0) + 1:04}-{secrets.token_hex(4)}"
 
     def names(self) -> list[str]:
         """Of all parts, the oldest first."""
-        return [file.path for file in self.store.files() if _PART.fullmatch(file.path)]
+        names = [file.path for file in self.store.files(in_depth=False) if _PART.fullmatch(file.path)]
+        return sorted(names, key=lambda name: (_run_of(name), name))
 
     def write(self, run: str, number: int, rows: Sequence[Row]) -> None:
         """Write a run's part of this number, in the place of one that is there. Raises OutputError."""
         self._write(f"{run}-{number:06}.parquet", to_table(rows))
 
-    def index(self, *, retry_failed: bool = False) -> Index:
-        """Which pictures have rows, by the paths in these. Raises OutputError."""
+    def index(self, names: Sequence[str] | None = None, *, retry_failed: bool = False) -> Index:
+        """Which pictures have rows, by the paths in these. names: of the parts, by default of all. Raises OutputError."""
         index = Index(retry_failed)
-        for _, table in self._read("path", "size_bytes", "mtime_ns", "status"):
+        names = self.names() if names is None else names
+        for _, table in self._read(names, "path", "size_bytes", "mtime_ns", "status"):
             failed = pc.equal(table["status"], "error").to_pylist()
             files = zip(
                 table["path"].to_pylist(), _known(table["size_bytes"]), _known(table["mtime_ns"]), failed, strict=True
@@ -73,9 +79,10 @@ class Parts:
 
     def drop_repeated(self) -> None:
         """Leave every picture the last of its rows. Raises OutputError."""
-        index = self.index()
+        names = self.names()  # once: lines are counted through all of them
+        index = self.index(names)
         line = 0
-        for name, table in self._read(*SCHEMA.names) if index.repeated else ():
+        for name, table in self._read(names, *SCHEMA.names) if index.repeated else ():
             counts = [index.counts(key_of(0, path), line + at) for at, path in enumerate(table["path"].to_pylist())]
             line += len(counts)
             if not any(counts):
@@ -86,15 +93,15 @@ class Parts:
     def count(self) -> Summary:
         """What all rows amount to. Raises OutputError."""
         summary = Summary()
-        for _, table in self._read("status", "label", "error"):
+        for _, table in self._read(self.names(), "status", "label", "error"):
             counts = table.group_by(["status", "label", "error"]).aggregate([([], "count_all")])
             for one in counts.to_pylist():
                 summary.count(one["status"], one["label"], one["error"], one["count_all"])
         return summary
 
-    def _made_with(self) -> Fingerprint:
+    def _made_with(self, text: bytes | None) -> Fingerprint:
         try:
-            header = json.loads(self.store.read_if_there(HEADER) or b"{}")
+            header = json.loads(text or b"{}")
         except ValueError:
             header = {}
         if not isinstance(header, dict) or header.get(VERSION_KEY) != VERSION:
@@ -104,18 +111,18 @@ class Parts:
         made_with: Fingerprint = header.get("fingerprint") or {}
         return made_with
 
-    def _read(self, *columns: str) -> Iterator[tuple[str, pa.Table]]:
-        """Every part and those columns of it, the oldest first."""
-        names = self.names()
+    def _read(self, names: Sequence[str], *columns: str) -> Iterator[tuple[str, pa.Table]]:
+        """Each part and those columns of it."""
         with ThreadPoolExecutor(_AT_ONCE) as executor:
             for start in range(0, len(names), _AT_ONCE):  # all at once would be all of them in memory
                 some = names[start : start + _AT_ONCE]
                 yield from zip(some, executor.map(lambda name: self._table(name, columns), some), strict=True)
 
     def _table(self, name: str, columns: Sequence[str]) -> pa.Table:
+        data = self.store.read(name)
         try:
-            return pq.read_table(io.BytesIO(self.store.read(name)), columns=list(columns))
-        except (pa.ArrowException, KeyError) as error:
+            return pq.read_table(io.BytesIO(data), columns=list(columns))
+        except (pa.ArrowException, OSError) as error:
             raise OutputError(
                 f"{self.store.uri}/{name} is damaged ({first_line(error)}); remove it, and its pictures are classified again"
             ) from None
@@ -129,3 +136,8 @@ class Parts:
 def _known(column: pa.ChunkedArray) -> list[int]:
     """As Frame has it: -1 where nothing is known."""
     return list(column.fill_null(-1).to_pylist())
+
+
+def _run_of(name: str) -> int:
+    """The number of the run that wrote a part."""
+    return int(name.split("-")[1])

@@ -60,9 +60,9 @@ def start(many: Path, tmp_path: Path, colour_model: Path) -> Callable[..., "subp
     """Begin a run over all of `photos/` into `rows/` in the test's own folder."""
     (tmp_path / "photos").symlink_to(many / "photos")
 
-    def run(*options: str) -> "subprocess.Popen[str]":
+    def run(*options: str, folder: Path = tmp_path) -> "subprocess.Popen[str]":
         line = [str(CLF_RUN), str(colour_model), "-s", "photos/", "--engine", "ray", "-o", "rows", *options]
-        return subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(line, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     return run
 
@@ -78,6 +78,8 @@ def rows_in(place: Path) -> dict[str, Any]:
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
     said_out, said = process.communicate(timeout=600)
     assert said_out == ""
+    assert "Traceback" not in said
+    assert "\x1b" not in said
     return process.returncode, said
 
 
@@ -92,7 +94,11 @@ def wait_for_parts(folder: Path, count: int, process: "subprocess.Popen[str]") -
 
 
 def test_two_machines_make_the_rows_of_one_and_a_second_run_does_no_work(
-    start: Callable[..., "subprocess.Popen[str]"], machines: Machines, local_rows: dict[str, Any], tmp_path: Path
+    start: Callable[..., "subprocess.Popen[str]"],
+    machines: Machines,
+    local_rows: dict[str, Any],
+    many: Path,
+    tmp_path: Path,
 ) -> None:
     code, said = finish(start("--ray-address", machines.address, "--summary", "first.json"))
     assert code == 1, said
@@ -106,6 +112,19 @@ def test_two_machines_make_the_rows_of_one_and_a_second_run_does_no_work(
     assert "20,004 pictures, all of them from earlier runs" in said
     assert "Ray" not in said, "nothing is started where there is nothing to do"
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "rows").iterdir()} == parts
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "photos").symlink_to(many / "photos" / "1")
+    code, said = finish(start("-o", str(tmp_path / "rows"), folder=elsewhere))
+    assert code == 2
+    assert "was made with --source relative to .., not --source relative to ../elsewhere; repeat that" in said, (
+        "other pictures"
+    )
+
+    code, said = finish(start("-s", "nothing", "--restart"))
+    assert code == 2
+    assert {path.name for path in (tmp_path / "rows").iterdir()} == set(parts), "nothing is removed before there is work"
 
 
 def test_a_machine_that_is_lost_loses_nothing(
@@ -224,4 +243,5 @@ def test_what_is_no_cluster_is_one_sentence(command: Command, colour_model: Path
     line = ("clf-run", colour_model, "-s", pictures, "--engine", "ray", "-o", "rows", "--ray-address", "127.0.0.1:1")
     done = command(*line)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "error: no Ray cluster at 127.0.0.1:1" in done.stderr
+    assert "error: no way into a Ray cluster at 127.0.0.1:1 (Connection refused); " in done.stderr
+    assert len(done.stderr.splitlines()) == 2

@@ -6,7 +6,7 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from edgeclf.runtime.cluster.plan import Machine, Plan, share_out
+from edgeclf.runtime.cluster.plan import Machine, Plan, check_device, share_out
 from edgeclf.runtime.errors import DeviceError, ExitCode, OptionError
 
 ONNX, TFLITE = Path("model.onnx"), Path("model.int8.tflite")
@@ -71,9 +71,20 @@ def test_a_gpu_that_no_machine_has_is_an_error_of_its_own() -> None:
     assert caught.value.exit_code == ExitCode.DEVICE_UNAVAILABLE
 
 
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "tensorrt"])
+def test_a_kind_of_device_can_be_asked_for(device: str) -> None:
+    check_device(device)
+
+
 def test_one_gpu_of_one_machine_cannot_be_asked_for() -> None:
     with pytest.raises(OptionError, match=r"--device cuda:1 names one GPU of one machine, .* write --device cuda"):
-        share_out([Machine(8, 2)], "cuda:1", None, ONNX)
+        check_device("cuda:1")
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:x", ""])
+def test_what_is_no_device_is_refused(device: str) -> None:
+    with pytest.raises(OptionError, match=f"--device takes auto, cpu, cuda, tensorrt with --engine ray, not '{device}'"):
+        check_device(device)
 
 
 @pytest.mark.parametrize(

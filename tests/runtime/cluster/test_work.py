@@ -1,6 +1,8 @@
 """What is still to be done: every frame without a row once, in portions that suit the workers."""
 
+import io
 import os
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +79,7 @@ def test_portions_of_a_long_run_are_large_but_not_too_much_to_do_again() -> None
 
 def test_what_has_a_row_is_not_done_again(photos: Path) -> None:
     work = Work(open_source(str(photos)), rows_of(photos))
-    assert (work.done, work.is_there()) == (2_000, False)
+    assert (work.done, work.is_there(), work.settled) == (2_000, False, 2_000)
 
 
 def test_a_file_that_has_changed_is_done_again_and_counted(photos: Path) -> None:
@@ -95,12 +97,22 @@ def test_a_picture_that_is_named_twice_is_done_once(photos: Path) -> None:
     assert names_of(work) == [str(photos / "0001.jpg")]
 
 
-def test_no_picture_at_all_is_an_error_but_where_there_are_rows(tmp_path: Path) -> None:
-    with pytest.raises(NoPicturesError):
-        Work(open_source(str(tmp_path)), Index()).is_there()
+def test_no_picture_at_all_is_an_error_for_an_unmounted_folder_is_no_end_of_the_work(tmp_path: Path) -> None:
     index = Index()
-    index.add(0, "gone.jpg", 1, 1, failed=False)
-    assert not Work(open_source(str(tmp_path)), index).is_there()
+    index.add(0, "of another source.jpg", 1, 1, failed=False)
+    with pytest.raises(NoPicturesError):
+        Work(open_source(str(tmp_path)), index).is_there()
+
+
+def test_pictures_that_travel_along_make_small_portions(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "day.tar.gz", "w:gz") as archive:
+        for number in range(30):
+            member = tarfile.TarInfo(f"{number:02}.png")
+            member.size = 1 << 20
+            archive.addfile(member, io.BytesIO(os.urandom(1 << 20)))
+    portions = list(Work(open_source(str(tmp_path / "day.tar.gz")), Index()).portions(1))
+    assert sum(len(portion.frames) for portion in portions) == 30
+    assert max(len(portion.frames) for portion in portions) <= 9
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")

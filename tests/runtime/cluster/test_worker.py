@@ -1,6 +1,7 @@
 """What a worker does with portions, in this process: a cluster only carries them to it, and what became of them back."""
 
 import pickle
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,7 @@ def job(tmp_path: Path, colour_model: Path, photos: Path) -> Job:
         folder=str(tmp_path),
         roots=(str(photos),),
         parts=parts,
+        made_with={},
         run=parts.begin({}, restart=False),
     )
 
@@ -106,13 +108,13 @@ def test_relative_names_are_relative_to_where_the_command_was_run(
 def test_a_machine_that_does_not_see_the_pictures_ends_the_run_and_writes_no_row(job: Job, photos: Path) -> None:
     (done,) = done_by(replace(job, roots=("photos", "nowhere")), portion_of(photos))
     assert isinstance(done.trouble, SourceError)
-    assert str(done.trouble).startswith("nowhere is not there on the machine ")
+    assert f"on the machine {socket.gethostname()}: nowhere is not there; put the pictures" in str(done.trouble)
     assert job.parts.names() == []
 
 
 def test_a_machine_with_another_version_ends_the_run(job: Job, photos: Path) -> None:
     (done,) = done_by(replace(job, version="9.9"), portion_of(photos))
-    assert f"has edgeclf {__version__}, and this one has 9.9; install the same version" in str(done.trouble)
+    assert f"edgeclf {__version__} in place of 9.9; install one version on all machines" in str(done.trouble)
 
 
 def test_pictures_that_are_gone_with_their_folder_are_not_recorded_as_bad(job: Job, photos: Path) -> None:
@@ -122,6 +124,27 @@ def test_pictures_that_are_gone_with_their_folder_are_not_recorded_as_bad(job: J
     (done,) = unpack(worker(pack([portion])))
     assert isinstance(done.trouble, SourceError)
     assert job.parts.names() == []
+
+
+def test_a_machine_that_does_not_see_the_pictures_of_a_list_ends_the_run(job: Job, photos: Path, tmp_path: Path) -> None:
+    listed = portion_of(*sorted(photos.iterdir()))
+    photos.rename(tmp_path / "elsewhere")
+    (done,) = done_by(replace(job, roots=()), listed)
+    assert f"{photos / '0.png'} and 9 more are not there; put the pictures" in str(done.trouble)
+    assert job.parts.names() == []
+
+
+def test_a_picture_of_a_list_that_was_removed_meanwhile_is_a_row(job: Job, photos: Path) -> None:
+    listed = portion_of(*sorted(photos.iterdir()))
+    (photos / "0.png").unlink()
+    (done,) = done_by(replace(job, roots=()), listed)
+    assert (done.pictures, done.failed, done.trouble) == (10, 2, None)
+
+
+def test_a_machine_that_does_not_see_the_parts_ends_the_run_and_writes_none(job: Job, photos: Path, tmp_path: Path) -> None:
+    (done,) = done_by(replace(job, parts=Parts(Store.open(str(tmp_path / "own disk")))), portion_of(photos))
+    assert "own disk is not that of the command; name a folder that all machines share, or a URI" in str(done.trouble)
+    assert not (tmp_path / "own disk").exists()
 
 
 def test_a_full_disk_ends_the_run(job: Job, photos: Path, full_disk: Callable[[int], object]) -> None:

@@ -94,9 +94,27 @@ def test_runs_write_side_by_side(parts: Parts, folder: Path) -> None:
     assert len(parts.names()) == 2
 
 
-def test_parts_of_later_runs_come_later_even_after_many(parts: Parts) -> None:
-    runs = [write(parts, [row(f"{number}")]) for number in range(12)]
-    assert [name.rpartition("-")[0] for name in parts.names()] == runs
+def test_parts_of_later_runs_come_later_even_after_ten_thousand(parts: Parts, folder: Path) -> None:
+    write(parts, [row("a")])
+    next(folder.glob("part-*")).rename(folder / "part-9999-ffffffff-000000.parquet")
+    runs = [write(parts, [row(f"{number}")]) for number in range(3)]
+    assert [name.rpartition("-")[0] for name in parts.names()] == ["part-9999-ffffffff", *runs]
+
+
+def test_only_the_folder_itself_is_looked_at(parts: Parts, folder: Path) -> None:
+    write(parts, [row("a")])
+    (folder / "other").mkdir()
+    part = next(folder.glob("part-*"))
+    (folder / "other" / part.name).write_bytes(part.read_bytes())
+    assert parts.names() == [part.name]
+
+
+def test_two_that_begin_at_the_same_time_with_something_else_do_not_share_it(parts: Parts) -> None:
+    parts.check(MADE_WITH)
+    parts.check({"model": "another"})
+    parts.begin(MADE_WITH, restart=False)
+    with pytest.raises(OutputError, match="choose another -o"):
+        parts.begin({"model": "another"}, restart=False)
 
 
 def test_the_index_settles_what_has_a_row_of_the_same_file(parts: Parts) -> None:
@@ -196,15 +214,16 @@ def test_parts_of_which_nobody_knows_what_they_are_are_refused(parts: Parts, fol
         parts.begin(MADE_WITH, restart=False)
 
 
-def test_a_run_that_wrote_no_part_stands_in_nobody_s_way(parts: Parts) -> None:
-    parts.begin(MADE_WITH, restart=False)
-    parts.begin({"model": "another"}, restart=False)
-
-
-def test_a_damaged_part_is_one_sentence(parts: Parts, folder: Path) -> None:
+@pytest.mark.parametrize("where", ["end", "middle"])
+def test_a_damaged_part_is_one_sentence(parts: Parts, folder: Path, where: str) -> None:
     write(parts, [row("a")])
     part = next(folder.glob("part-*"))
-    part.write_bytes(part.read_bytes()[:-20])
+    data = bytearray(part.read_bytes())
+    if where == "end":
+        del data[-20:]
+    else:
+        data[8:200] = bytes(192)
+    part.write_bytes(data)
     with pytest.raises(
         OutputError, match=rf"{part.name} is damaged \(.+\); remove it, and its pictures are classified again"
     ):
