@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,6 +63,8 @@ class RayFlags:
                 f"--engine ray writes a folder of Parquet parts, not {options.output}; "
                 "name one with -o, such as -o results/ or -o s3://bucket/results/"
             )
+        if find_spec("ray") is None:
+            raise ModuleNotFoundError("No module named 'ray'", name="ray")  # before that of a part of what it brings
         if os.path.isfile(options.output):
             raise OptionError(
                 f"{options.output} is a file, and --engine ray writes a folder of Parquet parts; name another -o"

@@ -1,5 +1,6 @@
 """`clf-run --engine ray` where it need not start Ray: what it refuses, and when there is nothing to do."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,20 @@ def test_what_it_cannot_do_is_one_sentence(clf_run: Invoke, arguments: tuple[str
     assert done.exit_code == 2
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_ray_the_sentence_says_what_to_install(clf_run: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    done = clf_run("-o", "rows")
+    assert done.exit_code == 2
+    assert done.stderr == "error: this needs ray, which is not installed: pip install 'edgeclf[ray]'\n"
+
+
+def test_a_file_is_no_folder_for_parts(clf_run: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "rows").write_text("mine")
+    done = clf_run("-o", "rows")
+    assert done.exit_code == 2
+    assert "rows is a file, and --engine ray writes a folder of Parquet parts; name another -o" in done.stderr
 
 
 def test_an_address_without_the_engine_is_refused(
