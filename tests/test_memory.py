@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".onnx", ".int8.tflite"], ids=["onnx", "litert"])
 def test_ten_thousand_pictures_take_the_memory_of_a_hundred(
     suffix: str, pictures: Path, run_folder: Path, tmp_path: Path

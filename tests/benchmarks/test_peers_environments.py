@@ -49,6 +49,7 @@ def test_an_environment_holds_its_packages_and_edgeclf_and_nothing_else_of_ours(
     assert TINY.versions(folder) == "tiny 1.0"
 
 
+@pytest.mark.slow
 def test_an_environment_that_is_there_is_used_again(folder: Path) -> None:
     mark = TINY.build(folder, []).with_name("mark")
     mark.touch()

@@ -176,7 +176,7 @@ def slow(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("pause_s", [0.0, 0.6], ids=["as one", "as two"])
+@pytest.mark.parametrize("pause_s", [pytest.param(0.0, marks=pytest.mark.slow), 0.6], ids=["as one", "as two"])
 def test_the_second_signal_ends_it_at_once(slow: Path, colour_model: Path, pause_s: float) -> None:
     """But two that come together, as `timeout` sends them, are one."""
     line = [str(CLF_RUN), str(colour_model), "-s", "slow", "-o", "r.csv", "--workers", "1", "-b", "1"]

@@ -169,6 +169,7 @@ def test_a_keras_model_of_ones_own_gets_the_way_to_its_classes(clf_evaluate: Inv
     assert "clf-export own.keras --classes labels.txt" in result.stderr
 
 
+@pytest.mark.slow
 def test_an_exported_model_needs_no_tensorflow(onnx_model: Path, parts: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from edgeclf.train.cli_evaluate import measure;"

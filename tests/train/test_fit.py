@@ -123,6 +123,7 @@ def test_the_network_has_the_weights_of_the_best_epoch(stopped: tuple[Trained, l
     assert losses[-1] > min(losses) * 1.001  # else the last epoch's weights would do as well
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_kept_when_the_epochs_run_out(make_arrays: MakeArrays, tmp_path: Path) -> None:
     val = make_arrays(30, classes=3, seed=8)
     recipe = Recipe(ConvNet((16, 16), dropout=0.0), epochs=12, batch=8, learning_rate=0.02, patience=50)
@@ -174,7 +175,8 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, type[BaseException
 LONGER = replace(RECIPE, epochs=5, patience=0)
 
 
-@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [1, 3, 5])
 def test_resumed_after_a_kill_the_weights_are_those_of_an_uninterrupted_run(
     fit_noise: Callable[[Recipe], Trained],
     make_arrays: MakeArrays,
@@ -237,6 +239,7 @@ def test_the_time_spent_before_a_kill_counts(make_arrays: MakeArrays, tmp_path: 
     assert fit(replace(LONGER, time_s=3600.0), 2, make_arrays(9), make_arrays(4), tmp_path, resume=True).epochs == 1
 
 
+@pytest.mark.slow
 def test_a_loss_that_becomes_no_number_later_keeps_the_weights_from_before(make_arrays: MakeArrays, tmp_path: Path) -> None:
     fit(replace(LONGER, epochs=2), 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path)
     good = Checkpoint.read(tmp_path / "checkpoint.npz")

@@ -72,7 +72,7 @@ def test_a_network_from_nothing_is_trained_at_once(network: ConvNet | Backbone, 
     assert (stage.name, stage.cut) == ("all", None)
 
 
-@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("mirrored", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_features_are_what_the_frozen_front_gives(
     pretrained: keras.Model, pictures: Arrays, tmp_path: Path, mirrored: bool
 ) -> None:
@@ -129,7 +129,8 @@ def test_fine_tuning_that_makes_it_worse_is_taken_back(
     assert changed_layers(worse.network, pretrained) == {"probabilities"}
 
 
-@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [1, 2, 3])
 def test_resumed_in_any_stage_the_weights_are_those_of_an_uninterrupted_run(
     transferred: tuple[Trained, Path],
     pictures: Arrays,

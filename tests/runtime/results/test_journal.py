@@ -354,6 +354,7 @@ def test_every_line_is_ascii_json(path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_picture_takes_less_than_200_bytes_of_memory(path: Path) -> None:
     count = 100_000
     with open_journal(path, MADE_WITH, ["photos/"]) as journal:

@@ -69,7 +69,7 @@ def test_grey_pictures_are_seen_as_three_equal_channels(lite: keras.Model) -> No
     assert_close(grey(levels), feature_map(lite)(np.repeat(levels, 3, axis=-1)))
 
 
-@pytest.mark.parametrize("name", [LITE, "MobileNetV3Small", "ResNet50"])
+@pytest.mark.parametrize("name", [LITE, "MobileNetV3Small", pytest.param("ResNet50", marks=pytest.mark.slow)])
 def test_a_saved_network_loads_in_safe_mode_and_answers_the_same(name: str, tmp_path: Path) -> None:
     network = Backbone(name, "none").build((40, 48, 1), 3)
     network.save(tmp_path / "model.keras")
@@ -96,7 +96,7 @@ def test_capitals_and_hyphens_in_a_name_do_not_matter(name: str, official: str) 
     ("name", "module"),
     [
         ("ConvNeXtTiny", applications.convnext),
-        ("DenseNet121", applications.densenet),
+        pytest.param("DenseNet121", applications.densenet, marks=pytest.mark.slow),
         ("EfficientNetB0", applications.efficientnet),
         ("EfficientNetV2S", applications.efficientnet_v2),
         ("InceptionResNetV2", applications.inception_resnet_v2),
@@ -106,8 +106,8 @@ def test_capitals_and_hyphens_in_a_name_do_not_matter(name: str, official: str) 
         ("MobileNetV3Large", applications.mobilenet_v3),
         ("NASNetMobile", applications.nasnet),
         ("ResNet101V2", applications.resnet_v2),
-        ("ResNet50", applications.resnet),
-        ("VGG16", applications.vgg16),
+        pytest.param("ResNet50", applications.resnet, marks=pytest.mark.slow),
+        pytest.param("VGG16", applications.vgg16, marks=pytest.mark.slow),
         ("VGG19", applications.vgg19),
         ("Xception", applications.xception),
     ],
@@ -137,10 +137,10 @@ def test_the_native_size_is_that_of_the_training_pictures(name: str, side: int) 
 @pytest.mark.parametrize(
     ("name", "module"),
     [
-        ("DenseNet121", applications.densenet),
+        pytest.param("DenseNet121", applications.densenet, marks=pytest.mark.slow),
         ("MobileNetV2", applications.mobilenet_v2),
-        ("ResNet50", applications.resnet),
-        ("VGG16", applications.vgg16),
+        pytest.param("ResNet50", applications.resnet, marks=pytest.mark.slow),
+        pytest.param("VGG16", applications.vgg16, marks=pytest.mark.slow),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -257,9 +257,13 @@ def test_the_smallest_pictures_that_fit_are_taken() -> None:
     [
         (LITE, ["block2b_add", "block3b_add"], ["block6d_add", "head_relu"]),
         ("MobileNetV2", ["block_2_add", "block_4_add"], ["block_15_add", "out_relu"]),
-        ("ResNet50", ["pool1_pool", "conv2_block1_add"], ["conv5_block2_add", "conv5_block3_out"]),
-        ("DenseNet121", ["pool1", "conv2_block1_concat"], ["conv5_block15_concat", "relu"]),
-        ("VGG16", ["block1_pool", "block2_pool"], ["block4_pool", "block5_pool"]),
+        pytest.param(
+            "ResNet50", ["pool1_pool", "conv2_block1_add"], ["conv5_block2_add", "conv5_block3_out"], marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "DenseNet121", ["pool1", "conv2_block1_concat"], ["conv5_block15_concat", "relu"], marks=pytest.mark.slow
+        ),
+        pytest.param("VGG16", ["block1_pool", "block2_pool"], ["block4_pool", "block5_pool"], marks=pytest.mark.slow),
         ("MobileNet", ["conv1_relu", "conv_dw_1_relu"], ["conv_dw_13_relu", "conv_pw_13_relu"]),
     ],
 )

@@ -253,6 +253,7 @@ def test_counts_alone_say_nothing_about_probabilities() -> None:
     assert "expected_calibration_error" not in count_answers(np.array([0, 1]), np.array([0, 1]), "ab").to_json()
 
 
+@pytest.mark.slow
 def test_a_thousand_classes_are_measured_in_seconds() -> None:
     labels, guessed = guesses(1000, 3000)
     measured = count_probabilities(guessed, labels, [str(number) for number in range(1000)]).to_json()

@@ -235,6 +235,7 @@ def test_two_members_of_one_name_are_refused(write: Write) -> None:
         vet(path)
 
 
+@pytest.mark.slow
 def test_bombs_are_refused_in_little_memory_and_without_keras(write: Write, tmp_path: Path) -> None:
     padded = json.dumps(sequential(layer("Dense", units=3))).encode()
     bombs = [
