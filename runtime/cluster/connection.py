@@ -18,6 +18,7 @@ _SETTINGS = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # or under `uv run` the current folder, pictures and all, goes to every machine
 }
 _PATIENCE_S = 5.0
+"""For an answer at HOST:PORT."""
 _LOCAL_STORE_BYTES = 256 << 20
 """For the model and for names of pictures, which is nearly all that travels."""
 

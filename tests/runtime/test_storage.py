@@ -99,3 +99,18 @@ def test_files_that_vanish_from_a_folder_that_stays_are_rows(photos: Path, class
 
     batches = ([outcome] for outcome in classify(frames, classifier, workers=2))
     assert statuses(chain.from_iterable(StorageGuard([str(photos)]).checked(batches))) == "g" * 5 + "e" * 30 + "g" * 5
+
+
+def test_the_last_ones_are_not_recorded_as_bad_where_a_good_one_cannot_be_read_any_more(
+    photos: Path, classifier: Classifier, png: bytes
+) -> None:
+    fill(photos, "gee", png)
+
+    def storage_goes() -> None:
+        (photos / "000.png").unlink()
+        (photos / "000.png").symlink_to(READ_ERROR)
+
+    seen: list[Outcome] = []
+    with pytest.raises(SourceError, match="cannot be read any more"):
+        checked(photos, classifier, seen, storage_goes)
+    assert statuses(seen) == "g"
