@@ -24,30 +24,30 @@ from edgeclf.benchmarks.photographs import write_photographs
 from edgeclf.benchmarks.results import publish_section, table
 from edgeclf.benchmarks.turns import turns
 from edgeclf.runtime.allocator import keep_freed_memory
-from edgeclf.runtime.batching import best_batch
-from edgeclf.runtime.console import command_app, friendly_errors
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import DeviceError
-from edgeclf.runtime.frames.preprocess import Preprocess
-from edgeclf.runtime.frames.sources import open_source
+from edgeclf.runtime.images.preprocess import Preprocess
+from edgeclf.runtime.model.batching import best_batch
 from edgeclf.runtime.model.classifier import Classifier
-from edgeclf.runtime.model.onnx import OnnxBackend
+from edgeclf.runtime.model.onnx_backend import OnnxBackend
 from edgeclf.runtime.model.providers import try_providers
 from edgeclf.runtime.pipeline import classify
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.sources.source import open_source
+from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.progress import Progress
 
 app = command_app()
 
 Job = Callable[[], int]
-"""Does all pictures once and counts them."""
+"""Does all images once and counts them."""
 PIPELINE = "edgeclf"
 EXPLAINED = """\
-On one {gpu}, with {cores} cores. {pictures} JPEGs of 500 x 375, {different} different ones. Medians over {rounds}
+On one {gpu}, with {cores} cores. {images} JPEGs of 500 x 375, {different} different ones. Medians over {rounds}
 interleaved rounds; ratios are taken within a round, with their quartiles.
 
 - `edgeclf` is `edgeclf.runtime.pipeline.classify` with {cores} workers and the automatic batch, from files to answers.
 - `cores alone` reads, decodes and resizes the same files, in a process a core, and has no model.
-- `model alone` answers pictures that are in memory already: the same batch, from {cores} threads or from one.
+- `model alone` answers images that are in memory already: the same batch, from {cores} threads or from one.
 - `session.run` is `model alone` from {cores} threads without I/O binding and without page-locked memory.
 
 """
@@ -57,16 +57,16 @@ _DIFFERENT = 64
 @app.command()
 def cuda(
     models: Annotated[list[Path] | None, typer.Argument(help="ONNX files; default two networks, in fp32 and fp16.")] = None,
-    pictures: Annotated[int, typer.Option(min=1, help="JPEGs a round.")] = 16384,
+    images: Annotated[int, typer.Option(min=1, help="JPEGs a round.")] = 16384,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 7,
 ) -> None:
     """Measure, print the tables, and put them into benchmarks/results.md."""
     with friendly_errors(), tempfile.TemporaryDirectory() as temporary:
         if problem := try_providers()["CUDAExecutionProvider"]:
             raise DeviceError(f"this benchmark needs CUDA, but {problem}")
-        folder, gpu, different = Path(temporary), gpu_name(), min(pictures, _DIFFERENT)
-        write_many(folder / "photographs", pictures)
-        text = EXPLAINED.format(gpu=gpu, cores=usable_cores(), pictures=pictures, different=different, rounds=rounds)
+        folder, gpu, different = Path(temporary), gpu_name(), min(images, _DIFFERENT)
+        write_many(folder / "photographs", images)
+        text = EXPLAINED.format(gpu=gpu, cores=usable_cores(), images=images, different=different, rounds=rounds)
         for model in models or export_networks(folder):
             with jobs_of(model, folder / "photographs", "cuda") as (jobs, batch):
                 text += f"`{model.name}`, batch {batch}:\n\n{report(measure(jobs, rounds))}\n"
@@ -97,7 +97,7 @@ def jobs_of(model: Path, photographs: Path, device: str) -> Iterator[tuple[dict[
 
 
 def measure(jobs: Mapping[str, Job], rounds: int) -> list[Rates]:
-    """Pictures a second of every job, a dictionary a round, each round begun by another; a first round warms up."""
+    """Images a second of every job, a dictionary a round, each round begun by another; a first round warms up."""
     names, measured = list(jobs), []
     with Progress("measuring", (rounds + 1) * len(names), "runs") as progress:
         for order in turns(names, rounds + 1):
@@ -115,7 +115,7 @@ def report(measured: list[Rates]) -> str:
     rows = [
         (name, rate(measured, name), "" if name == PIPELINE else ratio(measured, PIPELINE, name)) for name in measured[0]
     ]
-    return table(("", "pictures/s", "edgeclf is times as fast"), rows)
+    return table(("", "images/s", "edgeclf is times as fast"), rows)
 
 
 def write_many(folder: Path, count: int) -> None:

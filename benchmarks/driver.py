@@ -1,4 +1,4 @@
-"""What the machine that runs the command gets through: it lists the pictures, looks them up and hands them out.
+"""What the machine that runs the command gets through: it lists the images, looks them up and hands them out.
 
 `edgeclf.benchmarks.scaling` starts it in a process of its own, so that the memory is that of this work.
 """
@@ -17,13 +17,13 @@ import typer
 from edgeclf.benchmarks.machine import peak_memory_bytes
 from edgeclf.benchmarks.results import table
 from edgeclf.runtime.cluster.work import Work
-from edgeclf.runtime.console import command_app, friendly_errors
-from edgeclf.runtime.frames.sources import open_source
-from edgeclf.runtime.progress import Progress
 from edgeclf.runtime.results.index import Index
 from edgeclf.runtime.results.parts import Parts
 from edgeclf.runtime.results.row import Row
-from edgeclf.runtime.stores import Store
+from edgeclf.runtime.sources.source import open_source
+from edgeclf.runtime.storage.object_store import Store
+from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.progress import Progress
 
 app = command_app()
 
@@ -40,7 +40,7 @@ def driver_table(folder: Path, rows: int) -> str:
 
 
 def write_parts(folder: Path, rows: int) -> None:
-    """As a run leaves them, all pictures different and all well."""
+    """As a run leaves them, all images different and all well."""
     parts = Parts(Store.open(str(folder)))
     run = parts.begin({}, restart=False)
     with Progress("writing", rows, "rows") as progress:
@@ -86,7 +86,7 @@ def measure(folder: Path) -> dict[str, str]:
     taking_up = seconds(parts.index, times=1)
     held = (peak_memory_bytes() or 0) - before
     return {
-        "pictures listed, with sizes and times": f"{count / listing:,.0f}/s",
+        "images listed, with sizes and times": f"{count / listing:,.0f}/s",
         "listed, looked up, and packed in portions": f"{count / packing:,.0f}/s",
         "all rows taken up before a run": f"{taking_up:.1f} s, {held / 1e6:,.0f} MB",
         "all rows counted after it": f"{seconds(parts.count, times=1):.1f} s",

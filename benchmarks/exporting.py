@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeclf.runtime.console import command_app, friendly_errors, note
 from edgeclf.runtime.errors import ExitCode, ModelError
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
 
 app = command_app()
 
@@ -65,10 +65,10 @@ def whole_export(model: Path) -> str:
         )
         for item in artifacts
     ]
-    columns = ("file", "accuracy", "of Keras's", "same answer", "a picture", "gate", "quantised by")
+    columns = ("file", "accuracy", "of Keras's", "same answer", "an image", "gate", "quantised by")
     network, data = _facts(model)
     return (
-        f"{network} trained on {data}: Keras {keras:.2%} of {artifacts[0]['pictures']} validation pictures; "
+        f"{network} trained on {data}: Keras {keras:.2%} of {artifacts[0]['images']} validation images; "
         f"`clf-export --all` took {seconds:.0f} s.\n\n" + table(columns, rows) + "\n"
     )
 
@@ -77,21 +77,21 @@ def _facts(model: Path) -> tuple[str, str]:
     from edgeclf.runtime.model.card import ModelCard, read_zip_card
 
     training = ModelCard.from_json(read_zip_card(model) or "").training
-    return training.get("network", {}).get("name", "A network"), training.get("data", "pictures")
+    return training.get("network", {}).get("name", "A network"), training.get("data", "images")
 
 
 def _untrained(folder: Path) -> Path:
     """As it was born, with noise for samples: it takes as long as a trained one."""
     import numpy as np
 
-    from edgeclf.runtime.frames.preprocess import Preprocess
+    from edgeclf.runtime.images.preprocess import Preprocess
     from edgeclf.runtime.model.card import ModelCard
     from edgeclf.train.quiet import quiet_tensorflow
 
     quiet_tensorflow()
     from edgeclf.train.data.arrays import Arrays
+    from edgeclf.train.keras_file.saving import save
     from edgeclf.train.networks.architectures import ConvNet
-    from edgeclf.train.results.saving import save
 
     images = np.random.default_rng(0).integers(0, 256, (80, 128, 128, 3), dtype=np.uint8)
     samples = {

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.console import command_app, friendly_errors
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.progress import Progress
 
 if TYPE_CHECKING:
     from edgeclf.benchmarks.peers.rounds import Rates
@@ -94,10 +94,10 @@ def write_video(path: Path, frames: int) -> Path:
 
     from edgeclf.benchmarks.photographs import photograph
 
-    pictures = [photograph(HEIGHT, WIDTH, seed) for seed in range(10)]
+    images = [photograph(HEIGHT, WIDTH, seed) for seed in range(10)]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (WIDTH, HEIGHT))
     for number in range(frames):
-        writer.write(pictures[number % len(pictures)])
+        writer.write(images[number % len(images)])
     writer.release()
     return path
 
@@ -110,10 +110,10 @@ def bare_rate(video: Path, classifier: "Classifier") -> float:
     started, done = time.perf_counter(), 0
     capture = cv2.VideoCapture(str(video))
     while True:
-        found, picture = capture.read()
+        found, image = capture.read()
         if not found:
             break
-        pixels = classifier.card.preprocess(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
+        pixels = classifier.card.preprocess(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8))
         classifier.probabilities(pixels[None])
         done += 1
     capture.release()
@@ -122,13 +122,13 @@ def bare_rate(video: Path, classifier: "Classifier") -> float:
 
 def live_rate(video: Path, classifier: "Classifier", log: Path, *, view: bool = False, port: int = 0) -> float:
     """From the first frame to the last."""
-    from edgeclf.runtime.frames.sources import open_source
     from edgeclf.runtime.live.feeds import PlayedFeed
-    from edgeclf.runtime.live.steady import Steadying
+    from edgeclf.runtime.live.smoothing import SmoothingOptions
     from edgeclf.runtime.run_live import LiveOptions, watch
+    from edgeclf.runtime.sources.source import open_source
 
     options = LiveOptions(
-        (str(video),), str(log), every_frame=True, steadying=Steadying(smooth=5), view=f":{port}" if view else None
+        (str(video),), str(log), every_frame=True, smoothing=SmoothingOptions(smooth=5), view=f":{port}" if view else None
     )
     summary = watch(options, PlayedFeed(open_source(*options.sources)), classifier, "benchmark")
     return summary.rate

@@ -1,6 +1,6 @@
-"""Which network should one train? The default, our CNN and the five tutorials on the same pictures, by their own recipes.
+"""Which network should one train? The default, our CNN and the five tutorials on the same images, by their own recipes.
 
-`python -m edgeclf.benchmarks.networks [DATA]`: labelled pictures of your own, or the solar cells. Hours with all of them on
+`python -m edgeclf.benchmarks.networks [DATA]`: labelled images of your own, or the solar cells. Hours with all of them on
 a laptop; `--only` names some.
 """
 
@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeclf.runtime.console import command_app, friendly_errors, note
 from edgeclf.runtime.errors import EdgeclfError
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
 
 app = command_app()
 
@@ -27,7 +27,7 @@ CANDIDATES = {
 
 @app.command()
 def networks(
-    data: Annotated[Path | None, typer.Argument(help="Labelled pictures; default the solar cells.")] = None,
+    data: Annotated[Path | None, typer.Argument(help="Labelled images; default the solar cells.")] = None,
     only: Annotated[str, typer.Option(help="Some of the candidates, with commas between.")] = ",".join(CANDIDATES),
     options: Annotated[str, typer.Option(help="Further options for every clf-train, with blanks between.")] = "",
 ) -> None:

@@ -1,4 +1,4 @@
-"""Do exported models answer as the Keras model does, on every picture of a labelled folder?
+"""Do exported models answer as the Keras model does, on every image of a labelled folder?
 
 `python -m edgeclf.benchmarks.parity runs/cells/model.keras runs/cells/model.onnx ... --data cells/test`
 """
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from edgeclf.runtime.console import command_app, friendly_errors, note
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
 
 app = command_app()
 
@@ -31,18 +31,18 @@ def parity(
 
 
 def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str, object]]:
-    """For each artefact, what the export gate measures, here on pictures of the caller's choice."""
-    from edgeclf.export.calibration import read_pictures
+    """For each artefact, what the export gate measures, here on images of the caller's choice."""
+    from edgeclf.export.calibration import read_images
     from edgeclf.export.parity import Limits, check
     from edgeclf.export.targets import TARGETS
-    from edgeclf.train.results.saving import open_keras
+    from edgeclf.train.keras_file.saving import open_keras
 
     model = open_keras(reference)
-    pictures = read_pictures(data, model.card)
-    answers = model.answers(pictures.images)
+    images = read_images(data, model.card)
+    answers = model.answers(images.images)
     precisions = {reference.stem + target.suffix: target.precision for target in TARGETS}
     return [
-        check(path, path.name, precisions.get(path.name, "unknown"), pictures, answers, Limits()).to_json()
+        check(path, path.name, precisions.get(path.name, "unknown"), images, answers, Limits()).to_json()
         for path in artifacts
     ]
 

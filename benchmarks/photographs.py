@@ -1,26 +1,26 @@
-"""Generated pictures with the spectrum of photographs, so that a JPEG decoder has as much to do as with real ones."""
+"""Generated images with the spectrum of photographs, so that a JPEG decoder has as much to do as with real ones."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.images.decode import Pixels
 
 _QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 90)
 _LEVELS = 7
 
 
 def photograph(height: int, width: int, seed: int) -> Pixels:
-    """uint8 `[height, width, 3]`: noise at every scale, its amplitude growing with its size, as natural pictures have it."""
+    """uint8 `[height, width, 3]`: noise at every scale, its amplitude growing with its size, as natural images have it."""
     rng = np.random.default_rng(seed)
-    picture = np.zeros((1, 1, 3), np.float32)
+    image = np.zeros((1, 1, 3), np.float32)
     for step in (2**level for level in reversed(range(_LEVELS))):
         rows, columns = -(-height // step), -(-width // step)
-        picture = np.asarray(cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_CUBIC), np.float32)
-        picture += rng.standard_normal(picture.shape, np.float32) * np.float32(step**0.8)
-    picture = (picture - picture.mean()) * (50 / picture.std()) + 120
-    return np.asarray(np.clip(picture, 0, 255), np.uint8)
+        image = np.asarray(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_CUBIC), np.float32)
+        image += rng.standard_normal(image.shape, np.float32) * np.float32(step**0.8)
+    image = (image - image.mean()) * (50 / image.std()) + 120
+    return np.asarray(np.clip(image, 0, 255), np.uint8)
 
 
 def write_photographs(folder: Path, count: int, height: int, width: int) -> None:
@@ -32,7 +32,7 @@ def write_photographs(folder: Path, count: int, height: int, width: int) -> None
 
 
 def enlarged(data: bytes, pixels: int) -> bytes:
-    """A picture's file as a JPEG of about `pixels` pixels, made by bicubic interpolation: a large one with known contents.
+    """An image's file as a JPEG of about `pixels` pixels, made by bicubic interpolation: a large one with known contents.
 
     It holds no detail that was not there before. A camera's does, and what aliases such detail does better here than there.
     """

@@ -1,4 +1,4 @@
-"""How long does a run with a million pictures behind it take to go on, and what does it hold in memory?
+"""How long does a run with a million images behind it take to go on, and what does it hold in memory?
 
 `python -m edgeclf.benchmarks.reopening`, on Linux.
 """
@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.console import command_app, friendly_errors
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.progress import Progress
 
 if TYPE_CHECKING:
-    from edgeclf.runtime.frames.frame import Frame
+    from edgeclf.runtime.images.frame import Frame
 
 app = command_app()
 PREFIX = "photos/"
 EXPLAINED = """\
-A journal of {rows:,} rows, {megabytes:,.0f} MB, opened by the next run in a process of its own; then each of its pictures
+A journal of {rows:,} rows, {megabytes:,.0f} MB, opened by the next run in a process of its own; then each of its images
 is asked for and found done, and all rows are read for the output. In processor time.
 
 """
@@ -49,7 +49,7 @@ def reopening(
             measured = json.loads(subprocess.run(line, stdout=subprocess.PIPE, check=True).stdout)
             text = EXPLAINED.format(rows=rows, megabytes=path.stat().st_size / 1e6)
         text += table(("", ""), list(measured.items()))
-        publish_section("Going on after a million pictures", "edgeclf.benchmarks.reopening", text)
+        publish_section("Going on after a million images", "edgeclf.benchmarks.reopening", text)
         typer.echo(text)
 
 
@@ -81,13 +81,13 @@ def _reopen(path: Path, rows: int) -> dict[str, str]:
     return {
         "opened": f"{opened - started:.1f} s",
         "memory of a row": f"{held:.0f} bytes",
-        "a picture found done": f"{(asked - opened) / rows * 1e6:.1f} us",
+        "an image found done": f"{(asked - opened) / rows * 1e6:.1f} us",
         "all rows read": f"{read - asked:.1f} s",
     }
 
 
 def _frames(rows: int) -> "Iterator[Frame]":
-    from edgeclf.runtime.frames.frame import Frame
+    from edgeclf.runtime.images.frame import Frame
 
     for number in range(rows):
         path = f"site{number // 1000:04}/IMG_{number:07}.jpg"

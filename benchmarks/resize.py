@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.console import command_app, friendly_errors, note
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
+from edgeclf.runtime.terminal.progress import Progress
 
 if TYPE_CHECKING:
-    from edgeclf.runtime.frames.preprocess import Resize
+    from edgeclf.runtime.images.preprocess import Resize
 
 app = command_app()
 
@@ -27,7 +27,7 @@ SIDES = ((375, 500), (1080, 1920), (3000, 4000))
 @app.command()
 def resize(
     data: Annotated[list[Path] | None, typer.Argument(help="Labelled folders; default the solar cells.")] = None,
-    imgsz: Annotated[int, typer.Option(help="Side of the network's pictures.")] = 96,
+    imgsz: Annotated[int, typer.Option(help="Side of the network's images.")] = 96,
     seeds: Annotated[int, typer.Option(help="Trainings for each resize.")] = 3,
     epochs: Annotated[int, typer.Option(help="Epochs of each training.")] = 20,
 ) -> None:
@@ -60,7 +60,7 @@ def resize(
 
 def measure_accuracy(data: Path, imgsz: int, seeds: int, epochs: int, folder: Path) -> list[list[float]]:
     """Test accuracies by candidate, then by seed. The split is the same for all; where one is made, its seed is 0."""
-    from edgeclf.runtime.frames.preprocess import Preprocess
+    from edgeclf.runtime.images.preprocess import Preprocess
     from edgeclf.train.data.arrays import load
     from edgeclf.train.data.dataset import scan
     from edgeclf.train.fit import fit
@@ -82,14 +82,14 @@ def measure_accuracy(data: Path, imgsz: int, seeds: int, epochs: int, folder: Pa
     return accuracies
 
 
-def measure_time(folder: Path, height: int, width: int, pictures: int = 8, rounds: int = 9) -> list[float]:
-    """Milliseconds of one core a picture: the candidates, and OpenCV's own bilinear after a full decode. Interleaved."""
+def measure_time(folder: Path, height: int, width: int, images: int = 8, rounds: int = 9) -> list[float]:
+    """Milliseconds of one core an image: the candidates, and OpenCV's own bilinear after a full decode. Interleaved."""
     from edgeclf.benchmarks.peers.full_decode import FullDecode
     from edgeclf.benchmarks.photographs import write_photographs
-    from edgeclf.runtime.frames.preprocess import Preprocess
+    from edgeclf.runtime.images.preprocess import Preprocess
 
     root = folder / f"{width}x{height}"
-    write_photographs(root, pictures, height, width)
+    write_photographs(root, images, height, width)
     paths = sorted(root.rglob("*.jpg"))
     roads: list[Callable[[Path], object]] = [Preprocess((224, 224), resize=name) for name in CANDIDATES]
     roads.append(FullDecode.like(Preprocess((224, 224))))
@@ -100,7 +100,7 @@ def measure_time(folder: Path, height: int, width: int, pictures: int = 8, round
                 started = time.process_time()
                 for path in paths:
                     road(path)
-                times.append((time.process_time() - started) / pictures * 1e3)
+                times.append((time.process_time() - started) / images * 1e3)
             progress.advance()
     return [statistics.median(times) for times in measured]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgeclf.benchmarks.machine import this_machine
-from edgeclf.runtime.publishing import publish_text
+from edgeclf.runtime.storage.atomic_write import publish_text
 
 RESULTS = Path(__file__).with_name("results.md")
 _HEADER = "# Measured\n\nWritten by the scripts in this folder, each into its own section; never by hand.\n"

@@ -1,6 +1,6 @@
 """What does Ray cost, and how much can the machine that runs the command hand out?
 
-`python -m edgeclf.benchmarks.scaling`, on Linux: `clf-run --engine ray` against `clf-run` alone, on the same pictures and
+`python -m edgeclf.benchmarks.scaling`, on Linux: `clf-run --engine ray` against `clf-run` alone, on the same images and
 the same cores, turn by turn. `edgeclf.benchmarks.sizing` works out large runs from such figures.
 """
 
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.console import command_app, friendly_errors
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.progress import Progress
 
 if TYPE_CHECKING:
     from edgeclf.benchmarks.peers.rounds import Rates
@@ -30,17 +30,15 @@ NETWORK = "MobileNetV3Small"
 ALONE, RAY = "clf-run", "clf-run --engine ray"
 OUTPUTS = {ALONE: "rows.parquet", RAY: "rows"}
 EXPLAINED = """\
-{pictures:,} generated JPEGs of {width} x {height} ({kilobytes:.0f} kB each; hard links to {distinct} files, so all of them
+{images:,} generated JPEGs of {width} x {height} ({kilobytes:.0f} kB each; hard links to {distinct} files, so all of them
 are in memory), {model}, on {cores} cores. Both are commands in processes of their own and write Parquet. `whole command` is
 from its start to its end, the start of Ray included; `row to row` from the time in the first row to that in the last one.
 Medians over {rounds} interleaved rounds; ratios are taken within a round, with their quartiles.
 
 """
-NEEDED = (
-    "\nOf {ray}, row to row: {rate:.0f} pictures a second and core, for which a core reads {megabytes:.1f} MB a second.\n"
-)
+NEEDED = "\nOf {ray}, row to row: {rate:.0f} images a second and core, for which a core reads {megabytes:.1f} MB a second.\n"
 HANDED_OUT = """
-The machine that runs the command, without Ray's own part, in processor time: it lists these pictures, which are local and
+The machine that runs the command, without Ray's own part, in processor time: it lists these images, which are local and
 whose names are in memory, and takes up {rows:,} rows in parts of {part_rows:,}.
 
 """
@@ -48,7 +46,7 @@ whose names are in memory, and takes up {rows:,} rows in parts of {part_rows:,}.
 
 @app.command()
 def scaling(
-    pictures: Annotated[int, typer.Option(min=2, help="In the folder that both classify.")] = 20_000,
+    images: Annotated[int, typer.Option(min=2, help="In the folder that both classify.")] = 20_000,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 3,
     rows: Annotated[int, typer.Option(min=1, help="In the parts that are taken up again.")] = 1_000_000,
     model: Annotated[Path | None, typer.Option(help=f".onnx or .tflite; default an untrained {NETWORK}.")] = None,
@@ -59,50 +57,50 @@ def scaling(
         from edgeclf.benchmarks.results import publish_section
 
         folder = Path(name)
-        text = engines(folder, model, write_pictures(folder, pictures), rounds)
+        text = engines(folder, model, write_images(folder, images), rounds)
         text += HANDED_OUT.format(rows=rows, part_rows=PART_ROWS) + driver_table(folder, rows)
         publish_section("Many machines", "edgeclf.benchmarks.scaling", text)
         typer.echo(text)
 
 
-def write_pictures(folder: Path, count: int) -> list[Path]:
+def write_images(folder: Path, count: int) -> list[Path]:
     """`count` names in folders of 1,000 below `folder/photographs`."""
     from edgeclf.benchmarks.photographs import write_photographs
 
     write_photographs(folder / "originals", min(count, DISTINCT), HEIGHT, WIDTH)
     originals = sorted((folder / "originals").rglob("*.jpg"))
-    pictures = [folder / "photographs" / f"{number // 1000:05}" / f"{number:08}.jpg" for number in range(count)]
-    for number, picture in enumerate(pictures):
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        os.link(originals[number % len(originals)], picture)
-    return pictures
+    images = [folder / "photographs" / f"{number // 1000:05}" / f"{number:08}.jpg" for number in range(count)]
+    for number, image in enumerate(images):
+        image.parent.mkdir(parents=True, exist_ok=True)
+        os.link(originals[number % len(originals)], image)
+    return images
 
 
-def engines(folder: Path, model: Path | None, pictures: list[Path], rounds: int) -> str:
+def engines(folder: Path, model: Path | None, images: list[Path], rounds: int) -> str:
     """Both engines side by side, and what a core of a worker needs."""
     from edgeclf.benchmarks.throughput import export_network, networks
 
     if model is None:
         export_network(networks()[NETWORK], folder)
     measured = measure(folder, (model or folder / "model.onnx").absolute(), rounds)
-    picture_bytes = statistics.mean(picture.stat().st_size for picture in pictures)
+    image_bytes = statistics.mean(image.stat().st_size for image in images)
     rate = statistics.median(rates[f"{RAY}, row to row"] for rates in measured) / usable_cores()
     text = EXPLAINED.format(
-        pictures=len(pictures),
+        images=len(images),
         width=WIDTH,
         height=HEIGHT,
-        kilobytes=picture_bytes / 1e3,
-        distinct=min(len(pictures), DISTINCT),
+        kilobytes=image_bytes / 1e3,
+        distinct=min(len(images), DISTINCT),
         model=model.name if model else NETWORK,
         cores=usable_cores(),
         rounds=rounds,
     )
-    needed = NEEDED.format(ray=f"`{RAY}`", rate=rate, megabytes=rate * picture_bytes / 1e6)
+    needed = NEEDED.format(ray=f"`{RAY}`", rate=rate, megabytes=rate * image_bytes / 1e6)
     return text + report(measured) + needed
 
 
 def measure(folder: Path, model: Path, rounds: int) -> "list[Rates]":
-    """Pictures a second of both engines by either clock, a dictionary a round. Raises EdgeclfError where one fails."""
+    """Images a second of both engines by either clock, a dictionary a round. Raises EdgeclfError where one fails."""
     from edgeclf.benchmarks.turns import turns
 
     measured = []
@@ -151,7 +149,7 @@ def report(measured: "list[Rates]") -> str:
     for clock in ("whole command", "row to row"):
         ours, ray = f"{ALONE}, {clock}", f"{RAY}, {clock}"
         rows.append((clock, rate(measured, ours), rate(measured, ray), ratio(measured, ray, ours)))
-    return table(("pictures/s", f"`{ALONE}`", f"`{RAY}`", "Ray is times as fast"), rows)
+    return table(("images/s", f"`{ALONE}`", f"`{RAY}`", "Ray is times as fast"), rows)
 
 
 if __name__ == "__main__":

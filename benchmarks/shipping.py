@@ -1,6 +1,6 @@
 """What does `clf-bench` recommend for a tutorial's CNN, does it say the same again, and what is that worth end to end?
 
-`python -m edgeclf.benchmarks.shipping [DATA]`: trains the recipe `boolean` on the solar cells, or on labelled pictures of
+`python -m edgeclf.benchmarks.shipping [DATA]`: trains the recipe `boolean` on the solar cells, or on labelled images of
 your own, exports it in every way, and runs `clf-bench` twice. `--run DIR` takes a training run with exports as it is.
 """
 
@@ -13,14 +13,14 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeclf.runtime.console import command_app, friendly_errors, note
 from edgeclf.runtime.errors import EdgeclfError, ExitCode
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
 
 app = command_app()
 
 EXPLAINED = """\
 The {subject}, exported with `--all`, and `clf-bench` run twice, one run right after the other:
-{rounds} rounds of {seconds:g} s each, {pictures}. `times as fast` is against the first row, with the interval that
+{rounds} rounds of {seconds:g} s each, {images}. `times as fast` is against the first row, with the interval that
 resampling the rounds gives.
 
 """
@@ -28,7 +28,7 @@ resampling the rounds gives.
 
 @app.command()
 def shipping(
-    data: Annotated[Path | None, typer.Argument(help="Labelled pictures; default the solar cells.")] = None,
+    data: Annotated[Path | None, typer.Argument(help="Labelled images; default the solar cells.")] = None,
     recipe: Annotated[str, typer.Option(help="What clf-train trains.")] = "boolean",
     options: Annotated[str, typer.Option(help="Further options for clf-train, with blanks between.")] = "",
     run: Annotated[Path | None, typer.Option(help="A training run with its exports, in place of all that.")] = None,
@@ -42,7 +42,7 @@ def shipping(
         run = run or train(Path(name), data, recipe, options.split())
         line = ("clf-bench", str(run), "--against", str(run / "model.keras"), "--rounds", str(rounds), "--json")
         first, second = (json.loads(command(*line)) for _ in range(2))
-        text = EXPLAINED.format(subject=subject, rounds=rounds, seconds=first["seconds_a_round"], pictures=_pictures(first))
+        text = EXPLAINED.format(subject=subject, rounds=rounds, seconds=first["seconds_a_round"], images=_images(first))
         publish_section(f"Which file to ship: {subject}", "edgeclf.benchmarks.shipping", text + compare(first, second))
         typer.echo(text + compare(first, second))
 
@@ -80,7 +80,7 @@ def compare(first: dict[str, Any], second: dict[str, Any]) -> str:
         (
             row["name"],
             f"{row['accuracy']['accuracy']:.1%}",
-            f"{row['pictures_per_s']:.0f}",
+            f"{row['images_per_s']:.0f}",
             str(Interval(**row["ratio"])),
             str(Interval(**again[row["name"]]["ratio"])),
             "yes" if _overlap(row["ratio"], again[row["name"]]["ratio"]) else "no",
@@ -90,7 +90,7 @@ def compare(first: dict[str, Any], second: dict[str, Any]) -> str:
         for row in first["results"]
         if row["name"] in again
     ]
-    columns = ("file", "accuracy", "pictures/s", "times as fast", "in the second run", "overlap", "of the limit", "size")
+    columns = ("file", "accuracy", "images/s", "times as fast", "in the second run", "overlap", "of the limit", "size")
     sentences = [f"{number} run: {report['because']}." for number, report in (("First", first), ("Second", second))]
     return table(columns, rows) + "\n" + "\n\n".join([*sentences, _start(first)]) + "\n"
 
@@ -114,10 +114,10 @@ def _name(data: Path | None) -> str:
     return data.name if data else "the solar cells"
 
 
-def _pictures(report: dict[str, Any]) -> str:
+def _images(report: dict[str, Any]) -> str:
     """What was answered, without the folders of this machine."""
-    pictures = next(row["accuracy"]["pictures"] for row in report["results"])
-    return f"{pictures:,} test pictures"
+    images = next(row["accuracy"]["images"] for row in report["results"])
+    return f"{images:,} test images"
 
 
 def _overlap(one: dict[str, float], other: dict[str, float]) -> bool:

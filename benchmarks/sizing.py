@@ -1,7 +1,7 @@
-"""How long, how wide and how dear is a run over so many pictures on so many cores, and what saturates first?
+"""How long, how wide and how dear is a run over so many images on so many cores, and what saturates first?
 
-`python -m edgeclf.benchmarks.sizing RATE BYTES` prints the table of docs/scale.md: RATE in pictures a second and core as
-`edgeclf.benchmarks.scaling` and `.throughput` measure them, BYTES of a picture's file.
+`python -m edgeclf.benchmarks.sizing RATE BYTES` prints the table of docs/scale.md: RATE in images a second and core as
+`edgeclf.benchmarks.scaling` and `.throughput` measure them, BYTES of an image's file.
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from typing import Annotated
 import typer
 
 from edgeclf.benchmarks.results import table
-from edgeclf.runtime.console import command_app
+from edgeclf.runtime.terminal.console import command_app
 
 app = command_app()
 
-PICTURES = (10**6, 10**7, 10**8, 10**9)
+IMAGES = (10**6, 10**7, 10**8, 10**9)
 CORES = (10, 100, 1000)
 PART = 4096
-"""Pictures in a part, but for the first ones."""
+"""Images in a part, but for the first ones."""
 REQUESTS, LISTINGS, KEYS = 2, 2, 1000
-"""A picture's HEAD and GET. The listing that is worked through, and the one that counts. Keys in one request of either."""
+"""An image's HEAD and GET. The listing that is worked through, and the one that counts. Keys in one request of either."""
 PREFIX_REQUESTS_S = 5500
 """At least, of one partitioned prefix of S3: docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html"""
 LIST_S = 0.2
@@ -28,46 +28,46 @@ LIST_S = 0.2
 START_S = 20
 """Until Ray runs and every worker has its model."""
 INDEX_BYTES = 140
-"""Of a picture, on the machine that runs the command."""
+"""Of an image, on the machine that runs the command."""
 GET_USD, LIST_OR_PUT_USD = 0.0004 / 1000, 0.005 / 1000
 """S3 Standard: aws.amazon.com/s3/pricing, as c3x.dev/blog/s3-request-fees-explained quotes it."""
 
 
 @app.command()
 def sizing(
-    rate: Annotated[float, typer.Argument(min=0.001, help="Pictures a second and core.")],
-    picture_bytes: Annotated[float, typer.Argument(min=1, metavar="BYTES", help="Of a picture's file.")],
+    rate: Annotated[float, typer.Argument(min=0.001, help="Images a second and core.")],
+    image_bytes: Annotated[float, typer.Argument(min=1, metavar="BYTES", help="Of an image's file.")],
     core_hour: Annotated[float, typer.Option(help="Price of a core for an hour, in dollars.")] = 0.0425,
-    handed_out: Annotated[float, typer.Option(help="Pictures a second that one command hands out.")] = 40_000,
+    handed_out: Annotated[float, typer.Option(help="Images a second that one command hands out.")] = 40_000,
 ) -> None:
     """Print a Markdown table."""
-    runs = [Run(pictures, cores, rate, picture_bytes, handed_out) for pictures in PICTURES for cores in CORES]
-    columns = ("pictures", "cores", "time", "Gbit/s", "prefixes", "runs", "memory", "cores", "requests", "saturates first")
+    runs = [Run(images, cores, rate, image_bytes, handed_out) for images in IMAGES for cores in CORES]
+    columns = ("images", "cores", "time", "Gbit/s", "prefixes", "runs", "memory", "cores", "requests", "saturates first")
     typer.echo(table(columns, [run.cells(core_hour) for run in runs]), nl=False)
 
 
 @dataclass(frozen=True)
 class Run:
-    """rate: pictures a second and core. handed_out: pictures a second that one command lists, looks up and packs."""
+    """rate: images a second and core. handed_out: images a second that one command lists, looks up and packs."""
 
-    pictures: int
+    images: int
     cores: int
     rate: float
-    picture_bytes: float
+    image_bytes: float
     handed_out: float
 
     @property
     def wanted(self) -> float:
-        """Pictures a second, if nothing keeps the cores waiting."""
+        """Images a second, if nothing keeps the cores waiting."""
         return self.cores * self.rate
 
     @property
     def hours(self) -> float:
-        return (START_S + self.pictures / self.wanted) / 3600
+        return (START_S + self.images / self.wanted) / 3600
 
     @property
     def gbit_s(self) -> float:
-        return self.wanted * self.picture_bytes * 8 / 1e9
+        return self.wanted * self.image_bytes * 8 / 1e9
 
     @property
     def prefixes(self) -> int:
@@ -82,12 +82,12 @@ class Run:
     @property
     def memory_bytes(self) -> float:
         """Of the machine that runs the command, or of all of them together."""
-        return self.pictures * INDEX_BYTES
+        return self.images * INDEX_BYTES
 
     @property
     def requests_usd(self) -> float:
-        lists_and_puts = self.pictures * (LISTINGS / KEYS + 1 / PART)
-        return self.pictures * REQUESTS * GET_USD + lists_and_puts * LIST_OR_PUT_USD
+        lists_and_puts = self.images * (LISTINGS / KEYS + 1 / PART)
+        return self.images * REQUESTS * GET_USD + lists_and_puts * LIST_OR_PUT_USD
 
     @property
     def saturated(self) -> list[str]:
@@ -102,7 +102,7 @@ class Run:
     def cells(self, core_hour: float) -> tuple[str, ...]:
         """A row of the table."""
         return (
-            f"{self.pictures:,}",
+            f"{self.images:,}",
             f"{self.cores:,}",
             _time(self.hours),
             f"{self.gbit_s:.1f}",

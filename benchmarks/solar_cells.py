@@ -1,4 +1,4 @@
-"""The solar cells of the PyPI package `elpv-dataset` as folders of labelled pictures.
+"""The solar cells of the PyPI package `elpv-dataset` as folders of labelled images.
 
 2,624 photographs, 300 x 300 grey, by Deitsch et al. (2019), https://doi.org/10.1016/j.solener.2019.02.067, CC BY-NC-SA 4.0:
 they are read from the installed package and copied to where the user asks, never into this project.
@@ -27,9 +27,9 @@ def make_folders(target: Path, seed: int = 0) -> dict[str, int]:
     package = importlib.util.find_spec("elpv_dataset")
     if package is None or package.origin is None:
         raise ModuleNotFoundError("elpv_dataset", name="elpv_dataset")
-    pictures = Path(package.origin).parent / "data"
+    images = Path(package.origin).parent / "data"
     strata: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for line in (pictures / "labels.csv").read_text().splitlines():
+    for line in (images / "labels.csv").read_text().splitlines():
         name, probability, kind = line.split()
         strata["defective" if float(probability) >= DEFECTIVE_FROM else "functional", kind].append(name)
     rng = np.random.default_rng(seed)
@@ -42,7 +42,7 @@ def make_folders(target: Path, seed: int = 0) -> dict[str, int]:
             part = "test" if index < tested else "val" if index < tested + validated else "train"
             folder = target / part / label
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(pictures / name, folder / Path(name).name)
+            shutil.copyfile(images / name, folder / Path(name).name)
             counts[part] += 1
     return counts
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.console import command_app, friendly_errors, note
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +24,7 @@ app = command_app()
 SIZE = 224
 CNN, MOBILENET = "clf-train's network (`--model cnn`)", "MobileNetV3Small"
 JOBS = ((CNN, 375, 500, 1), (MOBILENET, 375, 500, 1), (MOBILENET, 1080, 1920, 6), (MOBILENET, 3000, 4000, 12))
-"""Network, height and width of the JPEGs, and of which part of the pictures there are so many."""
+"""Network, height and width of the JPEGs, and of which part of the images there are so many."""
 EXPLAINED = """\
 From JPEG files to answers, float32 on the CPU, the network's input {size} x {size}. Every candidate is a process of its own
 with the same weights. Medians over {rounds} interleaved rounds; ratios are taken within a round, with their quartiles.
@@ -35,18 +35,18 @@ with the same weights. Medians over {rounds} interleaved rounds; ratios are take
 - `limit` is cores / (time to read, decode and resize + time to infer), both on one thread without any pipeline, while the
   other cores have nothing to do. In `limit, all cores busy` that loop runs on each of the {cores} cores at the same time, in
   a process of its own: what the cores give when they share caches, memory and power.
-- `plain loop` decodes, resizes and runs one picture after the other, with every library's default threads; with LiteRT, one
-  interpreter on all cores. The other loops over ONNX files and the torch loader read pictures with the same lines.
+- `plain loop` decodes, resizes and runs one image after the other, with every library's default threads; with LiteRT, one
+  interpreter on all cores. The other loops over ONNX files and the torch loader read images with the same lines.
 - `Keras loader + predict` is `image_dataset_from_directory` and `predict`, batches of 32; `tutorials' loop` is `load_img`,
-  `img_to_array` and `predict` for one picture at a time, the first {most} in a round. Both run the Keras file.
+  `img_to_array` and `predict` for one image at a time, the first {most} in a round. Both run the Keras file.
 - `tf.data + TFLite` is a parallel map with AUTOTUNE (read, decode, resize), batches of 4 and prefetching, in front of
   LiteRT on all cores.
 - `torch DataLoader + onnxruntime` has {cores} persistent worker processes that read, decode and resize, and batches of 4;
   the threads of onnxruntime do not spin, since the workers need the cores.
-- `OpenVINO` runs the ONNX file for one picture at a time: its AsyncInferQueue (THROUGHPUT), fed by one Python thread that
+- `OpenVINO` runs the ONNX file for one image at a time: its AsyncInferQueue (THROUGHPUT), fed by one Python thread that
   decodes and resizes; or, arranged as edgeclf is, {cores} threads that decode, resize and infer.
 - `Ultralytics predict` runs the network from an ONNX file like its own exports, in batches of 32. Its preprocessing is its
-  own, too: it looks at the middle of every picture, and not at the whole.
+  own, too: it looks at the middle of every image, and not at the whole.
 
 In environments of their own:
 
@@ -57,25 +57,25 @@ JOURNALED = (
     "it is over, costs {read_back}.\n"
 )
 EXAMINED = (
-    "\nThe same with a trained model, `{run}`, on the pictures of `{data}`: as they are, and enlarged by bicubic "
-    "interpolation to JPEGs of 12 megapixels. That adds no fine detail; a camera's pictures have it, and plain bilinear "
+    "\nThe same with a trained model, `{run}`, on the images of `{data}`: as they are, and enlarged by bicubic "
+    "interpolation to JPEGs of 12 megapixels. That adds no fine detail; a camera's images have it, and plain bilinear "
     "turns it into noise.\n\n"
 )
-UNEXAMINED = "What they answer is not measured here (name a trained model and labelled pictures: --run and --data)."
+UNEXAMINED = "What they answer is not measured here (name a trained model and labelled images: --run and --data)."
 
 
 @app.command()
 def throughput(
-    pictures: Annotated[int, typer.Option(min=1, help="JPEGs of 500 x 375 a round; fewer of the larger ones.")] = 300,
+    images: Annotated[int, typer.Option(min=1, help="JPEGs of 500 x 375 a round; fewer of the larger ones.")] = 300,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 7,
     run: Annotated[Path | None, typer.Option(help="With --data: a run folder with model.keras and its exports.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Pictures that it has not seen, in a folder for each class.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Images that it has not seen, in a folder for each class.")] = None,
     environments: Annotated[Path | None, typer.Option(help="Folder that keeps the peers' environments.")] = None,
 ) -> None:
     """Measure, print the tables, and put them into benchmarks/results.md."""
     with friendly_errors(), tempfile.TemporaryDirectory() as name:
         if (run is None) != (data is None):
-            raise OptionError("--run and --data belong together: a trained model, and labelled pictures to test it on")
+            raise OptionError("--run and --data belong together: a trained model, and labelled images to test it on")
         from edgeclf.benchmarks.peers.accuracy import Exam
         from edgeclf.benchmarks.peers.candidates import MOST, OURS, find_peers
         from edgeclf.benchmarks.results import publish_section
@@ -84,7 +84,7 @@ def throughput(
         exam = Exam.open(run, data) if run and data else None  # first: what is not there ends it now
         peers, elsewhere = find_peers(environments or folder / "environments")
         facts = {"size": SIZE, "rounds": rounds, "cores": usable_cores(), "most": MOST, "elsewhere": elsewhere}
-        text = EXPLAINED.format(**facts) + pipelines(folder, peers, pictures, rounds)
+        text = EXPLAINED.format(**facts) + pipelines(folder, peers, images, rounds)
         if exam and run and data:
             text += EXAMINED.format(run=_ending(run), data=_ending(data)) + exam.table(OURS | peers, folder)
         else:
@@ -94,8 +94,8 @@ def throughput(
         typer.echo(text)
 
 
-def pipelines(folder: Path, peers: "dict[str, Candidate]", pictures: int, rounds: int) -> str:
-    """A table for each network and size of the pictures, and what the journal adds to the small ones."""
+def pipelines(folder: Path, peers: "dict[str, Candidate]", images: int, rounds: int) -> str:
+    """A table for each network and size of the images, and what the journal adds to the small ones."""
     from edgeclf.benchmarks.peers.candidates import JOURNAL, OURS, limits
     from edgeclf.benchmarks.peers.rounds import measure
     from edgeclf.benchmarks.photographs import write_photographs
@@ -104,7 +104,7 @@ def pipelines(folder: Path, peers: "dict[str, Candidate]", pictures: int, rounds
     known, text = networks(), ""
     for number, (network, height, width, part) in enumerate(JOBS):
         job = folder / f"job{number}"
-        count = -(-pictures // part)
+        count = -(-images // part)
         write_photographs(job / "photographs", count, height, width)
         export_network(known[network], job)
         measured = measure(compared | (JOURNAL if part == 1 else {}), job, rounds)
@@ -123,11 +123,11 @@ def report(measured: "list[Rates]", names: list[str]) -> str:
         (name, rate(measured, name), *("" if name == ours else ratio(measured, ours, name) for ours in (PIPELINE, LITERT)))
         for name in names
     ]
-    return table(("", "pictures/s", "edgeclf is times as fast", "with LiteRT"), rows)
+    return table(("", "images/s", "edgeclf is times as fast", "with LiteRT"), rows)
 
 
 def journal_cost(measured: "list[Rates]") -> str:
-    """A sentence: what a row costs, as a share of the time that the pipeline takes for a picture with all cores."""
+    """A sentence: what a row costs, as a share of the time that the pipeline takes for an image with all cores."""
     from edgeclf.benchmarks.peers.candidates import APPEND, PIPELINE, READ_BACK
     from edgeclf.benchmarks.peers.rounds import quartiles
 
@@ -135,7 +135,7 @@ def journal_cost(measured: "list[Rates]") -> str:
     for name in (APPEND, READ_BACK):
         _, microseconds, _ = quartiles([1e6 / rates[name] for rates in measured])
         lower, share, upper = quartiles([rates[PIPELINE] / rates[name] for rates in measured])
-        costs.append(f"{microseconds:.0f} us, {share:.2%} ({lower:.2%} to {upper:.2%}) of what a picture takes")
+        costs.append(f"{microseconds:.0f} us, {share:.2%} ({lower:.2%} to {upper:.2%}) of what an image takes")
     return JOURNALED.format(append=costs[0], read_back=costs[1], cores=usable_cores())
 
 
@@ -160,9 +160,9 @@ def export_network(network: "keras.Model", folder: Path) -> None:
     """The same weights as `model.keras`, `model.onnx` and `model.fp32.tflite`."""
     from edgeclf.export.to_onnx import to_onnx
     from edgeclf.export.to_tflite import to_tflite
-    from edgeclf.runtime.frames.preprocess import Preprocess
+    from edgeclf.runtime.images.preprocess import Preprocess
     from edgeclf.runtime.model.card import ModelCard
-    from edgeclf.train.results.saving import KerasModel
+    from edgeclf.train.keras_file.saving import KerasModel
 
     card = ModelCard(("a", "b"), Preprocess((SIZE, SIZE)), "sigmoid" if network.output_shape[1] == 1 else "softmax")
     network.save(folder / "model.keras")

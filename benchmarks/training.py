@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeclf.runtime.console import command_app, friendly_errors
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.progress import Progress
 
 app = command_app()
 
@@ -24,8 +24,8 @@ KERAS_CACHED = "Keras's loader, .cache()"
 
 @app.command()
 def training(
-    pictures: Annotated[int, typer.Option(help="Pictures an epoch.")] = 512,
-    imgsz: Annotated[int, typer.Option(help="Side of the network's pictures.")] = 128,
+    images: Annotated[int, typer.Option(help="Images an epoch.")] = 512,
+    imgsz: Annotated[int, typer.Option(help="Side of the network's images.")] = 128,
     rounds: Annotated[int, typer.Option(help="Interleaved rounds of one epoch each.")] = 7,
 ) -> None:
     """Measure, print the table, and put it into benchmarks/results.md."""
@@ -36,14 +36,14 @@ def training(
         from edgeclf.benchmarks.photographs import write_photographs
         from edgeclf.benchmarks.results import publish_section, table
 
-        write_photographs(Path(name), pictures, 375, 500)
+        write_photographs(Path(name), images, 375, 500)
         seconds = measure(Path(name), imgsz, rounds)
         rows = [
             (feed, f"{statistics.median(times):.2f}", "" if feed == OURS else _ratio(times, seconds[OURS]))
             for feed, times in seconds.items()
         ]
         text = (
-            f"{pictures} generated JPEGs of 500 x 375, `--model cnn` at {imgsz} x {imgsz}, batches of 32, no augmentation; "
+            f"{images} generated JPEGs of 500 x 375, `--model cnn` at {imgsz} x {imgsz}, batches of 32, no augmentation; "
             f"{rounds} interleaved epochs after a first one that is not counted.\n\n"
             + table(("fed by", "seconds an epoch", "clf-train is times as fast"), rows)
         )
@@ -67,7 +67,7 @@ def measure(folder: Path, imgsz: int, rounds: int) -> dict[str, list[float]]:
 
 
 def _ours(folder: Path, imgsz: int) -> Callable[[], object]:
-    from edgeclf.runtime.frames.preprocess import Preprocess
+    from edgeclf.runtime.images.preprocess import Preprocess
     from edgeclf.train.batches import Batches, Inputs
     from edgeclf.train.data.arrays import load
     from edgeclf.train.data.dataset import as_part, find

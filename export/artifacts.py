@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.model.digest import SUMS_NAME, format_sums, read_sums
-from edgeclf.runtime.publishing import cannot_write, make_folder, publish_text
+from edgeclf.runtime.storage.atomic_write import cannot_write, make_folder, publish_text
 
 
 @contextmanager

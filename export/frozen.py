@@ -8,7 +8,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.model.card import Head
-from edgeclf.train.results.saving import KerasModel
+from edgeclf.train.keras_file.saving import KerasModel
 
 INPUT = "image"
 OUTPUT = "probabilities"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.model.card import Head
-from edgeclf.train.results.blueprint import MOST_NUMBERS
+from edgeclf.train.keras_file.config_check import MOST_NUMBERS
 
 _SHAPING = {"Identity", "Cast", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "EnsureShape", "PreventGradient"}
 _WEIGHTS = {"Const", "Placeholder", "ReadVariableOp"}
@@ -22,9 +22,9 @@ _CLOSE = 1e-3  # float16 networks round their probabilities
 
 @dataclass(frozen=True, eq=False)
 class Ending:
-    """The operation that makes the output, by its name in TensorFlow, and the answers to a few pictures.
+    """The operation that makes the output, by its name in TensorFlow, and the answers to a few images.
 
-    answers: float32 `[pictures, units]`, to black, white, noise and a gradient.
+    answers: float32 `[images, units]`, to black, white, noise and a gradient.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Ending:
         operation = concrete.outputs[0].op
         while operation.type in _SHAPING:
             operation = operation.inputs[0].op
-        answers = np.concatenate([concrete(tf.constant(picture)).numpy() for picture in _pictures(shape)])
+        answers = np.concatenate([concrete(tf.constant(image)).numpy() for image in _images(shape)])
         return cls(name, operation.type, answers.astype(np.float32))
 
     @property
@@ -91,20 +91,20 @@ def choose_head(ending: Ending, head: Head) -> Head:
 
 def _seen(ending: Ending) -> str:
     low, high = ending.answers.min(), ending.answers.max()
-    return f"which has {ending.units} unit{'s'[: ending.units > 1]} and answered test pictures with {low:.3g} to {high:.3g}"
+    return f"which has {ending.units} unit{'s'[: ending.units > 1]} and answered test images with {low:.3g} to {high:.3g}"
 
 
 def _check_sizes(graph: tf.Graph, name: str) -> None:
-    """The last guard against sizes that no numbers in the file have to fill, before the first picture is answered."""
+    """The last guard against sizes that no numbers in the file have to fill, before the first image is answered."""
     for operation in graph.get_operations():
         for tensor in () if operation.type in _WEIGHTS else operation.outputs:
             numbers = tensor.shape.num_elements() if tensor.shape.rank is not None else None
             if numbers is not None and numbers > MOST_NUMBERS:
-                raise ModelError(f"{name} makes {numbers:,} numbers of one picture in one step; choose a smaller --imgsz")
+                raise ModelError(f"{name} makes {numbers:,} numbers of one image in one step; choose a smaller --imgsz")
 
 
-def _pictures(shape: tuple[int, int, int]) -> list[NDArray[np.float32]]:
+def _images(shape: tuple[int, int, int]) -> list[NDArray[np.float32]]:
     """float32 `[1, H, W, C]` each, levels 0 to 255."""
     noise = np.random.default_rng(0).integers(0, 256, shape)
     ramp = np.broadcast_to(np.linspace(0, 255, shape[1])[:, None], shape)
-    return [np.asarray(picture, np.float32)[None] for picture in (np.zeros(shape), np.full(shape, 255), noise, ramp)]
+    return [np.asarray(image, np.float32)[None] for image in (np.zeros(shape), np.full(shape, 255), noise, ramp)]

@@ -7,8 +7,8 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 
 from edgeclf.export.parity import Parity
-from edgeclf.runtime.console import note
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.progress import Progress
 
 Method = Literal["min-max", "entropy", "percentile"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -56,7 +56,7 @@ class Quantized:
 def search(quantizer: Quantizer, judge: Callable[[bytes], Parity], error: Callable[[bytes], float]) -> Quantized:
     """The first attempt that passes `judge`: every method, then again with more and more sensitive layers in float.
 
-    error: how far a file's answers are from the network's, on calibration pictures: what guides the choice must not be what
+    error: how far a file's answers are from the network's, on calibration images: what guides the choice must not be what
     is judged on. Where nothing passes, the attempt that came nearest.
     """
     missed: list[Quantized] = []
@@ -100,9 +100,9 @@ def by_layer(operations: Iterable[tuple[str, bool]]) -> dict[str, list[str]]:
 
 
 def fix_bins(collector: Any, ranges: Mapping[Any, tuple[float, float]]) -> None:
-    """Show a `HistogramCollector` of onnxruntime the ends of every tensor's range before it sees the first picture.
+    """Show a `HistogramCollector` of onnxruntime the ends of every tensor's range before it sees the first image.
 
-    Otherwise that picture sets the width of the bins, and a later one with numbers a million times as large needs a million
+    Otherwise that image sets the width of the bins, and a later one with numbers a million times as large needs a million
     times as many.
     """
     collector.collect({name: [np.array(ends, np.float32)] for name, ends in ranges.items()})

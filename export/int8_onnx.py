@@ -1,4 +1,4 @@
-"""A float32 ONNX model to INT8: QDQ, weights per channel, ranges of activations from calibration pictures."""
+"""A float32 ONNX model to INT8: QDQ, weights per channel, ranges of activations from calibration images."""
 
 import contextlib
 import io
@@ -26,11 +26,11 @@ from edgeclf.export.timing import milliseconds
 from edgeclf.export.to_onnx import pack
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import ModelError, first_line
-from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.backend import open_backend
 from edgeclf.runtime.model.card import ModelCard
-from edgeclf.runtime.progress import Progress
-from edgeclf.runtime.publishing import publish_bytes
+from edgeclf.runtime.storage.atomic_write import publish_bytes
+from edgeclf.runtime.terminal.progress import Progress
 
 _METHODS: dict[Method, tuple[CalibrationMethod, dict[str, Any]]] = {
     "min-max": (CalibrationMethod.MinMax, {}),
@@ -45,7 +45,7 @@ _OPERATIONS = ("Conv", "Gemm", "MatMul")
 class OnnxQuantizer:
     """Quantises one model in several ways; the ranges are measured once a method.
 
-    proto: the model in float32. images: preprocessed training pictures, uint8 `[N, H, W, C]`. folder: for its own files.
+    proto: the model in float32. images: preprocessed training images, uint8 `[N, H, W, C]`. folder: for its own files.
     """
 
     def __init__(self, proto: onnx.ModelProto, card: ModelCard, images: Pixels, folder: Path) -> None:
@@ -101,7 +101,7 @@ class OnnxQuantizer:
         return list(_TYPES)[times.index(min(times))]
 
     def _ranges(self, method: Method) -> Path:
-        """The file with the range of every activation, measured picture by picture so that memory stays small."""
+        """The file with the range of every activation, measured image by image so that memory stays small."""
         path = self._folder / f"{method}.json"
         if path.exists():
             return path
@@ -118,7 +118,7 @@ class OnnxQuantizer:
         with Progress(f"calibrating ({method})", len(self._images)) as progress:
             for image in self._images:
                 with _library_at_work():
-                    calibrator.collect_data(_OnePicture(image))
+                    calibrator.collect_data(_OneImage(image))
                 progress.advance()
         with _library_at_work():
             save_tensors_data(calibrator.compute_data(), path)
@@ -133,7 +133,7 @@ class OnnxQuantizer:
         return collector
 
 
-class _OnePicture(CalibrationDataReader):  # type: ignore[misc]
+class _OneImage(CalibrationDataReader):  # type: ignore[misc]
     def __init__(self, image: Pixels) -> None:
         self._left: Iterator[dict[str, Pixels]] = iter([{INPUT: image[None]}])
 

@@ -18,9 +18,9 @@ from tensorflow.lite.tools.flatbuffer_utils import convert_bytearray_to_object, 
 
 from edgeclf.export.int8 import ENTROPY_BINS, QUANTIZED_BINS, Method, by_layer, fix_bins
 from edgeclf.export.to_tflite import append_card, converter_of, run
-from edgeclf.runtime.frames.decode import Pixels
-from edgeclf.runtime.progress import Progress
-from edgeclf.train.results.saving import KerasModel
+from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.terminal.progress import Progress
+from edgeclf.train.keras_file.saving import KerasModel
 
 _OPERATIONS = (3, 4, 9, 67)
 """CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED and TRANSPOSE_CONV in TFLite's schema."""
@@ -31,7 +31,7 @@ _Ranges = dict[int, tuple[float, float]]
 class TfliteQuantizer:
     """Quantises one network in several ways.
 
-    images: preprocessed training pictures, uint8 `[N, H, W, C]`.
+    images: preprocessed training images, uint8 `[N, H, W, C]`.
     """
 
     activations = "int8"
@@ -67,7 +67,7 @@ class _Calibrated:
         self._input_type = input_type.as_numpy_dtype
         converter = converter_of(model, input_type)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = self._pictures
+        converter.representative_dataset = self._one_by_one
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         if input_type == tf.uint8:
             converter.target_spec.supported_ops.append(tf.lite.OpsSet.TFLITE_BUILTINS)  # for the cast
@@ -100,7 +100,7 @@ class _Calibrated:
         return bytes(convert_object_to_bytearray(graph))
 
     def _ranges(self, method: Method) -> _Ranges:
-        """Range by tensor, from histograms over all calibration pictures. The input keeps its own: 0 to 255."""
+        """Range by tensor, from histograms over all calibration images. The input keeps its own: 0 to 255."""
         collector = _collector(method)
         subgraph = self._graph().subgraphs[0]
         ranged = {i: one for i, one in enumerate(subgraph.tensors) if _has_range(one) and i not in subgraph.inputs}
@@ -108,8 +108,8 @@ class _Calibrated:
             fix_bins(collector, {i: (one.quantization.min[0], one.quantization.max[0]) for i, one in ranged.items()})
         interpreter = _watched(self._files["min-max"])
         with Progress(f"calibrating ({method})", len(self._images)) as progress:
-            for picture in self._pictures():
-                interpreter.set_tensor(subgraph.inputs[0], picture[0])
+            for image in self._one_by_one():
+                interpreter.set_tensor(subgraph.inputs[0], image[0])
                 interpreter.invoke()
                 with contextlib.redirect_stdout(io.StringIO()):
                     collector.collect({i: [interpreter.get_tensor(i)] for i in ranged})
@@ -118,16 +118,16 @@ class _Calibrated:
             found = collector.compute_collection_result()
         return {index: (float(ends[0]), float(ends[1])) for index, ends in found.items()}
 
-    def _pictures(self) -> Iterator[list[NDArray[Any]]]:
-        """Calibration pictures one by one.
+    def _one_by_one(self) -> Iterator[list[NDArray[Any]]]:
+        """Calibration images one by one.
 
         Two pixels of each are set to 0 and 255. The converter takes the input's scale from the values it sees; now it is
-        exactly 1, and raw bytes may be fed to the model whatever pictures were there to calibrate with.
+        exactly 1, and raw bytes may be fed to the model whatever images were there to calibrate with.
         """
         for image in self._images:
-            picture = image[None].astype(self._input_type)
-            picture[0, 0, 0], picture[0, -1, -1] = 0, 255
-            yield [picture]
+            batch = image[None].astype(self._input_type)
+            batch[0, 0, 0], batch[0, -1, -1] = 0, 255
+            yield [batch]
 
     def _graph(self) -> Any:
         return convert_bytearray_to_object(bytearray(self._files["min-max"]))

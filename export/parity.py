@@ -1,4 +1,4 @@
-"""The gate: an artefact answers as the trained model does, on real pictures, through the runtime's own backend."""
+"""The gate: an artefact answers as the trained model does, on real images, through the runtime's own backend."""
 
 import hashlib
 import math
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import EdgeclfError, ModelError
-from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.data.arrays import Arrays, batches
 from edgeclf.train.results.intervals import wilson_interval
@@ -22,8 +22,8 @@ BATCHES = (1, 7)
 @dataclass(frozen=True)
 class Limits:
     """atol: largest difference of a probability, for float32. max_drop: share of the Keras accuracy that any artefact may
-    lose, 1 % as in MLPerf's closed division. A picture is clear when its two best classes are further apart than a
-    margin; on clear pictures a float32 artefact must always agree with Keras, a reduced one in `agreement` of them.
+    lose, 1 % as in MLPerf's closed division. An image is clear when its two best classes are further apart than a
+    margin; on clear images a float32 artefact must always agree with Keras, a reduced one in `agreement` of them.
     """
 
     atol: float = 1e-4
@@ -39,7 +39,7 @@ class Parity:
 
     name: str
     precision: str
-    pictures: int
+    images: int
     size_bytes: int
     keras_correct: int
     correct: int
@@ -55,34 +55,34 @@ class Parity:
     sha256: str = ""
     """Of the file."""
     milliseconds: float | None = None
-    """Median time of one picture on the machine of the export."""
+    """Median time of one image on the machine of the export."""
 
     @property
     def accuracy(self) -> float:
-        return self.correct / self.pictures
+        return self.correct / self.images
 
     @classmethod
     def failed(
-        cls, name: str, precision: str, pictures: Arrays, reference: NDArray[np.float32], miss: str, size_bytes: int = 0
+        cls, name: str, precision: str, images: Arrays, reference: NDArray[np.float32], miss: str, size_bytes: int = 0
     ) -> "Parity":
         """For an artefact that gave no answers to compare."""
-        return cls(name, precision, len(pictures), size_bytes, _correct(reference, pictures), 0, 0.0, 0, 0, 1.0, (miss,))
+        return cls(name, precision, len(images), size_bytes, _correct(reference, images), 0, 0.0, 0, 0, 1.0, (miss,))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `model.parity.json`."""
-        low, high = wilson_interval(self.correct, self.pictures)
+        low, high = wilson_interval(self.correct, self.images)
         return {
             "file": self.name,
             "precision": self.precision,
             "bytes": self.size_bytes,
             "sha256": self.sha256,
-            "pictures": self.pictures,
-            "keras_accuracy": round(self.keras_correct / self.pictures, 6),
+            "images": self.images,
+            "keras_accuracy": round(self.keras_correct / self.images, 6),
             "accuracy": round(self.accuracy, 6),
             "accuracy_95_interval": [round(low, 6), round(high, 6)],
             "agreement": round(self.agreement, 6),
-            "clear_pictures": self.clear,
-            "clear_pictures_agreed": self.clear_agreed,
+            "clear_images": self.clear,
+            "clear_images_agreed": self.clear_agreed,
             "max_probability_difference": float(f"{self.max_difference:.3g}"),
             "made_by": self.made_by,
             "attempts": self.attempts,
@@ -96,30 +96,30 @@ def check(
     path: Path,
     name: str,
     precision: str,
-    pictures: Arrays,
+    images: Arrays,
     reference: NDArray[np.float32],
     limits: Limits,
     reference_name: str = "Keras",
 ) -> Parity:
-    """Run the artefact at `path` over `pictures` and compare with `reference`, the network's float32 `[N, classes]`.
+    """Run the artefact at `path` over `images` and compare with `reference`, the network's float32 `[N, classes]`.
 
     An artefact that does not even open, or answers with other numbers at another batch size, is a miss like any other.
     """
     try:
-        answers = _answers(path, pictures.images)
+        answers = _answers(path, images.images)
     except EdgeclfError as error:
         miss = str(error).replace(str(path), name)
-        return Parity.failed(name, precision, pictures, reference, miss, path.stat().st_size)
+        return Parity.failed(name, precision, images, reference, miss, path.stat().st_size)
     same = answers.argmax(axis=1) == reference.argmax(axis=1)
     top_two = np.sort(reference, axis=1)[:, -2:]
     clear = top_two[:, 1] - top_two[:, 0] > (limits.margin if precision == "fp32" else limits.reduced_margin)
     measured = Parity(
         name,
         precision,
-        len(pictures),
+        len(images),
         path.stat().st_size,
-        _correct(reference, pictures),
-        _correct(answers, pictures),
+        _correct(reference, images),
+        _correct(answers, images),
         float(same.mean()),
         int(clear.sum()),
         int((same & clear).sum()),
@@ -130,12 +130,12 @@ def check(
     return _judge(measured, limits, reference_name)
 
 
-def _correct(answers: NDArray[np.float32], pictures: Arrays) -> int:
-    return int((answers.argmax(axis=1) == pictures.labels).sum())
+def _correct(answers: NDArray[np.float32], images: Arrays) -> int:
+    return int((answers.argmax(axis=1) == images.labels).sum())
 
 
 def _answers(path: Path, images: Pixels) -> NDArray[np.float32]:
-    """Probabilities for all pictures, float32 `[N, classes]`; checked to be the same at every size in BATCHES."""
+    """Probabilities for all images, float32 `[N, classes]`; checked to be the same at every size in BATCHES."""
     classifier = Classifier.open(path, device="cpu")
     answers = np.concatenate([classifier.probabilities(part) for part in batches(images, 32)])
     probe = np.arange(max(BATCHES)) % len(images)
@@ -155,12 +155,12 @@ def _judge(measured: Parity, limits: Limits, reference: str) -> Parity:
     else:
         allowed = max(1, int(measured.clear * (1 - limits.agreement)))
     if measured.clear - measured.clear_agreed > allowed:
-        counts = f"{measured.clear_agreed} of the {measured.clear} clear pictures"
+        counts = f"{measured.clear_agreed} of the {measured.clear} clear images"
         misses.append(f"it agrees with {reference} on {counts}; {allowed} may differ")
     lost = measured.keras_correct - measured.correct
     if lost > allowed_loss(measured.keras_correct, limits.max_drop):
         misses.append(
-            f"it gets {measured.correct} of {measured.pictures} right where {reference} gets {measured.keras_correct}; "
+            f"it gets {measured.correct} of {measured.images} right where {reference} gets {measured.keras_correct}; "
             f"the limit is a loss of {limits.max_drop:.2%}"
         )
     return replace(measured, misses=tuple(misses))

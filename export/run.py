@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 
 from edgeclf.export.artifacts import publish_all, workshop
 from edgeclf.export.calibration import Evidence, gather
-from edgeclf.export.foreign import Foreign, adopt, adopt_network
+from edgeclf.export.external_model import Foreign, adopt, adopt_network
 from edgeclf.export.int8 import search
 from edgeclf.export.parity import Limits, Parity, check
 from edgeclf.export.targets import Target, Workpiece
 from edgeclf.export.timing import Candidate, choose, milliseconds, pareto
 from edgeclf.export.to_onnx import OPSET, check_opset
-from edgeclf.runtime import __version__
-from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError, GateError, ModelError
-from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.classifier import Classifier
-from edgeclf.runtime.publishing import make_folder, publish_bytes, publish_text
-from edgeclf.train.results.saving import KerasModel, open_keras
+from edgeclf.runtime.storage.atomic_write import make_folder, publish_bytes, publish_text
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.version import __version__
+from edgeclf.train.keras_file.saving import KerasModel, open_keras
 
-SENSITIVITY_PICTURES = 16
-"""Calibration pictures that show how sensitive a layer is."""
+SENSITIVITY_IMAGES = 16
+"""Calibration images that show how sensitive a layer is."""
 _SMALLEST = 1 / 512  # half a step of a probability in 8 bits
 
 
@@ -85,7 +85,7 @@ def export(
 ) -> Export:
     """Convert, verify and, if every artefact passes, publish to `folder`, with the parity report and `SHA256SUMS`.
 
-    data: labelled pictures in place of those that the model brings along. foreign: describes a model without a card.
+    data: labelled images in place of those that the model brings along. foreign: describes a model without a card.
     leave_out: publish what passed even if something else missed, or could not be made at all.
     Raises ModelError, DatasetError, OptionError or OutputError; a missed gate is no error here but an `Export` that did not
     pass.
@@ -124,7 +124,7 @@ def _export(
     calibrate = any(target.calibrates for target in targets)
     evidence = gather(model, data, calibrate=calibrate)
     if calibrate and not len(evidence.calibration):
-        raise DatasetError(f"{model.path} carries no sample pictures to calibrate int8 with; name some with --data DIR")
+        raise DatasetError(f"{model.path} carries no sample images to calibrate int8 with; name some with --data DIR")
     reference = model.answers(evidence.verification.images)
     if not np.isfinite(reference).all():
         raise ModelError(f"{model.path} answers with NaN or infinity; train it again")
@@ -176,13 +176,13 @@ class _Gate:
 
 
 class _Error:
-    """How far a file's answers are from the network's: the mean difference of their logarithms on calibration pictures.
+    """How far a file's answers are from the network's: the mean difference of their logarithms on calibration images.
 
-    Of their logarithms, since training pictures get probabilities near 0 and 1, where hardly any error shows.
+    Of their logarithms, since training images get probabilities near 0 and 1, where hardly any error shows.
     """
 
     def __init__(self, work: Workpiece, target: Target) -> None:
-        self._images = work.evidence.calibration.images[:SENSITIVITY_PICTURES]
+        self._images = work.evidence.calibration.images[:SENSITIVITY_IMAGES]
         self._reference = _logarithms(work.model.answers(self._images))
         self._path = work.folder / f"sensitivity{target.suffix}"
 
@@ -197,8 +197,8 @@ def _logarithms(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _with_times(parities: Sequence[Parity], folder: Path, images: Pixels) -> tuple[Parity, ...]:
-    """The same with the time of one picture for those that passed."""
-    note("timing one picture at a time ...")
+    """The same with the time of one image for those that passed."""
+    note("timing one image at a time ...")
     opened = {p.name: Classifier.open(folder / p.name, device="cpu") for p in parities if not p.misses}
     medians = milliseconds([partial(classifier.probabilities, images[:1]) for classifier in opened.values()])
     times = dict(zip(opened, medians, strict=True))

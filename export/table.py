@@ -7,43 +7,43 @@ from rich.text import Text
 
 from edgeclf.export.parity import Limits, Parity
 from edgeclf.export.timing import SAME_SPEED
-from edgeclf.runtime.console import note, stderr_console
-from edgeclf.runtime.escaping import escape
+from edgeclf.runtime.terminal.console import note, stderr_console
+from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.train.results.intervals import wilson_interval
 
 
 def show(
     parities: Sequence[Parity], reference: str, origin: str, limits: Limits, ship: str = "", trade_offs: Sequence[str] = ()
 ) -> None:
-    """Print to stderr how artefacts compare with `reference` on the pictures of `origin`.
+    """Print to stderr how artefacts compare with `reference` on the images of `origin`.
 
     ship: the name of the one to take; trade_offs: of those that are best in something. Both empty where nothing was timed.
     """
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
-    for column in ("size", "accuracy", "95 % interval", "same answer", "difference", "a picture"):
+    for column in ("size", "accuracy", "95 % interval", "same answer", "difference", "an image"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     several = sum(parity.milliseconds is not None for parity in parities) > 1
     ship, trade_offs = (ship, trade_offs) if several else ("", ())
     first = parities[0]
-    table.add_row(Text(escape(reference)), "", *_accuracy(first.keras_correct, first.pictures))
+    table.add_row(Text(escape(reference)), "", *_accuracy(first.keras_correct, first.images))
     for parity in parities:
         timed = parity.milliseconds is not None
         table.add_row(
             Text(escape(parity.name)),
             f"{parity.size_bytes / 1e6:.2f} MB",
-            *_accuracy(parity.correct, parity.pictures),
+            *_accuracy(parity.correct, parity.images),
             f"{parity.agreement:.2%}",
             f"{parity.max_difference:.1e}",
             f"{parity.milliseconds:.3g} ms" if timed else "",
             _verdict(parity, ship),
         )
     stderr_console().print(table)
-    note(f"verified on {first.pictures:,} pictures ({origin})")
+    note(f"verified on {first.images:,} images ({origin})")
     if 0 < limits.max_drop * first.keras_correct < 1:
-        one, drop = f"{1 / first.pictures:.1%}", f"{limits.max_drop:.1%}"
-        note(f"these are few: one picture is {one}, more than the {drop} that may be lost; more pictures with --data DIR")
+        one, drop = f"{1 / first.images:.1%}", f"{limits.max_drop:.1%}"
+        note(f"these are few: one image is {one}, more than the {drop} that may be lost; more images with --data DIR")
     for parity in parities:
         if parity.attempts > 1:
             note(f"{parity.name}: {parity.made_by}, after {parity.attempts - 1} that missed")
@@ -52,14 +52,14 @@ def show(
     _compare_times(parities)
     others = [name for name in trade_offs if name != ship]
     if ship:
-        note(f"ship {ship}: of all that passed, the fastest here, one picture at a time")
+        note(f"ship {ship}: of all that passed, the fastest here, one image at a time")
     if others:
         note(f"nothing beats {', '.join(others)} in time, accuracy and size at once, either")
 
 
-def _accuracy(correct: int, pictures: int) -> tuple[str, str]:
-    low, high = wilson_interval(correct, pictures)
-    return f"{correct / pictures:.2%}", f"{low:.0%} to {high:.0%}"
+def _accuracy(correct: int, images: int) -> tuple[str, str]:
+    low, high = wilson_interval(correct, images)
+    return f"{correct / images:.2%}", f"{low:.0%} to {high:.0%}"
 
 
 def _verdict(parity: Parity, ship: str) -> Text:

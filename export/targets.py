@@ -15,7 +15,7 @@ from edgeclf.export.int8_tflite import TfliteQuantizer
 from edgeclf.export.to_onnx import OPSET, convert, halved, pack
 from edgeclf.export.to_tflite import Precision, to_tflite
 from edgeclf.runtime.errors import OptionError
-from edgeclf.train.results.saving import KerasModel
+from edgeclf.train.keras_file.saving import KerasModel
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Target:
 
     @property
     def calibrates(self) -> bool:
-        """Whether it needs pictures to find the ranges of activations."""
+        """Whether it needs images to find the ranges of activations."""
         return self.precision in ("int8", "int16x8")
 
 

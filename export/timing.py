@@ -29,7 +29,7 @@ def milliseconds(runs: Sequence[Callable[[], object]]) -> list[float]:
 
 
 class Candidate(NamedTuple):
-    """What an artefact costs and gives: milliseconds a picture, right answers, bytes."""
+    """What an artefact costs and gives: milliseconds an image, right answers, bytes."""
 
     milliseconds: float
     correct: int

@@ -6,11 +6,11 @@ import tf2onnx
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from edgeclf.export.frozen import INPUT, OUTPUT, freeze
-from edgeclf.export.repairs import HANDLERS, repaired
+from edgeclf.export.graph_fixes import HANDLERS, repaired
 from edgeclf.runtime.errors import GateError, ModelError, OptionError, first_line
 from edgeclf.runtime.model.card import CARD_KEY, ModelCard
 from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
-from edgeclf.train.results.saving import KerasModel
+from edgeclf.train.keras_file.saving import KerasModel
 
 OPSETS = range(13, 19)
 """From the first with quantisation per channel to the last that tf2onnx writes."""

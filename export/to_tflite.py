@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from edgeclf.export.frozen import INPUT, OUTPUT, freeze
 from edgeclf.runtime.errors import ModelError, first_line
-from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard
 from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
-from edgeclf.train.results.saving import KerasModel
+from edgeclf.train.keras_file.saving import KerasModel
 
 Precision = Literal["fp32", "fp16", "dynamic", "int16x8"]
 
@@ -21,7 +21,7 @@ def to_tflite(model: KerasModel, precision: Precision, calibration: Pixels | Non
     """A finished file, uint8 in and float32 out.
 
     fp16 stores weights in half precision; dynamic stores them in 8 bits and computes in float; int16x8 computes with weights
-    of 8 bits and activations of 16, and needs `calibration`: preprocessed training pictures, uint8 `[N, H, W, C]`.
+    of 8 bits and activations of 16, and needs `calibration`: preprocessed training images, uint8 `[N, H, W, C]`.
     Raises ModelError when a layer has no counterpart in TFLite.
     """
     converter = converter_of(model, tf.uint8)
@@ -31,7 +31,7 @@ def to_tflite(model: KerasModel, precision: Precision, calibration: Pixels | Non
         converter.target_spec.supported_types = [tf.float16]
     if precision == "int16x8":
         if calibration is None or not len(calibration):
-            raise ValueError("int16x8 needs calibration pictures")
+            raise ValueError("int16x8 needs calibration images")
         converter.representative_dataset = lambda: _one_by_one(calibration)
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,

@@ -1,33 +1,33 @@
-"""The edge side of edgeclf: open a model, classify pictures. Needs numpy, OpenCV and one engine; nothing of training."""
+"""The edge side of edgeclf: open a model, classify images. Needs numpy, OpenCV and one engine; nothing of training."""
 
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from edgeclf.runtime.version import __version__
 
 if TYPE_CHECKING:
-    from edgeclf.runtime.errors import EdgeclfError, PictureError, Reason
-    from edgeclf.runtime.frames.frame import Frame
-    from edgeclf.runtime.frames.preprocess import Preprocess
-    from edgeclf.runtime.frames.sources import open_source
+    from edgeclf.runtime.errors import EdgeclfError, ImageError, Reason
+    from edgeclf.runtime.images.frame import Frame
+    from edgeclf.runtime.images.preprocess import Preprocess
     from edgeclf.runtime.model.card import ModelCard
     from edgeclf.runtime.model.classifier import Classifier
     from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
     from edgeclf.runtime.pipeline import classify
+    from edgeclf.runtime.sources.source import open_source
 
 _HOMES = {
     "Classifier": "model.classifier",
     "EdgeclfError": "errors",
     "Failure": "model.prediction",
-    "Frame": "frames.frame",
+    "Frame": "images.frame",
     "ModelCard": "model.card",
     "Outcome": "model.prediction",
-    "PictureError": "errors",
+    "ImageError": "errors",
     "Prediction": "model.prediction",
-    "Preprocess": "frames.preprocess",
+    "Preprocess": "images.preprocess",
     "Reason": "errors",
     "classify": "pipeline",
-    "open_source": "frames.sources",
+    "open_source": "sources.source",
 }
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "Frame",
     "ModelCard",
     "Outcome",
-    "PictureError",
+    "ImageError",
     "Prediction",
     "Preprocess",
     "Reason",

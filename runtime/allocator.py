@@ -1,7 +1,7 @@
 """glibc's memory allocator, told to keep what it has.
 
-By default it hands a decoded picture's pages back to the system and asks for fresh ones for the next: fifty page faults a
-picture, under a lock that all threads of the process share. Kept, two threads reach 0.9 of twice one thread, not 0.8.
+By default it hands a decoded image's pages back to the system and asks for fresh ones for the next: fifty page faults an
+image, under a lock that all threads of the process share. Kept, two threads reach 0.9 of twice one thread, not 0.8.
 """
 
 import ctypes

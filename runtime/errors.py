@@ -1,4 +1,4 @@
-"""What can go wrong, sorted by what follows from it: an exit code for a command, a reason for a picture."""
+"""What can go wrong, sorted by what follows from it: an exit code for a command, a reason for an image."""
 
 from enum import IntEnum, StrEnum
 
@@ -26,15 +26,15 @@ class OptionError(EdgeclfError):
 
 
 class SourceError(EdgeclfError):
-    """Pictures that were asked for and are not there."""
+    """Images that were asked for and are not there."""
 
 
-class NoPicturesError(SourceError):
-    """A source that is there and holds no picture."""
+class NoImagesError(SourceError):
+    """A source that is there and holds no image."""
 
 
 class DatasetError(EdgeclfError):
-    """A folder of labelled pictures that cannot be trained on."""
+    """A folder of labelled images that cannot be trained on."""
 
 
 class ModelError(EdgeclfError):
@@ -64,7 +64,7 @@ def first_line(error: BaseException) -> str:
 
 
 class Reason(StrEnum):
-    """Why a picture has no answer: the closed list that results, logs and training share."""
+    """Why an image has no answer: the closed list that results, logs and training share."""
 
     NOT_FOUND = "not_found"
     NOT_A_FILE = "not_a_file"
@@ -75,11 +75,11 @@ class Reason(StrEnum):
     CORRUPT = "corrupt"
     TOO_LARGE = "too_large"
     LOST = "lost"
-    """A camera that gives no picture."""
+    """A camera that gives no image."""
 
 
-class PictureError(Exception):
-    """One picture that cannot be used: a row in the result, never the end of a run."""
+class ImageError(Exception):
+    """One image that cannot be used: a row in the result, never the end of a run."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(reason, detail)  # both of them, so that it can be pickled

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.allocator import keep_freed_memory
-from edgeclf.runtime.batching import AnyBatch, best_batch
 from edgeclf.runtime.cores import usable_cores
-from edgeclf.runtime.errors import PictureError
-from edgeclf.runtime.frames.decode import Checks
-from edgeclf.runtime.frames.frame import Frame
-from edgeclf.runtime.frames.preprocess import Prepared
+from edgeclf.runtime.errors import ImageError
+from edgeclf.runtime.images.decode import Checks
+from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.images.preprocess import Prepared
+from edgeclf.runtime.model.batching import AnyBatch, best_batch
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
 
@@ -29,7 +29,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 _WINDOW = 4
-"""Calls in flight for each worker: enough to ride out one slow picture, few enough to keep memory flat."""
+"""Calls in flight for each worker: enough to ride out one slow image, few enough to keep memory flat."""
 _PORTION_S, _PORTION_MOST = 0.04, 16
 """Work that a worker takes at once, in seconds and in frames: each hand-over wakes the main thread, which takes a core from
 the workers; but a worker should not wait long for the last one."""
@@ -48,10 +48,10 @@ def classify(
     batch: int | None = 1,
     checks: Checks = Checks(),  # noqa: B008 (frozen)
 ) -> Iterator[Outcome]:
-    """One outcome a frame, in the order of the frames; a picture that cannot be read is an outcome too.
+    """One outcome a frame, in the order of the frames; an image that cannot be read is an outcome too.
 
     frames: None among them is a pause, before which all outcomes so far are handed on. workers: threads, by default one
-    for each usable core; open the classifier with `threads=1` to go with them. batch: pictures in one run of the model;
+    for each usable core; open the classifier with `threads=1` to go with them. batch: images in one run of the model;
     None measures which number is the quickest. A batch that does not fit into memory is halved. checks: what files must
     pass before they are decoded. Raises ModelError.
     """
@@ -123,8 +123,8 @@ def _up_to_a_pause(frames: Iterator[Frame | None]) -> Iterator[Frame | None]:
 
 
 def _bytes_in_memory(frame: Frame | None) -> int:
-    picture = frame.picture if frame else None
-    return picture.nbytes if isinstance(picture, np.ndarray) else len(picture) if isinstance(picture, bytes) else 0
+    image = frame.image if frame else None
+    return image.nbytes if isinstance(image, np.ndarray) else len(image) if isinstance(image, bytes) else 0
 
 
 def _portion_bytes(portion: Sequence[Frame]) -> int:
@@ -150,25 +150,25 @@ class Worker:
         return outcomes
 
     def _classify_batch(self, frames: Sequence[Frame]) -> list[Outcome]:
-        prepared: list[Prepared | PictureError] = []
+        prepared: list[Prepared | ImageError] = []
         for frame in frames:
             try:
-                prepared.append(self._classifier.card.preprocess.prepare(frame.picture, self._checks))
-            except PictureError as error:
+                prepared.append(self._classifier.card.preprocess.prepare(frame.image, self._checks))
+            except ImageError as error:
                 prepared.append(error)
         images = [one.pixels for one in prepared if isinstance(one, Prepared)]
         answers = iter(self._model.probabilities(np.stack(images)) if images else ())
         return [self._outcome(frame, one, answers) for frame, one in zip(frames, prepared, strict=True)]
 
-    def _outcome(self, frame: Frame, one: Prepared | PictureError, answers: Iterator[NDArray[np.float32]]) -> Outcome:
-        if isinstance(one, PictureError):
+    def _outcome(self, frame: Frame, one: Prepared | ImageError, answers: Iterator[NDArray[np.float32]]) -> Outcome:
+        if isinstance(one, ImageError):
             return Outcome(frame, Failure.of(one), one.size_hw)
         return Outcome(frame, Prediction(self._classifier.card.classes, next(answers)), one.size_hw)
 
 
 def _portions(frames: Iterable[Frame | None], worker: Worker) -> Iterator[tuple[Frame, ...] | None]:
     portion: list[Frame] = []
-    held_bytes = 0  # of pictures that are in memory already
+    held_bytes = 0  # of images that are in memory already
     for frame in frames:
         if frame is not None:
             portion.append(frame)

@@ -1,4 +1,4 @@
-"""A batch run: every picture of the sources ends as one row, and a run that was ended goes on where it stopped."""
+"""A batch run: every image of the sources ends as one row, and a run that was ended goes on where it stopped."""
 
 import hashlib
 import os
@@ -8,32 +8,32 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
 
-from edgeclf.runtime.console import note
 from edgeclf.runtime.cores import usable_cores
-from edgeclf.runtime.errors import EdgeclfError, NoPicturesError, OptionError
-from edgeclf.runtime.frames.decode import MAX_PIXELS, Checks
-from edgeclf.runtime.frames.sampling import EVERY_FRAME, Sampling
-from edgeclf.runtime.frames.sources import Source, open_source
-from edgeclf.runtime.frames.videos import is_video
+from edgeclf.runtime.disk_guard import StorageGuard
+from edgeclf.runtime.errors import EdgeclfError, NoImagesError, OptionError
+from edgeclf.runtime.images.decode import MAX_PIXELS, Checks
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import classify_batches
-from edgeclf.runtime.progress import Progress
-from edgeclf.runtime.publishing import make_folder
 from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
 from edgeclf.runtime.results.journal import open_journal
-from edgeclf.runtime.results.recording import Answers, Journaled, Recorder, Streamed
-from edgeclf.runtime.results.row import Answering
+from edgeclf.runtime.results.result_writer import JournalWriter, ResultWriter, StreamWriter
+from edgeclf.runtime.results.row import RowBuilder
 from edgeclf.runtime.results.sinks import STDOUT, check_output, open_sink
 from edgeclf.runtime.results.sorting import How, Sorter, check_folders
 from edgeclf.runtime.results.summary import Summary
-from edgeclf.runtime.signals import Interrupts
-from edgeclf.runtime.storage import StorageGuard
+from edgeclf.runtime.sources.sampling import EVERY_FRAME, Sampling
+from edgeclf.runtime.sources.source import Source, open_source
+from edgeclf.runtime.sources.videos import is_video
+from edgeclf.runtime.storage.atomic_write import make_folder
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.progress import Progress
+from edgeclf.runtime.terminal.signals import Interrupts
 
 _DIGEST_DIGITS = 16
 _JUDGED_FROM = 100
-"""Pictures after which a share of failures means something."""
+"""Images after which a share of failures means something."""
 _FLAGS = {
     "json_lines": "--json",
     "nul": "--null",
@@ -46,7 +46,7 @@ _FLAGS = {
 
 @dataclass(frozen=True)
 class MaxFailures:
-    """How many pictures may have no answer: a count, or a share from 0 to 1 of at least a hundred pictures."""
+    """How many images may have no answer: a count, or a share from 0 to 1 of at least a hundred images."""
 
     count: int | None = None
     share: float | None = None
@@ -69,7 +69,7 @@ class MaxFailures:
         too_large = self.share is not None and done >= _JUDGED_FROM and failed > self.share * done
         if too_many or too_large:
             limit = f"{self.count:,}" if self.count is not None else f"{100 * (self.share or 0):g}%"
-            raise EdgeclfError(f"{failed:,} of {done:,} pictures failed, and --max-failures allows {limit}; stopped")
+            raise EdgeclfError(f"{failed:,} of {done:,} images failed, and --max-failures allows {limit}; stopped")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class RunOptions:
         if self.sort is not None and self.sort not in get_args(How):
             raise OptionError(f"--sort takes {', '.join(get_args(How))}, not {self.sort!r}")
         if (self.sort is None) != (self.sort_dir is None):
-            raise OptionError("--sort says what becomes of the pictures and --sort-dir says where; give both")
+            raise OptionError("--sort says what becomes of the images and --sort-dir says where; give both")
         video = next((name for name in self.sources if is_video(name) and not os.path.isdir(name)), None)
         if self.sort and video:
             raise OptionError(f"--sort is for files, and the frames of a video such as {video} are none; leave it out")
@@ -149,16 +149,16 @@ class RunOptions:
         """Whether there is a journal to go on with."""
         return self.journal_path is not None and self.journal_path.is_file() and not self.restart
 
-    def answering(self, card: ModelCard) -> Answering:
-        """How answers become rows."""
-        return Answering(len(card.classes) if self.all_scores else self.topk, self.threshold)
+    def row_builder(self, card: ModelCard, model: str = "") -> RowBuilder:
+        """How answers become rows. model: as in Row."""
+        return RowBuilder(len(card.classes) if self.all_scores else self.topk, self.threshold, model)
 
     def fingerprint(self, model: str, card: ModelCard, *, foreign: bool) -> Fingerprint:
         """Everything that makes rows what they are. foreign: whether the card comes from the command line."""
         made_with: dict[str, Any] = {
             "model": model,
             SOURCES: list(self.sources),
-            "--topk": self.answering(card).topk,
+            "--topk": self.row_builder(card).topk,
             "--conf": self.threshold,
             "--verify": "strict" if self.strict else None,
             "--max-pixels": self.max_pixels,
@@ -197,8 +197,8 @@ def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard 
     workers = f"{options.threads} worker{'s' if options.threads > 1 else ''}"
     summary = Summary(f"{backend.engine} on {backend.device}, {workers}")
     guard = StorageGuard(source.roots())
-    with _open_recorder(options, model, source, classifier, guard, foreign=card is not None) as recorder:
-        _classify(options, source, classifier, recorder, guard, checks, summary)
+    with _open_writer(options, model, source, classifier, guard, foreign=card is not None) as writer:
+        _classify(options, source, classifier, writer, guard, checks, summary)
     return summary
 
 
@@ -206,43 +206,43 @@ def _classify(
     options: RunOptions,
     source: Source,
     classifier: Classifier,
-    recorder: Recorder,
+    writer: ResultWriter,
     guard: StorageGuard,
     checks: Checks,
     summary: Summary,
 ) -> None:
     with Interrupts() as interrupts, Progress("classifying") as progress:
-        frames = recorder.pending(interrupts.until(source))
+        frames = writer.pending(interrupts.until(source))
         batches = classify_batches(frames, classifier, workers=options.threads, batch=options.batch, checks=checks)
         if options.sort != "move":  # what was moved is not there to be counted
-            progress.start_at(recorder.done)
+            progress.start_at(writer.done)
         progress.count_in_background(source.count)
         try:
             for outcomes in guard.checked(batches):
                 with progress.aside():
-                    recorder.record(outcomes)
+                    writer.record(outcomes)
                 progress.advance(len(outcomes))
-                options.max_failures.check(recorder.failed, recorder.done)
-        except NoPicturesError:
-            if not recorder.done:  # those that were here may have been sorted away
+                options.max_failures.check(writer.failed, writer.done)
+        except NoImagesError:
+            if not writer.done:  # those that were here may have been sorted away
                 raise
         summary.now, summary.elapsed_s, summary.skipped = progress.new, progress.elapsed_s, source.skipped
         if interrupts.signal is not None and not options.watch:
-            note(f"interrupted after {recorder.done:,} pictures; {recorder.whereabouts}")
+            note(f"interrupted after {writer.done:,} images; {writer.whereabouts}")
             interrupts.pass_on()
-    recorder.finish(summary)
+    writer.finish(summary)
     summary.signal = interrupts.signal
 
 
 @contextmanager
-def _open_recorder(
+def _open_writer(
     options: RunOptions, model: Path, source: Source, classifier: Classifier, guard: StorageGuard, *, foreign: bool
-) -> Iterator[Recorder]:
+) -> Iterator[ResultWriter]:
     digest = model_id(model)
-    answers = Answers(options.answering(classifier.card), digest)
+    builder = options.row_builder(classifier.card, digest)
     if options.journal_path is None:
         with open_sink(options.output, json_lines=options.json_lines) as sink:
-            yield Streamed(sink, answers)
+            yield StreamWriter(sink, builder)
         return
     if options.journal_path.parent == options.sort_dir:
         make_folder(options.sort_dir)
@@ -256,11 +256,11 @@ def _open_recorder(
         moving=options.sort == "move",
     ) as journal:
         if journal.index.done:
-            note(f"{journal.index.done:,} pictures are in {journal.path} already; going on from there")
+            note(f"{journal.index.done:,} images are in {journal.path} already; going on from there")
         sorter = Sorter(options.sort, options.sort_dir) if options.sort and options.sort_dir else None
-        yield Journaled(
+        yield JournalWriter(
             journal,
-            answers,
+            builder,
             options.output,
             json_lines=options.json_lines,
             retry_failed=options.retry_failed,

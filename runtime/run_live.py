@@ -9,32 +9,33 @@ from pathlib import Path
 from time import monotonic
 
 from edgeclf.runtime.allocator import keep_freed_memory
+from edgeclf.runtime.cameras.capture import is_live, shown_name
+from edgeclf.runtime.cameras.settings import CAMERA_DEFAULTS, RequestedSettings
 from edgeclf.runtime.errors import EdgeclfError, OptionError
-from edgeclf.runtime.escaping import escape
-from edgeclf.runtime.frames.capture import ANYTHING, Wanted, is_live, shown_name
-from edgeclf.runtime.frames.decode import MAX_PIXELS, Checks
-from edgeclf.runtime.frames.frame import Frame
-from edgeclf.runtime.frames.sampling import EVERY_FRAME, Sampling
+from edgeclf.runtime.images.decode import MAX_PIXELS, Checks
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.live.feeds import Feed, open_cameras, play
 from edgeclf.runtime.live.health import HealthServer, Pulse
 from edgeclf.runtime.live.hooks import Hooks, parse_hook
 from edgeclf.runtime.live.log import open_log
-from edgeclf.runtime.live.pace import Pace
-from edgeclf.runtime.live.recorder import Recorder
-from edgeclf.runtime.live.screens import Screens, open_screens
+from edgeclf.runtime.live.rate_limit import RateLimiter
 from edgeclf.runtime.live.session import Listeners, Session
-from edgeclf.runtime.live.steady import AS_IT_COMES, Steadying
+from edgeclf.runtime.live.smoothing import NO_SMOOTHING, SmoothingOptions
 from edgeclf.runtime.live.summary import LiveSummary
 from edgeclf.runtime.live.systemd import notify_ready, notify_stopping
 from edgeclf.runtime.live.unsure import UnsureFolder
+from edgeclf.runtime.live.viewers.open_viewers import Screens, open_screens
+from edgeclf.runtime.live.viewers.recorder import Recorder
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import Worker
-from edgeclf.runtime.progress import Progress
-from edgeclf.runtime.results.row import Answering, Row
+from edgeclf.runtime.results.row import Row, RowBuilder
 from edgeclf.runtime.results.sinks import STDOUT
-from edgeclf.runtime.signals import Interrupts
+from edgeclf.runtime.sources.sampling import EVERY_FRAME, Sampling
+from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.progress import Progress
+from edgeclf.runtime.terminal.signals import Interrupts
 
 _SLICE_S = 0.2
 """So long at most nobody looks for a signal, a lost camera, the end of the time."""
@@ -58,7 +59,7 @@ class LiveOptions:
     every_frame: bool = False
     topk: int = 1
     all_scores: bool = False
-    steadying: Steadying = AS_IT_COMES
+    smoothing: SmoothingOptions = NO_SMOOTHING
     on_label: tuple[str, ...] = ()
     on_label_every_s: float = 10.0
     save_unsure: Path | None = None
@@ -70,7 +71,7 @@ class LiveOptions:
     duration_s: float | None = None
     give_up_s: float | None = None
     accept: frozenset[str] = frozenset()
-    wanted: Wanted = ANYTHING
+    wanted: RequestedSettings = CAMERA_DEFAULTS
     heartbeat: Path | None = None
     health: str | None = None
     sampling: Sampling = EVERY_FRAME
@@ -85,8 +86,8 @@ class LiveOptions:
     def __post_init__(self) -> None:
         if self.max_fps is not None and not self.max_fps > 0:
             raise OptionError(f"--max-fps takes a number above 0, not {self.max_fps:g}")
-        if self.save_unsure and not self.steadying.threshold:
-            raise OptionError("--save-unsure keeps pictures with a confidence below --conf; give --conf as well")
+        if self.save_unsure and not self.smoothing.threshold:
+            raise OptionError("--save-unsure keeps images with a confidence below --conf; give --conf as well")
         written = [os.path.realpath(path) for path in (self.output, self.heartbeat, self.save) if path]
         if len(set(written)) < len(written):
             raise OptionError("-o, --heartbeat and --save name one file; each needs one of its own")
@@ -112,7 +113,7 @@ def _cameras(options: LiveOptions) -> Feed:
 
 
 def _played(options: LiveOptions) -> Feed:
-    if options.wanted != ANYTHING or options.accept or options.give_up_s:
+    if options.wanted != CAMERA_DEFAULTS or options.accept or options.give_up_s:
         raise OptionError("--resolution, --fps, --fourcc, --accept and --give-up are for cameras, and no source is one")
     return play(options.sources, options.sampling, options.max_pixels)
 
@@ -144,7 +145,7 @@ def watch(options: LiveOptions, feed: Feed, classifier: Classifier, model: str) 
             options.every_frame,
         )
         topk = len(classifier.card.classes) if options.all_scores else options.topk
-        session = Session(feed.names, Answering(topk), options.steadying, model, listeners)
+        session = Session(feed.names, RowBuilder(topk, model=model), options.smoothing, listeners)
         worker = Worker(classifier, len(feed.names), Checks(options.max_pixels))
         session.summary.setting = f"{classifier.backend.engine} on {classifier.backend.device}"
         _Loop(options, feed, worker, session, pulse, screens, progress).run()
@@ -181,10 +182,10 @@ class _Loop:
         summary.dropped, summary.losses, summary.lost_s = self.feed.dropped, self.feed.losses, self.feed.lost_s
 
     def _go_on(self, interrupts: Interrupts) -> None:
-        pace = Pace(self.options.max_fps if self.feed.waits else None)
+        limiter = RateLimiter(self.options.max_fps if self.feed.waits else None)
         until = monotonic() + (self.options.duration_s or inf)
         while not (interrupts.signal or self.screens.closed or monotonic() >= until):
-            if pace.rest(_SLICE_S):
+            if limiter.rest(_SLICE_S):
                 self._look_around(0)
                 continue
             drawn_at = monotonic()
@@ -192,7 +193,7 @@ class _Loop:
             if frames is None:
                 return
             if frames:
-                pace.turn()
+                limiter.turn()
                 self._answer(frames, drawn_at)
             self._look_around(len(frames))
 

@@ -7,25 +7,25 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from edgeclf.runtime import __version__
 from edgeclf.runtime.cluster.job import Done, Job
 from edgeclf.runtime.cluster.plan import check_device, share_out
 from edgeclf.runtime.cluster.work import Work
-from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.frames.decode import Checks
-from edgeclf.runtime.frames.sources import open_source
+from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.digest import model_id
-from edgeclf.runtime.progress import Progress
 from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
 from edgeclf.runtime.results.index import Index
 from edgeclf.runtime.results.parts import Parts
-from edgeclf.runtime.results.recording import Answers
+from edgeclf.runtime.results.row import RowBuilder
 from edgeclf.runtime.results.summary import Summary
 from edgeclf.runtime.run import RunOptions
-from edgeclf.runtime.stores import Store, is_uri, local_name
+from edgeclf.runtime.sources.source import open_source
+from edgeclf.runtime.storage.object_store import Store, is_uri, local_name
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.progress import Progress
+from edgeclf.runtime.version import __version__
 
 _PATIENCE_S = 90.0
 """Ray itself takes some 20 seconds to start."""
@@ -42,9 +42,9 @@ def run_ray(
     check_device(device)
     source = open_source(*options.sources, follow_links=options.follow_links, nul=options.nul, max_pixels=options.max_pixels)
     classifier = Classifier.open(model, device="cpu", threads=1, card=card)  # what is wrong with it shows here
-    answers = Answers(options.answering(classifier.card), model_id(model))
+    builder = options.row_builder(classifier.card, model_id(model))
     parts = Parts(Store.open(options.output))
-    made_with = _made_with(options, answers, classifier.card, parts.store, foreign=card is not None)
+    made_with = _made_with(options, builder, classifier.card, parts.store, foreign=card is not None)
     if not options.restart:
         parts.check(made_with)
     work = Work(source, Index() if options.restart else _index(parts, options.retry_failed))
@@ -55,7 +55,7 @@ def run_ray(
             model_name=model.name,
             model=model.read_bytes(),
             card=card,
-            answers=answers,
+            builder=builder,
             checks=Checks(options.max_pixels, options.strict),
             batch=options.batch,
             folder=os.getcwd(),
@@ -69,13 +69,13 @@ def run_ray(
     return summary
 
 
-def _made_with(options: RunOptions, answers: Answers, card: ModelCard, store: Store, *, foreign: bool) -> Fingerprint:
-    """As for a journal, but that pictures of other sources may stand beside those of this one: rows have their whole names.
+def _made_with(options: RunOptions, builder: RowBuilder, card: ModelCard, store: Store, *, foreign: bool) -> Fingerprint:
+    """As for a journal, but that images of other sources may stand beside those of this one: rows have their whole names.
 
     Relative ones are relative to the current folder, so that goes in where there are any: by its place seen from the parts,
     for both may be moved together.
     """
-    made_with = options.fingerprint(answers.model, card, foreign=foreign)
+    made_with = options.fingerprint(builder.model, card, foreign=foreign)
     sources = made_with.pop(SOURCES)
     if not all(os.path.isabs(name) or is_uri(name) for name in map(local_name, sources)):
         is_local = not is_uri(store.address)
@@ -103,11 +103,11 @@ def _classify(work: Work, job: Job, options: RunOptions, device: str, address: s
                     failed += done.failed
                     progress.done += work.settled - settled
                     settled = work.settled
-                    progress.advance(done.pictures)
+                    progress.advance(done.images)
                     options.max_failures.check(failed, progress.new)
                     summary.setting = f"{done.setting}, Ray with {plan}"
         except KeyboardInterrupt:
-            so_far = f"interrupted after {progress.new:,} pictures"
+            so_far = f"interrupted after {progress.new:,} images"
             note(f"{so_far}; they are in {job.parts.store.uri}, and the same command goes on from there")
             raise
         summary.now, summary.elapsed_s = progress.new, progress.elapsed_s
@@ -129,7 +129,7 @@ def _with_a_word(results: Iterator[Done]) -> Iterator[Done]:
 
 
 def _finish(parts: Parts, work: Work, summary: Summary) -> None:
-    """Leave every picture one row, and count them. Raises OutputError where they are not as many as they have to be."""
+    """Leave every image one row, and count them. Raises OutputError where they are not as many as they have to be."""
     if work.again:
         parts.drop_repeated()
     summary.skipped = work.source.skipped
@@ -138,21 +138,21 @@ def _finish(parts: Parts, work: Work, summary: Summary) -> None:
     if summary.total > expected:
         raise OutputError(
             f"{parts.store.uri} holds {summary.total:,} rows where {expected:,} were written, so another run has written "
-            f"there, too; wait for its end, then repeat the command, and every picture has one row again"
+            f"there, too; wait for its end, then repeat the command, and every image has one row again"
         )
     if summary.total < expected:
         raise OutputError(
             f"{parts.store.uri} holds {summary.total:,} rows where {expected:,} were written, so somebody has removed some; "
-            "repeat the command, and their pictures are classified again"
+            "repeat the command, and their images are classified again"
         )
 
 
 def _index(parts: Parts, retry_failed: bool) -> Index:
-    """Which pictures have rows; where a run ended before it could drop those that it had replaced, they go now."""
+    """Which images have rows; where a run ended before it could drop those that it had replaced, they go now."""
     index = parts.index(retry_failed=retry_failed)
     if index.repeated:
         parts.drop_repeated()
         index = parts.index(retry_failed=retry_failed)
     if index.done:
-        note(f"{index.done:,} pictures are in {parts.store.uri} already; going on from there")
+        note(f"{index.done:,} images are in {parts.store.uri} already; going on from there")
     return index

@@ -1,4 +1,4 @@
-"""Small real things that many tests need: generated pictures, a tiny trained model with its artefacts, the commands."""
+"""Small real things that many tests need: generated images, a tiny trained model with its artefacts, the commands."""
 
 import os
 import resource
@@ -26,31 +26,31 @@ Invoke = Callable[..., Result]
 
 
 def draw(label: str, seed: int, height: int = 48, width: int = 64) -> NDArray[np.uint8]:
-    """A picture of a disc or a square on noise: uint8 `[height, width, 3]` RGB."""
+    """An image of a disc or a square on noise: uint8 `[height, width, 3]` RGB."""
     rng = np.random.default_rng(seed)
-    picture = rng.integers(0, 90, (height, width, 3), dtype=np.uint8)
+    image = rng.integers(0, 90, (height, width, 3), dtype=np.uint8)
     radius = min(height, width) // 4
     centre = (int(rng.integers(radius, width - radius)), int(rng.integers(radius, height - radius)))
     colour = tuple(int(level) for level in rng.integers(150, 256, 3))
     if label == "disc":
-        cv2.circle(picture, centre, radius, colour, -1)
+        cv2.circle(image, centre, radius, colour, -1)
     else:
         corner = (centre[0] - radius, centre[1] - radius)
-        cv2.rectangle(picture, corner, (centre[0] + radius, centre[1] + radius), colour, 2)
-    return picture
+        cv2.rectangle(image, corner, (centre[0] + radius, centre[1] + radius), colour, 2)
+    return image
 
 
-def encode(picture: NDArray[np.generic], extension: str = ".png", *parameters: int) -> bytes:
+def encode(image: NDArray[np.generic], extension: str = ".png", *parameters: int) -> bytes:
     """RGB, grey or RGBA pixels as the bytes of a file."""
-    if picture.ndim == 3 and picture.shape[2] >= 3:
-        picture = picture[..., [2, 1, 0, *range(3, picture.shape[2])]]
-    done, data = cv2.imencode(extension, picture, parameters)
+    if image.ndim == 3 and image.shape[2] >= 3:
+        image = image[..., [2, 1, 0, *range(3, image.shape[2])]]
+    done, data = cv2.imencode(extension, image, parameters)
     assert done
     return bytes(data)
 
 
-def write_pictures(folder: Path, per_class: int, extension: str = ".png", first_seed: int = 0) -> Path:
-    """`folder/disc` and `folder/square` with `per_class` pictures each."""
+def write_images(folder: Path, per_class: int, extension: str = ".png", first_seed: int = 0) -> Path:
+    """`folder/disc` and `folder/square` with `per_class` images each."""
     for label in CLASSES:
         (folder / label).mkdir(parents=True)
         for number in range(per_class):
@@ -60,25 +60,25 @@ def write_pictures(folder: Path, per_class: int, extension: str = ".png", first_
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 60 labelled pictures, 30 a class. Read only."""
-    return write_pictures(tmp_path_factory.mktemp("pictures") / "shapes", 30)
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 60 labelled images, 30 a class. Read only."""
+    return write_images(tmp_path_factory.mktemp("images") / "shapes", 30)
 
 
 @pytest.fixture(scope="session")
-def run_folder(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run_folder(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training run with every artefact exported beside `model.keras`. Read only; copy what you change."""
     from edgeclf.export.parity import Limits
     from edgeclf.export.run import export
     from edgeclf.export.targets import choose_targets
-    from edgeclf.runtime.frames.preprocess import Preprocess
+    from edgeclf.runtime.images.preprocess import Preprocess
     from edgeclf.train.networks.architectures import ConvNet
     from edgeclf.train.recipes import Recipe
     from edgeclf.train.run import train
 
     folder = tmp_path_factory.mktemp("run")
     recipe = Recipe(ConvNet(filters=(8, 16), dropout=0.0), epochs=20, batch=8, learning_rate=0.01)
-    run = train(pictures, folder, Preprocess((32, 32)), recipe)
+    run = train(image_folder, folder, Preprocess((32, 32)), recipe)
     result = export(run.model, folder, choose_targets((), ("fp32", "fp16", "dynamic", "int8")), Limits())
     assert result.passed, result.parities
     return folder

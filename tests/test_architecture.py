@@ -7,7 +7,8 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,39 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("runtime", "train", "export", "benchmarks")
-"""A folder may import those before it."""
-ROOMS = {"runtime": ("frames", "model", "results", "live", "inspection"), "train": ("data", "networks", "results")}
-"""As LAYERS, inside a folder."""
-BASE_NAMES = ("arrow_files", "console", "cores", "errors", "escaping", "progress", "publishing", "stores")
-BASE = [f"edgeclf.runtime.{name}" for name in BASE_NAMES]
-VERSION = {"edgeclf.runtime", "edgeclf.runtime.__version__"}
-"""`from edgeclf.runtime import __version__` loads nothing of the rooms."""
+FLOORS = {
+    "runtime": (
+        "errors cores allocator version",
+        "images storage terminal",
+        "cameras sources",
+        "model",
+        "pipeline disk_guard results",
+        "cluster live",
+        "run run_live run_ray inspection",
+        "cli",
+    ),
+    "train": (
+        "quiet devices",
+        "data networks",
+        "results",
+        "keras_file",
+        "answering batches checkpoint fit history options preview recipes run stages",
+        "cli",
+    ),
+    "export": (
+        "artifacts calibration external_model frozen graph_fixes heads int8 int8_onnx int8_tflite parity run table targets "
+        "timing to_onnx to_tflite",
+        "cli",
+    ),
+    "benchmarks": (
+        "machine photographs results solar_cells turns",
+        "bench peers",
+        "clf_bench clf_demo cuda driver exporting live networks parity reopening resize scaling shipping sizing throughput "
+        "training",
+    ),
+}
+"""From the ground up: folders and files directly below a layer. Each may import itself and what is on the floors below it;
+files on one floor may import each other, folders may not."""
 HEAVY = {
     "tensorflow",
     "keras",
@@ -46,9 +73,19 @@ def sources(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def syntax(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Full names of all modules that a file imports, wherever in it; `from a import b` counts as `a` and as `a.b`."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    return frozenset(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(syntax(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom):
@@ -60,7 +97,12 @@ def imports(path: Path) -> Iterator[str]:
 
 def imports_of(path: Path, *packages: str) -> list[str]:
     """Those imports of a file that lie in one of the packages."""
-    return [name for name in imports(path) if any(name == package or name.startswith(f"{package}.") for package in packages)]
+    return sorted(name for name in imports(path) if f"{name}.".startswith(tuple(f"{package}." for package in packages)))
+
+
+def offenders(paths: Iterable[Path], find: Callable[[Path], Collection[object]]) -> dict[str, Collection[object]]:
+    """By file, what `find` has against it; empty when all is well."""
+    return {relative(path): found for path in paths if (found := find(path))}
 
 
 def relative(path: Path) -> str:
@@ -75,62 +117,91 @@ ALL_SOURCES = [path for layer in LAYERS for path in sources(layer)]
 SCRIPTS = project()["project"]["scripts"]
 
 
-@pytest.mark.parametrize("path", ALL_SOURCES, ids=relative)
-def test_imports_point_from_benchmarks_to_export_to_train_to_runtime(path: Path) -> None:
-    later = LAYERS[LAYERS.index(path.relative_to(ROOT).parts[0]) + 1 :]
-    assert imports_of(path, *(f"edgeclf.{layer}" for layer in later)) == []
+def test_imports_point_from_benchmarks_to_export_to_train_to_runtime() -> None:
+    def from_later_layers(path: Path) -> list[str]:
+        later = LAYERS[LAYERS.index(path.relative_to(ROOT).parts[0]) + 1 :]
+        return imports_of(path, *(f"edgeclf.{layer}" for layer in later))
+
+    assert offenders(ALL_SOURCES, from_later_layers) == {}
 
 
-@pytest.mark.parametrize("path", [*ALL_SOURCES, *sources("tests")], ids=relative)
-def test_nobody_imports_the_names_that_exist_only_in_a_checkout(path: Path) -> None:
-    assert imports_of(path, *LAYERS) == []
+def test_nothing_imports_the_names_that_exist_only_in_a_checkout() -> None:
+    assert offenders([*ALL_SOURCES, *sources("tests")], lambda path: imports_of(path, *LAYERS)) == {}
 
 
-@pytest.mark.parametrize("path", sources("runtime"), ids=relative)
-def test_the_runtime_imports_what_an_edge_device_has(path: Path) -> None:
+def test_the_runtime_imports_what_an_edge_device_has() -> None:
     base = {"numpy", "cv2", "typer", "rich", "onnxruntime", "ai_edge_litert", "edgeclf"}
     extras = {"fsspec", "mss", "pyarrow", "ray", "simplejpeg"}
     known = {*sys.stdlib_module_names, *base, *extras}
-    assert {name.split(".")[0] for name in imports(path)} <= known
+    assert offenders(sources("runtime"), lambda path: {name.split(".")[0] for name in imports(path)} - known) == {}
+
+
+def test_the_runtime_imports_nothing_heavy_by_name() -> None:
+    def heavy(path: Path) -> list[str]:
+        calls = [node for node in ast.walk(syntax(path)) if isinstance(node, ast.Call) and _by_name(node)]
+        named = [ast.unparse(call.args[0]) for call in calls]
+        return [name for name in named if re.search(r"tensorflow|keras|onnx\b|edgeclf\.(train|export|benchmarks)", name)]
+
+    assert offenders(sources("runtime"), heavy) == {}
 
 
 def _by_name(node: ast.Call) -> bool:
     return ast.unparse(node.func) in ("importlib.import_module", "import_module", "__import__")
 
 
-@pytest.mark.parametrize("path", sources("runtime"), ids=relative)
-def test_the_runtime_imports_nothing_heavy_by_name(path: Path) -> None:
-    calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call) and _by_name(node)]
-    named = [ast.unparse(call.args[0]) for call in calls]
-    assert not [name for name in named if re.search(r"tensorflow|keras|onnx\b|edgeclf\.(train|export|benchmarks)", name)]
+def test_nothing_is_imported_from_a_floor_above() -> None:
+    def from_above(path: Path) -> list[str]:
+        layer, own = path.relative_to(ROOT).parts[0], _room(path)
+        if own == "__init__":  # the front door of the runtime looks in from outside
+            return []
+        names = [name for name in imports_of(path, f"edgeclf.{layer}") if name.count(".") > 1]
+        return [name for name in names if not _may_import(layer, own, name.split(".")[2])]
+
+    assert offenders(ALL_SOURCES, from_above) == {}
 
 
-@pytest.mark.parametrize("path", [path for room in ROOMS["runtime"] for path in sources(f"runtime/{room}")], ids=relative)
-def test_a_room_of_the_runtime_knows_the_rooms_before_it_and_none_after(path: Path) -> None:
-    assert set(imports_of(path, "edgeclf")) - VERSION == set(imports_of(path, *BASE, *_rooms_up_to(path)))
+def _room(path: Path) -> str:
+    """The folder or the file directly below a layer: `images` for `runtime/images/formats/gif.py`."""
+    return path.relative_to(ROOT).parts[1].removesuffix(".py")
 
 
-@pytest.mark.parametrize("path", [path for room in ROOMS["train"] for path in sources(f"train/{room}")], ids=relative)
-def test_a_room_of_training_knows_the_rooms_before_it_and_none_after(path: Path) -> None:
-    assert set(imports_of(path, "edgeclf.train")) == set(imports_of(path, *_rooms_up_to(path)))
+def _may_import(layer: str, importer: str, imported: str) -> bool:
+    floor = {name: number for number, names in enumerate(FLOORS[layer]) for name in names.split()}
+    if imported not in floor:  # a public name of the front door
+        return False
+    neighbours = floor[importer] == floor[imported] and not any(
+        (ROOT / layer / name).is_dir() for name in (importer, imported)
+    )
+    return importer == imported or neighbours or floor[imported] < floor[importer]
 
 
-def _rooms_up_to(path: Path) -> list[str]:
-    layer, room = path.relative_to(ROOT).parts[:2]
-    return [f"edgeclf.{layer}.{name}" for name in ROOMS[layer][: ROOMS[layer].index(room) + 1]]
+@pytest.mark.parametrize("layer", FLOORS)
+def test_every_room_stands_on_one_floor(layer: str) -> None:
+    rooms = {_room(path) for path in sources(layer)} - {"__init__"}
+    assert sorted(name for names in FLOORS[layer] for name in names.split()) == sorted(rooms)
 
 
-@pytest.mark.parametrize("name", BASE)
-def test_what_every_room_may_use_knows_no_room(name: str) -> None:
-    path = ROOT / "runtime" / f"{name.rpartition('.')[2]}.py"
-    assert set(imports_of(path, "edgeclf")) - VERSION == set(imports_of(path, *BASE))
+def test_no_files_import_each_other_in_a_circle() -> None:
+    modules = {_module(path): path for path in ALL_SOURCES}
+    uses = {name: (imports(path) & set(modules)) - {name} for name, path in modules.items()}
+    while free := [name for name, used in uses.items() if not used & set(uses)]:
+        for name in free:
+            del uses[name]
+    assert {name: sorted(used & set(uses)) for name, used in uses.items()} == {}
 
 
-@pytest.mark.parametrize("path", [*ALL_SOURCES, *sources("tests")], ids=relative)
-def test_pictures_are_never_read_by_cv2_itself(path: Path) -> None:
-    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
-    assert not [node for node in nodes if isinstance(node, ast.Attribute) and node.attr in ("imread", "haveImageReader")]
-    assert not imports_of(path, "cv2.imread", "cv2.haveImageReader")
+def _module(path: Path) -> str:
+    return ".".join(("edgeclf", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def test_images_are_never_read_by_cv2_itself() -> None:
+    def reads(path: Path) -> list[str]:
+        attributes = [node.attr for node in ast.walk(syntax(path)) if isinstance(node, ast.Attribute)]
+        return [name for name in attributes if name in ("imread", "haveImageReader")] + imports_of(
+            path, "cv2.imread", "cv2.haveImageReader"
+        )
+
+    assert offenders([*ALL_SOURCES, *sources("tests")], reads) == {}
 
 
 def test_every_package_is_packaged() -> None:

@@ -1,4 +1,4 @@
-"""A run's memory does not grow with the number of pictures."""
+"""A run's memory does not grow with the number of images."""
 
 import os
 import subprocess
@@ -10,10 +10,10 @@ import pytest
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".onnx", ".int8.tflite"], ids=["onnx", "litert"])
-def test_ten_thousand_pictures_take_the_memory_of_a_hundred(
-    suffix: str, pictures: Path, run_folder: Path, tmp_path: Path
+def test_ten_thousand_images_take_the_memory_of_a_hundred(
+    suffix: str, image_folder: Path, run_folder: Path, tmp_path: Path
 ) -> None:
-    sources = sorted(pictures.rglob("*.png"))
+    sources = sorted(image_folder.rglob("*.png"))
     _link(sources, tmp_path / "few", 100)
     _link(sources, tmp_path / "many", 10_000)
     few, many = (_peak_kb(run_folder / f"model{suffix}", tmp_path / name) for name in ("few", "many"))

@@ -33,8 +33,8 @@ def test_edge_environment_is_small(edge: Path) -> None:
     assert len(installed) <= 25, sorted(installed)
 
 
-def test_wheel_classifies_outside_the_checkout(edge: Path, onnx_model: Path, pictures: Path, tmp_path: Path) -> None:
-    line = [edge / "bin" / "clf-run", onnx_model, "--source", pictures, "-o", "results.csv"]
+def test_wheel_classifies_outside_the_checkout(edge: Path, onnx_model: Path, image_folder: Path, tmp_path: Path) -> None:
+    line = [edge / "bin" / "clf-run", onnx_model, "--source", image_folder, "-o", "results.csv"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = (tmp_path / "results.csv").read_text().splitlines()
@@ -42,16 +42,16 @@ def test_wheel_classifies_outside_the_checkout(edge: Path, onnx_model: Path, pic
     assert all(",ok,disc," in row for row in rows if "/disc/" in row)
 
 
-def test_api_answers_outside_the_checkout(edge: Path, onnx_model: Path, pictures: Path, tmp_path: Path) -> None:
+def test_api_answers_outside_the_checkout(edge: Path, onnx_model: Path, image_folder: Path, tmp_path: Path) -> None:
     program = "import sys; from edgeclf.runtime import Classifier; print(Classifier.open(sys.argv[1]).predict(sys.argv[2]))"
-    line = [edge / "bin" / "python", "-c", program, onnx_model, pictures / "disc" / "disc000.png"]
+    line = [edge / "bin" / "python", "-c", program, onnx_model, image_folder / "disc" / "disc000.png"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("Prediction(label='disc', confidence="), done.stderr
 
 
 def test_page_of_a_live_run_is_in_the_wheel(edge: Path, tmp_path: Path) -> None:
     program = (
-        "from urllib.request import urlopen; from edgeclf.runtime.live.page import open_page\n"
+        "from urllib.request import urlopen; from edgeclf.runtime.live.viewers.page import open_page\n"
         "page = open_page(':0'); print(urlopen(page.url).read().decode()); page.close()"
     )
     line = [edge / "bin" / "python", "-c", program]

@@ -1,4 +1,4 @@
-"""Any model file, trained or exported, as a function from pictures to probabilities."""
+"""Any model file, trained or exported, as a function from images to probabilities."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import OptionError
-from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.data.arrays import batches
 
 _BATCH = 32
@@ -51,7 +51,7 @@ def _open_keras(path: Path) -> AnyModel:
     from edgeclf.train.quiet import quiet_tensorflow
 
     quiet_tensorflow()
-    from edgeclf.train.results.saving import open_keras
+    from edgeclf.train.keras_file.saving import open_keras
 
     model = open_keras(path)
     return AnyModel(model.card, model.answers)

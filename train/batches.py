@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a stage is trained on, in memory or mapped: pictures or features `[N, ...]`, and labels int64 `[N]`."""
+    """What a stage is trained on, in memory or mapped: images or features `[N, ...]`, and labels int64 `[N]`."""
 
     values: NDArray[Any]
     labels: NDArray[np.int64]

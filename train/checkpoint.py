@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ModelError
-from edgeclf.runtime.publishing import publish_bytes
+from edgeclf.runtime.storage.atomic_write import publish_bytes
 
 CHECKPOINT_NAME = "checkpoint.npz"
 Weights = list[NDArray[Any]]

@@ -1,4 +1,4 @@
-"""Fitting a network to pictures, stage by stage: the best weights kept, every epoch safe on the disk."""
+"""Fitting a network to images, stage by stage: the best weights kept, every epoch safe on the disk."""
 
 import math
 import time
@@ -12,9 +12,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.runtime.console import Terminated, note
 from edgeclf.runtime.errors import DatasetError
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.terminal.console import Terminated, note
+from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.batches import Batches, Inputs
 from edgeclf.train.checkpoint import CHECKPOINT_NAME, Checkpoint
 from edgeclf.train.data.arrays import Arrays
@@ -135,8 +135,8 @@ class _Fitting:
         if not self._features:
             both = (self.recipe.augmentation.is_mirror, False)
             self._features = [
-                views(start, self.network, pictures, cache.with_suffix(".start.f16"), mirrored=mirrored)
-                for pictures, cache, mirrored in zip((self.train, self.val), caches, both, strict=True)
+                views(start, self.network, images, cache.with_suffix(".start.f16"), mirrored=mirrored)
+                for images, cache, mirrored in zip((self.train, self.val), caches, both, strict=True)
             ]
         return [onward(start, stage.cut, *pair) for pair in zip(self._features, caches, strict=True)]
 
@@ -158,7 +158,7 @@ class _Fitting:
                 validation_data=Batches(val, recipe.batch),
                 initial_epoch=self.state.epoch,
                 epochs=stage.epochs,
-                shuffle=False,  # Batches shuffles pictures; fit would shuffle whole batches
+                shuffle=False,  # Batches shuffles images; fit would shuffle whole batches
                 class_weight=_weights(self.train.labels, recipe.balance),
                 verbose=0,
                 callbacks=[_Watch(self, stage, progress, len(train))],
@@ -179,12 +179,12 @@ class _Fitting:
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
     """Looks after each epoch: the learning rate before it; the record, the best weights and the checkpoint after it."""
 
-    def __init__(self, run: _Fitting, stage: Stage, progress: Progress, pictures: int) -> None:
+    def __init__(self, run: _Fitting, stage: Stage, progress: Progress, images: int) -> None:
         super().__init__()
         self._run = run
         self._stage = stage
         self._progress = progress
-        self._pictures = pictures
+        self._images = images
         self._shown = 0
         self._validation = ""
         self._began = 0.0
@@ -201,7 +201,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._began = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        shown = min(self._pictures, (batch + 1) * self._run.recipe.batch)
+        shown = min(self._images, (batch + 1) * self._run.recipe.batch)
         loss, accuracy = (logs or {}).get("loss", math.nan), (logs or {}).get("accuracy", math.nan)
         self._progress.advance(shown - self._shown, f"loss {loss:.3f}, accuracy {accuracy:.3f}{self._validation}")
         self._shown = shown
@@ -231,7 +231,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def _weights(labels: NDArray[np.int64], balance: bool) -> dict[int, float] | None:
-    """Every class weighs as much as any other in all: N / (classes * its pictures), as in scikit-learn's `balanced`."""
+    """Every class weighs as much as any other in all: N / (classes * its images), as in scikit-learn's `balanced`."""
     if not balance:
         return None
     counts = np.bincount(labels)

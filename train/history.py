@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeclf.runtime.publishing import publish_text
+from edgeclf.runtime.storage.atomic_write import publish_text
 
 HISTORY_NAME = "history.csv"
 COLUMNS = ("stage", "epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy")

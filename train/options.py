@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgeclf.runtime.console import parse_duration, parse_size
 from edgeclf.runtime.errors import ModelError, OptionError
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.images.preprocess import Preprocess
+from edgeclf.runtime.terminal.console import parse_duration, parse_size
 from edgeclf.train.data.splitting import Splitting, parse_shares
 from edgeclf.train.networks.architectures import ConvNet, FlatNet, Network
 from edgeclf.train.networks.augment import Augmentation
@@ -69,12 +69,12 @@ class Options:
     embed_samples: bool
 
     def preprocess(self) -> Preprocess:
-        """How pictures become the network's input."""
+        """How images become the network's input."""
         size_hw = parse_size(self.imgsz) if self.imgsz else self._preset().size_hw
         return Preprocess(size_hw, 1 if self.grey else 3, self.resize, self.fit)  # type: ignore[arg-type]
 
     def splitting(self) -> Splitting:
-        """Which pictures are trained on, stopped on and tested on."""
+        """Which images are trained on, stopped on and tested on."""
         shares = parse_shares(self.split) if self.split else self._preset().shares
         return Splitting(shares, self.split_by, self.val, self.test, self.limit, self.seed)
 

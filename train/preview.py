@@ -1,4 +1,4 @@
-"""A sheet of augmented pictures, to look at before any training."""
+"""A sheet of augmented images, to look at before any training."""
 
 from pathlib import Path
 
@@ -7,38 +7,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ModelError
-from edgeclf.runtime.frames.decode import Pixels
-from edgeclf.runtime.frames.preprocess import Preprocess
-from edgeclf.runtime.publishing import make_folder, publish_bytes
+from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.images.preprocess import Preprocess
+from edgeclf.runtime.storage.atomic_write import make_folder, publish_bytes
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import Part
 from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.networks.augment import Augmentation
 from edgeclf.train.recipes import Recipe
-from edgeclf.train.run import find_pictures
+from edgeclf.train.run import find_images
 
 SHEET_NAME = "augmentation.png"
-PICTURES = 8
+IMAGES = 8
 VARIANTS = 7
 _GAP = 4
 
 
 def preview(data: Path, folder: Path, preprocess: Preprocess, recipe: Recipe, splitting: Splitting) -> Path:
-    """Put PICTURES of the training part, as the recipe would change them, on one sheet in `folder`."""
-    part = find_pictures(data, folder, splitting).train
-    chosen = np.unique(np.linspace(0, len(part) - 1, PICTURES).astype(int))
+    """Put IMAGES of the training part, as the recipe would change them, on one sheet in `folder`."""
+    part = find_images(data, folder, splitting).train
+    chosen = np.unique(np.linspace(0, len(part) - 1, IMAGES).astype(int))
     spread = Part(tuple(part.paths[i] for i in chosen), tuple(part.labels[i] for i in chosen))
     return write_sheet(load(spread, preprocess, "preview"), recipe.augmentation, recipe.seed, folder)
 
 
-def write_sheet(pictures: Arrays, augmentation: Augmentation, seed: int, folder: Path) -> Path:
-    """One row a picture: itself, then VARIANTS of what training makes of it. Raises OutputError."""
-    rows = [pictures.images]
+def write_sheet(images: Arrays, augmentation: Augmentation, seed: int, folder: Path) -> Path:
+    """One row an image: itself, then VARIANTS of what training makes of it. Raises OutputError."""
+    rows = [images.images]
     if augmentation.is_nothing:
         rows *= VARIANTS + 1
     else:
         change = augmentation.build(seed)
-        rows += [np.asarray(change(pictures.images.astype(np.float32), training=True)) for _ in range(VARIANTS)]
+        rows += [np.asarray(change(images.images.astype(np.float32), training=True)) for _ in range(VARIANTS)]
     columns = [np.clip(np.rint(row), 0, 255).astype(np.uint8) for row in rows]
     make_folder(folder)
     publish_bytes(folder / SHEET_NAME, _encode(_tile(np.stack(columns, axis=1))))

@@ -60,7 +60,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Preset:
-    """A recipe with the picture size and the shares of train, val and test that belong to it."""
+    """A recipe with the image size and the shares of train, val and test that belong to it."""
 
     recipe: Recipe
     size_hw: tuple[int, int]
@@ -69,14 +69,14 @@ class Preset:
 
 LIGHT = Augmentation(width_shift=0.05, height_shift=0.05, zoom=0.1, horizontal_flip=True, contrast=0.1)
 CNN = Preset(Recipe(ConvNet(), augmentation=LIGHT), (128, 128))
-"""A small network from nothing: for pictures unlike any photograph, and for devices that cannot afford a backbone."""
+"""A small network from nothing: for images unlike any photograph, and for devices that cannot afford a backbone."""
 
 
 def transfer(network: Backbone) -> Preset:
     """A pretrained backbone: its head, then its last blocks, trained on features that are computed only once.
 
-    On pictures an eighth larger than it was made for, in steps of 16: the random crops of its training showed it objects
-    larger than they are in whole pictures (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
+    On images an eighth larger than it was made for, in steps of 16: the random crops of its training showed it objects
+    larger than they are in whole images (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
     """
     height, width = (round(side * 8 / 7 / 16) * 16 for side in native_size(network.name))
     return Preset(

@@ -1,4 +1,4 @@
-"""One training run, from labelled pictures to a run folder with everything that came of it."""
+"""One training run, from labelled images to a run folder with everything that came of it."""
 
 import csv
 import io
@@ -17,14 +17,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgeclf.runtime import __version__
-from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError, ModelError
-from edgeclf.runtime.escaping import escape_cell
-from edgeclf.runtime.frames.archives import is_archive
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
-from edgeclf.runtime.publishing import make_folder, publish_text
+from edgeclf.runtime.sources.archives import is_archive
+from edgeclf.runtime.storage.atomic_write import make_folder, publish_text
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.escaping import escape_cell
+from edgeclf.runtime.version import __version__
 from edgeclf.train.checkpoint import CHECKPOINT_NAME
 from edgeclf.train.data.archives import unpack
 from edgeclf.train.data.arrays import Arrays, load
@@ -34,6 +34,8 @@ from edgeclf.train.data.findings import Severity
 from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.fit import Trained, fit
 from edgeclf.train.history import HISTORY_NAME, read_history
+from edgeclf.train.keras_file.samples import pick_samples
+from edgeclf.train.keras_file.saving import save
 from edgeclf.train.networks.architectures import head_of
 from edgeclf.train.recipes import Recipe
 from edgeclf.train.results.evaluation import (
@@ -45,12 +47,10 @@ from edgeclf.train.results.evaluation import (
     probabilities,
 )
 from edgeclf.train.results.report import ReportData, write_report
-from edgeclf.train.results.samples import pick_samples
-from edgeclf.train.results.saving import save
 from edgeclf.train.results.temperature import fit_temperature, fold_temperature, scale
 
 MODEL_NAME = "model.keras"
-PICTURES_FOLDER = "pictures"
+IMAGES_FOLDER = "images"
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Extras:
-    """What a run does beside training. samples: put preprocessed pictures inside the model, so that `clf-export` can
-    calibrate and verify without the data set. leakage: train although test pictures are among the others. notes: texts
+    """What a run does beside training. samples: put preprocessed images inside the model, so that `clf-export` can
+    calibrate and verify without the data set. leakage: train although test images are among the others. notes: texts
     to keep in the run folder, by file name.
     """
 
@@ -88,10 +88,10 @@ def train(
     *,
     resume: bool = False,
 ) -> Run:
-    """Train on the pictures in `data` and write `model.keras`, `metrics.json`, `report.html` and the rest to `folder`.
+    """Train on the images in `data` and write `model.keras`, `metrics.json`, `report.html` and the rest to `folder`.
 
-    Pictures that cannot be read are skipped and listed in `bad_files.csv`. resume: go on with the run that was begun in
-    `folder`, with the pictures of its `split.csv`. Raises DatasetError, ModelError or OutputError.
+    Images that cannot be read are skipped and listed in `bad_files.csv`. resume: go on with the run that was begun in
+    `folder`, with the images of its `split.csv`. Raises DatasetError, ModelError or OutputError.
     """
     started = time.monotonic()
     dataset = _resumed(folder) if resume else _begun(data, folder, splitting or Splitting(seed=recipe.seed), extras)
@@ -119,11 +119,11 @@ def train(
                 cache.unlink(missing_ok=True)
 
 
-def find_pictures(data: Path, folder: Path, splitting: Splitting) -> Dataset:
-    """The pictures in `data`, split; archives are unpacked into `folder` first, and stay there."""
+def find_images(data: Path, folder: Path, splitting: Splitting) -> Dataset:
+    """The images in `data`, split; archives are unpacked into `folder` first, and stay there."""
     named = {"train": data, "val": splitting.val, "test": splitting.test}
     homes = {
-        part: unpack(path, folder / PICTURES_FOLDER / part) if path and is_archive(path) else path
+        part: unpack(path, folder / IMAGES_FOLDER / part) if path and is_archive(path) else path
         for part, path in named.items()
     }
     return scan(homes["train"] or data, replace(splitting, val=homes["val"], test=homes["test"]))
@@ -140,7 +140,7 @@ class _Tested:
 
 
 def _begun(data: Path, folder: Path, splitting: Splitting, extras: Extras) -> Dataset:
-    dataset = find_pictures(data, folder, splitting)
+    dataset = find_images(data, folder, splitting)
     findings = check_dataset(dataset)
     if (leaks := refusals(findings)) and not extras.leakage:
         raise DatasetError(refusal(leaks))
@@ -179,7 +179,7 @@ def _load_parts(dataset: Dataset, preprocess: Preprocess, caches: list[Path]) ->
     for label, name in enumerate(dataset.classes):
         if not (parts["train"].labels == label).any():
             raise DatasetError(
-                f"no picture of class {name!r} in the training part can be read; see what they are with: clf-check"
+                f"no image of class {name!r} in the training part can be read; see what they are with: clf-check"
             )
     return parts
 
@@ -187,9 +187,9 @@ def _load_parts(dataset: Dataset, preprocess: Preprocess, caches: list[Path]) ->
 def _announce(data: Path, dataset: Dataset) -> None:
     counts = ", ".join(f"{name} {len(part):,}" for name, part in dataset.parts().items())
     skipped = f"; {dataset.skipped:,} other files skipped" if dataset.skipped else ""
-    note(f"{data}: {len(dataset.classes)} classes ({', '.join(dataset.classes)}); pictures: {counts}{skipped}")
+    note(f"{data}: {len(dataset.classes)} classes ({', '.join(dataset.classes)}); images: {counts}{skipped}")
     if dataset.ungrouped:
-        note(f"{dataset.ungrouped:,} pictures fit no group of --split-by; each of them was split for itself")
+        note(f"{dataset.ungrouped:,} images fit no group of --split-by; each of them was split for itself")
 
 
 def _report_bad_files(parts: list[Arrays], path: Path) -> None:
@@ -202,7 +202,7 @@ def _report_bad_files(parts: list[Arrays], path: Path) -> None:
     writer.writerow(("path", "error", "detail"))
     writer.writerows((escape_cell(name), failure.reason, escape_cell(failure.detail)) for name, failure in failures)
     publish_text(path, text.getvalue())
-    note(f"{len(failures):,} pictures cannot be read and are skipped; {path} says why")
+    note(f"{len(failures):,} images cannot be read and are skipped; {path} says why")
 
 
 def _metrics(trained: Trained, tested: _Tested, started: float) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def _metrics(trained: Trained, tested: _Tested, started: float) -> dict[str, Any
 def _facts(data: Path, recipe: Recipe, dataset: Dataset, metrics: dict[str, Any]) -> dict[str, Any]:
     return {
         "data": data.resolve().name,
-        "pictures": {name: len(part) for name, part in dataset.parts().items()},
+        "images": {name: len(part) for name, part in dataset.parts().items()},
         "test_accuracy": metrics["test"]["accuracy"],
         "network": asdict(recipe.network),  # type: ignore[call-overload]
         "epochs": metrics["epochs"],
@@ -240,14 +240,14 @@ def _report(
     height, width, channels = card.preprocess.shape
     facts = {
         "parameters": f"{trained.network.count_params():,}",
-        "picture size": f"{height} x {width}, {'grey' if channels == 1 else 'RGB'}",
+        "image size": f"{height} x {width}, {'grey' if channels == 1 else 'RGB'}",
         "resize": f"{card.preprocess.resize}, {card.preprocess.fit}",
     }
     return ReportData(
         title=card.training["data"],
         evaluation=tested.test,
-        pictures=parts["test"],
-        facts=facts | {name: value for name, value in card.training.items() if name not in ("data", "pictures")},
+        images=parts["test"],
+        facts=facts | {name: value for name, value in card.training.items() if name not in ("data", "images")},
         counts={name: dict(zip(card.classes, _count(arrays, card), strict=True)) for name, arrays in parts.items()},
         failures=[failure for arrays in parts.values() for failure in arrays.failures],
         history=read_history(folder / HISTORY_NAME),

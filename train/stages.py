@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.batches import Inputs
 from edgeclf.train.data.arrays import allocate, batches
 from edgeclf.train.networks.backbones import Backbone, cut_before_last
@@ -17,7 +17,7 @@ from edgeclf.train.recipes import Recipe
 FLOAT16: np.dtype[Any] = np.dtype(np.float16)
 HEAD_PRIOR = 3.0
 """Weight of the squared norm of the head against the summed loss. Of 1, 3, 10 and 30 it was best or close to it in twofold
-cross-validation on two photo sets of 400 and 450 pictures."""
+cross-validation on two photo sets of 400 and 450 images."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ def plan(recipe: Recipe, network: keras.Model) -> list[Stage]:
     return [head, Stage("fine-tune", recipe.fine_tune_epochs, recipe.fine_tune_rate, cut)]
 
 
-def trainee(stage: Stage, recipe: Recipe, network: keras.Model, pictures: int) -> keras.Model:
-    """The model whose weights the stage changes with so many pictures; its layers are the network's own.
+def trainee(stage: Stage, recipe: Recipe, network: keras.Model, images: int) -> keras.Model:
+    """The model whose weights the stage changes with so many images; its layers are the network's own.
 
     Frozen layers whose answers cannot change are left out: `views` computes them once. Batch norm keeps the statistics
-    of a pretrained network: those of a few hundred pictures are worse.
+    of a pretrained network: those of a few hundred images are worse.
     """
     for layer in network.layers:
         layer.trainable = True
@@ -53,29 +53,29 @@ def trainee(stage: Stage, recipe: Recipe, network: keras.Model, pictures: int) -
         frozen = network.layers[: network.layers.index(stage.cut) + 1]
         for layer in [*frozen, *(layer for layer in network.layers if isinstance(layer, layers.BatchNormalization))]:
             layer.trainable = False
-        # A weak normal prior on the head's weights, as in logistic regression: there are more features than pictures.
-        network.layers[-1].kernel.regularizer = keras.regularizers.L2(HEAD_PRIOR / pictures)
+        # A weak normal prior on the head's weights, as in logistic regression: there are more features than images.
+        network.layers[-1].kernel.regularizer = keras.regularizers.L2(HEAD_PRIOR / images)
         if is_cacheable(recipe):
             return keras.Model(stage.cut.output, network.output)
     if recipe.augmentation.is_nothing:
         return network
-    image = keras.Input(network.input_shape[1:])  # float32: pictures come as uint8
+    image = keras.Input(network.input_shape[1:])  # float32: images come as uint8
     return keras.Sequential([image, recipe.augmentation.build(recipe.seed), network])
 
 
-def views(cut: keras.Layer, network: keras.Model, pictures: Inputs, cache: Path, *, mirrored: bool) -> Inputs:
-    """What the frozen front, up to `cut`, makes of pictures, in float16; mirrored: and of the mirrored ones after them."""
+def views(cut: keras.Layer, network: keras.Model, images: Inputs, cache: Path, *, mirrored: bool) -> Inputs:
+    """What the frozen front, up to `cut`, makes of images, in float16; mirrored: and of the mirrored ones after them."""
     front = keras.Model(network.input, cut.output)
     steps = (1, -1) if mirrored else (1,)
-    values = allocate((len(steps) * len(pictures), *cut.output.shape[1:]), cache, FLOAT16)
+    values = allocate((len(steps) * len(images), *cut.output.shape[1:]), cache, FLOAT16)
     with Progress("computing features", len(values)) as progress:
         for number, step in enumerate(steps):
-            start = number * len(pictures)
-            for part in batches(pictures.values, 32):
+            start = number * len(images)
+            for part in batches(images.values, 32):
                 values[start : start + len(part)] = front.predict_on_batch(part[:, :, ::step].astype(np.float32))
                 start += len(part)
                 progress.advance(len(part))
-    return Inputs(values, np.tile(pictures.labels, len(steps)))
+    return Inputs(values, np.tile(images.labels, len(steps)))
 
 
 def onward(start: keras.Layer, cut: keras.Layer, features: Inputs, cache: Path) -> Inputs:
@@ -92,5 +92,5 @@ def onward(start: keras.Layer, cut: keras.Layer, features: Inputs, cache: Path) 
 
 
 def is_cacheable(recipe: Recipe) -> bool:
-    """Whether a frozen front sees the same few views of a picture in every epoch."""
+    """Whether a frozen front sees the same few views of an image in every epoch."""
     return recipe.augmentation.is_nothing or recipe.augmentation.is_mirror

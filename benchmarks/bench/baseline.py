@@ -20,8 +20,8 @@ class Baseline:
             fields = json.loads(path.read_bytes())
             self._mode: str = fields["mode"]
             self._processor: str = fields["machine"]["processor"]
-            self._pictures: str = fields["pictures"]
-            self._rates = {_key(row): float(row["pictures_per_s"]) for row in fields["results"]}
+            self._images: str = fields["images"]
+            self._rates = {_key(row): float(row["images_per_s"]) for row in fields["results"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise OptionError(f"--baseline {path} is no bench.json of clf-bench ({error}); make one with -o DIR") from None
 
@@ -43,11 +43,11 @@ class Baseline:
             if median_interval(row.rates).high < self._rates[row.key] * (1 - allowed)
         ]
 
-    def notes(self, rows: Sequence[Row], machine: Machine, pictures: str) -> list[str]:
-        """What to know about the comparison. pictures: what was read and answered, as `Report.pictures` says it."""
+    def notes(self, rows: Sequence[Row], machine: Machine, images: str) -> list[str]:
+        """What to know about the comparison. images: what was read and answered, as `Report.images` says it."""
         found = []
-        if pictures != self._pictures:
-            found.append(f"{self._path} was measured on other pictures: {self._pictures}")
+        if images != self._images:
+            found.append(f"{self._path} was measured on other images: {self._images}")
         if machine.processor != self._processor:
             found.append(f"{self._path} was measured on another processor ({self._processor})")
         if new := [row.name for row in rows if row.key not in self._rates]:
@@ -58,7 +58,7 @@ class Baseline:
 
     def _regression(self, row: Row, allowed: float) -> str:
         before = self._rates[row.key]
-        now = f"{row.rate:,.1f} pictures a second, {1 - row.rate / before:.0%} less than the {before:,.1f}"
+        now = f"{row.rate:,.1f} images a second, {1 - row.rate / before:.0%} less than the {before:,.1f}"
         return f"{row.name} ({row.arrangement}) does {now} of {self._path}; the limit is {allowed:.0%}"
 
 

@@ -39,7 +39,7 @@ def speed(report: Report) -> Columns:
     return _telling(
         names(rows),
         {
-            "pictures/s": [number(row.rate) for row in rows],
+            "images/s": [number(row.rate) for row in rows],
             "times as fast": ["1", *(str(row.ratio) for row in rows[1:])],
             "of the limit": [f"{row.of_limit.middle:.0%}" if row.of_limit else "" for row in rows],
             "p50 ms": [number(row.latency.p50_ms) for row in rows],
@@ -51,7 +51,7 @@ def speed(report: Report) -> Columns:
 
 
 def answers(report: Report) -> Columns:
-    """How well, and how much otherwise than the reference; nothing where no picture has a label."""
+    """How well, and how much otherwise than the reference; nothing where no image has a label."""
     found = [subject.accuracy for subject in _subjects(report)]
     if not any(found):
         return {}
@@ -83,7 +83,7 @@ def cost(report: Report) -> Columns:
 
 
 def by_round(report: Report) -> Columns:
-    """Pictures a second in every round, and then the machine's limit in every round."""
+    """Images a second in every round, and then the machine's limit in every round."""
     rounds = zip_longest(*(row.rates for row in report.rows))
     limits = zip_longest(*(row.limits for row in report.rows))
     return _telling(

@@ -1,4 +1,4 @@
-"""Which pictures a benchmark answers and reads: always real ones where there are any, and never those of the training."""
+"""Which images a benchmark answers and reads: always real ones where there are any, and never those of the training."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -10,14 +10,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from edgeclf.benchmarks.photographs import write_photographs
-from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.terminal.console import note
 from edgeclf.train.data.archives import unpacked
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import SPLIT_NAME, Part, as_part, find, labelled, read_split
-from edgeclf.train.results.samples import read_samples
+from edgeclf.train.keras_file.samples import read_samples
 
 READ = 200
 """Files that are read again and again; the system keeps them in memory."""
@@ -26,7 +26,7 @@ GENERATED, SIZE_HW = 100, (375, 500)
 
 @dataclass(frozen=True)
 class Evidence:
-    """read: files to measure the speed on; all of them can be read. labelled: gives pictures with labels as a model's
+    """read: files to measure the speed on; all of them can be read. labelled: gives images with labels as a model's
     preprocessing makes them; None where there are none. origin: what they are, for people.
     """
 
@@ -37,12 +37,12 @@ class Evidence:
 
 @contextmanager
 def gather(models: Sequence[Path], card: ModelCard, data: Path | None, limit: int) -> Iterator[Evidence]:
-    """The best pictures there are, for as long as the block lasts; at most `limit` with labels, spread evenly.
+    """The best images there are, for as long as the block lasts; at most `limit` with labels, spread evenly.
 
     `data`, where given: its test part, or without one its validation part, or without any parts all of it. Otherwise the
-    test part of the training run that one of the models lies in, as long as its pictures are there. Otherwise the
+    test part of the training run that one of the models lies in, as long as its images are there. Otherwise the
     validation samples inside a `.keras` file that is one of the models, or lies beside one; speed is then measured on
-    generated pictures. `models`: the reference first. Raises DatasetError for `data` that cannot be used.
+    generated images. `models`: the reference first. Raises DatasetError for `data` that cannot be used.
     """
     if data is not None:
         with unpacked(data) as root:
@@ -54,7 +54,7 @@ def gather(models: Sequence[Path], card: ModelCard, data: Path | None, limit: in
             yield _of_part(part, f"the test part in {split}", limit)
             return
         if len(part):
-            note(f"the pictures of the test part in {split} are not all there any more; name others with --data DIR")
+            note(f"the images of the test part in {split} are not all there any more; name others with --data DIR")
     with TemporaryDirectory(prefix="edgeclf-") as folder:
         write_photographs(Path(folder), GENERATED, *SIZE_HW)
         files = tuple(sorted(map(str, Path(folder).rglob("*.jpg"))))
@@ -64,7 +64,7 @@ def gather(models: Sequence[Path], card: ModelCard, data: Path | None, limit: in
                 origin = f"the validation samples inside {keras}; speed on {generated}"
                 yield Evidence(files, _samples(keras, card), origin)
                 return
-        yield Evidence(files, None, f"speed on {generated}; for accuracy, name labelled pictures with --data DIR")
+        yield Evidence(files, None, f"speed on {generated}; for accuracy, name labelled images with --data DIR")
 
 
 def _held_out(root: Path, card: ModelCard, data: Path) -> tuple[Part, str]:
@@ -73,21 +73,21 @@ def _held_out(root: Path, card: ModelCard, data: Path) -> tuple[Part, str]:
     name = next((name for name in ("test", "val") if name in found), "train")
     part = as_part(labelled(found.get(name, {}), card.classes, data))
     if not len(part):
-        raise DatasetError(f"{data} holds no labelled pictures; pass a folder with one sub-folder per class")
+        raise DatasetError(f"{data} holds no labelled images; pass a folder with one sub-folder per class")
     return part, f"the {name} part of {data}" if len(found) > 1 or name != "train" else str(data)
 
 
 def _of_part(part: Part, origin: str, limit: int) -> Evidence:
     chosen = _spread(part, limit)
-    read = load(_spread(part, READ), Preprocess((8, 8)), "pictures").paths  # what cannot be read is quick to fail
-    counted = f"all {len(part):,} pictures" if len(chosen) == len(part) else f"{len(chosen):,} of {len(part):,} pictures"
-    return Evidence(read, lambda preprocess: load(chosen, preprocess, "pictures"), f"{counted} of {origin}")
+    read = load(_spread(part, READ), Preprocess((8, 8)), "images").paths  # what cannot be read is quick to fail
+    counted = f"all {len(part):,} images" if len(chosen) == len(part) else f"{len(chosen):,} of {len(part):,} images"
+    return Evidence(read, lambda preprocess: load(chosen, preprocess, "images"), f"{counted} of {origin}")
 
 
 def _samples(keras: Path, card: ModelCard) -> Callable[[Preprocess], Arrays]:
     def read(preprocess: Preprocess) -> Arrays:
         if preprocess != card.preprocess:
-            raise DatasetError(f"a model takes other pictures than the samples inside {keras}; name some with --data DIR")
+            raise DatasetError(f"a model takes other images than the samples inside {keras}; name some with --data DIR")
         return read_samples(keras, "verification", preprocess)
 
     return read

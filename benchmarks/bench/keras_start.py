@@ -1,6 +1,6 @@
-"""Keras's own way from the start of a process to its first answer, for comparison: import, load, read a picture, predict.
+"""Keras's own way from the start of a process to its first answer, for comparison: import, load, read an image, predict.
 
-Arguments: a `.keras` file that has been vetted, and a picture. Writes a `FirstAnswer` as a line of JSON.
+Arguments: a `.keras` file that has been vetted, and an image. Writes a `FirstAnswer` as a line of JSON.
 """
 
 import sys
@@ -12,12 +12,12 @@ from edgeclf.benchmarks.bench.trial import first_answer, say
 
 
 def main() -> None:
-    model, picture = sys.argv[1:]
+    model, image = sys.argv[1:]
     network = keras.models.load_model(model, compile=False)
     height, width, channels = network.input_shape[1:]
     mode = "grayscale" if channels == 1 else "rgb"
-    image = keras.utils.load_img(picture, target_size=(height, width), color_mode=mode)
-    network.predict(keras.utils.img_to_array(image)[np.newaxis], verbose=0)
+    loaded = keras.utils.load_img(image, target_size=(height, width), color_mode=mode)
+    network.predict(keras.utils.img_to_array(loaded)[np.newaxis], verbose=0)
     say(first_answer())
 
 

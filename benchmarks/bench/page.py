@@ -1,9 +1,9 @@
 """What `clf-bench` found, as one HTML page that opens from the disk and loads nothing from elsewhere."""
 
 from edgeclf.benchmarks.bench.columns import WORDS, Columns, answers, by_round, cost, size, speed
-from edgeclf.benchmarks.bench.remarks import conditions, method, remarks
+from edgeclf.benchmarks.bench.notes import conditions, method, remarks
 from edgeclf.benchmarks.bench.report import Report
-from edgeclf.runtime import __version__
+from edgeclf.runtime.version import __version__
 from edgeclf.train.results import html_page
 from edgeclf.train.results.html_page import bullets, figure, pairs, paragraph, table
 
@@ -35,7 +35,7 @@ def page(report: Report, figure_png: bytes | None, command: str = "") -> str:
 
 
 def _plot(report: Report, figure_png: bytes | None) -> dict[str, str]:
-    title = "Accuracy against speed" if answers(report) else "Pictures a second"
+    title = "Accuracy against speed" if answers(report) else "Images a second"
     return {title: figure(figure_png, f"{title.lower()}, file by file, as in the tables below")} if figure_png else {}
 
 
@@ -49,7 +49,7 @@ def _circumstances(report: Report, command: str) -> dict[str, object]:
     machine = report.machine
     load = f"{report.load[0]:.1f} before, {report.load[1]:.1f} after" if report.load else None
     facts = {
-        "pictures": report.pictures,
+        "images": report.images,
         "arrangement": conditions(report),
         "command": command,
         "processor": machine.processor,

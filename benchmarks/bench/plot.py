@@ -1,4 +1,4 @@
-"""Accuracy against speed in one figure; without labelled pictures, speed alone."""
+"""Accuracy against speed in one figure; without labelled images, speed alone."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ def pareto(report: Report) -> Figure:
 def _scatter(report: Report, points: Sequence[_Point]) -> Figure:
     figure = Figure(figsize=(8, 5.2), layout="constrained")
     axes = figure.subplots()
-    dress(axes, "pictures a second", "accuracy")
+    dress(axes, "images a second", "accuracy")
     shapes = dict(zip(dict.fromkeys(point.row.engine for point in points), cycle(_SHAPES), strict=False))
     for point in points:
         _mark(axes, point, shapes[point.row.engine])
@@ -130,7 +130,7 @@ def _bars(report: Report) -> Figure:
     rows = report.rows
     figure = Figure(figsize=(8, 1.5 + 0.38 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    dress(axes, "pictures a second", "")
+    dress(axes, "images a second", "")
     axes.grid(False, axis="y")
     for place, row in enumerate(rows):
         end = _bar(axes, place, row, shipped=place == report.ship)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgeclf.benchmarks.machine import Machine
-from edgeclf.runtime import __version__
+from edgeclf.runtime.version import __version__
 from edgeclf.train.results.intervals import wilson_interval
 
 
@@ -33,7 +33,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class ColdStart:
-    """From the start of a process to its answer for the first picture; medians over the rounds.
+    """From the start of a process to its answer for the first image; medians over the rounds.
 
     cpu_seconds: of all cores together. memory_bytes: the largest resident memory up to then; None where the system does not
     tell.
@@ -46,23 +46,23 @@ class ColdStart:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How a file answers labelled pictures. agreement: share of pictures with the reference's answer. max_difference: the
+    """How a file answers labelled images. agreement: share of images with the reference's answer. max_difference: the
     largest of a probability, from the reference's.
     """
 
-    pictures: int
+    images: int
     correct: int
     agreement: float
     max_difference: float
 
     @property
     def share(self) -> float:
-        return self.correct / self.pictures
+        return self.correct / self.images
 
     @property
     def interval(self) -> tuple[float, float]:
         """95 %, Wilson."""
-        return wilson_interval(self.correct, self.pictures)
+        return wilson_interval(self.correct, self.images)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "accuracy": self.share, "accuracy_95_interval": self.interval}
@@ -72,10 +72,10 @@ class Accuracy:
 class Row:
     """One file in one arrangement.
 
-    name: the file's, short and like no other's. device: where it really ran. batch: pictures in one run of the model.
-    threads: cores that it used. rates: pictures a second, by round. limits: of the machine for this model, by round; empty
+    name: the file's, short and like no other's. device: where it really ran. batch: images in one run of the model.
+    threads: cores that it used. rates: images a second, by round. limits: of the machine for this model, by round; empty
     for inference alone. ratio: times as fast as the first row. memory_bytes: the most in all rounds. accuracy: None where
-    there were no labelled pictures. best: no other row beats it in speed, accuracy and size at once. auto_batch: the batch
+    there were no labelled images. best: no other row beats it in speed, accuracy and size at once. auto_batch: the batch
     was found, and not asked for.
     """
 
@@ -99,7 +99,7 @@ class Row:
 
     @property
     def rate(self) -> float:
-        """Pictures a second: the median over the rounds."""
+        """Images a second: the median over the rounds."""
         return statistics.median(self.rates)
 
     @property
@@ -109,7 +109,7 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         accuracy = self.accuracy.to_json() if self.accuracy else None
-        return {**asdict(self), "accuracy": accuracy, "pictures_per_s": self.rate}
+        return {**asdict(self), "accuracy": accuracy, "images_per_s": self.rate}
 
     @property
     def key(self) -> tuple[str, str, int, int | None]:
@@ -131,14 +131,14 @@ class Reference:
 class Report:
     """All of it.
 
-    pictures: what was answered and what was read, as a sentence. load: processes that wanted a core, on average of a minute,
+    images: what was answered and what was read, as a sentence. load: processes that wanted a core, on average of a minute,
     before and after; None where the system does not tell. ship: the number of the row to ship; None where the gates leave
     none. because: why, as the last sentence. notes: what else should be known, as sentences. misses: gates that were missed.
     """
 
     rows: tuple[Row, ...]
     reference: Reference | None
-    pictures: str
+    images: str
     end_to_end: bool
     rounds: int
     seconds: float
@@ -154,7 +154,7 @@ class Report:
         return {
             "edgeclf": __version__,
             "mode": "end to end" if self.end_to_end else "inference only",
-            "pictures": self.pictures,
+            "images": self.images,
             "rounds": self.rounds,
             "seconds_a_round": self.seconds,
             "machine": asdict(self.machine),

@@ -12,13 +12,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from edgeclf.benchmarks.bench.contenders import Contender
+from edgeclf.benchmarks.bench.candidates import Contender
 from edgeclf.benchmarks.bench.report import ColdStart
 from edgeclf.benchmarks.bench.trial import Finding, FirstAnswer, Task
 from edgeclf.benchmarks.turns import turns
-from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DeviceError, EdgeclfError, ExitCode, ModelError
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.progress import Progress
 
 _PATIENCE_S = 600
 """What a trial may take beside its measuring; an engine that hangs must not hang the benchmark."""
@@ -35,7 +35,7 @@ class Trial:
 
 
 def measure(
-    contenders: Sequence[Contender], pictures: Sequence[str], rounds: int, seconds: float, *, end_to_end: bool
+    contenders: Sequence[Contender], images: Sequence[str], rounds: int, seconds: float, *, end_to_end: bool
 ) -> tuple[dict[Contender, list[Trial]], list[str]]:
     """Trials by contender, one a round; each round begins with another contender, so that none always follows the same one.
 
@@ -51,7 +51,7 @@ def measure(
                 trials = measured[contender]
                 batch = trials[0].finding.batch if trials else contender.batch  # found once, and then kept
                 try:
-                    trials.append(_try(replace(contender, batch=batch), pictures, seconds, end_to_end=end_to_end))
+                    trials.append(_try(replace(contender, batch=batch), images, seconds, end_to_end=end_to_end))
                 except DeviceError:
                     raise
                 except EdgeclfError as error:
@@ -70,8 +70,8 @@ def start_cold(module: str, *arguments: str) -> ColdStart:
         return child.first_answer()
 
 
-def _try(contender: Contender, pictures: Sequence[str], seconds: float, *, end_to_end: bool) -> Trial:
-    task = Task(**contender.to_json(), end_to_end=end_to_end, seconds=seconds, pictures=tuple(pictures))
+def _try(contender: Contender, images: Sequence[str], seconds: float, *, end_to_end: bool) -> Trial:
+    task = Task(**contender.to_json(), end_to_end=end_to_end, seconds=seconds, images=tuple(images))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "task.json"
         path.write_text(json.dumps(asdict(task)), "utf-8")

@@ -1,4 +1,4 @@
-"""One run of `clf-bench`: who takes part, on which pictures, how they answer, how fast they are, and what follows."""
+"""One run of `clf-bench`: who takes part, on which images, how they answer, how fast they are, and what follows."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -7,19 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeclf.benchmarks.bench.accuracy import Exam, examine, open_all
 from edgeclf.benchmarks.bench.baseline import Baseline
-from edgeclf.benchmarks.bench.contenders import Contender, enter, find_models, short_names
+from edgeclf.benchmarks.bench.candidates import Contender, enter, find_models, short_names
 from edgeclf.benchmarks.bench.evidence import Evidence, gather
-from edgeclf.benchmarks.bench.exam import Exam, examine, open_all
 from edgeclf.benchmarks.bench.intervals import ratios
+from edgeclf.benchmarks.bench.recommendation import GATES, Gates, decide
 from edgeclf.benchmarks.bench.report import ColdStart, Latency, Reference, Report, Row
 from edgeclf.benchmarks.bench.rounds import Trial, measure, start_cold
-from edgeclf.benchmarks.bench.verdict import GATES, Gates, decide
 from edgeclf.benchmarks.machine import load, this_machine
 from edgeclf.export.timing import Candidate, pareto
-from edgeclf.runtime.console import note
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError, OptionError
+from edgeclf.runtime.terminal.console import note
 from edgeclf.train.answering import AnyModel, open_any
 
 COLD_STARTS = 3
@@ -71,12 +71,12 @@ def bench(options: Options) -> Report:
     rows = _rows(trials, exam)
     compared = Reference(names[path], exam.reference, keras, path.stat().st_size) if exam else None
     verdict = decide(rows, compared, options.gates)
-    pictures = evidence.origin + (f", without {exam.unread:,} that cannot be read" if exam and exam.unread else "")
+    images = evidence.origin + (f", without {exam.unread:,} that cannot be read" if exam and exam.unread else "")
     load_after = load()
     return Report(
         rows=rows,
         reference=compared,
-        pictures=pictures,
+        images=images,
         end_to_end=options.end_to_end,
         rounds=options.rounds,
         seconds=options.seconds,
@@ -84,7 +84,7 @@ def bench(options: Options) -> Report:
         load=None if load_before is None or load_after is None else (load_before, load_after),
         ship=verdict.ship,
         because=verdict.because,
-        notes=(*left_out, *verdict.notes, *(baseline.notes(rows, machine, pictures) if baseline else ())),
+        notes=(*left_out, *verdict.notes, *(baseline.notes(rows, machine, images) if baseline else ())),
         misses=(*verdict.misses, *(baseline.regressions(rows, options.max_regression) if baseline else ())),
     )
 
@@ -111,16 +111,16 @@ def _examine(
     if evidence.labelled is not None:
         return examine(reference, opened, evidence.labelled)
     if gates.max_drop is not None:
-        raise OptionError("--max-drop needs labelled pictures, and there are none; name some with --data DIR")
+        raise OptionError("--max-drop needs labelled images, and there are none; name some with --data DIR")
     return None
 
 
-def _start_keras(path: Path, picture: str, rounds: int) -> ColdStart | None:
+def _start_keras(path: Path, image: str, rounds: int) -> ColdStart | None:
     """Keras's own start, where the reference is a model of its own; None, with a note, where it fails."""
     if path.suffix != ".keras":
         return None
     note("starting Keras, for comparison ...")
-    module, arguments = "edgeclf.benchmarks.bench.keras_start", (str(path), picture)
+    module, arguments = "edgeclf.benchmarks.bench.keras_start", (str(path), image)
     try:
         return _typical([start_cold(module, *arguments) for _ in range(min(rounds, COLD_STARTS))])
     except EdgeclfError as error:

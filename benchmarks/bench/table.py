@@ -7,11 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeclf.benchmarks.bench.columns import WORDS, Columns, answers, cost, speed
-from edgeclf.benchmarks.bench.remarks import conditions, remarks
+from edgeclf.benchmarks.bench.notes import conditions, remarks
 from edgeclf.benchmarks.bench.report import Report
 from edgeclf.benchmarks.results import table
-from edgeclf.runtime.console import note, stderr_console
-from edgeclf.runtime.escaping import escape
+from edgeclf.runtime.terminal.console import note, stderr_console
+from edgeclf.runtime.terminal.escaping import escape
 
 _ONLY_ELSEWHERE = ("p90 ms", "its CPU time", "its memory")
 """Columns for which a terminal has no room."""
@@ -25,7 +25,7 @@ def show(report: Report) -> None:
     for columns in (answers(report) | cost(report), speed(report)):
         console.print(_fitting(columns, report, console))
         console.print()
-    for sentence in (conditions(report), str(report.machine), report.pictures, *remarks(report)):
+    for sentence in (conditions(report), str(report.machine), report.images, *remarks(report)):
         note(sentence)
     for miss in report.misses:
         note(f"missed: {miss}")
@@ -34,7 +34,7 @@ def show(report: Report) -> None:
 
 def markdown(report: Report) -> str:
     """The same, with the sentence on which one to ship first."""
-    lines = [f"- {_plain(sentence)}\n" for sentence in (conditions(report), str(report.machine), report.pictures)]
+    lines = [f"- {_plain(sentence)}\n" for sentence in (conditions(report), str(report.machine), report.images)]
     return "\n".join(
         [
             f"## clf-bench\n\n**{_plain(report.because)}**\n",

@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.benchmarks.machine import peak_memory_bytes
-from edgeclf.runtime.batching import best_batch
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError, ExitCode, first_line
-from edgeclf.runtime.frames.decode import Pixels
-from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.model.backend import Backend
+from edgeclf.runtime.model.batching import best_batch
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.pipeline import classify
 
@@ -37,7 +37,7 @@ class Task:
     """What to measure, for `seconds`.
 
     batch: None for the one that `clf-run` would find. threads: end to end, workers with one thread of the engine each, as
-    `clf-run` has them; otherwise threads of the engine, for one run at a time. pictures: files that can be read.
+    `clf-run` has them; otherwise threads of the engine, for one run at a time. images: files that can be read.
     """
 
     model: str
@@ -46,7 +46,7 @@ class Task:
     threads: int
     end_to_end: bool
     seconds: float
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class FirstAnswer:
 
 @dataclass(frozen=True)
 class Finding:
-    """engine, device, batch: what really ran. rate: pictures a second. limit: of this machine for this model, in pictures a
-    second, where pictures are read. run_ms: every single run of the model on a batch. memory_bytes: the peak.
+    """engine, device, batch: what really ran. rate: images a second. limit: of this machine for this model, in images a
+    second, where images are read. run_ms: every single run of the model on a batch. memory_bytes: the peak.
     """
 
     engine: str
@@ -76,7 +76,7 @@ def main() -> None:
     task = Task(**json.loads(Path(sys.argv[1]).read_text("utf-8")))
     try:
         classifier = Classifier.open(task.model, device=task.device, threads=1 if task.end_to_end else task.threads)
-        classifier.predict(task.pictures[0])
+        classifier.predict(task.images[0])
         say(first_answer())
         say(asdict(measure(task, classifier)))
     except EdgeclfError as error:
@@ -119,9 +119,9 @@ class _Timed:
         self.card_text = backend.card_text
         self.milliseconds: list[float] = []
 
-    def run(self, images: Pixels) -> NDArray[np.float32]:
+    def run(self, batch: Pixels) -> NDArray[np.float32]:
         started = time.perf_counter()
-        probabilities = self._backend.run(images)
+        probabilities = self._backend.run(batch)
         self.milliseconds.append((time.perf_counter() - started) * 1e3)
         return probabilities
 
@@ -139,18 +139,18 @@ class _Job:
         self.batch = batch
 
     def rate(self, warmed_up: Callable[[], None]) -> float:
-        """Pictures a second; `warmed_up` is called when it begins to count."""
+        """Images a second; `warmed_up` is called when it begins to count."""
         raise NotImplementedError
 
     def limit(self) -> float | None:
         """What the machine could do at most, where that can be said."""
         return None
 
-    def images(self, start: int) -> Pixels:
-        """A batch of pictures, read and prepared: uint8 `[batch, H, W, C]`."""
-        pictures = self.task.pictures
-        chosen = (pictures[number % len(pictures)] for number in range(start, start + self.batch))
-        return np.stack([self.classifier.card.preprocess(picture) for picture in chosen])
+    def prepared(self, start: int) -> Pixels:
+        """A batch of images, read and prepared: uint8 `[batch, H, W, C]`."""
+        images = self.task.images
+        chosen = (images[number % len(images)] for number in range(start, start + self.batch))
+        return np.stack([self.classifier.card.preprocess(image) for image in chosen])
 
 
 class _EndToEnd(_Job):
@@ -159,7 +159,7 @@ class _EndToEnd(_Job):
     def rate(self, warmed_up: Callable[[], None]) -> float:
         """One pipeline for both: each of its workers has an engine's state of its own to warm up."""
         warm, end = time.perf_counter() + self.task.seconds * WARM_UP, math.inf
-        frames = (Frame(picture, picture) for picture in cycle(self.task.pictures))
+        frames = (Frame(image, image) for image in cycle(self.task.images))
         in_time = takewhile(lambda _: time.perf_counter() < end, frames)
         outcomes = classify(in_time, self.classifier, workers=self.task.threads, batch=self.batch)
         any(time.perf_counter() >= warm for _ in outcomes)
@@ -171,22 +171,22 @@ class _EndToEnd(_Job):
     def limit(self) -> float:
         """Cores / (time to read, decode and resize + time to infer), on one thread without any pipeline.
 
-        Where the model runs on another device than the CPU, reading pictures is all that is left to the cores.
+        Where the model runs on another device than the CPU, reading images is all that is left to the cores.
         """
         cv2.setNumThreads(1)
         on_cpu = self.classifier.backend.device == "cpu"
         answer: Callable[[Pixels], Any] = self.classifier.probabilities if on_cpu else len
-        batches = (self.images(start) for start in range(0, sys.maxsize, self.batch))
+        batches = (self.prepared(start) for start in range(0, sys.maxsize, self.batch))
         cores = min(self.task.threads, usable_cores())
         return cores * self.batch * _times_a_second(lambda: answer(next(batches)), self.task.seconds)
 
 
 class _Inference(_Job):
-    """The model alone, on pictures that lie in memory, one run at a time."""
+    """The model alone, on images that lie in memory, one run at a time."""
 
     def __init__(self, task: Task, classifier: Classifier, batch: int) -> None:
         super().__init__(task, classifier, batch)
-        self._batches = cycle([self.images(start * batch) for start in range(4)])
+        self._batches = cycle([self.prepared(start * batch) for start in range(4)])
 
     def rate(self, warmed_up: Callable[[], None]) -> float:
         _times_a_second(self._run, self.task.seconds * WARM_UP)

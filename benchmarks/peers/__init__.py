@@ -1,4 +1,4 @@
-"""The same pictures through edgeclf and through what one would otherwise write or install; each module is one way.
+"""The same images through edgeclf and through what one would otherwise write or install; each module is one way.
 
 Its `prepare(folder)` opens `folder/model.onnx`, `.keras` or `.fp32.tflite` and returns a `Run` over `folder/photographs`.
 """
@@ -6,4 +6,4 @@ Its `prepare(folder)` opens `folder/model.onnx`, `.keras` or `.fp32.tflite` and 
 from collections.abc import Callable
 
 Run = Callable[[], list[int]]
-"""Everything once, from files to answers: the index of each picture's label, in the order of `reading.photographs`."""
+"""Everything once, from files to answers: the index of each image's label, in the order of `reading.photographs`."""

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from edgeclf.benchmarks.peers import Run
-from edgeclf.runtime.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.console import command_app, friendly_errors
 
 app = command_app()
 
@@ -22,10 +22,10 @@ def serve(
     module: Annotated[str, typer.Argument(help="One of this package.")],
     folder: Annotated[Path, typer.Argument(help="Its models and photographs/.")],
     *,
-    most: Annotated[int | None, typer.Option(help="Of the pictures, for a module that can do with fewer.")] = None,
+    most: Annotated[int | None, typer.Option(help="Of the images, for a module that can do with fewer.")] = None,
     core: Annotated[int | None, typer.Option(help="The only core that this process may use.")] = None,
 ) -> None:
-    """Run one candidate again and again: a line in, a line of JSON out, `[pictures a second, [label, label, ...]]`."""
+    """Run one candidate again and again: a line in, a line of JSON out, `[images a second, [label, label, ...]]`."""
     answers_to = sys.stdout
     with friendly_errors(), redirect_stdout(sys.stderr):  # what libraries print is no answer
         if core is not None and hasattr(os, "sched_setaffinity"):

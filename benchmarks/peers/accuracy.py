@@ -1,4 +1,4 @@
-"""Are they right as often? Every candidate with a trained model on labelled pictures, as they are and enlarged."""
+"""Are they right as often? Every candidate with a trained model on labelled images, as they are and enlarged."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -12,21 +12,21 @@ from edgeclf.benchmarks.photographs import enlarged
 from edgeclf.benchmarks.results import table
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import OptionError
-from edgeclf.runtime.frames.decode import read_file
-from edgeclf.runtime.frames.folders import walk
+from edgeclf.runtime.images.decode import read_file
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.pipeline import ordered_map
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.sources.folders import walk
+from edgeclf.runtime.terminal.progress import Progress
 
 MODELS = ("model.keras", "model.onnx", "model.fp32.tflite")
 PIXELS = 12_000_000
 MOST = 300
-"""Labelled pictures that are enlarged: a second each on one core."""
+"""Labelled images that are enlarged: a second each on one core."""
 
 
 @dataclass(frozen=True)
 class Exam:
-    """A trained model in all formats, and labelled pictures that it has not seen."""
+    """A trained model in all formats, and labelled images that it has not seen."""
 
     run: Path
     classes: tuple[str, ...]
@@ -39,14 +39,14 @@ class Exam:
             raise OptionError(f"--run {run} holds no {' and no '.join(missing)}; make them with clf-train and clf-export")
         card = Classifier.open(run / "model.onnx", device="cpu").card
         if card.preprocess.channels != 3:
-            raise OptionError(f"--run {run} holds a model for grey pictures, and the peers read coloured ones")
-        paths = tuple(path for path, is_picture in walk(str(data)) if is_picture and Path(path).parent.name in card.classes)
+            raise OptionError(f"--run {run} holds a model for grey images, and the peers read coloured ones")
+        paths = tuple(path for path, is_image in walk(str(data)) if is_image and Path(path).parent.name in card.classes)
         if not paths:
-            raise OptionError(f"--data {data} holds no pictures in folders called {', '.join(card.classes)}")
+            raise OptionError(f"--data {data} holds no images in folders called {', '.join(card.classes)}")
         return cls(run, card.classes, paths)
 
     def table(self, candidates: Mapping[str, Candidate], folder: Path) -> str:
-        """Accuracy of each candidate, and the share of pictures that it answers as edgeclf does. folder: for large files."""
+        """Accuracy of each candidate, and the share of images that it answers as edgeclf does. folder: for large files."""
         few = self.paths[:: -(-len(self.paths) // MOST)]
         columns = [
             self._sit(candidates, self._job(folder / "as_they_are", self.paths, read_file)),
@@ -64,7 +64,7 @@ class Exam:
         }
 
     def _job(self, job: Path, paths: Sequence[str], convert: Callable[[str], bytes]) -> Path:
-        """A folder as candidates take it; the pictures are called by their numbers, since all sort those alike."""
+        """A folder as candidates take it; the images are called by their numbers, since all sort those alike."""
         for label in self.classes:
             (job / "photographs" / label).mkdir(parents=True)
         for name in MODELS:
@@ -75,7 +75,7 @@ class Exam:
             data, label = convert(path), Path(path).parent.name
             (job / "photographs" / label / f"{number:06}{Path(path).suffix}").write_bytes(data)
 
-        with Progress("pictures", len(paths)) as progress:
+        with Progress("images", len(paths)) as progress:
             for _ in ordered_map(write, enumerate(paths), usable_cores()):
                 progress.advance()
         return job

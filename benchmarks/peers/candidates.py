@@ -5,14 +5,14 @@ from pathlib import Path
 
 from edgeclf.benchmarks.peers.environments import Environment, InstallError
 from edgeclf.benchmarks.peers.rounds import Candidate
-from edgeclf.runtime.console import note
 from edgeclf.runtime.cores import usable_cores
+from edgeclf.runtime.terminal.console import note
 
 PIPELINE, LITERT, FULL = "edgeclf", "edgeclf, LiteRT", "edgeclf, every pixel decoded"
 APPEND, READ_BACK = "journal, appended", "journal, read back"
 JOURNAL = {APPEND: Candidate("journal"), READ_BACK: Candidate("journal_read")}
 MOST = 24
-"""Pictures that the slowest one takes in a round."""
+"""Images that the slowest one takes in a round."""
 
 OURS = {PIPELINE: Candidate("pipeline"), LITERT: Candidate("litert"), FULL: Candidate("full_decode")}
 HERE = {

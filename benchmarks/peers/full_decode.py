@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from edgeclf.benchmarks.peers import Run, pipeline
-from edgeclf.runtime.frames.decode import Pixels
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.classifier import Classifier
 
 

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from edgeclf.benchmarks.peers import Run
-from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.results.journal import Entry, Journal, open_journal
 from edgeclf.runtime.results.row import Row
 
@@ -35,7 +35,7 @@ def fill(journal: Journal, frames: list[Frame], rows: list[Row]) -> int:
 
 
 def night() -> tuple[list[Frame], list[Row]]:
-    """Frames and rows as a night's pictures make them."""
+    """Frames and rows as a night's images make them."""
     frames = [_frame(number) for number in range(_ROWS)]
     return frames, [_row(frame) for frame in frames]
 

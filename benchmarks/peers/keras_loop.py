@@ -1,4 +1,4 @@
-"""`load_img`, `img_to_array` and `predict` for one picture at a time: how most tutorials end."""
+"""`load_img`, `img_to_array` and `predict` for one image at a time: how most tutorials end."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np  # noqa: E402
 
 
 def prepare(folder: Path, most: int | None = None) -> Run:
-    """most: of the pictures; each takes as long as the others, and twenty times as long as elsewhere."""
+    """most: of the images; each takes as long as the others, and twenty times as long as elsewhere."""
     network = keras.models.load_model(folder / "model.keras")
     size = network.input_shape[1:3]
     files = photographs(folder)[:most]

@@ -1,4 +1,4 @@
-"""What a core can give: one thread, one picture after the other, with nothing between decoding, resizing and the model."""
+"""What a core can give: one thread, one image after the other, with nothing between decoding, resizing and the model."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The plain loop with LiteRT: one interpreter on all cores, one picture after the other, as its manual's example has it."""
+"""The plain loop with LiteRT: one interpreter on all cores, one image after the other, as its manual's example has it."""
 
 from pathlib import Path
 

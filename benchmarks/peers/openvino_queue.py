@@ -1,4 +1,4 @@
-"""OpenVINO as its manual has it for throughput: an asynchronous queue, fed by one Python thread that reads pictures."""
+"""OpenVINO as its manual has it for throughput: an asynchronous queue, fed by one Python thread that reads images."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def prepare(folder: Path) -> Run:
 
 
 def read_model(folder: Path) -> tuple[Any, int, int]:
-    """The model for one picture at a time, and the picture's height and width. OpenVINO is slower with an open batch."""
+    """The model for one image at a time, and the image's height and width. OpenVINO is slower with an open batch."""
     model = ov.Core().read_model(folder / "model.onnx")
     height, width, channels = (side.get_length() for side in model.input(0).partial_shape[1:])
     model.reshape([1, height, width, channels])

@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeclf.benchmarks.peers import Run
-from edgeclf.runtime.batching import best_batch
 from edgeclf.runtime.cores import usable_cores
-from edgeclf.runtime.frames.preprocess import Preprocess
-from edgeclf.runtime.frames.sources import open_source
+from edgeclf.runtime.images.preprocess import Preprocess
+from edgeclf.runtime.model.batching import best_batch
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.prediction import Outcome, Prediction
 from edgeclf.runtime.pipeline import classify
+from edgeclf.runtime.sources.source import open_source
 
 
 def prepare(

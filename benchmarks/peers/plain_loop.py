@@ -1,4 +1,4 @@
-"""Read, decode, resize, run one picture, with every library's default threads: what one writes first."""
+"""Read, decode, resize, run one image, with every library's default threads: what one writes first."""
 
 from pathlib import Path
 

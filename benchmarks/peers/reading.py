@@ -1,4 +1,4 @@
-"""What every program without edgeclf does alike: find the pictures, read one as its model takes it, name the answers."""
+"""What every program without edgeclf does alike: find the images, read one as its model takes it, name the answers."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def photographs(folder: Path) -> list[Path]:
-    """The pictures of a job, which are all files below `folder/photographs`, in sorted order."""
+    """The images of a job, which are all files below `folder/photographs`, in sorted order."""
     return sorted(path for path in (folder / "photographs").rglob("*") if path.is_file())
 
 

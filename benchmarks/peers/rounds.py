@@ -13,10 +13,10 @@ from subprocess import PIPE
 
 from edgeclf.benchmarks.turns import turns
 from edgeclf.runtime.errors import EdgeclfError
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.terminal.progress import Progress
 
 Rates = dict[str, float]
-"""By candidate, pictures a second in one round."""
+"""By candidate, images a second in one round."""
 _Process = subprocess.Popen[bytes]
 
 
@@ -25,7 +25,7 @@ class Candidate:
     """module: in this package. python: of the environment that it runs in, where that is not this one.
 
     pinned: this many processes at the same time, each on a core of its own; their rates are added up.
-    times: what the rate is multiplied by. most: of the pictures that a round takes, for a module that is slow.
+    times: what the rate is multiplied by. most: of the images that a round takes, for a module that is slow.
     """
 
     module: str
@@ -58,7 +58,7 @@ def measure(candidates: Mapping[str, Candidate], folder: Path, rounds: int) -> l
 
 
 def answers(candidates: Mapping[str, Candidate], folder: Path) -> dict[str, list[int]]:
-    """The label's index of every picture in `folder/photographs`, by candidate; one runs, once, after the other.
+    """The label's index of every image in `folder/photographs`, by candidate; one runs, once, after the other.
 
     Raises EdgeclfError for a candidate that ends by itself.
     """

@@ -14,7 +14,7 @@ import tensorflow as tf  # noqa: E402
 from ai_edge_litert.interpreter import Interpreter  # noqa: E402
 
 BATCH = 4
-"""As quick here as 1 and 16; the larger ones wait for their last picture."""
+"""As quick here as 1 and 16; the larger ones wait for their last image."""
 
 
 def prepare(folder: Path) -> Run:

@@ -13,7 +13,7 @@ from edgeclf.benchmarks.peers.reading import labels, photographs, read
 from edgeclf.runtime.cores import usable_cores
 
 BATCH = 4
-"""The quickest here of 1 to 32: a large batch waits for its last picture."""
+"""The quickest here of 1 to 32: a large batch waits for its last image."""
 
 
 def prepare(folder: Path) -> Run:

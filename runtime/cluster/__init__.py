@@ -1,1 +1,1 @@
-"""Many machines: pictures in portions over a Ray cluster, each portion through the same pipeline as on one machine."""
+"""Many machines: images in portions over a Ray cluster, each portion through the same pipeline as on one machine."""

@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 
 from edgeclf.runtime.cluster.plan import Machine
-from edgeclf.runtime.console import Terminated
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError, first_line
+from edgeclf.runtime.terminal.console import Terminated
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # or under `uv run` the current folder, pictures and all, goes to every machine
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # or under `uv run` the current folder, images and all, goes to every machine
 }
 _PATIENCE_S = 5.0
 """For an answer at HOST:PORT."""
 _LOCAL_STORE_BYTES = 256 << 20
-"""For the model and for names of pictures, which is nearly all that travels."""
+"""For the model and for names of images, which is nearly all that travels."""
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from typing import Any
 import pyarrow as pa
 
 from edgeclf.runtime.errors import EdgeclfError
-from edgeclf.runtime.frames.decode import Checks
-from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.images.decode import Checks
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.results.fingerprint import Fingerprint
 from edgeclf.runtime.results.parts import Parts
-from edgeclf.runtime.results.recording import Answers
+from edgeclf.runtime.results.row import RowBuilder
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Job:
     model_name: str
     model: bytes
     card: ModelCard | None
-    answers: Answers
+    builder: RowBuilder
     checks: Checks
     batch: int | None
     folder: str
@@ -54,7 +54,7 @@ class Done:
     setting: what classified it, for people.
     """
 
-    pictures: int = 0
+    images: int = 0
     failed: int = 0
     setting: str = ""
     trouble: EdgeclfError | None = None

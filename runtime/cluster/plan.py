@@ -7,7 +7,7 @@ from pathlib import Path
 from edgeclf.runtime.errors import DeviceError, OptionError
 
 _MOST_THREADS = 16
-"""Of one worker: beyond it, Python's own work for each picture keeps the threads waiting for each other."""
+"""Of one worker: beyond it, Python's own work for each image keeps the threads waiting for each other."""
 
 _DEVICES = ("auto", "cpu", "cuda", "tensorrt")
 
@@ -50,7 +50,7 @@ def share_out(machines: Sequence[Machine], device: str, threads: int | None, mod
     """Workers that leave no core idle, each with as many as that allows, to share one model; or one for each GPU.
 
     device: as it was asked for; `auto` means GPUs where the cluster has some and onnxruntime here is a build for them.
-    threads: of each worker, if not one for each of its cores; more wait for pictures from far away at the same time. Raises
+    threads: of each worker, if not one for each of its cores; more wait for images from far away at the same time. Raises
     DeviceError.
     """
     kind = device

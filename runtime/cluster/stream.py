@@ -19,7 +19,7 @@ _AHEAD = 8
 """Portions that wait in the queue."""
 _AGAIN = "the parts so far are kept, and the same command goes on from there"
 _MOST_DEATHS = 10
-"""Workers that may die over one portion: machines come and go, but pictures that kill would kill for ever."""
+"""Workers that may die over one portion: machines come and go, but images that kill would kill for ever."""
 
 
 def classify_portions(portions: Iterable[Portion], job: Job, plan: Plan) -> Generator[Done, None, None]:

@@ -8,14 +8,14 @@ import numpy as np
 
 from edgeclf.runtime.cluster.job import Portion
 from edgeclf.runtime.errors import OptionError
-from edgeclf.runtime.frames.frame import Frame
-from edgeclf.runtime.frames.sources import Source
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.results.index import Index
 from edgeclf.runtime.results.row import known
 from edgeclf.runtime.results.utf8 import as_utf8
+from edgeclf.runtime.sources.source import Source
 
 _SMALLEST, _LARGEST = 128, 4096
-"""Pictures in a portion. Small parts are many files, large ones are much to do again when a machine is lost."""
+"""Images in a portion. Small parts are many files, large ones are much to do again when a machine is lost."""
 _PORTION_BYTES = 8 << 20
 _SHARE = 32
 """A portion is at most this part of what each worker has had so far, so that in the end none waits long for another."""
@@ -36,7 +36,7 @@ class Work:
         self._frames = self._pending()
 
     def is_there(self) -> bool:
-        """Whether there is any. Raises SourceError, and NoPicturesError where the source has no picture at all."""
+        """Whether there is any. Raises SourceError, and NoImagesError where the source has no image at all."""
         first = next(self._frames, None)
         if first is None:
             return False
@@ -47,10 +47,10 @@ class Work:
         """All of it, for so many workers. Once. Raises SourceError or OptionError."""
         portion: list[Frame] = []
         number = given = 0
-        held_bytes = 0  # of pictures that travel along, from archives that are packed as a whole
+        held_bytes = 0  # of images that travel along, from archives that are packed as a whole
         for frame in self._frames:
             portion.append(frame)
-            held_bytes += len(frame.picture) if isinstance(frame.picture, bytes) else 0
+            held_bytes += len(frame.image) if isinstance(frame.image, bytes) else 0
             wanted = min(max(_SMALLEST, given // (_SHARE * workers)), _LARGEST)
             if len(portion) >= wanted or held_bytes > _PORTION_BYTES:
                 yield Portion(number, tuple(portion))
@@ -63,10 +63,8 @@ class Work:
         for frame in self.source:
             if frame is None:
                 continue
-            if isinstance(frame.picture, np.ndarray):
-                raise OptionError(
-                    f"{frame.name} is from a video; --engine ray is for pictures, so classify videos without it"
-                )
+            if isinstance(frame.image, np.ndarray):
+                raise OptionError(f"{frame.name} is from a video; --engine ray is for images, so classify videos without it")
             before = self._index.done
             frame = _as_in_rows(frame)
             if self._index.claim(frame):

@@ -9,25 +9,25 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from edgeclf.runtime import __version__
-from edgeclf.runtime.batching import best_batch
 from edgeclf.runtime.cluster.job import Done, Job, Portion, pack, unpack
 from edgeclf.runtime.cluster.plan import Plan
-from edgeclf.runtime.console import missing_extra
+from edgeclf.runtime.disk_guard import StorageGuard
 from edgeclf.runtime.errors import EdgeclfError, OutputError, Reason, SourceError
+from edgeclf.runtime.model.batching import best_batch
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.pipeline import classify_batches
 from edgeclf.runtime.results.parts import HEADER
 from edgeclf.runtime.results.row import Row
-from edgeclf.runtime.storage import StorageGuard
-from edgeclf.runtime.stores import StoreError
+from edgeclf.runtime.storage.files import StoreError
+from edgeclf.runtime.terminal.console import missing_extra
+from edgeclf.runtime.version import __version__
 
 _SHARED = (
-    "put the pictures where every machine of the cluster sees them under that name, or into an object store, such as "
+    "put the images where every machine of the cluster sees them under that name, or into an object store, such as "
     "s3://bucket/photos/"
 )
 _MANY = 10
-"""Pictures that are not removed by chance, all of them between the listing and the reading."""
+"""Images that are not removed by chance, all of them between the listing and the reading."""
 
 
 class Worker:
@@ -61,7 +61,7 @@ class Worker:
     def _classify(self, portion: Portion) -> Done:
         job, classifier = self._job, self._classifier
         batches = classify_batches(portion.frames, classifier, workers=self._threads, batch=self._batch, checks=job.checks)
-        rows = [row for outcomes in self._guard.checked(batches) for row in job.answers.rows(outcomes)]
+        rows = [row for outcomes in self._guard.checked(batches) for row in job.builder.rows(outcomes)]
         _check_seen(rows)
         job.parts.write(job.run, portion.number, rows)
         failed = sum(row.status == "error" for row in rows)
@@ -97,7 +97,7 @@ def _check_places(job: Job) -> None:
 
 
 def _check_seen(rows: Sequence[Row]) -> None:
-    """Raise where none of many pictures is there, though the command saw them: a list has no folder to be looked for."""
+    """Raise where none of many images is there, though the command saw them: a list has no folder to be looked for."""
     if len(rows) >= _MANY and all(row.error == Reason.NOT_FOUND and row.size_bytes is not None for row in rows):
         raise SourceError(f"{rows[0].path} and {len(rows) - 1:,} more are not there; {_SHARED}")
 

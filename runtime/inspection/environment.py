@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from edgeclf.runtime import __version__
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import first_line
-from edgeclf.runtime.live.display import has_display, window_toolkit
+from edgeclf.runtime.live.viewers.display import has_display, window_toolkit
+from edgeclf.runtime.version import __version__
 
 PACKAGES = (
     "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "ai-edge-litert",

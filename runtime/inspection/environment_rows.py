@@ -16,7 +16,7 @@ def environment_sections(found: Environment) -> list[Section]:
             for number, (name, version) in enumerate(found.packages.items())
         ],
         _engines(found),
-        _pictures(found),
+        _images(found),
     ]
 
 
@@ -41,7 +41,7 @@ def _engines(found: Environment) -> Section:
     return [*rows, _module("LiteRT", found.litert)]
 
 
-def _pictures(found: Environment) -> Section:
+def _images(found: Environment) -> Section:
     drawn = (
         f"OpenCV draws with {found.window}"
         if found.window

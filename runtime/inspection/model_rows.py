@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from edgeclf.runtime.inspection.anatomy import Anatomy
+from edgeclf.runtime.inspection.contract_check import Trial
+from edgeclf.runtime.inspection.model_info import Anatomy
 from edgeclf.runtime.inspection.parity_report import ParityEntry
 from edgeclf.runtime.inspection.rows import Row, Section, counted, several, size
 from edgeclf.runtime.inspection.structure import Structure
-from edgeclf.runtime.inspection.trial import Trial
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.digest import SUMS_NAME
 
@@ -52,7 +52,7 @@ def _card(card: ModelCard | None, there: bool) -> Section:
     how = card.preprocess
     return [
         Row("classes", f"{len(card.classes):,}: {several(card.classes)}"),
-        Row("pictures", f"{how.size_hw[0]} x {how.size_hw[1]} (H x W), {'grey' if how.channels == 1 else 'RGB'}"),
+        Row("images", f"{how.size_hw[0]} x {how.size_hw[1]} (H x W), {'grey' if how.channels == 1 else 'RGB'}"),
         Row("resize", f"{how.resize}, fit {how.fit}"),
         Row("head", card.head),
         *(Row("training" if not number else "", line) for number, line in enumerate(_facts(card.training))),
@@ -72,7 +72,7 @@ def _value(value: Any) -> str:
 
 
 def _contract(trial: Trial, structure: Structure) -> Section:
-    by = f" ({trial.engine} opened it and asked it one picture)" if trial.engine else ""
+    by = f" ({trial.engine} opened it and asked it one image)" if trial.engine else ""
     verdict = {
         "kept": Row("contract", f"kept{by}{_other_names(structure)}", "good"),
         "broken": Row("contract", f"NOT kept: {trial.detail}", "bad"),
@@ -116,7 +116,7 @@ def _parity(parity: ParityEntry | None) -> Section:
             f"{_percent(entry.get('agreement'))} the same answer as Keras; "
             f"largest difference of a probability {_value(entry.get('max_probability_difference'))}",
         ),
-        Row("  pictures", f"{_value(entry.get('pictures'))}: {parity.verified_on}"),
+        Row("  images", f"{_value(entry.get('images'))}: {parity.verified_on}"),
     ]
 
 
@@ -135,7 +135,7 @@ def _contents(format_name: str, structure: Structure) -> Section:
     if structure.weights:
         rows.append(Row("weights", counted(structure.weights, "values")))
     if structure.samples:
-        rows.append(Row("samples", counted(structure.samples, "pictures inside")))
+        rows.append(Row("samples", counted(structure.samples, "images inside")))
     if structure.remark:
         rows.append(Row("note", structure.remark))
     return rows

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from edgeclf.runtime.escaping import escape
+from edgeclf.runtime.terminal.escaping import escape
 
 Look = Literal["plain", "good", "bad", "dim"]
 _STYLES: dict[Look, str] = {"plain": "", "good": "green", "bad": "bold red", "dim": "dim"}

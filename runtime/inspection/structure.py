@@ -25,7 +25,7 @@ class Structure:
     """What the file itself says, read without running it.
 
     operators: nodes of the graph, or layers of a Keras file, by type. weights: stored values by number type.
-    samples: sample pictures inside, by set. remark: what could not be read, and what to do about it.
+    samples: sample images inside, by set. remark: what could not be read, and what to do about it.
     """
 
     inputs: tuple[Tensor, ...] = ()

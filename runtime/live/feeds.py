@@ -6,17 +6,18 @@ from contextlib import ExitStack
 from time import monotonic, sleep
 from typing import Protocol
 
-from edgeclf.runtime.console import note
+from edgeclf.runtime.cameras.camera import Camera
+from edgeclf.runtime.cameras.capture import camera_names
+from edgeclf.runtime.cameras.settings import CAMERA_DEFAULTS, ActualSettings, RequestedSettings
 from edgeclf.runtime.errors import DeviceError, OptionError
-from edgeclf.runtime.frames.camera import Camera
-from edgeclf.runtime.frames.capture import ANYTHING, Given, Wanted, camera_names
-from edgeclf.runtime.frames.decode import MAX_PIXELS
-from edgeclf.runtime.frames.frame import Frame
-from edgeclf.runtime.frames.sampling import EVERY_FRAME, Sampling
-from edgeclf.runtime.frames.sequences import is_sequence
-from edgeclf.runtime.frames.sources import Source, open_source
-from edgeclf.runtime.frames.videos import frame_rate, is_video
-from edgeclf.runtime.live.pace import Pace
+from edgeclf.runtime.images.decode import MAX_PIXELS
+from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.live.rate_limit import RateLimiter
+from edgeclf.runtime.sources.sampling import EVERY_FRAME, Sampling
+from edgeclf.runtime.sources.sequences import is_sequence
+from edgeclf.runtime.sources.source import Source, open_source
+from edgeclf.runtime.sources.videos import frame_rate, is_video
+from edgeclf.runtime.terminal.console import note
 
 _RETRY_S = 1.0
 
@@ -46,7 +47,7 @@ class Feed(Protocol):
         ...
 
     def troubles(self) -> dict[int, str]:
-        """Sources that give no picture at present, and why. Raises DeviceError for one that is given up."""
+        """Sources that give no image at present, and why. Raises DeviceError for one that is given up."""
         ...
 
     def close(self) -> None:
@@ -55,7 +56,7 @@ class Feed(Protocol):
 
 
 class CameraFeed:
-    """Several cameras; the newest picture of each. news: set by each of them. fps: what they are said to give.
+    """Several cameras; the newest image of each. news: set by each of them. fps: what they are said to give.
 
     most_a_second: frames of each camera; those between are not even decoded. give_up_s: how long one may be silent.
     """
@@ -74,7 +75,7 @@ class CameraFeed:
         self.names = tuple(camera.name for camera in cameras)
         self.fps = fps
         self._cameras = cameras
-        self._paces = [Pace(most_a_second) for _ in cameras]
+        self._paces = [RateLimiter(most_a_second) for _ in cameras]
         self._news = news
         self._give_up_s = give_up_s
 
@@ -94,16 +95,16 @@ class CameraFeed:
         self._news.wait(within_s)
         self._news.clear()
         frames = []
-        for camera, pace in zip(self._cameras, self._paces, strict=True):
+        for camera, limiter in zip(self._cameras, self._paces, strict=True):
             if frame := camera.take():
-                camera.rest_until(pace.turn())
+                camera.rest_until(limiter.turn())
                 frames.append(frame)
         return frames
 
     def troubles(self) -> dict[int, str]:
         for camera in self._cameras:
             if self._give_up_s is not None and camera.silent_s() > self._give_up_s:
-                why = camera.trouble.removeprefix(f"{camera.name}: ") or "it gives no picture"
+                why = camera.trouble.removeprefix(f"{camera.name}: ") or "it gives no image"
                 raise DeviceError(f"{camera.name}: {why}, for {self._give_up_s:g} s now; given up as --give-up asks")
         return {number: camera.trouble for number, camera in enumerate(self._cameras) if camera.trouble}
 
@@ -113,7 +114,7 @@ class CameraFeed:
 
 
 class PlayedFeed:
-    """Videos and numbered pictures, frame by frame, none left out."""
+    """Videos and numbered images, frame by frame, none left out."""
 
     waits = True
     dropped = losses = 0
@@ -140,13 +141,13 @@ class PlayedFeed:
 
 def open_cameras(
     names: Sequence[str],
-    wanted: Wanted = ANYTHING,
+    wanted: RequestedSettings = CAMERA_DEFAULTS,
     *,
     accept: frozenset[str] = frozenset(),
     most_a_second: float | None = None,
     give_up_s: float | None = None,
 ) -> CameraFeed:
-    """Cameras that give pictures; says on stderr what each gives. give_up_s: wait so long for those that are not there yet.
+    """Cameras that give images; says on stderr what each gives. give_up_s: wait so long for those that are not there yet.
 
     accept: as in `Camera.named`. Raises DeviceError for a camera that is not there, OptionError for one that is named twice.
     """
@@ -173,18 +174,18 @@ def open_cameras(
 
 
 def play(names: Sequence[str], sampling: Sampling = EVERY_FRAME, max_pixels: int = MAX_PIXELS) -> PlayedFeed:
-    """Videos and numbered pictures. Raises OptionError for anything else, SourceError for what is not there."""
+    """Videos and numbered images. Raises OptionError for anything else, SourceError for what is not there."""
     source = open_source(*names, sampling=sampling, max_pixels=max_pixels)
     for name in names:
         if not (is_video(name) or is_sequence(name)):
-            what = "a live run watches cameras, videos, and numbered pictures such as f_%03d.png"
+            what = "a live run watches cameras, videos, and numbered images such as f_%03d.png"
             raise OptionError(f"{what}, and {name!r} is none; leave the live options out")
     return PlayedFeed(source, next((frame_rate(name, sampling) for name in names if is_video(name)), None))
 
 
 def _open_camera(
-    name: str, wanted: Wanted, accept: frozenset[str], number: int, news: threading.Event, until: float
-) -> tuple[Camera, Given]:
+    name: str, wanted: RequestedSettings, accept: frozenset[str], number: int, news: threading.Event, until: float
+) -> tuple[Camera, ActualSettings]:
     """until: when to raise the DeviceError of a camera that does not open, as `monotonic` counts."""
     is_said = False
     while True:

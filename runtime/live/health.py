@@ -10,12 +10,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.escaping import escape
-from edgeclf.runtime.live.access import anybody
-from edgeclf.runtime.live.server import Reply, Server
 from edgeclf.runtime.live.systemd import notify_status, notify_watchdog, watchdog_s
+from edgeclf.runtime.live.web.auth import anybody
+from edgeclf.runtime.live.web.server import Reply, Server
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.escaping import escape
 
 _FILE_EVERY_S = 1.0
 _STATUS_EVERY_S = 5.0
@@ -72,7 +72,7 @@ class Pulse:
 
 
 class HealthServer:
-    """Answers `/health` at an address such as `:8081`, to anybody: it tells numbers and troubles, no label and no picture.
+    """Answers `/health` at an address such as `:8081`, to anybody: it tells numbers and troubles, no label and no image.
 
     Raises OptionError for an address that cannot be had.
     """

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import OptionError
-from edgeclf.runtime.escaping import escape
 from edgeclf.runtime.results.row import UNSURE, Row
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.escaping import escape
 
 ANY = "*"
 _LONGEST_S = 60.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.results.growing_file import GrowingFile
+from edgeclf.runtime.results.append_only_file import AppendOnlyFile
 from edgeclf.runtime.results.row import COLUMNS, Row
 from edgeclf.runtime.results.sinks import STDOUT, Sink, open_sink
 from edgeclf.runtime.results.text_sinks import CSV_HEADER, CsvWriter, JsonLinesWriter
@@ -61,7 +61,7 @@ class _LogFile:
             raise OutputError(f"{path}: a live run adds its rows to a .csv or .jsonl file as they come; name one of these")
         if os.path.lexists(f"{path}.journal"):
             raise OutputError(f"{path} is made from {path}.journal, which knows nothing of a live run; choose another -o")
-        self._file = GrowingFile(path, "log of a live run with these columns", _BEGINNINGS[suffix], "choose another -o")
+        self._file = AppendOnlyFile(path, "log of a live run with these columns", _BEGINNINGS[suffix], "choose another -o")
         self._buffer = io.BytesIO()
         self._writer = (
             CsvWriter(self._buffer, header=self._file.is_empty) if suffix == ".csv" else JsonLinesWriter(self._buffer)

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from edgeclf.runtime.console import note
 from edgeclf.runtime.live.latency import Latency
 from edgeclf.runtime.results.summary import Summary
+from edgeclf.runtime.terminal.console import note
 
 
 class LiveSummary(Summary):
     """latency: from frame to answer. dropped: frames that newer ones had overtaken. losses, lost_s: how often and for how
-    many seconds a camera gave no picture.
+    many seconds a camera gave no image.
     """
 
     def __init__(self, setting: str = "") -> None:

@@ -4,7 +4,7 @@ import os
 import socket
 from contextlib import suppress
 
-from edgeclf.runtime.escaping import escape
+from edgeclf.runtime.terminal.escaping import escape
 
 
 def notify_ready() -> None:

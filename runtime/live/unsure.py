@@ -1,4 +1,4 @@
-"""Pictures that the model was unsure of, kept for the next round of training."""
+"""Images that the model was unsure of, kept for the next round of training."""
 
 import os
 import re
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import cv2
 
-from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import first_line
-from edgeclf.runtime.frames.decode import Pixels
-from edgeclf.runtime.publishing import make_folder
+from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.results.sorting import folder_name
+from edgeclf.runtime.storage.atomic_write import make_folder
+from edgeclf.runtime.terminal.console import note
 
 QUALITY = 95
 """Of the JPEGs."""
@@ -24,7 +24,7 @@ _REST_S = 60.0
 class UnsureFolder:
     """`DIR/GUESS/TIME_SOURCE.jpg`, at most one a second of each source, until the folder holds `most_bytes`.
 
-    Put each picture into the folder of what it shows, and `clf-train DIR` learns from it. Nothing is ever deleted here: a
+    Put each image into the folder of what it shows, and `clf-train DIR` learns from it. Nothing is ever deleted here: a
     full folder is looked at once a minute, in case someone has emptied it. Raises OutputError when it cannot be made.
     """
 
@@ -47,15 +47,15 @@ class UnsureFolder:
         self._resting_until = float("-inf")
         self._is_said = False
 
-    def keep(self, source: str, picture: Pixels, guess: str, moment: str) -> None:
-        """picture: uint8 `[h, w, 3]` RGB. guess: the most probable class. moment: ISO 8601. A full disk is said once."""
+    def keep(self, source: str, image: Pixels, guess: str, moment: str) -> None:
+        """image: uint8 `[h, w, 3]` RGB. guess: the most probable class. moment: ISO 8601. A full disk is said once."""
         now = self._now()
         if now < self._resting_until or now - self._last.get(source, float("-inf")) < _EVERY_S:
             return
         self._last[source] = now
         if self._is_said:
             self._held_bytes = _size_bytes(self._folder)
-        done, encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        done, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         if not done:
             return
         if self._held_bytes + len(encoded) > self._most_bytes:
@@ -77,7 +77,7 @@ class UnsureFolder:
 
     def _rest(self, why: str) -> None:
         if not self._is_said:
-            self._report(f"no unsure pictures are kept in {self._folder} for now: {why}")
+            self._report(f"no unsure images are kept in {self._folder} for now: {why}")
         self._is_said = True
         self._resting_until = self._now() + _REST_S
 

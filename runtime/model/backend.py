@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ModelError, first_line
-from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.digest import check_digest
 
 
@@ -20,7 +20,7 @@ class Backend(Protocol):
     device: str
     """Where it really runs: `cpu`, `cuda:N` or `tensorrt:N`."""
     input_shape: tuple[int, int, int]
-    """`(H, W, C)` of one picture."""
+    """`(H, W, C)` of one image."""
     card_text: str | None
     """The model card that the file carries, unparsed."""
 
@@ -34,12 +34,12 @@ class BatchError(ModelError):
 
 
 class ContractError(ModelError):
-    """A sound model that takes something else than pictures as edgeclf makes them."""
+    """A sound model that takes something else than images as edgeclf makes them."""
 
 
 _BACKENDS = {
-    ".onnx": ("edgeclf.runtime.model.onnx", "OnnxBackend"),
-    ".tflite": ("edgeclf.runtime.model.litert", "LitertBackend"),
+    ".onnx": ("edgeclf.runtime.model.onnx_backend", "OnnxBackend"),
+    ".tflite": ("edgeclf.runtime.model.litert_backend", "LitertBackend"),
 }
 
 
@@ -67,10 +67,10 @@ def open_backend(path: Path, device: str, threads: int) -> Backend:
 def wrong_input(path: Path, found: str) -> ContractError:
     """The sentence for a model that breaks the contract; `found` says what it takes."""
     return ContractError(
-        f"{path} does not take one uint8 picture batch [batch, H, W, C] (it takes {found}); make it with clf-export"
+        f"{path} does not take one uint8 image batch [batch, H, W, C] (it takes {found}); make it with clf-export"
     )
 
 
-def failed_run(pictures: int, error: Exception) -> BatchError:
+def failed_run(images: int, error: Exception) -> BatchError:
     """The sentence for a model that loaded and then failed on a batch."""
-    return BatchError(f"the model cannot answer a batch of {pictures} ({first_line(error)}); try another --batch")
+    return BatchError(f"the model cannot answer a batch of {images} ({first_line(error)}); try another --batch")

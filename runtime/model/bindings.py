@@ -1,7 +1,7 @@
-"""Runs of an onnxruntime session with the pictures put into its device's memory beforehand: I/O binding.
+"""Runs of an onnxruntime session with the images put into its device's memory beforehand: I/O binding.
 
 What a binding is given in the processor's memory, onnxruntime copies when it is bound, and it does not wait for the end of
-that. So the pictures go by `update_inplace`, which does wait, into memory of the device, and this is what is bound.
+that. So the images go by `update_inplace`, which does wait, into memory of the device, and this is what is bound.
 """
 
 import threading
@@ -10,10 +10,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from edgeclf.runtime.console import note
-from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.cuda_runtime import page_locked
 from edgeclf.runtime.model.providers import said_by_onnxruntime
+from edgeclf.runtime.terminal.console import note
 
 _SAME = 1e-3
 
@@ -38,14 +38,14 @@ class Bindings:
 
 
 def working_bindings(session: ort.InferenceSession, device: str) -> Bindings | None:
-    """Bindings that have answered two pictures as the session does without them; None, with a note, where they do not."""
+    """Bindings that have answered two images as the session does without them; None, with a note, where they do not."""
     bindings = Bindings(session, device)
-    picture = session.get_inputs()[0]
+    image = session.get_inputs()[0]
     random = np.random.default_rng(0)
     try:
         for _ in range(2):  # the second would get the first one's answer, did a binding keep what it was given
-            images = random.integers(0, 256, (1, *picture.shape[1:]), np.uint8)
-            plain = session.run([session.get_outputs()[0].name], {picture.name: images})[0]
+            images = random.integers(0, 256, (1, *image.shape[1:]), np.uint8)
+            plain = session.run([session.get_outputs()[0].name], {image.name: images})[0]
             if not np.allclose(bindings.run(images), plain, rtol=0, atol=_SAME, equal_nan=True):
                 raise ValueError("it changes the answers")
     except Exception as error:  # onnxruntime raises a dozen unrelated classes

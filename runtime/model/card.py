@@ -1,4 +1,4 @@
-"""The only description of a model: what its numbers mean and how its pictures are made. It travels inside every artefact."""
+"""The only description of a model: what its numbers mean and how its images are made. It travels inside every artefact."""
 
 import json
 import struct
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, get_args
 
 from edgeclf.runtime.errors import EdgeclfError, ModelError, first_line
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.images.preprocess import Preprocess
 
 SCHEMA = 1
 CARD_KEY = "edgeclf.card"
@@ -24,7 +24,7 @@ _MAX_BYTES = 4 << 20
 @dataclass(frozen=True)
 class ModelCard:
     """classes: labels in the order of the output columns.
-    preprocess: how a picture becomes the input.
+    preprocess: how an image becomes the input.
     head: what the trained network ends in, `softmax` (a unit a class), `sigmoid` (one unit: the second class) or `logits`
         (either of them without its last step); exported models give one probability a class in any case.
     training: facts about the training, as plain values: versions, counts, accuracy on data not used for fitting.

@@ -1,4 +1,4 @@
-"""The classifier: a model file opened with its card, ready for pictures."""
+"""The classifier: a model file opened with its card, ready for images."""
 
 import os
 import re
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import ModelError, OptionError
-from edgeclf.runtime.frames.decode import Pixels
-from edgeclf.runtime.frames.preprocess import Picture
+from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.images.preprocess import ImageLike
 from edgeclf.runtime.model.backend import Backend, open_backend
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.prediction import Prediction
@@ -20,7 +20,7 @@ _DEVICE = re.compile(r"auto|cpu|(cuda|tensorrt)(:\d+)?")
 
 
 class Classifier:
-    """Pictures in, predictions out. Safe to share between threads.
+    """Images in, predictions out. Safe to share between threads.
 
     >>> Classifier.open("model.onnx").predict("cell.png")  # doctest: +SKIP
     Prediction(label='functional', confidence=0.9873)
@@ -55,28 +55,28 @@ class Classifier:
             card = _own_card(path, backend)
         if card.preprocess.shape != backend.input_shape:
             wanted, given = backend.input_shape, card.preprocess.shape
-            raise ModelError(f"{path} takes pictures of {list(wanted)} [H, W, C], but its card makes {list(given)}")
+            raise ModelError(f"{path} takes images of {list(wanted)} [H, W, C], but its card makes {list(given)}")
         classifier = cls(backend, card)
         classifier._check_answer(path)
         return classifier
 
-    def predict(self, picture: Picture) -> Prediction:
-        """The answer for one picture. Raises PictureError when it cannot be read."""
-        return self.predict_batch([picture])[0]
+    def predict(self, image: ImageLike) -> Prediction:
+        """The answer for one image. Raises ImageError when it cannot be read."""
+        return self.predict_batch([image])[0]
 
-    def predict_batch(self, pictures: Sequence[Picture]) -> list[Prediction]:
-        """One prediction a picture, in order, in a single run of the model. Raises PictureError for the first bad one."""
-        if not pictures:
+    def predict_batch(self, images: Sequence[ImageLike]) -> list[Prediction]:
+        """One prediction an image, in order, in a single run of the model. Raises ImageError for the first bad one."""
+        if not images:
             return []
-        probabilities = self.probabilities(np.stack([self.card.preprocess(picture) for picture in pictures]))
+        probabilities = self.probabilities(np.stack([self.card.preprocess(image) for image in images]))
         return [Prediction(self.card.classes, row) for row in probabilities]
 
-    def probabilities(self, images: Pixels) -> NDArray[np.float32]:
-        """Preprocessed pictures, uint8 `[N, H, W, C]`, to float32 `[N, classes]`.
+    def probabilities(self, batch: Pixels) -> NDArray[np.float32]:
+        """Preprocessed images, uint8 `[N, H, W, C]`, to float32 `[N, classes]`.
 
         Raises ModelError when the model gives NaN or infinity: argmax would call that the first class.
         """
-        probabilities = self.backend.run(images)
+        probabilities = self.backend.run(batch)
         if not np.isfinite(probabilities).all():
             raise ModelError("the model gives values that are no numbers (NaN or infinity); its weights are damaged")
         return probabilities

@@ -11,7 +11,7 @@ import weakref
 import numpy as np
 import onnxruntime as ort
 
-from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.images.decode import Pixels
 
 _PORTABLE = 1  # cudaHostAllocPortable: page-locked for every GPU, whichever the thread uses
 

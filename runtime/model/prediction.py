@@ -1,17 +1,17 @@
-"""What comes out: an answer for a picture, and the one outcome that every input ends as."""
+"""What comes out: an answer for an image, and the one outcome that every input ends as."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.runtime.errors import PictureError, Reason
-from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.errors import ImageError, Reason
+from edgeclf.runtime.images.frame import Frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """The answer for one picture: a probability for each class, summing to 1."""
+    """The answer for one image: a probability for each class, summing to 1."""
 
     classes: tuple[str, ...]
     probabilities: NDArray[np.float32]
@@ -43,7 +43,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a picture has no answer."""
+    """Why an image has no answer."""
 
     reason: Reason
     detail: str
@@ -51,7 +51,7 @@ class Failure:
     """What the operating system said, where reading the file failed."""
 
     @classmethod
-    def of(cls, error: PictureError) -> "Failure":
+    def of(cls, error: ImageError) -> "Failure":
         return cls(error.reason, error.detail, error.errno)
 
 
@@ -59,7 +59,7 @@ class Failure:
 class Outcome:
     """What became of one input: an answer or a failure, never both and never neither.
 
-    size_hw: of the picture as stored, in pixels, where its header could be read.
+    size_hw: of the image as stored, in pixels, where its header could be read.
     """
 
     frame: Frame

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DeviceError, ModelError, first_line
 from edgeclf.runtime.model.cuda_runtime import cuda_problem
+from edgeclf.runtime.terminal.console import note
 
 _Provider = str | tuple[str, dict[str, str]]
 

@@ -21,7 +21,7 @@ def check_fingerprint(made_with: Fingerprint, fingerprint: Fingerprint, where: s
         different.remove(SOURCES)
     if different:
         name = different[0]
-        moved = "; if they are the same pictures, moved, add --resume" if name == SOURCES else ""
+        moved = "; if they are the same images, moved, add --resume" if name == SOURCES else ""
         raise OutputError(
             f"{where} was made with {_spelt(name, made_with.get(name))}, not {_spelt(name, fingerprint.get(name))}{moved}; "
             f"repeat that, choose another -o, or begin anew with --restart"

@@ -1,12 +1,12 @@
-"""Which pictures a journal holds, in little memory: a million take about 140 MB."""
+"""Which images a journal holds, in little memory: a million take about 140 MB."""
 
 from hashlib import blake2b
 
-from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.images.frame import Frame
 
 Key = bytes
-"""16 bytes that stand for a picture: a hash of its source and its path in it. Two are the same once in 10**20 runs of a
-billion pictures."""
+"""16 bytes that stand for an image: a hash of its source and its path in it. Two are the same once in 10**20 runs of a
+billion images."""
 
 
 def key_of(source: int, path: str) -> Key:
@@ -21,9 +21,9 @@ _NEVER = 1 << 62
 
 
 class Index:
-    """done, failed: pictures with a row, and how many of them have no answer. lines: rows that were written for them.
+    """done, failed: images with a row, and how many of them have no answer. lines: rows that were written for them.
 
-    moving: pictures with an answer are moved away, so another file of that name is another picture: both keep their rows.
+    moving: images with an answer are moved away, so another file of that name is another image: both keep their rows.
     """
 
     def __init__(self, retry_failed: bool = False, moving: bool = False) -> None:
@@ -33,7 +33,7 @@ class Index:
         self._states: dict[Key, int] = {}  # a hash of the file as it was, then the bits _DONE and _FAILED
         self._again: set[Key] = set()  # whose next row takes the place of those before it
         self._tried_again: set[Key] = set()
-        self._counting: dict[Key, int] = {}  # of pictures with several lines, the first line that counts
+        self._counting: dict[Key, int] = {}  # of images with several lines, the first line that counts
 
     def claim(self, frame: Frame) -> bool:
         """Whether the frame has no row yet, or one of an older file, or one that is to be tried again. Once for each."""
@@ -53,7 +53,7 @@ class Index:
         return True
 
     def add(self, source: int, path: str, size_bytes: int, mtime_ns: int, *, failed: bool) -> None:
-        """One more line for this picture, and from now on the one that counts."""
+        """One more line for this image, and from now on the one that counts."""
         key = key_of(source, path)
         known = self._states.get(key, 0)
         if key in self._again or (known & _DONE and not self._stays(known)):
@@ -66,7 +66,7 @@ class Index:
         self.failed += failed
 
     def forget(self, key: Key) -> None:
-        """The picture is to get another row; the one that it has stays until then."""
+        """The image is to get another row; the one that it has stays until then."""
         state = self._states.pop(key, 0)
         if state & _DONE:
             self.done -= 1
@@ -74,24 +74,24 @@ class Index:
             self._again.add(key)
 
     def _stays(self, state: int) -> bool:
-        """Whether the row of a picture stays when its name has another file."""
+        """Whether the row of an image stays when its name has another file."""
         return self._moving and not state & _FAILED
 
     def drop(self, key: Key) -> None:
-        """The picture has no row any more."""
+        """The image has no row any more."""
         self.forget(key)
         self._counting[key] = _NEVER
 
     def unmet(self) -> set[Key]:
-        """Pictures without an answer that were not claimed again."""
+        """Images without an answer that were not claimed again."""
         failed = _DONE | _FAILED
         return {key for key, state in self._states.items() if state & failed == failed and key not in self._tried_again}
 
     def counts(self, key: Key, line: int) -> bool:
-        """Whether this line for a picture still counts."""
+        """Whether this line for an image still counts."""
         return line >= self._counting.get(key, 0)
 
     @property
     def repeated(self) -> bool:
-        """Whether any picture has several lines."""
+        """Whether any image has several lines."""
         return bool(self._counting)

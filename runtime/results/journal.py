@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.results.fingerprint import Fingerprint, check_fingerprint
 from edgeclf.runtime.results.index import Index, Key, key_of
 from edgeclf.runtime.results.journal_file import VERSION, VERSION_KEY, JournalFile, Line
@@ -33,8 +33,8 @@ class Entry:
 class Journal:
     """An open journal; `open_journal` makes one.
 
-    prefixes: what goes before the paths of each source. unsorted: by picture, the lines of which nobody has said that the
-    picture is where its row says: those of the last batch before a kill.
+    prefixes: what goes before the paths of each source. unsorted: by image, the lines of which nobody has said that the
+    image is where its row says: those of the last batch before a kill.
     """
 
     def __init__(self, file: JournalFile, fingerprint: Fingerprint, prefixes: Sequence[str], index: Index) -> None:
@@ -67,11 +67,11 @@ class Journal:
         self._file.sync()
 
     def mark_sorted(self) -> None:
-        """Say that every picture is where its row says, but for those in `unsorted`."""
+        """Say that every image is where its row says, but for those in `unsorted`."""
         self._file.write([{_SORTED: self.index.lines, _BUT: [_place(line) for line in self.unsorted.values()]}])
 
     def sort_again(self) -> None:
-        """Let every picture in `unsorted` have another row, and so be sorted again."""
+        """Let every image in `unsorted` have another row, and so be sorted again."""
         for key in self.unsorted:
             self.index.forget(key)
 
@@ -86,14 +86,14 @@ class Journal:
         return len(unmet)
 
     def rows(self) -> Iterator[Row]:
-        """The row of every picture, in the order in which they were classified; of several, the last."""
+        """The row of every image, in the order in which they were classified; of several, the last."""
         lines = (line for line in self._file.lines() if "path" in line)
         for number, line in enumerate(lines):
             if not self.index.repeated or self.index.counts(_key(line), number):
                 yield self._row(line)
 
     def take_up(self, lines: Iterable[Line]) -> None:
-        """Remember the pictures of an earlier run."""
+        """Remember the images of an earlier run."""
         for line in lines:
             if _SORTED in line:
                 self.unsorted = {key: one for key, one in self.unsorted.items() if _place(one) in line[_BUT]}
@@ -139,7 +139,7 @@ def open_journal(
 ) -> Iterator[Journal]:
     """Begin a journal, or take up the one that is there.
 
-    restart: forget what is there. retry_failed: pictures without an answer get another row. elsewhere: the sources may be
+    restart: forget what is there. retry_failed: images without an answer get another row. elsewhere: the sources may be
     named otherwise than they were, because they were moved. moving: as in Index. A journal without a row is removed in the
     end. Raises OutputError for one that was made with something else, that is damaged, or that another process has open.
     """
@@ -160,7 +160,7 @@ def _taken_up(
 ) -> Journal:
     journal = Journal(file, fingerprint, prefixes, index)
     if restart and file.contains(_MOVED):
-        raise OutputError(f"{file.path} says where pictures were moved to; first: clf-run undo {file.path}, or remove it")
+        raise OutputError(f"{file.path} says where images were moved to; first: clf-run undo {file.path}, or remove it")
     lines = iter(()) if restart else file.lines()
     header = next(lines, None)
     if header is None:

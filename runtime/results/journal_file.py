@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.results.growing_file import GrowingFile
+from edgeclf.runtime.results.append_only_file import AppendOnlyFile
 
 Line = dict[str, Any]
 VERSION_KEY, VERSION = "edgeclf_journal", 1
@@ -20,7 +20,7 @@ _to_json = json.JSONEncoder(separators=(",", ":")).encode  # ASCII: a name that 
 _from_json = json.JSONDecoder().raw_decode  # json.loads takes half as long again
 
 
-class JournalFile(GrowingFile):
+class JournalFile(AppendOnlyFile):
     """Raises OutputError where it cannot be opened, is no journal, or another process has it open."""
 
     def __init__(self, path: Path) -> None:

@@ -1,7 +1,7 @@
-"""A folder of Parquet parts: what many machines write at once, a file for each portion of pictures.
+"""A folder of Parquet parts: what many machines write at once, a file for each portion of images.
 
 A part is written whole or not at all, and under the same name however often its portion is tried, so that its rows are there
-once. Parts sort in the order of the runs that wrote them: of two rows for one picture, the later one counts.
+once. Parts sort in the order of the runs that wrote them: of two rows for one image, the later one counts.
 """
 
 import io
@@ -22,7 +22,7 @@ from edgeclf.runtime.results.index import Index, key_of
 from edgeclf.runtime.results.parquet_sink import SCHEMA, to_table
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.summary import Summary
-from edgeclf.runtime.stores import Store
+from edgeclf.runtime.storage.object_store import Store
 
 HEADER = "_clf-run.json"
 """What the parts were made with. Readers of folders pass over names that begin so."""
@@ -65,7 +65,7 @@ class Parts:
         self._write(f"{run}-{number:06}.parquet", to_table(rows))
 
     def index(self, names: Sequence[str] | None = None, *, retry_failed: bool = False) -> Index:
-        """Which pictures have rows, by the paths in these. names: of the parts, by default of all. Raises OutputError."""
+        """Which images have rows, by the paths in these. names: of the parts, by default of all. Raises OutputError."""
         index = Index(retry_failed)
         names = self.names() if names is None else names
         for _, table in self._read(names, "path", "size_bytes", "mtime_ns", "status"):
@@ -78,7 +78,7 @@ class Parts:
         return index
 
     def drop_repeated(self) -> None:
-        """Leave every picture the last of its rows. Raises OutputError."""
+        """Leave every image the last of its rows. Raises OutputError."""
         names = self.names()  # once: lines are counted through all of them
         index = self.index(names)
         line = 0
@@ -124,7 +124,7 @@ class Parts:
             return pq.read_table(io.BytesIO(data), columns=list(columns))
         except (pa.ArrowException, OSError) as error:
             raise OutputError(
-                f"{self.store.uri}/{name} is damaged ({first_line(error)}); remove it, and its pictures are classified again"
+                f"{self.store.uri}/{name} is damaged ({first_line(error)}); remove it, and its images are classified again"
             ) from None
 
     def _write(self, name: str, table: pa.Table) -> None:

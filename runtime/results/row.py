@@ -1,11 +1,12 @@
 """The row that every input ends as, whatever file it is written to: version 1 of the schema."""
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final, Literal
 
-from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.model.prediction import Failure, Outcome
 
 SCHEMA_VERSION = 1
@@ -18,15 +19,15 @@ _INT64 = range(-(1 << 63), 1 << 63)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """path: as the source was named, and the place in it. status: `ok`, `unsure` (see Answering) or `error`.
+    """path: as the source was named, and the place in it. status: `ok`, `unsure` (see RowBuilder) or `error`.
 
     label, confidence: the most probable class and its probability, 0 to 1; an unsure row has no label.
     top: the most probable classes with their probabilities, best first. error, detail: the reason from the closed list,
-    and more about it. width, height: of the picture as stored, in pixels, where its header could be read.
-    sorted_to: where `--sort` put the picture. model: the first 16 hexadecimal digits of the model file's sha256.
+    and more about it. width, height: of the image as stored, in pixels, where its header could be read.
+    sorted_to: where `--sort` put the image. model: the first 16 hexadecimal digits of the model file's sha256.
     time: when it was classified, ISO 8601 in UTC. position_s: seconds from the beginning of its video. age_ms: from the
     moment when a camera gave it to the answer. size_bytes, mtime_ns: of its file (a frame's video) when it was listed; the
-    time of its last change, in nanoseconds since 1970. Those of a picture in an archive are its own, and in a zip its check
+    time of its last change, in nanoseconds since 1970. Those of an image in an archive are its own, and in a zip its check
     sum stands for the time. None where nothing is known of a file, and for a camera.
     """
 
@@ -73,25 +74,42 @@ def known(value: int) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
-    """How an answer becomes a row. topk: classes in `top`. threshold: with a lower confidence, the row is `unsure`."""
+class RowBuilder:
+    """How outcomes become rows.
+
+    topk: classes in `top`. threshold: with a lower confidence, the row is `unsure`. model: as in Row.
+    """
 
     topk: int = 1
     threshold: float = 0.0
+    model: str = ""
 
-    def row(self, outcome: Outcome, model: str, time: str) -> Row:
-        """The row of one outcome; model and time as in Row."""
+    def rows(self, outcomes: Sequence[Outcome]) -> list[Row]:
+        """One row per outcome, all with the present time."""
+        now = present_time()
+        return [self.row(outcome, now) for outcome in outcomes]
+
+    def row(self, outcome: Outcome, time: str) -> Row:
+        """The row of one outcome; time as in Row."""
         frame, result = outcome.frame, outcome.result
         height, width = outcome.size_hw or (None, None)
-        rest = ("", model, time, frame.position_s, _age_ms(frame), known(frame.size_bytes), known(frame.mtime_ns))
+        row = Row(
+            path=outcome.name,
+            status="error",
+            width=width,
+            height=height,
+            model=self.model,
+            time=time,
+            position_s=frame.position_s,
+            age_ms=_age_ms(frame),
+            size_bytes=known(frame.size_bytes),
+            mtime_ns=known(frame.mtime_ns),
+        )
         if isinstance(result, Failure):
-            return Row(outcome.name, "error", "", None, {}, result.reason.value, result.detail, width, height, *rest)
-        confidence = round(result.confidence, _DECIMALS)
-        sure = result.confidence >= self.threshold
-        label = result.label if sure else ""
+            return replace(row, error=result.reason.value, detail=result.detail)
         top = {label: round(score, _DECIMALS) for label, score in result.top(self.topk)}
-        status: Status = "ok" if sure else UNSURE
-        return Row(outcome.name, status, label, confidence, top, "", "", width, height, *rest)
+        answer = replace(row, status=UNSURE, confidence=round(result.confidence, _DECIMALS), top=top)
+        return replace(answer, status="ok", label=result.label) if result.confidence >= self.threshold else answer
 
 
 def _age_ms(frame: Frame) -> float | None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.publishing import cannot_write, publish
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.text_sinks import CsvWriter, JsonLinesWriter
+from edgeclf.runtime.storage.atomic_write import cannot_write, publish
 
 STDOUT = "-"
 

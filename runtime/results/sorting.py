@@ -1,4 +1,4 @@
-"""Pictures into a folder for each class: `--sort copy|move|link|plan --sort-dir DIR`."""
+"""Images into a folder for each class: `--sort copy|move|link|plan --sort-dir DIR`."""
 
 import hashlib
 import os
@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edgeclf.runtime.errors import OptionError, OutputError, PictureError
-from edgeclf.runtime.frames.frame import Frame
-from edgeclf.runtime.frames.preprocess import contents
-from edgeclf.runtime.results import filing
-from edgeclf.runtime.results.relocation import Relocation
+from edgeclf.runtime.errors import ImageError, OptionError, OutputError
+from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.images.preprocess import contents
+from edgeclf.runtime.results import file_ops as filing
 from edgeclf.runtime.results.row import UNSURE, Row
+from edgeclf.runtime.results.sorted_file import SortedFile
 
 How = Literal["copy", "move", "link", "plan"]
 
@@ -30,7 +30,7 @@ _FILING = {"copy": filing.copy_file, "move": filing.move_file, "link": filing.li
 
 
 class Sorter:
-    """Says where a picture goes, and brings it there. vanished: pictures that were gone or changed before they were sorted.
+    """Says where an image goes, and brings it there. vanished: images that were gone or changed before they were sorted.
 
     `plan` only says where.
     """
@@ -42,9 +42,9 @@ class Sorter:
         self._given: set[int] = set()  # hashes: 800,000 of them are 60 MB, the paths would be 150
 
     def destination(self, frame: Frame, row: Row) -> str:
-        """`DIR/LABEL/PATH`, or `DIR/unsure/PATH`; nothing for a row without an answer, whose picture stays where it is.
+        """`DIR/LABEL/PATH`, or `DIR/unsure/PATH`; nothing for a row without an answer, whose image stays where it is.
 
-        What is there already, or was given out before, is avoided: `a (2).jpg`. A copy of this very picture, or a link to
+        What is there already, or was given out before, is avoided: `a (2).jpg`. A copy of this very image, or a link to
         it, is no obstacle: an earlier run was killed. Raises OptionError for what cannot be moved or linked.
         """
         if row.status == "error":
@@ -60,7 +60,7 @@ class Sorter:
         return path
 
     def remember(self, destination: str) -> None:
-        """One that an earlier run has given out. Only a `plan` needs to be told: its pictures are not there to be seen."""
+        """One that an earlier run has given out. Only a `plan` needs to be told: its images are not there to be seen."""
         self._given.add(hash(destination))
 
     def record(self, frame: Frame, destination: str) -> dict[str, Any] | None:
@@ -69,13 +69,13 @@ class Sorter:
             return None
         source, target = os.path.abspath(_path_of(frame) or frame.name), os.path.abspath(destination)
         made = _missing_parents(target)
-        return Relocation(self.how, source, target, frame.size_bytes, frame.mtime_ns, made).to_json()
+        return SortedFile(self.how, source, target, frame.size_bytes, frame.mtime_ns, made).to_json()
 
     def perform(self, frame: Frame, destination: str) -> None:
-        """Bring the picture to its destination. After a kill, calling it again completes what was begun.
+        """Bring the image to its destination. After a kill, calling it again completes what was begun.
 
-        A picture that is gone by now, or another one, is counted in `vanished`, and a night's run goes on. Raises
-        OutputError where the disk is full, or something else is at the destination by now; then the picture stays where
+        An image that is gone by now, or another one, is counted in `vanished`, and a night's run goes on. Raises
+        OutputError where the disk is full, or something else is at the destination by now; then the image stays where
         it was.
         """
         if self.how == "plan" or not destination:
@@ -89,7 +89,7 @@ class Sorter:
             if _is_what_was_classified(path, frame):
                 _FILING[self.how](path, destination)
                 return
-        except PictureError:
+        except ImageError:
             pass
         except OSError as error:
             if path is None or os.path.isfile(path):
@@ -101,7 +101,7 @@ class Sorter:
             raise OptionError(f"{frame.name} is no file of its own, so --sort {self.how} cannot be done; use --sort copy")
 
     def _is_done(self, frame: Frame, destination: str) -> bool:
-        """Whether an earlier run put the picture there.
+        """Whether an earlier run put the image there.
 
         One that was moved is not seen again; a hard link to it must not be taken for it, and then be unlinked.
         """
@@ -113,12 +113,12 @@ class Sorter:
             if self.how == "copy":
                 return not in_place and filing.is_copy(path, destination)
             return filing.is_link_to(path, destination) if self.how == "link" else in_place
-        except (OSError, PictureError):
+        except (OSError, ImageError):
             return False
 
 
 def check_folders(roots: Iterable[str], folder: Path, classes: Iterable[str] = ()) -> None:
-    """Raise OptionError where pictures would be sorted into a folder that is being read, and so be found again.
+    """Raise OptionError where images would be sorted into a folder that is being read, and so be found again.
 
     That is when `folder` lies in a root, or when a root is one of the folders that sorting fills, as far as `classes` says.
     """
@@ -131,7 +131,7 @@ def check_folders(roots: Iterable[str], folder: Path, classes: Iterable[str] = (
         if target.is_relative_to(source):
             why = f"lies in {root}, which is read"
         elif source.is_relative_to(target) and source.relative_to(target).parts[0] in filled:
-            why = f"would have pictures from {root} sorted into {root}"
+            why = f"would have images from {root} sorted into {root}"
         else:
             continue
         raise OptionError(f"--sort-dir {folder} {why}, and so they would be found again; choose another folder")
@@ -158,10 +158,10 @@ def _percent(character: str) -> str:
 
 
 def _parts(frame: Frame) -> list[str]:
-    """The picture's place in its source, as one below a folder: nothing in it leads up or to the root."""
+    """The image's place in its source, as one below a folder: nothing in it leads up or to the root."""
     path = PurePath(frame.path or frame.name)
     parts = [part.replace("\0", "%00") for part in path.parts if part not in (path.anchor, "..")]
-    return [next(_names(part)) for part in parts] or ["picture"]
+    return [next(_names(part)) for part in parts] or ["image"]
 
 
 def _names(name: str) -> Iterator[str]:
@@ -183,8 +183,8 @@ def _shortened(text: str, end: str) -> str:
 
 def _path_of(frame: Frame) -> str | None:
     """The frame's file; None for one in an archive, or of a video."""
-    picture = frame.picture
-    return os.fspath(picture) if isinstance(picture, str | os.PathLike) else None
+    image = frame.image
+    return os.fspath(image) if isinstance(image, str | os.PathLike) else None
 
 
 def _is_what_was_classified(path: str, frame: Frame) -> bool:
@@ -198,10 +198,10 @@ def _is_what_was_classified(path: str, frame: Frame) -> bool:
 
 
 def _bytes_of(frame: Frame) -> bytes:
-    """The content of a frame's file. Raises PictureError, or OptionError for pixels that are no file at all."""
-    if isinstance(frame.picture, np.ndarray):
+    """The content of a frame's file. Raises ImageError, or OptionError for pixels that are no file at all."""
+    if isinstance(frame.image, np.ndarray):
         raise OptionError(f"{frame.name} is no file, so it cannot be sorted; leave out --sort")
-    return contents(frame.picture)
+    return contents(frame.image)
 
 
 def _missing_parents(path: str) -> int:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from edgeclf.runtime import __version__
 from edgeclf.runtime.results.row import COLUMNS, SCHEMA_VERSION, Row
 from edgeclf.runtime.results.utf8 import as_utf8
+from edgeclf.runtime.version import __version__
 
 TRANSACTION_ROWS = 10_000
 

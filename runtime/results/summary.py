@@ -3,15 +3,15 @@
 from collections import Counter
 from typing import Any
 
-from edgeclf.runtime.console import note, stderr_console
 from edgeclf.runtime.errors import EdgeclfError
-from edgeclf.runtime.escaping import escape
 from edgeclf.runtime.results.row import SCHEMA_VERSION, UNSURE, Row
+from edgeclf.runtime.terminal.console import note, stderr_console
+from edgeclf.runtime.terminal.escaping import escape
 
 
 class Summary:
-    """Counts rows. setting: what made them. now, elapsed_s: pictures classified by this very run, and its time in seconds;
-    earlier runs may have left rows, too. skipped: files passed over because they are no pictures. signal: what ended a run
+    """Counts rows. setting: what made them. now, elapsed_s: images classified by this very run, and its time in seconds;
+    earlier runs may have left rows, too. skipped: files passed over because they are no images. signal: what ended a run
     that would have gone on for ever; failure: what ended it before its time.
     """
 
@@ -51,21 +51,21 @@ class Summary:
 
     @property
     def rate(self) -> float:
-        """Pictures a second of this run, failures included."""
+        """Images a second of this run, failures included."""
         return self.now / max(self.elapsed_s, 1e-9)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--summary`."""
         return {
             "schema": SCHEMA_VERSION,
-            "pictures": self.total,
+            "images": self.total,
             "labels": dict(self.labels),
             "unsure": self.unsure,
             "failures": dict(self.failures),
             "skipped": self.skipped,
             "classified_now": self.now,
             "seconds": round(self.elapsed_s, 3),
-            "pictures_per_second": round(self.rate, 1),
+            "images_per_second": round(self.rate, 1),
             "setting": self.setting,
         }
 
@@ -76,13 +76,13 @@ class Summary:
 
         table = Table(box=None, pad_edge=False)
         table.add_column("class")
-        table.add_column("pictures", justify="right")
+        table.add_column("images", justify="right")
         table.add_column("share", justify="right")
         for name, count, style in self._counts():
             table.add_row(Text(name, style), f"{count:,}", f"{count / self.total:.1%}")
         stderr_console().print(table)
         skipped = f"; {self.skipped:,} other files skipped" if self.skipped else ""
-        note(f"{self.total:,} pictures{self._work()}{skipped}")
+        note(f"{self.total:,} images{self._work()}{skipped}")
 
     def _counts(self) -> list[tuple[str, int, str]]:
         """What to call it, how many, and how that looks."""
@@ -94,4 +94,4 @@ class Summary:
         if not self.now:
             return ", all of them from earlier runs" if self.total else ""
         part = f", {self.now:,} of them now," if self.now != self.total else ""
-        return f"{part} in {self.elapsed_s:.1f} s, {self.rate:,.0f} pictures/s ({self.setting})"
+        return f"{part} in {self.elapsed_s:.1f} s, {self.rate:,.0f} images/s ({self.setting})"

@@ -4,8 +4,8 @@ import json
 from operator import attrgetter
 from typing import Any, BinaryIO
 
-from edgeclf.runtime.escaping import escape_cell
 from edgeclf.runtime.results.row import COLUMNS, Row
+from edgeclf.runtime.terminal.escaping import escape_cell
 
 _json_text = json.JSONEncoder(ensure_ascii=False).encode
 _values = attrgetter(*COLUMNS)

@@ -1,4 +1,4 @@
-"""Taking back what `--sort` did, by the journal of the run, from the last picture to the first."""
+"""Taking back what `--sort` did, by the journal of the run, from the last image to the first."""
 
 import json
 import os
@@ -12,12 +12,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.progress import Progress
-from edgeclf.runtime.results import filing
+from edgeclf.runtime.results import file_ops as filing
 from edgeclf.runtime.results.journal_file import VERSION, VERSION_KEY
-from edgeclf.runtime.results.relocation import Relocation
+from edgeclf.runtime.results.sorted_file import SortedFile
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.progress import Progress
 
 try:
     import fcntl
@@ -32,7 +32,7 @@ _MTIME_GRAIN_NS = 2_000_000_000
 
 @dataclass
 class Undone:
-    """sorted: pictures that the journal says were sorted. taken_back: those that were still where sorting put them.
+    """sorted: images that the journal says were sorted. taken_back: those that were still where sorting put them.
     left: those that were left as they are, each with a note why. journal: what it is called now.
     """
 
@@ -43,105 +43,105 @@ class Undone:
 
 
 class LeftAloneError(Exception):
-    """A picture that is not as sorting left it, and is not touched; the message says why."""
+    """An image that is not as sorting left it, and is not touched; the message says why."""
 
 
-def undo(journal: Path, *, dry_run: bool = False, show: Callable[[Relocation], None] = lambda _: None) -> Undone:
+def undo(journal: Path, *, dry_run: bool = False, show: Callable[[SortedFile], None] = lambda _: None) -> Undone:
     """Put back what was moved, remove copies and links, then the folders that were made for them.
 
     Whatever was changed since is left alone. When nothing is left, the journal becomes `JOURNAL.undone`, and the next run
-    begins anew; a second attempt after a kill completes the first. dry_run: change nothing. show: called for each picture
+    begins anew; a second attempt after a kill completes the first. dry_run: change nothing. show: called for each image
     that is to be taken back. Raises OutputError for a file that is no journal, or that a run has open.
     """
     with _locked(journal) as file:
-        relocations = _Relocations(file, journal)
-        undone = Undone(journal, len(relocations), left=relocations.damaged)
-        with Progress("undoing", len(relocations)) as progress:
-            for relocation in _gone_ones_last(relocations):
+        sorted_files = _SortedFiles(file, journal)
+        undone = Undone(journal, len(sorted_files), left=sorted_files.damaged)
+        with Progress("undoing", len(sorted_files)) as progress:
+            for sorted_file in _gone_ones_last(sorted_files):
                 try:
-                    undone.taken_back += _take_back(relocation, dry_run, show)
+                    undone.taken_back += _take_back(sorted_file, dry_run, show)
                 except (LeftAloneError, OSError) as error:
-                    note(f"left alone: {relocation.target}: {getattr(error, 'strerror', None) or error}")
+                    note(f"left alone: {sorted_file.target}: {getattr(error, 'strerror', None) or error}")
                     undone.left += 1
                 progress.advance()
         if not dry_run:
-            _remove_folders(relocations.folders)
+            _remove_folders(sorted_files.folders)
         if undone.sorted and not undone.left and not dry_run:
             undone.journal = _retire(journal)
     return undone
 
 
-def action_for(relocation: Relocation) -> Callable[[], None] | None:
+def action_for(sorted_file: SortedFile) -> Callable[[], None] | None:
     """What takes it back; None where that is done already. Raises LeftAloneError, or OSError."""
-    if os.path.lexists(relocation.target):
-        return _ACTIONS[relocation.how](relocation)
-    if relocation.how == "move" and not os.path.lexists(relocation.source):
-        raise LeftAloneError(f"it is gone, and {relocation.source} is, too")
+    if os.path.lexists(sorted_file.target):
+        return _ACTIONS[sorted_file.how](sorted_file)
+    if sorted_file.how == "move" and not os.path.lexists(sorted_file.source):
+        raise LeftAloneError(f"it is gone, and {sorted_file.source} is, too")
     return None
 
 
-def _gone_ones_last(relocations: Iterable[Relocation]) -> Iterator[Relocation]:
-    """A picture that was named twice was moved once; its second row is in order when the first has been taken back."""
+def _gone_ones_last(sorted_files: Iterable[SortedFile]) -> Iterator[SortedFile]:
+    """An image that was named twice was moved once; its second row is in order when the first has been taken back."""
     gone = []
-    for relocation in relocations:
-        if os.path.lexists(relocation.target) or os.path.lexists(relocation.source):
-            yield relocation
+    for sorted_file in sorted_files:
+        if os.path.lexists(sorted_file.target) or os.path.lexists(sorted_file.source):
+            yield sorted_file
         else:
-            gone.append(relocation)
+            gone.append(sorted_file)
     yield from gone
 
 
-def _take_back(relocation: Relocation, dry_run: bool, show: Callable[[Relocation], None]) -> bool:
+def _take_back(sorted_file: SortedFile, dry_run: bool, show: Callable[[SortedFile], None]) -> bool:
     """Whether there was something to do."""
-    action = action_for(relocation)
+    action = action_for(sorted_file)
     if action:
-        show(relocation)
+        show(sorted_file)
     if not dry_run:
         if action:
             action()
-        filing.drop_part(relocation.source, relocation.target)
+        filing.drop_part(sorted_file.source, sorted_file.target)
     return action is not None
 
 
-def _move_back(relocation: Relocation) -> Callable[[], None]:
-    source, target = relocation.source, relocation.target
-    if os.path.getsize(target) != relocation.size_bytes:
+def _move_back(sorted_file: SortedFile) -> Callable[[], None]:
+    source, target = sorted_file.source, sorted_file.target
+    if os.path.getsize(target) != sorted_file.size_bytes:
         raise LeftAloneError("it was changed since")
     if os.path.lexists(source) and not filing.is_same(target, source):
         raise LeftAloneError(f"something else is at {source} by now")
     return partial(filing.move_file, target, source)
 
 
-def _remove_copy(relocation: Relocation) -> Callable[[], None]:
-    status = os.lstat(relocation.target)
-    same_time = abs(status.st_mtime_ns - relocation.mtime_ns) <= _MTIME_GRAIN_NS
+def _remove_copy(sorted_file: SortedFile) -> Callable[[], None]:
+    status = os.lstat(sorted_file.target)
+    same_time = abs(status.st_mtime_ns - sorted_file.mtime_ns) <= _MTIME_GRAIN_NS
     try:
-        os.lstat(relocation.source)
-        if filing.is_same_entry(relocation.source, relocation.target):
+        os.lstat(sorted_file.source)
+        if filing.is_same_entry(sorted_file.source, sorted_file.target):
             raise LeftAloneError("it is the original itself")
     except NotADirectoryError:  # in an archive, whose files have other times, or none
         same_time = True
     except FileNotFoundError:
-        raise LeftAloneError(f"{relocation.source} is gone, so this copy is the only one") from None
-    if not stat.S_ISREG(status.st_mode) or status.st_size != relocation.size_bytes or not same_time:
+        raise LeftAloneError(f"{sorted_file.source} is gone, so this copy is the only one") from None
+    if not stat.S_ISREG(status.st_mode) or status.st_size != sorted_file.size_bytes or not same_time:
         raise LeftAloneError("it was changed since")
-    return partial(os.unlink, relocation.target)
+    return partial(os.unlink, sorted_file.target)
 
 
-def _remove_link(relocation: Relocation) -> Callable[[], None]:
-    if not filing.is_link_to(relocation.source, relocation.target):
-        raise LeftAloneError(f"it is no link to {relocation.source} any more")
-    return partial(os.unlink, relocation.target)
+def _remove_link(sorted_file: SortedFile) -> Callable[[], None]:
+    if not filing.is_link_to(sorted_file.source, sorted_file.target):
+        raise LeftAloneError(f"it is no link to {sorted_file.source} any more")
+    return partial(os.unlink, sorted_file.target)
 
 
-_ACTIONS: dict[str, Callable[[Relocation], Callable[[], None]]] = {
+_ACTIONS: dict[str, Callable[[SortedFile], Callable[[], None]]] = {
     "move": _move_back,
     "copy": _remove_copy,
     "link": _remove_link,
 }
 
 
-class _Relocations:
+class _SortedFiles:
     """Those in a journal, the last one first. Only their places in the file are held in memory.
 
     damaged: lines that cannot be read. folders: those that sorting made, as far as the relocations read so far tell.
@@ -158,13 +158,13 @@ class _Relocations:
     def __len__(self) -> int:
         return len(self._offsets)
 
-    def __iter__(self) -> Iterator[Relocation]:
+    def __iter__(self) -> Iterator[SortedFile]:
         for offset in reversed(self._offsets):
             self._file.seek(offset)
-            relocation = _relocation(json.loads(self._file.readline()))
-            if relocation:
-                self._note_folders(relocation)
-                yield relocation
+            sorted_file = _sorted_file(json.loads(self._file.readline()))
+            if sorted_file:
+                self._note_folders(sorted_file)
+                yield sorted_file
 
     def _scan(self) -> None:
         header = _parsed(self._file.readline(_HEADER_BYTES))
@@ -182,12 +182,12 @@ class _Relocations:
         if fields is None:
             note(f"left alone: line {number:,} of {self._path} is damaged")
             self.damaged += 1
-        elif _relocation(fields):
+        elif _sorted_file(fields):
             self._offsets.append(offset)
 
-    def _note_folders(self, relocation: Relocation) -> None:
-        folder = relocation.target
-        for _ in range(relocation.made):
+    def _note_folders(self, sorted_file: SortedFile) -> None:
+        folder = sorted_file.target
+        for _ in range(sorted_file.made):
             folder = os.path.dirname(folder)
             self.folders.add(folder)
 
@@ -218,8 +218,8 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return fields if isinstance(fields, dict) else None
 
 
-def _relocation(fields: dict[str, Any]) -> Relocation | None:
-    return Relocation.from_json(fields.get("sorted"))
+def _sorted_file(fields: dict[str, Any]) -> SortedFile | None:
+    return SortedFile.from_json(fields.get("sorted"))
 
 
 def _remove_folders(folders: set[str]) -> None:

@@ -1,6 +1,6 @@
 """Text for formats that take nothing but valid UTF-8, which a file name need not be."""
 
-from edgeclf.runtime.escaping import escape, unescape
+from edgeclf.runtime.terminal.escaping import escape, unescape
 
 
 def as_utf8(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The CUDA benchmark: every job does every picture, here on the CPU; and without CUDA it says so at once."""
+"""The CUDA benchmark: every job does every image, here on the CPU; and without CUDA it says so at once."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_job_does_every_picture_in_whole_batches(onnx_model: Path, photographs: Path) -> None:
+def test_every_job_does_every_image_in_whole_batches(onnx_model: Path, photographs: Path) -> None:
     with jobs_of(onnx_model, photographs, "cpu") as (jobs, batch):
         done = {name: job() for name, job in jobs.items()}
 
@@ -42,7 +42,7 @@ def test_ratios_are_the_pipelines_to_the_others() -> None:
     assert "| cores alone | 200 | 0.50 (0.50 to 0.50) |" in report([{PIPELINE: 100.0, "cores alone": 200.0}] * 3)
 
 
-def test_few_pictures_are_written_and_many_are_read(photographs: Path) -> None:
+def test_few_images_are_written_and_many_are_read(photographs: Path) -> None:
     files = list(photographs.rglob("*.jpg"))
 
     assert len(files) == 100

@@ -1,4 +1,4 @@
-"""Every candidate does the whole job: all pictures, each time, with the answers that the others give."""
+"""Every candidate does the whole job: all images, each time, with the answers that the others give."""
 
 import importlib
 import importlib.util
@@ -10,7 +10,7 @@ import pytest
 from edgeclf.benchmarks.peers import candidates, plain_loop
 from edgeclf.benchmarks.peers.reading import photographs
 from edgeclf.benchmarks.peers.rounds import answers
-from tests.conftest import write_pictures
+from tests.conftest import write_images
 
 MODULES = (
     "limit",
@@ -40,8 +40,8 @@ def job(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("job")
     for name in ("model.onnx", "model.keras", "model.fp32.tflite"):
         shutil.copy(run_folder / name, folder)
-    write_pictures(folder / "photographs", 3, ".jpg")
-    write_pictures(folder / "photographs" / "more", 2, ".png", first_seed=50)
+    write_images(folder / "photographs", 3, ".jpg")
+    write_images(folder / "photographs" / "more", 2, ".png", first_seed=50)
     return folder
 
 
@@ -53,16 +53,16 @@ def expected(job: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_candidate_answers_every_picture_each_time(module: str, job: Path, expected: list[int]) -> None:
+def test_a_candidate_answers_every_image_each_time(module: str, job: Path, expected: list[int]) -> None:
     run = importlib.import_module(f"edgeclf.benchmarks.peers.{module}").prepare(job)
     assert [run(), run()] == [expected, expected]
 
 
 @pytest.mark.parametrize("module", ELSEWHERE)
-def test_a_guest_answers_every_picture_each_time(module: str, job: Path, expected: list[int]) -> None:
+def test_a_guest_answers_every_image_each_time(module: str, job: Path, expected: list[int]) -> None:
     if importlib.util.find_spec(ELSEWHERE[module]) is None:
         pytest.skip(f"{ELSEWHERE[module]} is not installed: the benchmark makes an environment of its own for it")
-    test_a_candidate_answers_every_picture_each_time(module, job, expected)
+    test_a_candidate_answers_every_image_each_time(module, job, expected)
 
 
 @pytest.mark.exhaustive
@@ -74,7 +74,7 @@ def test_guests_answer_as_the_others_do_in_environments_of_their_own(job: Path, 
     assert answers(guests, job) == dict.fromkeys(guests, expected)
 
 
-def test_the_slow_one_can_take_the_first_pictures_only(job: Path, expected: list[int]) -> None:
+def test_the_slow_one_can_take_the_first_images_only(job: Path, expected: list[int]) -> None:
     run = importlib.import_module("edgeclf.benchmarks.peers.keras_loop").prepare(job, 3)
     assert run() == expected[:3]
 
@@ -90,6 +90,6 @@ def test_every_candidate_is_a_module_that_is_tested_here() -> None:
     assert {candidate.module for candidate in GUESTS} == set(ELSEWHERE)
 
 
-def test_pictures_are_found_in_sorted_order(job: Path) -> None:
+def test_images_are_found_in_sorted_order(job: Path) -> None:
     folders = [path.parent.relative_to(job / "photographs").as_posix() for path in photographs(job)]
     assert folders == ["disc"] * 3 + ["more/disc"] * 2 + ["more/square"] * 2 + ["square"] * 3

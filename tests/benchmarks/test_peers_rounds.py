@@ -17,14 +17,14 @@ from edgeclf.benchmarks.photographs import write_photographs
 from edgeclf.runtime.errors import EdgeclfError
 from tests.conftest import Invoke
 
-PICTURES = 6
+IMAGES = 6
 
 
 @pytest.fixture(scope="module")
 def job(onnx_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("job")
     (folder / "model.onnx").write_bytes(onnx_model.read_bytes())
-    write_photographs(folder / "photographs", PICTURES, 96, 128)
+    write_photographs(folder / "photographs", IMAGES, 96, 128)
     return folder
 
 
@@ -35,9 +35,9 @@ def test_each_round_has_a_rate_for_every_candidate(job: Path) -> None:
     assert all(rate > 0 for rates in measured for rate in rates.values())
 
 
-def test_answers_are_those_of_all_pictures_even_of_one_that_takes_few_in_a_round(job: Path) -> None:
+def test_answers_are_those_of_all_images_even_of_one_that_takes_few_in_a_round(job: Path) -> None:
     found = answers({"plain": Candidate("plain_loop"), "few": Candidate("limit", most=2)}, job)
-    assert {name: len(labels) for name, labels in found.items()} == {"plain": PICTURES, "few": PICTURES}
+    assert {name: len(labels) for name, labels in found.items()} == {"plain": IMAGES, "few": IMAGES}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the interpreter that is named here is a shell script")
@@ -46,7 +46,7 @@ def test_a_candidate_runs_in_the_python_of_its_environment(job: Path, tmp_path: 
     python.write_text(f'#!/bin/sh\ntouch {tmp_path}/used\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
 
-    assert len(answers({"there": Candidate("plain_loop", python)}, job)["there"]) == PICTURES
+    assert len(answers({"there": Candidate("plain_loop", python)}, job)["there"]) == IMAGES
     assert (tmp_path / "used").exists()
 
 
@@ -59,7 +59,7 @@ def test_a_pinned_candidate_uses_its_core_only(job: Path) -> None:
         assert process.stdout is not None
         process.stdin.write(b"\n")
         rate, labels = json.loads(process.stdout.readline())
-        assert (rate > 0, len(labels)) == (True, PICTURES)
+        assert (rate > 0, len(labels)) == (True, IMAGES)
         assert os.sched_getaffinity(process.pid) == {core}
 
 

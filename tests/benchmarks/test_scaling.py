@@ -25,8 +25,8 @@ def test_the_overhead_is_a_ratio_within_a_round_by_either_clock() -> None:
     assert "| row to row | 300 | 285 | 0.95 (0.93 to 0.97) |" in text
 
 
-def make_run(pictures: int = 10**8, cores: int = 100, rate: float = 200, handed_out: float = 40_000) -> Run:
-    return Run(pictures, cores, rate, 50_000, handed_out)
+def make_run(images: int = 10**8, cores: int = 100, rate: float = 200, handed_out: float = 40_000) -> Run:
+    return Run(images, cores, rate, 50_000, handed_out)
 
 
 def test_a_run_takes_the_time_of_its_cores_and_of_the_start() -> None:
@@ -37,7 +37,7 @@ def test_the_network_carries_what_the_cores_read() -> None:
     assert make_run().gbit_s == pytest.approx(100 * 200 * 50_000 * 8 / 1e9)
 
 
-def test_each_picture_is_two_requests_and_each_prefix_gives_5500() -> None:
+def test_each_image_is_two_requests_and_each_prefix_gives_5500() -> None:
     assert make_run(cores=13).prefixes == 1
     assert make_run(cores=14).prefixes == 2
 
@@ -49,7 +49,7 @@ def test_there_are_as_many_runs_as_keep_up_with_the_cores() -> None:
 
 
 def test_requests_are_two_gets_two_listings_and_the_parts() -> None:
-    assert make_run(pictures=4096 * 1000).requests_usd == pytest.approx(
+    assert make_run(images=4096 * 1000).requests_usd == pytest.approx(
         4096 * 2 * 0.0004 + 4.096 * 2 * 0.005 + 0.005
     )  # by the thousand
 
@@ -83,14 +83,14 @@ def test_prices_of_ones_own_are_taken(in_process: Callable[[typer.Typer], Invoke
 
 
 def test_the_machine_that_runs_the_command_is_measured(tmp_path: Path) -> None:
-    scaling.write_pictures(tmp_path, 3)
+    scaling.write_images(tmp_path, 3)
     from edgeclf.benchmarks.driver import write_parts
 
     write_parts(tmp_path / "parts", 5000)
     line = [sys.executable, "-m", "edgeclf.benchmarks.driver", str(tmp_path)]
     measured = json.loads(subprocess.run(line, capture_output=True, check=True).stdout)
     assert {name: value.endswith("/s") for name, value in measured.items()} == {
-        "pictures listed, with sizes and times": True,
+        "images listed, with sizes and times": True,
         "listed, looked up, and packed in portions": True,
         "all rows taken up before a run": False,
         "all rows counted after it": False,
@@ -102,11 +102,11 @@ def test_the_machine_that_runs_the_command_is_measured(tmp_path: Path) -> None:
 def test_the_command_writes_its_section(tmp_path: Path, onnx_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results.md")
 
-    scaling.scaling(pictures=300, rounds=1, rows=10_000, model=onnx_model)
+    scaling.scaling(images=300, rounds=1, rows=10_000, model=onnx_model)
 
     text = (tmp_path / "results.md").read_text()
     assert "## Many machines" in text
     assert "300 generated JPEGs of 500 x 375" in text
     assert text.count("| whole command |") == text.count("| row to row |") == 1
-    assert "pictures a second and core" in text
+    assert "images a second and core" in text
     assert "| a row in a part |" in text

@@ -9,7 +9,7 @@ import pytest
 from edgeclf.benchmarks.bench.report import Interval
 from edgeclf.benchmarks.shipping import command, compare
 from edgeclf.runtime.errors import EdgeclfError
-from tests.benchmarks.bench.reports import make_report, make_row
+from tests.support.bench_reports import make_report, make_row
 
 
 def said(ratio: Interval) -> dict[str, Any]:

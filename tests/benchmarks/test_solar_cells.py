@@ -1,4 +1,4 @@
-"""The demo's pictures: all of them, stratified as the paper says, the same every time."""
+"""The demo's images: all of them, stratified as the paper says, the same every time."""
 
 from pathlib import Path
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.keras_file.saving import save
 from edgeclf.train.networks.architectures import ConvNet, head_for
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.results.saving import save
 
 MakeModel = Callable[..., Path]
 Invoke = Callable[..., Result]
@@ -29,7 +29,7 @@ def trained(run_folder: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
-    """`make_model((24, 40), 3, classes=4)`: a network as it was born, which still answers each picture in its own way.
+    """`make_model((24, 40), 3, classes=4)`: a network as it was born, which still answers each image in its own way.
 
     Its samples are labelled with its own answers, so the original is always right and an export can only do worse.
     """
@@ -48,7 +48,7 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
         network.set_weights([weight + rng.normal(0.1, 0.1, weight.shape) ** 2 for weight in network.get_weights()])
         samples = {}
         for kind in kinds:
-            levels = rng.uniform(0, brightest, (40, 1, 1, channels))  # every picture has a tint of its own
+            levels = rng.uniform(0, brightest, (40, 1, 1, channels))  # every image has a tint of its own
             images = rng.uniform(0, levels, (40, *shape)).astype(np.uint8)
             samples[kind] = Arrays(images, probabilities(network, images).argmax(axis=1))
         names = tuple("abcdefghij"[:classes])
@@ -62,7 +62,7 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
 @pytest.fixture
 def clf_export(monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
     """`clf_export("model.keras", "-o", ...)` in this process."""
-    from edgeclf.export.cli import app
+    from edgeclf.export.cli.clf_export import app
 
     def invoke(*arguments: object) -> Result:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -8,7 +8,7 @@ import pytest
 from edgeclf.export.artifacts import publish_all, workshop
 from edgeclf.runtime.errors import ModelError, OutputError
 from edgeclf.runtime.model.digest import check_digest
-from edgeclf.runtime.publishing import publish_bytes
+from edgeclf.runtime.storage.atomic_write import publish_bytes
 
 
 def publish(folder: Path, files: dict[str, bytes]) -> None:

@@ -17,9 +17,9 @@ from edgeclf.runtime.model.card import CARD_KEY, ModelCard, read_zip_card
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import read_split
+from edgeclf.train.keras_file.samples import read_samples
+from edgeclf.train.keras_file.saving import open_keras
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.results.samples import read_samples
-from edgeclf.train.results.saving import open_keras
 
 MakeModel = Callable[..., Path]
 TFLITE = ("model.fp32.tflite", "model.fp16.tflite", "model.dynamic.tflite", "model.int8.tflite")
@@ -28,7 +28,7 @@ ARTEFACTS = ("model.onnx", *TFLITE)
 
 @pytest.fixture(scope="module")
 def everything(run_folder: Path) -> Arrays:
-    """All the pictures that the training run had."""
+    """All the images that the training run had."""
     card = ModelCard.from_json(read_zip_card(run_folder / "model.keras") or "")
     parts = [
         load(read_split(run_folder / "split.csv", p, card.classes), card.preprocess, p) for p in ("train", "val", "test")
@@ -56,7 +56,7 @@ def test_onnx_takes_image_and_gives_probabilities(onnx_model: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TFLITE)
-def test_tflite_takes_uint8_pictures_in_batches_of_any_size(run_folder: Path, name: str) -> None:
+def test_tflite_takes_uint8_images_in_batches_of_any_size(run_folder: Path, name: str) -> None:
     inputs, _ = tflite_details(run_folder / name)
     assert [(i["dtype"], i["shape_signature"].tolist()) for i in inputs] == [(np.uint8, [-1, 32, 32, 3])]
 
@@ -123,9 +123,9 @@ def test_the_card_of_onnx_is_in_its_metadata(run_folder: Path, onnx_model: Path)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.int8.tflite"])
-def test_an_artefact_labels_pictures_as_their_folders_do(run_folder: Path, pictures: Path, name: str) -> None:
+def test_an_artefact_labels_images_as_their_folders_do(run_folder: Path, image_folder: Path, name: str) -> None:
     classifier = Classifier.open(run_folder / name)
-    paths = sorted(pictures.rglob("*.png"))
+    paths = sorted(image_folder.rglob("*.png"))
     right = [
         prediction.label == path.parent.name for prediction, path in zip(classifier.predict_batch(paths), paths, strict=True)
     ]

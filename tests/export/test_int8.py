@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from onnxruntime.quantization.calibrate import HistogramCollector
 
-from edgeclf.export.foreign import Foreign, adopt_network
+from edgeclf.export.external_model import Foreign, adopt_network
 from edgeclf.export.int8 import METHODS, Attempt, Method, fix_bins, search
 from edgeclf.export.int8_onnx import OnnxQuantizer
 from edgeclf.export.int8_tflite import TfliteQuantizer
@@ -21,13 +21,13 @@ from edgeclf.export.run import export
 from edgeclf.export.targets import choose_targets
 from edgeclf.export.to_onnx import convert
 from edgeclf.runtime.errors import ModelError
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.keras_file.saving import KerasModel, open_keras, save
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.results.saving import KerasModel, open_keras, save
 
 LAYERS = ("stem", "middle", "branch", "end", "head")
 
@@ -122,7 +122,7 @@ def loud(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loudness = np.where(np.arange(8) == 3, 1e4, 1.0)
     normalization.set_weights([gamma * loudness, beta * loudness, mean, variance])
     second.set_weights([second.get_weights()[0] / loudness[:, None]])
-    samples = {kind: Arrays(pictures, probabilities(network, pictures).argmax(axis=1)) for kind, pictures in images.items()}
+    samples = {kind: Arrays(each, probabilities(network, each).argmax(axis=1)) for kind, each in images.items()}
     path = tmp_path_factory.mktemp("loud") / "model.keras"
     save(network, ModelCard(("red", "green", "blue"), Preprocess(SHAPE[:2]), "softmax"), samples, path)
     return path
@@ -175,7 +175,7 @@ def test_every_method_finds_its_own_ranges(tmp_path: Path, method: Method) -> No
 
 
 @pytest.mark.parametrize("quietest", [0.0, 1e-30, 1e-6])
-def test_a_quiet_first_picture_does_not_ask_for_millions_of_bins(quietest: float) -> None:
+def test_a_quiet_first_image_does_not_ask_for_millions_of_bins(quietest: float) -> None:
     collector = HistogramCollector("percentile", False, 2048, None, 99.99, None)
     fix_bins(collector, {"conv": (0.0, 6.0)})
     for loudness in (quietest, 6.0):

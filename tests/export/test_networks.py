@@ -11,37 +11,37 @@ import pytest
 from keras import layers
 from numpy.typing import NDArray
 
-from edgeclf.export.foreign import Foreign, adopt, adopt_network
+from edgeclf.export.external_model import Foreign, adopt, adopt_network
 from edgeclf.export.frozen import freeze
 from edgeclf.export.to_onnx import convert, pack
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.train.keras_file.saving import KerasModel
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.networks.backbones import Backbone
 from edgeclf.train.recipes import PRESETS
-from edgeclf.train.results.saving import KerasModel
 
 CLASSES = ("ant", "bee", "wasp")
 Build = Callable[[], keras.Model]
 
 
-def pictures(shape: tuple[int, int, int], count: int = 9) -> NDArray[np.uint8]:
+def noise(shape: tuple[int, int, int], count: int = 9) -> NDArray[np.uint8]:
     """Noise of different tints, so that the answers differ."""
     rng = np.random.default_rng(4)
     return rng.integers(0, rng.integers(1, 256, (count, 1, 1, shape[2])), (count, *shape)).astype(np.uint8)
 
 
 def unsettled(network: keras.Model, memory: float = 0.0) -> keras.Model:
-    """With statistics as after a training: those of some pictures, each a little off. Wrong folding shows on them.
+    """With statistics as after a training: those of some images, each a little off. Wrong folding shows on them.
 
     memory: the share of the statistics at birth that stays. With too little of it, a random network turns roundings into
-    answers; with too much, it gives every picture the same.
+    answers; with too much, it gives every image the same.
     """
     rng = np.random.default_rng(5)
     normalizations = [one for one in network._flatten_layers() if isinstance(one, layers.BatchNormalization)]
     for one in normalizations:
         one.momentum = memory
-    network(pictures(network.input_shape[1:], 16).astype(np.float32), training=True)
+    network(noise(network.input_shape[1:], 16).astype(np.float32), training=True)
     for one in normalizations:
         one.momentum = 0.99
         one.set_weights([weight * rng.uniform(0.9, 1.1, weight.shape) for weight in one.get_weights()])
@@ -130,7 +130,7 @@ def model(request: pytest.FixtureRequest, tmp_path: Path) -> KerasModel:
 
 
 def test_any_network_is_exported_and_answers_as_in_keras(model: KerasModel, tmp_path: Path) -> None:
-    images = pictures(model.card.preprocess.shape)
+    images = noise(model.card.preprocess.shape)
     expected = model.answers(images)
     assert np.ptp(expected, axis=0).max() > 0.005  # a constant would be easy to match
     proto = convert(model)
@@ -163,7 +163,7 @@ class Subclass(keras.Model):  # type: ignore[misc]
 def test_a_class_of_ones_own_is_exported_from_python(tmp_path: Path) -> None:
     keras.utils.set_random_seed(1)
     network = Subclass()
-    images = pictures((20, 24, 3))
+    images = noise((20, 24, 3))
     scores = network(images.astype(np.float32), training=False).numpy()
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     model = adopt_network(network, Foreign(CLASSES, imgsz=(20, 24)), tmp_path / "model.keras")
@@ -194,7 +194,7 @@ def test_the_opset_can_be_chosen(tmp_path: Path, opset: int) -> None:
     proto = onnx.load_model_from_string(data)
     assert [one.version for one in proto.opset_import if not one.domain] == [opset]
     assert proto.ir_version == {13: 7, 15: 8, 18: 8}[opset]
-    images = pictures(model.card.preprocess.shape)
+    images = noise(model.card.preprocess.shape)
     answers = Classifier.open(tmp_path / "model.onnx").probabilities(images)
     np.testing.assert_allclose(answers, model.answers(images), atol=1e-5)
 
@@ -207,7 +207,7 @@ def test_zeros_around_a_map_win_the_maximum_where_all_else_is_negative(tmp_path:
     network = keras.Model(image, layers.Dense(3, activation="softmax", kernel_initializer="ones")(highest / 500 - 1))
     network.layers[-1].set_weights([np.eye(36, 3, dtype=np.float32), np.zeros(3, np.float32)])
     model = adopt_network(network, Foreign(CLASSES), tmp_path / "model.keras")
-    images = pictures(model.card.preprocess.shape)
+    images = noise(model.card.preprocess.shape)
     (tmp_path / "model.onnx").write_bytes(pack(convert(model), model.card))
     np.testing.assert_allclose(
         Classifier.open(tmp_path / "model.onnx").probabilities(images), model.answers(images), atol=1e-5

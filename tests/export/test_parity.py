@@ -15,9 +15,9 @@ from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.keras_file.samples import read_samples
+from edgeclf.train.keras_file.saving import KerasModel, open_keras
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.results.samples import read_samples
-from edgeclf.train.results.saving import KerasModel, open_keras
 
 Convert = Callable[[KerasModel], bytes]
 FORMATS: dict[str, Convert] = {".onnx": to_onnx, ".tflite": lambda model: to_tflite(model, "fp32")}
@@ -42,7 +42,7 @@ def reference(model: KerasModel, evidence: Arrays) -> NDArray[np.float32]:
 def check_network(
     model: KerasModel, evidence: Arrays, reference: NDArray[np.float32], tmp_path: Path
 ) -> Callable[[Callable[[tf.Tensor], tf.Tensor], str], Parity]:
-    """Export what a function makes of pictures in place of the network, and ask the gate about that."""
+    """Export what a function makes of images in place of the network, and ask the gate about that."""
 
     def run(function: Callable[[tf.Tensor], tf.Tensor], suffix: str) -> Parity:
         path = tmp_path / f"model{suffix}"
@@ -58,7 +58,7 @@ def test_a_faithful_artefact_passes(
 ) -> None:
     parity = check_network(lambda image: model.network(image, training=False), suffix)
     assert parity.misses == ()
-    assert (parity.agreement, parity.accuracy, parity.pictures) == (1.0, 1.0, len(evidence))
+    assert (parity.agreement, parity.accuracy, parity.images) == (1.0, 1.0, len(evidence))
     assert parity.max_difference < 1e-5
 
 
@@ -180,7 +180,7 @@ def test_a_truncated_artefact_is_a_miss_and_no_crash(
 
 @pytest.fixture
 def check_losses(onnx_model: Path) -> Callable[[int, Limits], Parity]:
-    """A hundred pictures that the reference has all right, and of which the artefact gets `lost` wrong."""
+    """A hundred images that the reference has all right, and of which the artefact gets `lost` wrong."""
 
     def run(lost: int, limits: Limits) -> Parity:
         rng = np.random.default_rng(0)
@@ -211,7 +211,7 @@ def test_accuracy_may_drop_by_the_limit_and_no_further(
     assert (parity.keras_correct, parity.correct, parity.misses == ()) == (100, 100 - lost, passes)
 
 
-def test_a_drop_beyond_the_limit_is_told_in_pictures(check_losses: Callable[[int, Limits], Parity]) -> None:
+def test_a_drop_beyond_the_limit_is_told_in_images(check_losses: Callable[[int, Limits], Parity]) -> None:
     assert "it gets 95 of 100 right where Keras gets 100; the limit is a loss of 1.00%" in check_losses(5, Limits()).misses
 
 
@@ -269,5 +269,5 @@ def test_a_tie_may_be_answered_either_way_but_a_clear_case_may_not(
 def test_the_report_is_plain_values(check_losses: Callable[[int, Limits], Parity], onnx_model: Path) -> None:
     report = check_losses(3, Limits()).to_json()
     assert report["bytes"] == onnx_model.stat().st_size
-    assert (report["pictures"], report["keras_accuracy"], report["accuracy"]) == (100, 1.0, 0.97)
+    assert (report["images"], report["keras_accuracy"], report["accuracy"]) == (100, 1.0, 0.97)
     assert (report["agreement"], report["passed"], len(report["misses"])) == (0.97, False, 1)

@@ -12,34 +12,34 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgeclf.export.foreign import Foreign
+from edgeclf.export.external_model import Foreign
 from edgeclf.export.int8 import Quantizer
 from edgeclf.export.parity import Limits
 from edgeclf.export.run import export, export_network
 from edgeclf.export.targets import TARGETS, Target, Workpiece, choose_targets
 from edgeclf.runtime.errors import DatasetError, GateError, ModelError, OptionError
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.train.keras_file.saving import KerasModel
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.recipes import Recipe
-from edgeclf.train.results.saving import KerasModel
 from edgeclf.train.run import train
 
 ONNX, ONNX_FP16, ONNX_INT8, FP32, FP16, DYNAMIC, INT8, INT16X8 = TARGETS
 DRAWERS: dict[str, Callable[[NDArray[np.uint8]], None]] = {
-    "red": lambda picture: picture.__setitem__((slice(6, 18), slice(8, 30), 0), 240),
-    "green": lambda picture: picture.__setitem__((slice(6, 18), slice(8, 30), 1), 240),
-    "blue": lambda picture: picture.__setitem__((slice(6, 18), slice(8, 30), 2), 240),
-    "dark": lambda picture: None,
-    "bright": lambda picture: picture.__setitem__((slice(6, 18), slice(8, 30)), 230),
+    "red": lambda image: image.__setitem__((slice(6, 18), slice(8, 30), 0), 240),
+    "green": lambda image: image.__setitem__((slice(6, 18), slice(8, 30), 1), 240),
+    "blue": lambda image: image.__setitem__((slice(6, 18), slice(8, 30), 2), 240),
+    "dark": lambda image: None,
+    "bright": lambda image: image.__setitem__((slice(6, 18), slice(8, 30)), 230),
 }
 
 
 def encode(label: str, seed: int) -> bytes:
     """A patch in the class's own colour on noise, 24 x 40, as PNG."""
-    picture = np.random.default_rng(seed).integers(0, 90, (24, 40, 3), dtype=np.uint8)
-    DRAWERS[label](picture)
-    return bytes(cv2.imencode(".png", picture[..., ::-1])[1])
+    image = np.random.default_rng(seed).integers(0, 90, (24, 40, 3), dtype=np.uint8)
+    DRAWERS[label](image)
+    return bytes(cv2.imencode(".png", image[..., ::-1])[1])
 
 
 def published(folder: Path) -> dict[str, bytes]:
@@ -55,7 +55,7 @@ ROADS = {
 
 @pytest.fixture(scope="module", params=ROADS.values(), ids=ROADS)
 def road(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Road:
-    """A run folder with ONNX and INT8, trained on 16 pictures a class; and the classes."""
+    """A run folder with ONNX and INT8, trained on 16 images a class; and the classes."""
     labels, preprocess = request.param
     data = tmp_path_factory.mktemp("road")
     for label in labels:
@@ -70,7 +70,7 @@ def road(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.int8.tflite"])
-def test_a_folder_of_pictures_becomes_a_classifier_that_is_right(road: Road, name: str) -> None:
+def test_a_folder_of_images_becomes_a_classifier_that_is_right(road: Road, name: str) -> None:
     folder, labels = road
     classifier = Classifier.open(folder / name)
     unseen = [encode(label, seed) for seed in range(100, 110) for label in labels]
@@ -121,7 +121,7 @@ def test_the_report_says_what_was_verified_on_what(run_folder: Path) -> None:
     report = json.loads((run_folder / "model.parity.json").read_text())
     assert report["verified_on"] == f"the validation part in {run_folder / 'split.csv'}"
     assert report["limits"] == asdict(Limits())
-    assert {item["file"]: (item["precision"], item["pictures"], item["passed"]) for item in report["artifacts"]} == {
+    assert {item["file"]: (item["precision"], item["images"], item["passed"]) for item in report["artifacts"]} == {
         "model.onnx": ("fp32", 6, True),
         "model.fp16.onnx": ("fp16", 6, True),
         "model.int8.onnx": ("int8", 6, True),
@@ -223,11 +223,11 @@ def test_every_kind_of_artefact_passes_and_is_timed(trained: Path, tmp_path: Pat
     assert digests == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in result.published}
 
 
-def test_a_network_in_memory_is_exported_with_pictures_of_its_owner(pictures: Path, tmp_path: Path) -> None:
+def test_a_network_in_memory_is_exported_with_images_of_its_owner(image_folder: Path, tmp_path: Path) -> None:
     network = ConvNet((8,), dropout=0.0).build((32, 32, 3), 2)
     network.compile("adam", "binary_crossentropy")
     foreign = Foreign(("disc", "square"))
-    result = export_network(network, foreign, tmp_path, pictures, (ONNX, FP32), name="mine")
+    result = export_network(network, foreign, tmp_path, image_folder, (ONNX, FP32), name="mine")
     assert [path.name for path in result.published] == ["mine.onnx", "mine.fp32.tflite"]
     card = Classifier.open(result.published[0]).card
     assert (card.classes, card.preprocess) == (("disc", "square"), Preprocess((32, 32), 3, "bilinear"))
@@ -287,17 +287,17 @@ def without_calibration(make_model: Callable[..., Path]) -> Path:
     return make_model((16, 16), 3, 2, kinds=("verification",))
 
 
-def test_int8_without_calibration_pictures_asks_for_data(without_calibration: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="carries no sample pictures to calibrate int8 with; name some with --data DIR"):
+def test_int8_without_calibration_images_asks_for_data(without_calibration: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="carries no sample images to calibrate int8 with; name some with --data DIR"):
         export(without_calibration, tmp_path / "edge", (ONNX, INT8), Limits())
     assert not (tmp_path / "edge").exists()
 
 
-def test_floats_need_no_calibration_pictures(without_calibration: Path, tmp_path: Path) -> None:
+def test_floats_need_no_calibration_images(without_calibration: Path, tmp_path: Path) -> None:
     assert export(without_calibration, tmp_path, (ONNX, FP32, FP16), Limits()).passed
 
 
-def test_data_verifies_in_place_of_the_run_s_own_pictures(trained: Path, pictures: Path, tmp_path: Path) -> None:
-    result = export(trained, tmp_path / "edge", (ONNX, INT8), Limits(), pictures)
+def test_data_verifies_in_place_of_the_run_s_own_images(trained: Path, image_folder: Path, tmp_path: Path) -> None:
+    result = export(trained, tmp_path / "edge", (ONNX, INT8), Limits(), image_folder)
     assert result.passed
-    assert (result.evidence.origin, result.parities[0].pictures) == (str(pictures), 30)
+    assert (result.evidence.origin, result.parities[0].images) == (str(image_folder), 30)

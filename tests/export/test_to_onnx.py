@@ -21,7 +21,7 @@ def test_only_standard_operators_are_used(proto: onnx.ModelProto) -> None:
     assert {node.domain for node in proto.graph.node} == {""}
 
 
-def test_pictures_are_transposed_no_more_than_twice(proto: onnx.ModelProto) -> None:
+def test_images_are_transposed_no_more_than_twice(proto: onnx.ModelProto) -> None:
     assert Counter(node.op_type for node in proto.graph.node)["Transpose"] <= 2
 
 

@@ -11,9 +11,9 @@ from ai_edge_litert.interpreter import Interpreter
 from edgeclf.export.int8_tflite import TfliteQuantizer
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.train.keras_file.samples import read_samples
+from edgeclf.train.keras_file.saving import KerasModel, open_keras
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.results.samples import read_samples
-from edgeclf.train.results.saving import KerasModel, open_keras
 
 MakeModel = Callable[..., Path]
 
@@ -42,7 +42,7 @@ def test_smaller_artefacts_store_their_weights_smaller(run_folder: Path, precisi
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["grey", "rgb"])
 def dark(request: pytest.FixtureRequest, make_model: MakeModel) -> KerasModel:
-    """A model whose calibration pictures have no level above 60."""
+    """A model whose calibration images have no level above 60."""
     return open_keras(make_model((16, 20), request.param, brightest=60))
 
 
@@ -58,7 +58,7 @@ def test_int8_reads_raw_levels_even_when_calibrated_in_the_dark(calibrated_in_th
     assert (details["dtype"], details["quantization"]) == (np.uint8, (1.0, 0))
 
 
-def test_int8_calibrated_in_the_dark_is_right_on_dark_pictures(
+def test_int8_calibrated_in_the_dark_is_right_on_dark_images(
     dark: KerasModel, calibrated_in_the_dark: bytes, tmp_path: Path
 ) -> None:
     (tmp_path / "model.tflite").write_bytes(calibrated_in_the_dark)
@@ -67,7 +67,7 @@ def test_int8_calibrated_in_the_dark_is_right_on_dark_pictures(
     np.testing.assert_allclose(answers, probabilities(dark.network, images), atol=0.1)
 
 
-def test_calibration_pictures_are_left_as_they_were(make_model: MakeModel) -> None:
+def test_calibration_images_are_left_as_they_were(make_model: MakeModel) -> None:
     model = open_keras(make_model((16, 20), brightest=60))
     calibration = read_samples(model.path, "calibration", model.card.preprocess).images
     before = calibration.copy()
@@ -77,5 +77,5 @@ def test_calibration_pictures_are_left_as_they_were(make_model: MakeModel) -> No
 
 @pytest.mark.parametrize("calibration", [None, np.empty((0, 16, 16, 3), np.uint8)], ids=["none", "empty"])
 def test_int16x8_without_calibration_is_a_mistake_of_the_caller(trained: Path, calibration: Any) -> None:
-    with pytest.raises(ValueError, match="int16x8 needs calibration pictures"):
+    with pytest.raises(ValueError, match="int16x8 needs calibration images"):
         to_tflite(open_keras(trained), "int16x8", calibration)

@@ -1,4 +1,4 @@
-"""What the tests of the runtime share: one telling picture, encoders for every format, opened models."""
+"""What the tests of the runtime share: one telling image, encoders for every format, opened models."""
 
 import io
 from collections.abc import Callable
@@ -40,9 +40,9 @@ def encode() -> Encode:
     """`encode(pixels, "PNG", mode="L", **options of Pillow)` to the bytes of a file."""
 
     def to_bytes(pixels: NDArray[np.generic], format_name: str, mode: str | None = None, **options: object) -> bytes:
-        picture = Image.fromarray(np.ascontiguousarray(pixels))
+        image = Image.fromarray(np.ascontiguousarray(pixels))
         file = io.BytesIO()
-        (picture.convert(mode) if mode else picture).save(file, format_name, **options)
+        (image.convert(mode) if mode else image).save(file, format_name, **options)
         return file.getvalue()
 
     return to_bytes
@@ -50,7 +50,7 @@ def encode() -> Encode:
 
 @pytest.fixture(scope="session")
 def png(encode: Encode, scene: NDArray[np.uint8]) -> bytes:
-    """A good picture."""
+    """A good image."""
     return encode(scene, "PNG")
 
 
@@ -62,7 +62,7 @@ def classifier(onnx_model: Path) -> Classifier:
 
 @pytest.fixture(scope="session")
 def build_onnx() -> Callable[..., onnx.ModelProto]:
-    """A classifier of 8 x 8 pictures: mean colour, times `weights` `[3, classes]`, softmax. With or without a card.
+    """A classifier of 8 x 8 images: mean colour, times `weights` `[3, classes]`, softmax. With or without a card.
 
     With a card it also has the blank field for its digest, which `seal` fills in.
     """
@@ -111,7 +111,7 @@ def colour_model(
     colour_card: ModelCard,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """An ONNX file that names the strongest colour of a picture; opens in no time. Read only."""
+    """An ONNX file that names the strongest colour of an image; opens in no time. Read only."""
     path = tmp_path_factory.mktemp("colour") / "model.onnx"
     path.write_bytes(seal(build_onnx(colour_weights, colour_card).SerializeToString()))
     return path

@@ -1,4 +1,4 @@
-"""Freed memory is reused: a picture's buffers cost page faults once, not for every picture."""
+"""Freed memory is reused: an image's buffers cost page faults once, not for every image."""
 
 import subprocess
 import sys
@@ -9,14 +9,14 @@ PROGRAM = """
 import resource, sys
 import cv2
 import numpy as np
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.pipeline import ordered_map
 
 noise = np.random.default_rng(0).integers(0, 256, (375, 500, 3), dtype=np.uint8)
-picture = bytes(cv2.imencode(".jpg", noise)[1])
+image = bytes(cv2.imencode(".jpg", noise)[1])
 if sys.argv[1] == "return":  # as if it had been called already, without its effect
     sys.modules["edgeclf.runtime.pipeline"].keep_freed_memory = lambda: None
-for _ in ordered_map(Preprocess((224, 224)), [picture] * 200, 2):
+for _ in ordered_map(Preprocess((224, 224)), [image] * 200, 2):
     pass
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 """
@@ -28,5 +28,5 @@ def faults(mode: str) -> int:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
-def test_workers_do_not_fault_in_their_buffers_for_every_picture() -> None:
+def test_workers_do_not_fault_in_their_buffers_for_every_image() -> None:
     assert faults("keep") < faults("return") - 200 * 20

@@ -8,10 +8,10 @@ from edgeclf.runtime.errors import (
     EdgeclfError,
     ExitCode,
     GateError,
+    ImageError,
     ModelError,
     OptionError,
     OutputError,
-    PictureError,
     Reason,
     SourceError,
 )
@@ -51,5 +51,5 @@ def test_reasons_are_a_closed_list() -> None:
     }
 
 
-def test_picture_error_says_reason_and_detail() -> None:
-    assert str(PictureError(Reason.EMPTY, "0 bytes")) == "empty: 0 bytes"
+def test_image_error_says_reason_and_detail() -> None:
+    assert str(ImageError(Reason.EMPTY, "0 bytes")) == "empty: 0 bytes"

@@ -21,7 +21,7 @@ TRAINING = (
 )
 
 
-@pytest.mark.parametrize("module", ["edgeclf.runtime", "edgeclf.runtime.cli", "edgeclf.runtime.console"])
+@pytest.mark.parametrize("module", ["edgeclf.runtime", "edgeclf.runtime.cli.clf_run", "edgeclf.runtime.terminal.console"])
 def test_import_of_the_command_brings_nothing_heavy(module: str, fresh_python: Callable[..., str]) -> None:
     printed = fresh_python(f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])")
 
@@ -30,7 +30,7 @@ def test_import_of_the_command_brings_nothing_heavy(module: str, fresh_python: C
 
 def test_help_brings_nothing_heavy(fresh_python: Callable[..., str]) -> None:
     printed = fresh_python(
-        "import sys; from edgeclf.runtime.cli import main\n"
+        "import sys; from edgeclf.runtime.cli.clf_run import main\n"
         "sys.argv = ['clf-run', '--help']\n"
         "try: main()\n"
         f"except SystemExit: print([name for name in {HEAVY[:-1]} if name in sys.modules])"
@@ -44,14 +44,14 @@ def test_help_brings_nothing_heavy(fresh_python: Callable[..., str]) -> None:
     ("artefact", "other_engine"), [("model.onnx", "ai_edge_litert"), ("model.int8.tflite", "onnxruntime")]
 )
 def test_classifying_brings_one_engine_and_nothing_of_training(
-    artefact: str, other_engine: str, run_folder: Path, pictures: Path, fresh_python: Callable[..., str]
+    artefact: str, other_engine: str, run_folder: Path, image_folder: Path, fresh_python: Callable[..., str]
 ) -> None:
     printed = fresh_python(
         "import sys; from edgeclf.runtime import Classifier, classify, open_source\n"
         "outcomes = list(classify(open_source(sys.argv[2]), Classifier.open(sys.argv[1]), workers=2))\n"
         f"print(len(outcomes), [name for name in {(*TRAINING, other_engine)} if name in sys.modules])",
         run_folder / artefact,
-        pictures,
+        image_folder,
     )
 
     assert printed == "60 []\n"

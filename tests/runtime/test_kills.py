@@ -24,7 +24,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`photos/` with 10,000 pictures in 10 folders, of all colours; every hundredth is no picture."""
+    """`photos/` with 10,000 images in 10 folders, of all colours; every hundredth is no image."""
     folder = tmp_path_factory.mktemp("many")
     rng = np.random.default_rng(0)
     for number in range(COUNT):
@@ -108,7 +108,7 @@ def test_kills_at_the_very_start_do_no_harm(start: Start, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["move", "copy", "link"])
-def test_sorting_that_is_killed_loses_no_picture_and_doubles_none(
+def test_sorting_that_is_killed_loses_no_image_and_doubles_none(
     many: Path, colour_model: Path, tmp_path: Path, how: str
 ) -> None:
     shutil.copytree(many / "photos" / "0", tmp_path / "photos")
@@ -148,7 +148,7 @@ def test_a_finished_run_has_nothing_left_to_do_and_gives_the_same_result(start: 
 
     code, said = finish(start())
     assert (code, (tmp_path / "results.csv").read_bytes()) == (1, first)
-    assert "10,000 pictures, all of them from earlier runs" in said
+    assert "10,000 images, all of them from earlier runs" in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
@@ -165,7 +165,7 @@ def test_the_first_signal_finishes_what_is_in_flight(start: Start, tmp_path: Pat
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Path:
-    """A folder with 40 names for one picture that takes about a second to decode."""
+    """A folder with 40 names for one image that takes about a second to decode."""
     folder = tmp_path / "slow"
     folder.mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (750, 1_250, 3), dtype=np.uint8)

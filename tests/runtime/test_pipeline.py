@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgeclf.runtime import Classifier, Outcome, Prediction, classify, open_source
-from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.pipeline import ordered_map
 
@@ -17,12 +17,12 @@ BAD = {"empty": b"", "not_an_image": b"text", "truncated": b"\x89PNG\r\n\x1a\n",
 
 
 @pytest.fixture(scope="session")
-def mixture(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Frame]:
+def mixture(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Frame]:
     """Discs, squares and bad files in turn, 41 of them: the good ones by path, the bad ones by path and missing."""
     folder = tmp_path_factory.mktemp("mixture")
     for reason, content in BAD.items():
         (folder / reason).write_bytes(content)
-    discs, squares = (sorted((pictures / label).iterdir())[:10] for label in ("disc", "square"))
+    discs, squares = (sorted((image_folder / label).iterdir())[:10] for label in ("disc", "square"))
     bad = [folder / reason for reason in (*BAD, "not_found")] * 4
     turns = [path for turn in zip(bad, discs * 2, bad[::-1], squares * 2, strict=False) for path in turn]
     return [Frame(f"{number}:{path.parent.name}:{path.name}", str(path)) for number, path in enumerate(turns[:41])]
@@ -35,7 +35,7 @@ def told(outcome: Outcome) -> tuple[str, str]:
 
 
 def expected(frame: Frame) -> tuple[str, str]:
-    """As `told`, from the name alone: good pictures lie in their class, bad files are named for their reason."""
+    """As `told`, from the name alone: good images lie in their class, bad files are named for their reason."""
     _, folder, name = frame.name.split(":")
     return frame.name, folder if folder in ("disc", "square") else name
 
@@ -51,9 +51,9 @@ def test_every_frame_gets_its_own_outcome_in_order(
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_probabilities_are_those_of_the_picture_alone(batch: int, mixture: list[Frame], classifier: Classifier) -> None:
+def test_probabilities_are_those_of_the_image_alone(batch: int, mixture: list[Frame], classifier: Classifier) -> None:
     good = [frame for frame in mixture if ":disc:" in frame.name or ":square:" in frame.name]
-    alone = [classifier.predict(frame.picture).probabilities for frame in good]
+    alone = [classifier.predict(frame.image).probabilities for frame in good]
 
     outcomes = classify(mixture, classifier, workers=3, batch=batch)
 
@@ -61,7 +61,7 @@ def test_probabilities_are_those_of_the_picture_alone(batch: int, mixture: list[
     np.testing.assert_allclose(among_bad, alone, atol=1e-6)
 
 
-def test_batch_of_only_bad_pictures_is_all_failures(classifier: Classifier) -> None:
+def test_batch_of_only_bad_images_is_all_failures(classifier: Classifier) -> None:
     outcomes = list(classify([Frame(str(number), b"") for number in range(7)], classifier, workers=2, batch=3))
 
     assert [told(outcome) for outcome in outcomes] == [(str(number), "empty") for number in range(7)]
@@ -71,7 +71,7 @@ def test_no_frames_give_no_outcomes(classifier: Classifier) -> None:
     assert list(classify([], classifier)) == []
 
 
-def test_picture_that_vanishes_before_its_turn_is_a_failure(classifier: Classifier, png: bytes, tmp_path: Path) -> None:
+def test_image_that_vanishes_before_its_turn_is_a_failure(classifier: Classifier, png: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png)
     (tmp_path / "b.png").write_bytes(png)
     frames = list(open_source(str(tmp_path)))
@@ -125,7 +125,7 @@ def test_with_a_measured_batch_no_frame_is_lost(classifier: Classifier, png: byt
     assert sum(isinstance(outcome.result, Failure) for outcome in outcomes) == 43
 
 
-def test_few_pictures_that_are_in_memory_already_are_drawn_at_once(classifier: Classifier) -> None:
+def test_few_images_that_are_in_memory_already_are_drawn_at_once(classifier: Classifier) -> None:
     drawn: list[int] = []
 
     def endless() -> Iterator[Frame]:

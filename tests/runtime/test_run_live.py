@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 
-from tests.runtime.network_camera import NetworkCamera
+from tests.support.network_camera import NetworkCamera
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Rows = list[dict[str, Any]]
@@ -170,7 +170,7 @@ def test_a_signal_ends_it_with_a_summary(
     assert started.end(number) == code
     assert "from frame to answer" in started.said
     summary = json.loads((started.output.parent / "summary.json").read_text())
-    assert summary["labels"] == {"red": summary["pictures"]}
+    assert summary["labels"] == {"red": summary["images"]}
     assert summary["latency_ms"]["p50"] <= summary["latency_ms"]["p99"]
 
 
@@ -257,8 +257,8 @@ def test_without_a_window_there_is_a_page(camera: NetworkCamera, start: Callable
     assert started.wait_for(lambda: get(f"{url}state")["sources"])
 
 
-def test_unsure_pictures_are_kept(camera: NetworkCamera, start: Callable[..., Started]) -> None:
-    camera.picture = lambda number: np.random.default_rng(number).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+def test_unsure_images_are_kept(camera: NetworkCamera, start: Callable[..., Started]) -> None:
+    camera.image = lambda number: np.random.default_rng(number).integers(0, 255, (48, 64, 3), dtype=np.uint8)
     started = start("-s", camera.url, "--conf", "0.99", "--save-unsure", "unsure")
     folder = started.output.parent / "unsure"
     kept = started.wait_for(lambda: list(folder.rglob("*.jpg")))

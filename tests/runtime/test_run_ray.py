@@ -16,19 +16,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import Command
-from tests.runtime.object_store import WRONG, ObjectStore, object_store
-from tests.runtime.ray_machines import Machines, two_machines
+from tests.support.object_store import WRONG, ObjectStore, object_store
+from tests.support.ray_machines import Machines, two_machines
 
 pytestmark = pytest.mark.slow
 CLF_RUN = Path(sys.executable).with_name("clf-run")
 COUNT = 20_000
 BAD = {17: b"", 33: b"damaged", 49: b"GIF89a"}
-"""By the last two digits of a picture's number: what is in its file instead."""
+"""By the last two digits of an image's number: what is in its file instead."""
 
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`photos/` with 20,000 pictures in 20 folders; three in a hundred are none, and there are names of all kinds."""
+    """`photos/` with 20,000 images in 20 folders; three in a hundred are none, and there are names of all kinds."""
     folder = tmp_path_factory.mktemp("many")
     rng = np.random.default_rng(0)
     kinds = [cv2.imencode(".jpg", np.full((48, 64, 3), rng.integers(0, 256, 3), np.uint8))[1].tobytes() for _ in range(50)]
@@ -109,7 +109,7 @@ def test_two_machines_make_the_rows_of_one_and_a_second_run_does_no_work(
     parts = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "rows").iterdir()}
     code, said = finish(start("--ray-address", machines.address))
     assert code == 1, said
-    assert "20,004 pictures, all of them from earlier runs" in said
+    assert "20,004 images, all of them from earlier runs" in said
     assert "Ray" not in said, "nothing is started where there is nothing to do"
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "rows").iterdir()} == parts
 
@@ -119,7 +119,7 @@ def test_two_machines_make_the_rows_of_one_and_a_second_run_does_no_work(
     code, said = finish(start("-o", str(tmp_path / "rows"), folder=elsewhere))
     assert code == 2
     assert "was made with --source relative to .., not --source relative to ../elsewhere; repeat that" in said, (
-        "other pictures"
+        "other images"
     )
 
     code, said = finish(start("-s", "nothing", "--restart"))
@@ -150,7 +150,7 @@ def test_a_run_that_is_ended_again_and_again_is_gone_on_with(
         code, said = finish(process)
         assert code == expected, said
         assert ("they are in rows, and the same command goes on from there" in said) == (ending != signal.SIGKILL)
-        assert (f"{kept:,} pictures are in rows already; going on from there" in said) == (kept > 0)
+        assert (f"{kept:,} images are in rows already; going on from there" in said) == (kept > 0)
         before, kept = kept, len(rows_in(tmp_path / "rows"))
         assert before < kept < len(local_rows)
 
@@ -186,7 +186,7 @@ def test_what_has_changed_and_what_failed_is_done_again_and_has_one_row(
     status = {Path(path).stem: row["status"] for path, row in rows_in(tmp_path / "rows").items()}
     assert status == {"a": "error", "b": "ok", "bad": "ok", "new": "ok", "worse": "error"}
     summary = json.loads((tmp_path / "again.json").read_text())
-    assert (summary["pictures"], summary["classified_now"]) == (5, 4)
+    assert (summary["images"], summary["classified_now"]) == (5, 4)
 
 
 @pytest.fixture(scope="module")
@@ -217,19 +217,19 @@ def test_a_bucket_is_read_and_written(
 
     again = command(*line, env=store.environment())
     assert again.returncode == 1
-    assert f"{len(here):,} pictures, all of them from earlier runs" in again.stderr
+    assert f"{len(here):,} images, all of them from earlier runs" in again.stderr
 
 
 def told(row: dict[str, Any]) -> dict[str, Any]:
-    """What a row says of a picture, wherever it is."""
+    """What a row says of an image, wherever it is."""
     return {name: value for name, value in row.items() if name not in ("path", "mtime_ns")}
 
 
 @pytest.mark.parametrize("where", ["source", "output"])
 def test_wrong_credentials_are_one_sentence(
-    store: ObjectStore, command: Command, colour_model: Path, pictures: Path, where: str
+    store: ObjectStore, command: Command, colour_model: Path, image_folder: Path, where: str
 ) -> None:
-    source, output = ("s3://camera/photos", "rows") if where == "source" else (str(pictures), "s3://camera/denied")
+    source, output = ("s3://camera/photos", "rows") if where == "source" else (str(image_folder), "s3://camera/denied")
     line = ("clf-run", colour_model, "-s", source, "--engine", "ray", "-o", output)
     done = command(*line, env=store.environment(WRONG))
     assert (done.returncode, done.stdout) == (2, "")
@@ -239,8 +239,8 @@ def test_wrong_credentials_are_one_sentence(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_what_is_no_cluster_is_one_sentence(command: Command, colour_model: Path, pictures: Path) -> None:
-    line = ("clf-run", colour_model, "-s", pictures, "--engine", "ray", "-o", "rows", "--ray-address", "127.0.0.1:1")
+def test_what_is_no_cluster_is_one_sentence(command: Command, colour_model: Path, image_folder: Path) -> None:
+    line = ("clf-run", colour_model, "-s", image_folder, "--engine", "ray", "-o", "rows", "--ray-address", "127.0.0.1:1")
     done = command(*line)
     assert (done.returncode, done.stdout) == (2, "")
     assert "error: no way into a Ray cluster at 127.0.0.1:1 (Connection refused); " in done.stderr

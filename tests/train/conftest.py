@@ -1,4 +1,4 @@
-"""Folders of tiny real pictures, arrays without files, and `clf-train` in this process."""
+"""Folders of tiny real images, arrays without files, and `clf-train` in this process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ Invoke = Callable[..., Result]
 
 @pytest.fixture
 def lay_out(tmp_path: Path) -> LayOut:
-    """`lay_out({"train/cat": 3, ...})`: that many pictures of noise in each folder below `tmp_path/data`."""
+    """`lay_out({"train/cat": 3, ...})`: that many images of noise in each folder below `tmp_path/data`."""
 
     def write(counts: dict[str, int], height: int = 20, width: int = 24) -> Path:
         rng = np.random.default_rng(len(counts))
@@ -48,6 +48,6 @@ def make_arrays() -> Callable[..., Arrays]:
 @pytest.fixture
 def clf_train(in_process: Callable[[typer.Typer], Invoke]) -> Invoke:
     """`clf_train("photos", "-o", ...)`, or `clf_train("evaluate", ...)`."""
-    from edgeclf.train.cli import app
+    from edgeclf.train.cli.clf_train import app
 
     return in_process(app)

@@ -24,9 +24,9 @@ from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.recipes import LIGHT, Recipe
 with devices.several_devices():
     print(tf.distribute.get_strategy().num_replicas_in_sync)
-pictures = Arrays(np.random.default_rng(0).integers(0, 256, (20, 12, 16, 3), dtype=np.uint8), np.arange(20) % 2)
-trained = fit(Recipe(ConvNet((4,)), epochs=2, batch=8, augmentation=LIGHT), 2, pictures, pictures, Path("."))
-print(trained.epochs, np.isfinite(trained.network.predict_on_batch(pictures.images.astype("f4"))).all())
+images = Arrays(np.random.default_rng(0).integers(0, 256, (20, 12, 16, 3), dtype=np.uint8), np.arange(20) % 2)
+trained = fit(Recipe(ConvNet((4,)), epochs=2, batch=8, augmentation=LIGHT), 2, images, images, Path("."))
+print(trained.epochs, np.isfinite(trained.network.predict_on_batch(images.images.astype("f4"))).all())
 """
 
 

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from edgeclf.runtime.console import Terminated
 from edgeclf.runtime.errors import DatasetError, OutputError
+from edgeclf.runtime.terminal.console import Terminated
 from edgeclf.train.batches import Batches, Inputs
 from edgeclf.train.checkpoint import Checkpoint
 from edgeclf.train.data.arrays import Arrays
@@ -28,7 +28,7 @@ RECIPE = Recipe(ConvNet(filters=(4,), dropout=0.3), epochs=2, batch=8, learning_
 
 @pytest.fixture(scope="module")
 def fit_noise(make_arrays: MakeArrays, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Recipe], Trained]:
-    """Train on the same 25 pictures of noise as ever, with the given recipe."""
+    """Train on the same 25 images of noise as ever, with the given recipe."""
 
     def run(recipe: Recipe) -> Trained:
         return fit(recipe, 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path_factory.mktemp("fit"))
@@ -92,9 +92,9 @@ def test_the_network_answers_without_chance(reference: Trained, make_arrays: Mak
     np.testing.assert_array_equal(first, second)
 
 
-def cross_entropy(trained: Trained, pictures: Arrays) -> float:
-    answers = probabilities(trained.network, pictures.images)
-    return float(-np.log(answers[np.arange(len(pictures)), pictures.labels]).mean())
+def cross_entropy(trained: Trained, images: Arrays) -> float:
+    answers = probabilities(trained.network, images.images)
+    return float(-np.log(answers[np.arange(len(images)), images.labels]).mean())
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_a_loss_that_is_no_number_stops_with_the_epoch_and_a_way_out(
         fit(recipe, classes, make_arrays(24, classes), make_arrays(6, classes), tmp_path)
 
 
-def test_batches_of_any_number_of_pictures_are_trained_on(make_arrays: MakeArrays, tmp_path: Path) -> None:
+def test_batches_of_any_number_of_images_are_trained_on(make_arrays: MakeArrays, tmp_path: Path) -> None:
     recipe = Recipe(ConvNet((4,)), epochs=1, batch=100)
     assert fit(recipe, 2, make_arrays(3), make_arrays(2), tmp_path).epochs == 1
 
@@ -251,8 +251,8 @@ def test_a_loss_that_becomes_no_number_later_keeps_the_weights_from_before(make_
 
 
 def test_batches_of_a_resumed_epoch_are_those_of_the_first_run(make_arrays: MakeArrays) -> None:
-    pictures = make_arrays(20)
-    inputs = Inputs(pictures.images, pictures.labels)
+    images = make_arrays(20)
+    inputs = Inputs(images.images, images.labels)
     whole, resumed = (Batches(inputs, 7, (3, 0, epoch)) for epoch in (0, 1))
     whole.on_epoch_end()
     np.testing.assert_array_equal(whole[1][0], resumed[1][0])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgeclf.runtime.errors import ModelError, OptionError
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.train.networks.architectures import FlatNet
 from edgeclf.train.networks.augment import Augmentation
 from edgeclf.train.networks.backbones import Backbone
@@ -31,7 +31,7 @@ def test_the_default_is_a_pretrained_network_at_its_own_size() -> None:
 
 
 @pytest.mark.parametrize(("name", "size"), [("efficientnet-lite1", 272), ("efficientnet-lite2", 304), ("MobileNetV2", 256)])
-def test_a_network_comes_with_its_own_picture_size(name: str, size: int) -> None:
+def test_a_network_comes_with_its_own_image_size(name: str, size: int) -> None:
     assert options(model=name).preprocess().size_hw == (size, size)
 
 

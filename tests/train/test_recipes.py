@@ -30,7 +30,7 @@ def test_a_tutorials_network_has_its_number_of_parameters(name: str, parameters:
     assert preset.recipe.network.build((*preset.size_hw, 3), 2).count_params() == parameters
 
 
-def test_intro_may_be_given_larger_pictures() -> None:
+def test_intro_may_be_given_larger_images() -> None:
     assert PRESETS["intro"].recipe.network.build((256, 256, 3), 2).count_params() == 66_065_537
 
 
@@ -87,7 +87,7 @@ def test_our_own_network_is_about_half_of_the_smallest_tutorial_and_a_fortieth_o
     assert preset.recipe.network.build((*preset.size_hw, 3), 2).count_params() == 99_057
 
 
-def test_a_backbone_is_trained_on_mirrored_pictures_that_are_computed_once() -> None:
+def test_a_backbone_is_trained_on_mirrored_images_that_are_computed_once() -> None:
     recipe = transfer(Backbone()).recipe
     assert recipe.augmentation.is_mirror
     assert recipe.fine_tune > 0

@@ -31,18 +31,18 @@ def wait_for_epochs(folder: Path, count: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nobody disturbed."""
     folder = tmp_path_factory.mktemp("whole")
-    process = start(pictures, "-o", "run", *OPTIONS, cwd=folder)
+    process = start(image_folder, "-o", "run", *OPTIONS, cwd=folder)
     assert process.communicate(timeout=300)[0] == "run/model.keras\n"
     return folder / "run"
 
 
 def test_killed_twice_and_resumed_a_training_ends_as_if_nothing_had_happened(
-    pictures: Path, whole: Path, tmp_path: Path
+    image_folder: Path, whole: Path, tmp_path: Path
 ) -> None:
-    for epochs, arguments in ((2, (pictures, "-o", "run", *OPTIONS)), (20, ("--resume", "run"))):
+    for epochs, arguments in ((2, (image_folder, "-o", "run", *OPTIONS)), (20, ("--resume", "run"))):
         process = start(*arguments, cwd=tmp_path)
         wait_for_epochs(tmp_path / "run", epochs)
         process.send_signal(signal.SIGKILL)
@@ -59,8 +59,8 @@ def test_killed_twice_and_resumed_a_training_ends_as_if_nothing_had_happened(
     assert "checkpoint.npz" not in os.listdir(tmp_path / "run")
 
 
-def test_ctrl_c_saves_the_best_weights_so_far_and_the_run_can_go_on(pictures: Path, tmp_path: Path) -> None:
-    process = start(pictures, "-o", "run", *OPTIONS, cwd=tmp_path)
+def test_ctrl_c_saves_the_best_weights_so_far_and_the_run_can_go_on(image_folder: Path, tmp_path: Path) -> None:
+    process = start(image_folder, "-o", "run", *OPTIONS, cwd=tmp_path)
     wait_for_epochs(tmp_path / "run", 2)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=300)
@@ -73,8 +73,8 @@ def test_ctrl_c_saves_the_best_weights_so_far_and_the_run_can_go_on(pictures: Pa
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["epochs"] == 60
 
 
-def test_sigterm_ends_at_once_and_the_run_can_go_on(pictures: Path, whole: Path, tmp_path: Path) -> None:
-    process = start(pictures, "-o", "run", *OPTIONS, cwd=tmp_path)
+def test_sigterm_ends_at_once_and_the_run_can_go_on(image_folder: Path, whole: Path, tmp_path: Path) -> None:
+    process = start(image_folder, "-o", "run", *OPTIONS, cwd=tmp_path)
     wait_for_epochs(tmp_path / "run", 2)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=100)
@@ -87,10 +87,10 @@ def test_a_finished_run_has_nothing_to_go_on_with(whole: Path) -> None:
     assert (out, f"error: the training in {whole} is finished" in err) == ("", True)
 
 
-def test_an_unfinished_run_is_not_overwritten(pictures: Path, tmp_path: Path) -> None:
+def test_an_unfinished_run_is_not_overwritten(image_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "checkpoint.npz").write_bytes(b"a night's work")
-    process = start(pictures, "-o", "run", *OPTIONS, cwd=tmp_path)
+    process = start(image_folder, "-o", "run", *OPTIONS, cwd=tmp_path)
     out, err = process.communicate(timeout=100)
     assert (process.returncode, out) == (2, "")
     assert "error: run holds an unfinished training; go on with --resume run" in err

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from edgeclf.runtime.errors import DatasetError
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard, read_zip_card
 from edgeclf.train.data.dataset import PARTS, read_split
+from edgeclf.train.keras_file.samples import read_samples
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.recipes import Recipe
-from edgeclf.train.results.samples import read_samples
 from edgeclf.train.run import Extras, Run, train
 
 LayOut = Callable[..., Path]
@@ -45,8 +45,8 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 (root / part / label / f"{number:02}.png").write_bytes(bytes(cv2.imencode(".png", pixels)[1]))
     (root / "train" / "a" / "00.png").write_bytes(b"")
     (root / "train" / "c" / "=cut.png").write_bytes((root / "train" / "c" / "00.png").read_bytes()[:300])
-    (root / "val" / "b" / "00.png").write_text("no picture")
-    (root / "test" / "c" / "01.png").write_text("no picture")
+    (root / "val" / "b" / "00.png").write_text("no image")
+    (root / "test" / "c" / "01.png").write_text("no image")
     (root / "test" / "c" / "notes.txt").write_text("not looked at")
     return root
 
@@ -61,14 +61,14 @@ def written(run: Run, name: str) -> Any:
 
 
 def confusion_by_hand(run: Run, part: str) -> list[list[int]]:
-    """Read the part's pictures anew and ask the saved file, by other means than the code under test."""
+    """Read the part's images anew and ask the saved file, by other means than the code under test."""
     network = keras.models.load_model(run.model)
     found = read_split(run.model.with_name("split.csv"), part, ("a", "b", "c"))
     readable = [
         (path, label) for path, label in zip(found.paths, found.labels, strict=True) if Path(path).stat().st_size > 99
     ]
-    pictures = np.stack([PREPROCESS(path) for path, _ in readable]).astype(np.float32)
-    answers = network.predict(pictures, verbose=0).argmax(axis=1)
+    images = np.stack([PREPROCESS(path) for path, _ in readable]).astype(np.float32)
+    answers = network.predict(images, verbose=0).argmax(axis=1)
     counted = Counter(zip((label for _, label in readable), answers.tolist(), strict=True))
     return [[counted[truth, answer] for answer in range(3)] for truth in range(3)]
 
@@ -82,7 +82,7 @@ def test_the_metrics_are_those_of_the_saved_model(run: Run, part: str, key: str)
     confusion = np.array(confusion_by_hand(run, part))
     metrics = written(run, "metrics.json")[key]
     assert metrics["confusion"] == confusion.tolist()
-    assert metrics["pictures"] == confusion.sum()
+    assert metrics["images"] == confusion.sum()
     assert metrics["accuracy"] == pytest.approx(np.trace(confusion) / confusion.sum(), abs=1e-6)
     assert metrics["majority_share"] == pytest.approx(confusion.sum(axis=1).max() / confusion.sum(), abs=1e-6)
 
@@ -91,11 +91,11 @@ def test_the_metrics_given_back_are_those_written(run: Run) -> None:
     assert written(run, "metrics.json") == run.metrics
 
 
-def test_every_readable_test_picture_counts_and_no_other(run: Run) -> None:
-    assert run.metrics["test"]["pictures"] == sum(SIZES["test"] + extra for extra in (0, 1, 2)) - 1
+def test_every_readable_test_image_counts_and_no_other(run: Run) -> None:
+    assert run.metrics["test"]["images"] == sum(SIZES["test"] + extra for extra in (0, 1, 2)) - 1
 
 
-def test_the_split_lists_every_picture_in_its_part_once(run: Run, noise: Path) -> None:
+def test_the_split_lists_every_image_in_its_part_once(run: Run, noise: Path) -> None:
     found = {part: read_split(run.model.with_name("split.csv"), part, ("a", "b", "c")).paths for part in PARTS}
     assert {part: sorted(paths) for part, paths in found.items()} == {
         part: sorted(map(str, (noise / part).rglob("*.png"))) for part in PARTS
@@ -103,13 +103,13 @@ def test_the_split_lists_every_picture_in_its_part_once(run: Run, noise: Path) -
 
 
 @pytest.mark.parametrize(("kind", "part"), [("calibration", "train"), ("verification", "val")])
-def test_no_test_picture_is_among_the_samples(run: Run, kind: str, part: str) -> None:
+def test_no_test_image_is_among_the_samples(run: Run, kind: str, part: str) -> None:
     samples = {image.tobytes() for image in read_samples(run.model, kind, PREPROCESS).images}
     paths = read_split(run.model.with_name("split.csv"), part, ("a", "b", "c")).paths
     assert samples == {PREPROCESS(path).tobytes() for path in paths if Path(path).stat().st_size > 320}
 
 
-def test_unreadable_pictures_are_listed_with_their_reasons(run: Run, noise: Path) -> None:
+def test_unreadable_images_are_listed_with_their_reasons(run: Run, noise: Path) -> None:
     with open(run.model.with_name("bad_files.csv"), newline="") as file:
         rows = {(row["path"], row["error"]) for row in csv.DictReader(file)}
     assert rows == {
@@ -129,7 +129,7 @@ def test_the_history_has_a_row_for_every_epoch(run: Run) -> None:
 def test_the_card_says_what_was_trained_on(run: Run) -> None:
     card = ModelCard.from_json(read_zip_card(run.model) or "")
     assert (card.classes, card.preprocess, card.head) == (("a", "b", "c"), PREPROCESS, "softmax")
-    assert card.training["pictures"] == {"train": 40, "val": 18, "test": 24}
+    assert card.training["images"] == {"train": 40, "val": 18, "test": 24}
     assert (card.training["seed"], card.training["test_accuracy"]) == (3, run.metrics["test"]["accuracy"])
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from edgeclf.runtime.console import Terminated
+from edgeclf.runtime.terminal.console import Terminated
 from edgeclf.train.batches import Inputs
 from edgeclf.train.checkpoint import Checkpoint
 from edgeclf.train.data.arrays import Arrays
@@ -29,20 +29,20 @@ TRANSFER = Recipe(
 
 @pytest.fixture(scope="module")
 def pretrained() -> keras.Model:
-    """EfficientNet-Lite0 for small pictures of three classes, as it starts."""
+    """EfficientNet-Lite0 for small images of three classes, as it starts."""
     keras.utils.set_random_seed(0)
     return Backbone().build((40, 48, 3), 3)
 
 
 @pytest.fixture(scope="module")
-def pictures(make_arrays: MakeArrays) -> Arrays:
+def images(make_arrays: MakeArrays) -> Arrays:
     return make_arrays(20, 3, shape=(40, 48, 3))
 
 
 @pytest.fixture(scope="module")
-def transferred(pictures: Arrays, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, Path]:
+def transferred(images: Arrays, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, Path]:
     folder = tmp_path_factory.mktemp("transfer")
-    return fit(TRANSFER, 3, pictures, pictures, folder), folder
+    return fit(TRANSFER, 3, images, images, folder), folder
 
 
 def changed_layers(network: keras.Model, before: keras.Model) -> set[str]:
@@ -74,20 +74,20 @@ def test_a_network_from_nothing_is_trained_at_once(network: ConvNet | Backbone, 
 
 @pytest.mark.parametrize("mirrored", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_features_are_what_the_frozen_front_gives(
-    pretrained: keras.Model, pictures: Arrays, tmp_path: Path, mirrored: bool
+    pretrained: keras.Model, images: Arrays, tmp_path: Path, mirrored: bool
 ) -> None:
     cut = cut_before_last(pretrained, 1)
-    given = Inputs(pictures.images, pictures.labels)
+    given = Inputs(images.images, images.labels)
     features = views(cut, pretrained, given, tmp_path / "cache", mirrored=mirrored)
-    shown = np.concatenate([pictures.images, pictures.images[:, :, ::-1]]) if mirrored else pictures.images
+    shown = np.concatenate([images.images, images.images[:, :, ::-1]]) if mirrored else images.images
     expected = keras.Model(pretrained.input, cut.output).predict(shown.astype(np.float32), verbose=0)
     np.testing.assert_allclose(features.values, expected, atol=2e-2)
-    np.testing.assert_array_equal(features.labels, np.tile(pictures.labels, 1 + mirrored))
+    np.testing.assert_array_equal(features.labels, np.tile(images.labels, 1 + mirrored))
 
 
-def test_features_go_on_to_a_later_cut(pretrained: keras.Model, pictures: Arrays, tmp_path: Path) -> None:
+def test_features_go_on_to_a_later_cut(pretrained: keras.Model, images: Arrays, tmp_path: Path) -> None:
     start, pooled = (cut_before_last(pretrained, blocks) for blocks in (1, 0))
-    given = Inputs(pictures.images, pictures.labels)
+    given = Inputs(images.images, images.labels)
     begun = views(start, pretrained, given, tmp_path / "a", mirrored=False)
     whole = views(pooled, pretrained, given, tmp_path / "b", mirrored=False)
     np.testing.assert_allclose(onward(start, pooled, begun, tmp_path / "c").values, whole.values, atol=2e-2)
@@ -122,9 +122,9 @@ def test_every_layer_can_be_trained_again_afterwards(transferred: tuple[Trained,
 
 @pytest.mark.slow
 def test_fine_tuning_that_makes_it_worse_is_taken_back(
-    transferred: tuple[Trained, Path], pictures: Arrays, pretrained: keras.Model, tmp_path: Path
+    transferred: tuple[Trained, Path], images: Arrays, pretrained: keras.Model, tmp_path: Path
 ) -> None:
-    worse = fit(replace(TRANSFER, fine_tune_rate=10.0), 3, pictures, pictures, tmp_path)
+    worse = fit(replace(TRANSFER, fine_tune_rate=10.0), 3, images, images, tmp_path)
     assert worse.best_epoch <= 2
     assert changed_layers(worse.network, pretrained) == {"probabilities"}
 
@@ -133,7 +133,7 @@ def test_fine_tuning_that_makes_it_worse_is_taken_back(
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_resumed_in_any_stage_the_weights_are_those_of_an_uninterrupted_run(
     transferred: tuple[Trained, Path],
-    pictures: Arrays,
+    images: Arrays,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     after: int,
@@ -148,18 +148,18 @@ def test_resumed_in_any_stage_the_weights_are_those_of_an_uninterrupted_run(
 
     monkeypatch.setattr(Checkpoint, "write", write_then_die)
     with pytest.raises(Terminated):
-        fit(TRANSFER, 3, pictures, pictures, tmp_path)
-    resumed = fit(TRANSFER, 3, pictures, pictures, tmp_path, resume=True)
+        fit(TRANSFER, 3, images, images, tmp_path)
+    resumed = fit(TRANSFER, 3, images, images, tmp_path, resume=True)
     assert changed_layers(resumed.network, transferred[0].network) == set()
     assert (resumed.best_epoch, resumed.epochs) == (transferred[0].best_epoch, 4)
 
 
 @pytest.mark.slow
 def test_other_augmentation_runs_the_frozen_layers_in_every_step(
-    pictures: Arrays, pretrained: keras.Model, tmp_path: Path
+    images: Arrays, pretrained: keras.Model, tmp_path: Path
 ) -> None:
     recipe = replace(TRANSFER, epochs=1, augmentation=Augmentation(zoom=0.2), fine_tune=0)
     (stage,) = plan(recipe, pretrained)
     assert pretrained in trainee(stage, recipe, pretrained, 20).layers
-    trained = fit(recipe, 3, pictures, pictures, tmp_path)
+    trained = fit(recipe, 3, images, images, tmp_path)
     assert changed_layers(trained.network, pretrained) == {"probabilities"}

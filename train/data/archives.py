@@ -1,4 +1,4 @@
-"""The pictures in an archive that nobody has to trust: no member leads outside its folder, none grows without end."""
+"""The images in an archive that nobody has to trust: no member leads outside its folder, none grows without end."""
 
 import os
 import re
@@ -13,20 +13,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeclf.runtime.console import note
 from edgeclf.runtime.errors import DatasetError, OutputError, first_line
-from edgeclf.runtime.frames.archives import is_archive
-from edgeclf.runtime.frames.folders import PICTURE_EXTENSIONS
-from edgeclf.runtime.frames.stored import DAMAGE, is_wanted
-from edgeclf.runtime.frames.tar_members import UNPACKERS, Metered, Readable, StrictHeader
-from edgeclf.runtime.frames.zip_members import UTF8_NAME, zip_name
-from edgeclf.runtime.progress import Progress
-from edgeclf.runtime.publishing import cannot_write, make_folder
+from edgeclf.runtime.sources.archive_member import is_wanted
+from edgeclf.runtime.sources.archives import is_archive
+from edgeclf.runtime.sources.folders import IMAGE_EXTENSIONS
+from edgeclf.runtime.sources.tar_reader import UNPACKERS, Metered, Readable, StrictHeader
+from edgeclf.runtime.sources.unreadable import DAMAGE
+from edgeclf.runtime.sources.zip_reader import UTF8_NAME, zip_name
+from edgeclf.runtime.storage.atomic_write import cannot_write, make_folder
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.progress import Progress
 
 MAX_BYTES = 64 << 30
 """What an archive may unpack to, in all."""
 MAX_RATIO = 200
-"""What it may unpack to for each of its own bytes, once that is more than RATIO_BYTES; for pictures it is close to 1."""
+"""What it may unpack to for each of its own bytes, once that is more than RATIO_BYTES; for images it is close to 1."""
 RATIO_BYTES = 100 << 20
 MAX_MEMBERS = 10_000_000
 
@@ -38,7 +39,7 @@ _DAMAGE: tuple[type[Exception], ...] = (*DAMAGE, NotImplementedError, zipfile.Ba
 
 @contextmanager
 def unpacked(data: Path) -> Iterator[Path]:
-    """`data` itself, or the pictures of an archive in a folder of the same name that is gone when the block ends."""
+    """`data` itself, or the images of an archive in a folder of the same name that is gone when the block ends."""
     if not is_archive(data):
         yield data
         return
@@ -47,9 +48,9 @@ def unpacked(data: Path) -> Iterator[Path]:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack the pictures in `archive` into `folder`, which appears under its name only when it is complete.
+    """Unpack the images in `archive` into `folder`, which appears under its name only when it is complete.
 
-    A folder that is there already is used as it is. Hidden files, and what is no picture by its extension, are passed over;
+    A folder that is there already is used as it is. Hidden files, and what is no image by its extension, are passed over;
     but one member that leads outside, is a link or a device, or is not what it says refuses the whole. Raises DatasetError
     or OutputError, and then leaves nothing.
     """
@@ -67,10 +68,10 @@ def unpack(archive: Path, folder: Path) -> Path:
                 written += 1
                 progress.advance()
         if not written:
-            extensions = " ".join(sorted(PICTURE_EXTENSIONS))
-            raise DatasetError(f"{archive} holds no pictures (looked for {extensions}); choose another archive")
+            extensions = " ".join(sorted(IMAGE_EXTENSIONS))
+            raise DatasetError(f"{archive} holds no images (looked for {extensions}); choose another archive")
         others = f"; {guard.skipped:,} other files skipped" if guard.skipped else ""
-        note(f"{archive}: {written:,} pictures unpacked into {folder}{others}")
+        note(f"{archive}: {written:,} images unpacked into {folder}{others}")
         _publish(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -79,7 +80,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class _Member:
-    """A picture to be written. parts: its name below the folder; size_bytes: as its header declares."""
+    """An image to be written. parts: its name below the folder; size_bytes: as its header declares."""
 
     name: str
     parts: list[str]
@@ -115,7 +116,7 @@ class _Guard:
         return parts
 
     def declare(self, size_bytes: int) -> None:
-        """Count a picture before it is unpacked. Raises DatasetError or OutputError."""
+        """Count an image before it is unpacked. Raises DatasetError or OutputError."""
         self.declared_bytes += size_bytes
         self.check_size(self.declared_bytes)
         if self.declared_bytes > self.free_bytes:
@@ -124,13 +125,13 @@ class _Guard:
             )
 
     def check_size(self, size_bytes: int) -> None:
-        """Raise DatasetError when pictures would not unpack to so much."""
+        """Raise DatasetError when images would not unpack to so much."""
         if size_bytes > MAX_BYTES:
             raise DatasetError(f"{self.archive} unpacks to more than {MAX_BYTES:,} bytes; unpack it yourself")
         packed_bytes = self.archive.stat().st_size
         if size_bytes > max(RATIO_BYTES, packed_bytes * MAX_RATIO):
             raise DatasetError(
-                f"{self.archive} unpacks to more than {MAX_RATIO} times its {packed_bytes:,} bytes, as pictures do not; "
+                f"{self.archive} unpacks to more than {MAX_RATIO} times its {packed_bytes:,} bytes, as images do not; "
                 "unpack it yourself if you trust it"
             )
 
@@ -150,7 +151,7 @@ class _Guard:
 
 
 def _zip_members(guard: _Guard, progress: Progress) -> Iterator[_Member]:
-    """The pictures of a zip file, once all of its members have been checked."""
+    """The images of a zip file, once all of its members have been checked."""
     with guard.reading(), zipfile.ZipFile(guard.archive) as archive:
         wanted = [(info, parts) for info in archive.infolist() if (parts := _zip_parts(guard, info))]
         progress.total = len(wanted)
@@ -181,7 +182,7 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
 
 
 def _tar_members(guard: _Guard, progress: Progress) -> Iterator[_Member]:
-    """The pictures of a tar file, each checked as it comes: a packed tar can only be read from its start to its end."""
+    """The images of a tar file, each checked as it comes: a packed tar can only be read from its start to its end."""
     with guard.reading(), UNPACKERS[guard.archive.suffix.lower()](guard.archive) as stream:
         metered = Metered(stream, guard.check_size)
         with tarfile.open(fileobj=metered, mode="r|", tarinfo=StrictHeader, encoding="utf-8") as archive:
@@ -236,5 +237,5 @@ def _publish(part: Path, folder: Path) -> None:
     try:
         os.rename(part, folder)
     except OSError as error:
-        if not folder.is_dir():  # another process was faster, and its pictures are the same
+        if not folder.is_dir():  # another process was faster, and its images are the same
             raise cannot_write(folder, error) from None

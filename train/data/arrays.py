@@ -1,4 +1,4 @@
-"""Pictures decoded once into one uint8 array, so that every epoch costs only the network."""
+"""Images decoded once into one uint8 array, so that every epoch costs only the network."""
 
 import math
 import os
@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.cores import usable_cores
-from edgeclf.runtime.errors import DatasetError, PictureError
-from edgeclf.runtime.frames.decode import Pixels
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.errors import DatasetError, ImageError
+from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.pipeline import ordered_map
-from edgeclf.runtime.progress import Progress
-from edgeclf.runtime.publishing import cannot_write
+from edgeclf.runtime.storage.atomic_write import cannot_write
+from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.data.dataset import Part
 
 UINT8: np.dtype[Any] = np.dtype(np.uint8)
@@ -27,7 +27,7 @@ IN_MEMORY_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Arrays:
-    """Preprocessed pictures and their labels.
+    """Preprocessed images and their labels.
 
     images: uint8 `[N, H, W, C]`; labels: int64 `[N]`; paths: N names, where they came from files; failures: what could not
     be read, and why.
@@ -43,7 +43,7 @@ class Arrays:
 
 
 def load(part: Part, preprocess: Preprocess, name: str, cache: Path | None = None) -> Arrays:
-    """Decode a part through `preprocess` on all cores, with progress; unreadable pictures are left out and listed.
+    """Decode a part through `preprocess` on all cores, with progress; unreadable images are left out and listed.
 
     cache: the file for an array above IN_MEMORY_BYTES; the caller removes it. Raises DatasetError when nothing is left.
     """
@@ -60,13 +60,13 @@ def load(part: Part, preprocess: Preprocess, name: str, cache: Path | None = Non
             progress.advance()
     if not kept:
         first = f"; the first: {failures[0][0]}: {failures[0][1].detail}" if failures else ""
-        raise DatasetError(f"none of the {len(part)} {name} pictures can be read{first}")
+        raise DatasetError(f"none of the {len(part)} {name} images can be read{first}")
     labels = np.asarray(part.labels, np.int64)[kept]
     return Arrays(images[: len(kept)], labels, tuple(part.paths[i] for i in kept), tuple(failures))
 
 
 def batches(images: Pixels, size: int) -> Iterator[Pixels]:
-    """The array in slices of at most `size` pictures."""
+    """The array in slices of at most `size` images."""
     for start in range(0, len(images), size):
         yield images[start : start + size]
 
@@ -89,5 +89,5 @@ def allocate(shape: tuple[int, ...], cache: Path | None, dtype: np.dtype[Any] = 
 def _read(path: str, preprocess: Preprocess) -> Pixels | Failure:
     try:
         return preprocess(path)
-    except PictureError as error:
+    except ImageError as error:
         return Failure.of(error)

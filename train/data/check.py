@@ -1,4 +1,4 @@
-"""The dataset doctor: what is wrong with a folder of labelled pictures, by file, before a night of training shows it."""
+"""The dataset doctor: what is wrong with a folder of labelled images, by file, before a night of training shows it."""
 
 import statistics
 import struct
@@ -13,21 +13,21 @@ import cv2
 import numpy as np
 
 from edgeclf.runtime.cores import usable_cores
-from edgeclf.runtime.errors import DatasetError, PictureError
-from edgeclf.runtime.escaping import escape
-from edgeclf.runtime.frames.decode import Pixels, read_file
-from edgeclf.runtime.frames.header import Header, read_header
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.errors import DatasetError, ImageError
+from edgeclf.runtime.images.decode import Pixels, read_file
+from edgeclf.runtime.images.formats.header import Header, read_header
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.pipeline import ordered_map
-from edgeclf.runtime.progress import Progress
+from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.data.dataset import PARTS, Dataset, Found, find
 from edgeclf.train.data.duplicates import exact_duplicates, look_alikes
 from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
 from edgeclf.train.data.modes import modes, orientation
 
 FEWEST = 20
-"""A class with fewer pictures to train on is reported."""
+"""A class with fewer images to train on is reported."""
 SMALLEST_SIDE = 32
 _UNIFORM_DEVIATION = 2.0
 """In levels of 255; the least among 2,624 dark solar cells and 848 photographs is 4.2."""
@@ -39,21 +39,21 @@ _EXTENSIONS = {
     "TIFF": (".tif", ".tiff"),
     "WebP": (".webp",),
 }
-_PREPROCESS = Preprocess((128, 128), 1)  # four times the thumbnail: whole-factor shrinking shifts small pictures by a pixel
+_PREPROCESS = Preprocess((128, 128), 1)  # four times the thumbnail: whole-factor shrinking shifts small images by a pixel
 
 
 def check(root: Path) -> Checkup:
-    """Look at every picture once, on all cores, with progress; nothing is written.
+    """Look at every image once, on all cores, with progress; nothing is written.
 
-    Raises DatasetError when there is nothing to look at: no folder, no pictures, fewer than two classes, no train part.
+    Raises DatasetError when there is nothing to look at: no folder, no images, fewer than two classes, no train part.
     """
     found, skipped = find(root)
     _check_usable(root, found)
     places = _places(found)
     copies = exact_duplicates([path for path, everywhere in places.items() for _ in everywhere])
-    pictures, findings = _examine_all(list(places))
+    images, findings = _examine_all(list(places))
     findings += [finding for group in copies for finding in _copies(group, places)]
-    findings += [*_check_classes(found), *_check_pictures(pictures), *_near_copies(pictures, copies, places)]
+    findings += [*_check_classes(found), *_check_images(images), *_near_copies(images, copies, places)]
     counts = {part: {name: len(paths) for name, paths in by_class.items()} for part, by_class in found.items()}
     return Checkup(counts, tuple(sorted(findings, key=_rank)), skipped)
 
@@ -68,24 +68,24 @@ def check_dataset(dataset: Dataset) -> list[Finding]:
 
 
 def refusals(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that make a test accuracy untrue: pictures of the test part that are in another part too."""
+    """The findings that make a test accuracy untrue: images of the test part that are in another part too."""
     leaks = [finding for finding in findings if finding.kind is Kind.LEAKAGE and "test" in finding.parts]
-    return [leak for leak in leaks if _is_picture(leak.paths[0])]  # two copies of one error page are never trained on
+    return [leak for leak in leaks if _is_image(leak.paths[0])]  # two copies of one error page are never trained on
 
 
 def refusal(leaks: list[Finding]) -> str:
     """Why training refuses these `refusals`, in one sentence."""
     parts = sorted({part for leak in leaks for part in leak.parts}, key=PARTS.index)
-    count = "1 picture is" if len(leaks) == 1 else f"{len(leaks):,} pictures are"
+    count = "1 image is" if len(leaks) == 1 else f"{len(leaks):,} images are"
     where = f"both {_and(parts)}" if len(parts) == 2 else f"more than one of {_and(parts)}"
     first, last = leaks[0].paths[0], leaks[0].paths[-1]  # from the first and the last part, whatever is between
     return f"{count} in {where} (first: {first} = {last}); remove one of each, or pass --allow-leakage"
 
 
-def _is_picture(path: str) -> bool:
+def _is_image(path: str) -> bool:
     try:
         read_header(read_file(path))
-    except PictureError:
+    except ImageError:
         return False
     return True
 
@@ -96,7 +96,7 @@ class _Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Picture:
+class _Image:
     path: str
     header: Header
     modes: frozenset[str]
@@ -118,7 +118,7 @@ def _rank(finding: Finding) -> tuple[int, int]:
 
 def _check_usable(root: Path, found: Found) -> None:
     if not any(paths for by_class in found.values() for paths in by_class.values()):
-        raise DatasetError(f"{root} has no class folders with pictures; make one sub-folder per class, named after it")
+        raise DatasetError(f"{root} has no class folders with images; make one sub-folder per class, named after it")
     if "train" not in found:
         raise DatasetError(f"{root} has {', '.join(found)} but no train folder")
     if len({name for by_class in found.values() for name in by_class}) < 2:
@@ -145,13 +145,11 @@ def _copies(group: tuple[str, ...], places: dict[str, list[_Place]]) -> Iterator
         yield replace(Finding.of(Kind.DUPLICATE, detail, *group), parts=parts)
 
 
-def _near_copies(
-    pictures: list[_Picture], copies: list[tuple[str, ...]], places: dict[str, list[_Place]]
-) -> Iterator[Finding]:
-    """Exact copies are reported already, so one of each stands for all; uniform pictures are like any other."""
+def _near_copies(images: list[_Image], copies: list[tuple[str, ...]], places: dict[str, list[_Place]]) -> Iterator[Finding]:
+    """Exact copies are reported already, so one of each stands for all; uniform images are like any other."""
     repeated = {path for group in copies for path in group[1:] if path != group[0]}
-    distinct = [picture for picture in pictures if picture.path not in repeated and not picture.is_uniform]
-    thumbnails = np.array([picture.thumbnail for picture in distinct], np.uint8).reshape(-1, 32, 32)
+    distinct = [image for image in images if image.path not in repeated and not image.is_uniform]
+    thumbnails = np.array([image.thumbnail for image in distinct], np.uint8).reshape(-1, 32, 32)
     for indexes in look_alikes(thumbnails):
         group = tuple(distinct[index].path for index in indexes)
         parts, labels = _where(group, places)
@@ -175,7 +173,7 @@ def _check_classes(found: Found) -> list[Finding]:
             if name not in by_class:
                 findings.append(Finding.of(Kind.MISSING_CLASS, f"{escape(name)} is no class in {part}, but elsewhere"))
             elif not by_class[name]:
-                findings.append(Finding.of(Kind.EMPTY_CLASS, f"{escape(name)} holds no pictures in {part}"))
+                findings.append(Finding.of(Kind.EMPTY_CLASS, f"{escape(name)} holds no images in {part}"))
     return findings + list(_twins(names)) + list(_rare(found.get("train", {})))
 
 
@@ -194,73 +192,71 @@ def _rare(train: dict[str, list[str]]) -> Iterator[Finding]:
     counts = {escape(name): len(paths) for name, paths in train.items() if paths}
     for name, count in counts.items():
         if count < FEWEST:
-            pictures = "picture" if count == 1 else "pictures"
-            yield Finding.of(
-                Kind.FEW_PICTURES, f"{name} has {count} {pictures} to train on; fewer than {FEWEST} teach little"
-            )
+            images = "image" if count == 1 else "images"
+            yield Finding.of(Kind.FEW_IMAGES, f"{name} has {count} {images} to train on; fewer than {FEWEST} teach little")
     if not counts:
         return
     least, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
     ratio = counts[most] / counts[least]
-    detail = f"{most} has {counts[most]:,} pictures to train on, {least} has {counts[least]:,}: {ratio:,.1f} times as many"
+    detail = f"{most} has {counts[most]:,} images to train on, {least} has {counts[least]:,}: {ratio:,.1f} times as many"
     if ratio > 10:
         yield Finding.of(Kind.IMBALANCE, detail)
     elif ratio > 3:
         yield replace(Finding.of(Kind.IMBALANCE, detail), severity=Severity.NOTICE)
 
 
-def _examine_all(paths: list[str]) -> tuple[list[_Picture], list[Finding]]:
-    pictures: list[_Picture] = []
+def _examine_all(paths: list[str]) -> tuple[list[_Image], list[Finding]]:
+    images: list[_Image] = []
     unreadable: list[Finding] = []
     with Progress("checking", len(paths)) as progress:
         for path, seen in zip(paths, ordered_map(_examine, paths, usable_cores()), strict=True):
             if isinstance(seen, Failure):
                 unreadable.append(Finding.of(Kind.UNREADABLE, f"{seen.reason}: {escape(seen.detail)}", path))
             else:
-                pictures.append(seen)
+                images.append(seen)
             progress.advance()
-    return pictures, unreadable
+    return images, unreadable
 
 
-def _examine(path: str) -> _Picture | Failure:
+def _examine(path: str) -> _Image | Failure:
     try:
         data = read_file(path)
         thumbnail = cv2.resize(_PREPROCESS(data), (32, 32), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         header = read_header(data)
-    except PictureError as error:
+    except ImageError as error:
         return Failure.of(error)
     try:
         turned = orientation(data) if header.format == "JPEG" else 1
-        return _Picture(path, header, modes(data, header), turned, thumbnail)
-    except (struct.error, IndexError):  # an odd header around a picture that decodes
-        return _Picture(path, header, frozenset(), 1, thumbnail)
+        return _Image(path, header, modes(data, header), turned, thumbnail)
+    except (struct.error, IndexError):  # an odd header around an image that decodes
+        return _Image(path, header, frozenset(), 1, thumbnail)
 
 
-def _check_pictures(pictures: list[_Picture]) -> list[Finding]:
-    if not pictures:
+def _check_images(images: list[_Image]) -> list[Finding]:
+    if not images:
         return []
-    median = statistics.median(picture.side for picture in pictures)
-    greys = sum("grey" in picture.modes for picture in pictures)
-    usual = "grey" if 2 * greys > len(pictures) else "colour"
-    findings = [finding for picture in pictures for finding in _check_picture(picture, median, usual)]
+    median = statistics.median(image.side for image in images)
+    greys = sum("grey" in image.modes for image in images)
+    usual = "grey" if 2 * greys > len(images) else "colour"
+    findings = [finding for image in images for finding in _check_image(image, median, usual)]
     if median < SMALLEST_SIDE:
-        findings.append(Finding.of(Kind.TINY, f"half of the pictures have a side of {median:g} pixels or less"))
+        findings.append(Finding.of(Kind.TINY, f"half of the images have a side of {median:g} pixels or less"))
     return findings
 
 
-def _check_picture(picture: _Picture, median: float, usual: str) -> Iterator[Finding]:
-    path, header = picture.path, picture.header
-    colours = "grey" if "grey" in picture.modes else "colour"
-    modes = sorted(picture.modes - {"grey"}) + ([f"{colours} among {usual} pictures"] if colours != usual else [])
+def _check_image(image: _Image, median: float, usual: str) -> Iterator[Finding]:
+    path, header = image.path, image.header
+    colours = "grey" if "grey" in image.modes else "colour"
+    modes = sorted(image.modes - {"grey"}) + ([f"{colours} among {usual} images"] if colours != usual else [])
     if modes:
         yield Finding.of(Kind.ODD_MODE, ", ".join(modes), path)
-    if picture.orientation != 1:
-        yield Finding.of(Kind.EXIF_ROTATED, f"EXIF orientation {picture.orientation}", path)
-    if picture.side < SMALLEST_SIDE <= median or picture.side < median / 4:
-        detail = f"{header.width} x {header.height} pixels; half of all pictures have sides of {median:g} or more"
+    if image.orientation != 1:
+        yield Finding.of(Kind.EXIF_ROTATED, f"EXIF orientation {image.orientation}", path)
+    if image.side < SMALLEST_SIDE <= median or image.side < median / 4:
+        detail = f"{header.width} x {header.height} pixels; half of all images have sides of {median:g} or more"
         yield Finding.of(Kind.TINY, detail, path)
-    if picture.is_uniform:
-        yield Finding.of(Kind.UNIFORM, f"one level of brightness (about {picture.thumbnail.mean():.0f} of 255)", path)
+    if image.is_uniform:
+        yield Finding.of(Kind.UNIFORM, f"one level of brightness (about {image.thumbnail.mean():.0f} of 255)", path)
     if not path.lower().endswith(_EXTENSIONS[header.format]):
         yield Finding.of(Kind.WRONG_EXTENSION, f"is a {header.format} file", path)
 

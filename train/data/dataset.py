@@ -1,4 +1,4 @@
-"""From a folder or a table to labelled pictures in three parts: finding them, naming their classes, splitting the rest."""
+"""From a folder or a table to labelled images in three parts: finding them, naming their classes, splitting the rest."""
 
 import csv
 import io
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgeclf.runtime.errors import DatasetError, first_line
-from edgeclf.runtime.escaping import escape, unescape
-from edgeclf.runtime.frames.folders import PICTURE_EXTENSIONS, walk
-from edgeclf.runtime.publishing import publish_text
+from edgeclf.runtime.sources.folders import IMAGE_EXTENSIONS, walk
+from edgeclf.runtime.storage.atomic_write import publish_text
+from edgeclf.runtime.terminal.escaping import escape, unescape
 from edgeclf.train.data.duplicates import exact_duplicates
 from edgeclf.train.data.splitting import Labelled, Splitting, cut, group_names, limited
 
@@ -32,7 +32,7 @@ Found = dict[str, dict[str, list[str]]]
 
 @dataclass(frozen=True)
 class Part:
-    """Pictures with their labels, side by side; a label is an index into the dataset's classes."""
+    """Images with their labels, side by side; a label is an index into the dataset's classes."""
 
     paths: tuple[str, ...]
     labels: tuple[int, ...]
@@ -45,7 +45,7 @@ class Part:
 class Dataset:
     """Classes in sorted order, and the three parts.
 
-    skipped: files that were no pictures by their extension. ungrouped: pictures that a splitting by groups found in no
+    skipped: files that were no images by their extension. ungrouped: images that a splitting by groups found in no
     group, and cut each for itself. copies: groups of files with the same bytes.
     """
 
@@ -71,12 +71,12 @@ class Dataset:
 
 
 def scan(root: Path, splitting: Splitting = _DEFAULT) -> Dataset:
-    """Find the pictures that `root` names and split what is not split yet.
+    """Find the images that `root` names and split what is not split yet.
 
     `root` holds one folder a class, or `train`, `val` and `test` (under any of their usual names, in any letter case) with
     one folder a class each; a single folder around all that is passed through. Or it is a CSV file with the columns `path`
     (from the file's folder), `label` and, where it is split, `part` or `split`. A part that is missing is cut from `train`.
-    Raises DatasetError: nothing there, fewer than two classes, a class without pictures, a class that training never sees.
+    Raises DatasetError: nothing there, fewer than two classes, a class without images, a class that training never sees.
     """
     listing = _list(root)
     found = _with_own_parts(root, listing.found, splitting)
@@ -87,7 +87,7 @@ def scan(root: Path, splitting: Splitting = _DEFAULT) -> Dataset:
     parts = {name: labelled(by_class, classes, root) for name, by_class in limited(found, splitting).items()}
     missing = [name for name in PARTS if name not in parts]
     names = group_names(parts["train"], classes, listing.top, splitting.by if missing else "")
-    copies = exact_duplicates([path for pictures in parts.values() for path, _ in pictures])
+    copies = exact_duplicates([path for images in parts.values() for path, _ in images])
     parts |= cut(parts["train"], names, copies, classes, missing, splitting)
     train, val, test = (as_part(parts[name]) for name in PARTS)
     return Dataset(classes, train, val, test, listing.skipped, names.count(None) if any(names) else 0, tuple(copies))
@@ -100,26 +100,26 @@ def find(root: Path) -> tuple[Found, int]:
 
 
 def labelled(by_class: dict[str, list[str]], classes: tuple[str, ...], data: Path) -> Labelled:
-    """Pictures with a model's labels, aligned by name. Raises DatasetError for a class that the model does not know."""
+    """Images with a model's labels, aligned by name. Raises DatasetError for a class that the model does not know."""
     for name in by_class:
         if name not in classes:
             raise DatasetError(f"{data} has the class {name!r}, which the model does not know ({', '.join(classes)})")
     return [(path, classes.index(name)) for name in sorted(by_class) for path in by_class[name]]
 
 
-def as_part(pictures: Labelled) -> Part:
+def as_part(images: Labelled) -> Part:
     """Pairs of path and label as a part."""
-    return Part(tuple(path for path, _ in pictures), tuple(label for _, label in pictures))
+    return Part(tuple(path for path, _ in images), tuple(label for _, label in images))
 
 
 def write_split(dataset: Dataset, path: Path) -> None:
-    """Every picture with its class and part, as `split.csv`; paths are absolute and escaped."""
+    """Every image with its class and part, as `split.csv`; paths are absolute and escaped."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_SPLIT_COLUMNS)
     for name, part in dataset.parts().items():
-        for picture, label in zip(part.paths, part.labels, strict=True):
-            writer.writerow((escape(os.path.abspath(picture)), escape(dataset.classes[label]), name))
+        for image, label in zip(part.paths, part.labels, strict=True):
+            writer.writerow((escape(os.path.abspath(image)), escape(dataset.classes[label]), name))
     publish_text(path, text.getvalue())
 
 
@@ -128,13 +128,13 @@ def read_split(path: Path, part: str, classes: tuple[str, ...]) -> Part:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = [(unescape(row["path"]), unescape(row["label"])) for row in csv.DictReader(file) if row["part"] == part]
-        return as_part([(picture, classes.index(label)) for picture, label in rows])
+        return as_part([(image, classes.index(label)) for image, label in rows])
     except (OSError, KeyError, ValueError, csv.Error) as error:
-        raise DatasetError(f"{path} is no split of this model's pictures ({error}); name them with --data DIR") from None
+        raise DatasetError(f"{path} is no split of this model's images ({error}); name them with --data DIR") from None
 
 
 def read_dataset(path: Path) -> Dataset:
-    """The dataset that a run's `split.csv` describes, its pictures in the same order. Raises DatasetError."""
+    """The dataset that a run's `split.csv` describes, its images in the same order. Raises DatasetError."""
     rows, _ = _read_rows(path)
     found: Found = {part: {} for part in PARTS}
     for row in rows:
@@ -190,8 +190,8 @@ def _list_folder(root: Path) -> _Listing:
     for part, top in tops.items():
         for folder in _folders(top):
             files = list(walk(str(folder)))
-            found.setdefault(part, {})[folder.name] = [path for path, is_picture in files if is_picture]
-            skipped += sum(not is_picture for _, is_picture in files)
+            found.setdefault(part, {})[folder.name] = [path for path, is_image in files if is_image]
+            skipped += sum(not is_image for _, is_image in files)
     return _Listing(found or {"train": {}}, tops.get("train", root), bool(named), skipped)
 
 
@@ -222,21 +222,21 @@ def _read_rows(path: Path) -> tuple[list[_Row], bool]:
 
 def _read_row(path: Path, line: int, row: dict[str, str | None], columns: list[str]) -> _Row:
     read = unescape if columns == _SPLIT_COLUMNS else str
-    picture, label = read(row["path"] or ""), read(row["label"] or "")
-    for name, value in (("path", picture), ("label", label)):
+    image, label = read(row["path"] or ""), read(row["label"] or "")
+    for name, value in (("path", image), ("label", label)):
         if not value or "\0" in value:
             raise DatasetError(f"{path}, line {line} has no usable {name}; fill it in, or remove the line")
     part = next((row[name] or "" for name in ("part", "split") if name in columns), "train")
     if part.lower() not in _PART_OF:
         raise DatasetError(f"{path}, line {line} has the part {part!r}; it must be one of {', '.join(PARTS)}")
-    return _Row(line, str(path.parent / picture), label, _PART_OF[part.lower()])
+    return _Row(line, str(path.parent / image), label, _PART_OF[part.lower()])
 
 
 def _unwrap(root: Path) -> Path:
     """The folder inside, as long as it is all that there is and holds further folders: archives often wrap one around."""
     while len(folders := _folders(root)) == 1:
         (inside,) = folders
-        wraps = _folders(inside) and not _has_pictures(inside) and not _has_pictures(root)
+        wraps = _folders(inside) and not _has_images(inside) and not _has_images(root)
         if not wraps or inside.name.lower() in _PART_OF:
             break
         root = inside
@@ -250,16 +250,16 @@ def _folders(root: Path) -> list[Path]:
     )
 
 
-def _has_pictures(folder: Path) -> bool:
-    return any(path.suffix.lower() in PICTURE_EXTENSIONS and path.is_file() for path in folder.iterdir())
+def _has_images(folder: Path) -> bool:
+    return any(path.suffix.lower() in IMAGE_EXTENSIONS and path.is_file() for path in folder.iterdir())
 
 
 def _with_own_parts(root: Path, found: Found, splitting: Splitting) -> Found:
-    """`found` and what --val and --test name; no picture may be in two parts."""
+    """`found` and what --val and --test name; no image may be in two parts."""
     own = {name: path for name, path in (("val", splitting.val), ("test", splitting.test)) if path is not None}
     for name, path in own.items():
         if name in found:
-            raise DatasetError(f"{root} has a {name} part already; leave out --{name}, or name only the training pictures")
+            raise DatasetError(f"{root} has a {name} part already; leave out --{name}, or name only the training images")
         listing = _list(path)
         if listing.split:
             raise DatasetError(f"--{name} {path} has parts of its own ({', '.join(listing.found)}); name one of them")
@@ -275,7 +275,7 @@ def _check_apart(found: Found) -> None:
         for path in (path for paths in by_class.values() for path in paths):
             other = part_of.setdefault(os.path.abspath(path), part)
             if other != part:
-                raise DatasetError(f"{path} is in {other} and in {part}; name other pictures with --{part}")
+                raise DatasetError(f"{path} is in {other} and in {part}; name other images with --{part}")
 
 
 def _check_classes(root: Path, classes: tuple[str, ...], found: Found) -> None:
@@ -293,4 +293,4 @@ def _check_classes(root: Path, classes: tuple[str, ...], found: Found) -> None:
                 raise DatasetError(f"class {name!r} is in {part} but not in train, so it could never be learnt")
         for name in classes:
             if not by_class.get(name):
-                raise DatasetError(f"class {name!r} has no pictures in {part}; add some, or remove the class")
+                raise DatasetError(f"class {name!r} has no images in {part}; add some, or remove the class")

@@ -1,4 +1,4 @@
-"""Pictures that are in a dataset more than once: the same bytes, or the same photograph saved anew.
+"""Images that are in a dataset more than once: the same bytes, or the same photograph saved anew.
 
 A copy in the test part is a question whose answer was in the lesson: the accuracy then promises what nothing keeps.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.cores import usable_cores
-from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.pipeline import ordered_map
 
 # Measured on 848 photographs (ants and bees; waste), each against itself as JPEG of quality 90, 50 and 25, at 0.25, 0.5, 0.9
@@ -29,7 +29,7 @@ LIKENESS = 0.97
 """Least correlation of two thumbnails of one photograph."""
 
 _BLANKS = 100
-"""Pictures of nothing, counted in when a dataset's common part is estimated: of two copies, all would be common."""
+"""Images of nothing, counted in when a dataset's common part is estimated: of two copies, all would be common."""
 _ROWS = 512
 _BITS_OF = np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16).sum(1, dtype=np.uint8)
 """How many bits are set in each 16-bit number (np.bitwise_count needs numpy 2)."""
@@ -51,9 +51,9 @@ def exact_duplicates(paths: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def look_alikes(thumbnails: Pixels) -> list[tuple[int, ...]]:
-    """Groups of indexes of pictures that are one photograph: thumbnails are grey uint8 `[N, 32, 32]`, none of them uniform.
+    """Groups of indexes of images that are one photograph: thumbnails are grey uint8 `[N, 32, 32]`, none of them uniform.
 
-    Hashes find the candidates, the correlation of their thumbnails decides, less what all pictures of the dataset share:
+    Hashes find the candidates, the correlation of their thumbnails decides, less what all images of the dataset share:
     under a fixed camera everything looks alike.
     """
     hashes = np.array([perceptual_hash(thumbnail) for thumbnail in thumbnails], np.uint64)
@@ -82,7 +82,7 @@ def near_duplicates(hashes: NDArray[np.uint64], distance: int = DISTANCE) -> lis
     """Groups of indexes whose hashes are linked by steps of at most `distance` bits, in the order of `hashes`.
 
     Of `distance + 1` bands of bits, two such hashes share at least one exactly, so only hashes that share a band are
-    compared: 100,000 pictures take seconds. Equal hashes are one from the start, so a thousand copies cost no more than one.
+    compared: 100,000 images take seconds. Equal hashes are one from the start, so a thousand copies cost no more than one.
     """
     unique, member = np.unique(hashes, return_inverse=True)
     group = np.arange(len(unique))

@@ -24,7 +24,7 @@ class Kind(StrEnum):
     CASE_TWINS = "case_twins"
     DUPLICATE = "duplicate"
     NEAR_DUPLICATE = "near_duplicate"
-    FEW_PICTURES = "few_pictures"
+    FEW_IMAGES = "few_images"
     IMBALANCE = "imbalance"
     UNIFORM = "uniform"
     TINY = "tiny"
@@ -61,14 +61,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """How many pictures each part has of each class, what was found, and how many files were no pictures by extension."""
+    """How many images each part has of each class, what was found, and how many files were no images by extension."""
 
     counts: dict[str, dict[str, int]]
     findings: tuple[Finding, ...]
     skipped: int
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         return sum(sum(by_class.values()) for by_class in self.counts.values())
 
     def moved(self, root: Path, home: Path) -> "Checkup":

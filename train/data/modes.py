@@ -1,9 +1,9 @@
-"""What a picture's bytes say about how its pixels are stored: colour mode, depth, rotation; nothing is decoded."""
+"""What an image's bytes say about how its pixels are stored: colour mode, depth, rotation; nothing is decoded."""
 
 import struct
 from collections.abc import Callable, Iterator
 
-from edgeclf.runtime.frames.header import Header
+from edgeclf.runtime.images.formats.header import Header
 
 
 def modes(data: bytes, header: Header) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Cutting parts out of the training pictures: every class in its share, and what belongs together on one side."""
+"""Cutting parts out of the training images: every class in its share, and what belongs together on one side."""
 
 import math
 import re
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import DatasetError, OptionError
-from edgeclf.runtime.escaping import escape
+from edgeclf.runtime.terminal.escaping import escape
 
 Labelled = list[tuple[str, int]]
 """Pairs of path and label."""
@@ -18,14 +18,14 @@ Labelled = list[tuple[str, int]]
 
 @dataclass(frozen=True)
 class Splitting:
-    """How pictures that are in no part yet are shared among train, val and test. The same seed gives the same split.
+    """How images that are in no part yet are shared among train, val and test. The same seed gives the same split.
 
     shares: of train, val and test, each above 0, together 1. Where a part is there already, the others keep their ratio.
-    by: what stays on one side. Empty: every picture is for itself. "folder": the pictures of one folder below a class
+    by: what stays on one side. Empty: every image is for itself. "folder": the images of one folder below a class
         folder. Anything else is a regular expression, searched in `CLASS/FOLDER/NAME` (for a CSV file, in the path from its
-        folder): pictures with the same first group, or the same match where it has no group, whatever their class.
-    val, test: a labelled folder or CSV file to be that part, in place of one cut from the training pictures.
-    limit: at most so many pictures in all, for a quick trial; each part gets its share of them, the training pictures
+        folder): images with the same first group, or the same match where it has no group, whatever their class.
+    val, test: a labelled folder or CSV file to be that part, in place of one cut from the training images.
+    limit: at most so many images in all, for a quick trial; each part gets its share of them, the training images
         before they are cut, spread evenly over the classes and chosen at random.
     """
 
@@ -44,7 +44,7 @@ class Splitting:
         except (re.error, OverflowError, RecursionError) as error:
             raise OptionError(f"--split-by takes folder or a regular expression, and {self.by!r} is none: {error}") from None
         if self.limit is not None and self.limit < 1:
-            raise OptionError(f"--limit must be at least 1 picture, not {self.limit}")
+            raise OptionError(f"--limit must be at least 1 image, not {self.limit}")
         if self.seed < 0:
             raise OptionError(f"--seed must be at least 0, not {self.seed}")
 
@@ -78,23 +78,23 @@ def limited(found: dict[str, dict[str, list[str]]], splitting: Splitting) -> dic
     enough = max(math.ceil(least[part] / shares[part] - 1e-6) for part in found)
     if splitting.limit < enough:
         raise OptionError(
-            f"--limit {splitting.limit} is too few for a picture of every class in every part; {enough} is the least here"
+            f"--limit {splitting.limit} is too few for an image of every class in every part; {enough} is the least here"
         )
     rng = np.random.default_rng((splitting.seed, 2))
     return {part: _spread(found[part], int(splitting.limit * shares[part] + 1e-6), rng) for part in sorted(found)}
 
 
-def group_names(pictures: Labelled, classes: Sequence[str], top: Path, by: str) -> list[str | None]:
-    """For each picture, the name of its group: what must stay on one side; None where it is for itself.
+def group_names(images: Labelled, classes: Sequence[str], top: Path, by: str) -> list[str | None]:
+    """For each image, the name of its group: what must stay on one side; None where it is for itself.
 
     top: the folder that the class folders or the CSV file are in. Raises OptionError when `by` finds no group at all, which
     is never what was meant.
     """
     if not by:
-        return [None] * len(pictures)
-    relative = [_below(path, top) for path, _ in pictures]
+        return [None] * len(images)
+    relative = [_below(path, top) for path, _ in images]
     if by == "folder":
-        names = [_folder(path, classes[label]) for path, (_, label) in zip(relative, pictures, strict=True)]
+        names = [_folder(path, classes[label]) for path, (_, label) in zip(relative, images, strict=True)]
     else:
         names = [_first_group(re.search(by, path)) for path in relative]
     if not any(names):
@@ -105,32 +105,32 @@ def group_names(pictures: Labelled, classes: Sequence[str], top: Path, by: str) 
 
 
 def cut(
-    pictures: Labelled,
+    images: Labelled,
     names: Sequence[str | None],
     copies: Sequence[tuple[str, ...]],
     classes: Sequence[str],
     missing: Sequence[str],
     splitting: Splitting,
 ) -> dict[str, Labelled]:
-    """`pictures` as train and the parts in `missing`: a share of each class, at least one picture in each part.
+    """`images` as train and the parts in `missing`: a share of each class, at least one image in each part.
 
-    Pictures with the same name in `names`, and those in one group of `copies`, stay on one side. Such groups go first,
-    from the largest to the smallest, each to the part that lacks most of its classes; single pictures then fill what is
+    Images with the same name in `names`, and those in one group of `copies`, stay on one side. Such groups go first,
+    from the largest to the smallest, each to the part that lacks most of its classes; single images then fill what is
     left, so that without groups the counts are exact. Raises DatasetError when a class cannot be in every part.
     """
     if not missing:
-        return {"train": pictures}
-    groups = _groups([path for path, _ in pictures], names, copies)
-    labels = np.array([label for _, label in pictures])
+        return {"train": images}
+    groups = _groups([path for path, _ in images], names, copies)
+    labels = np.array([label for _, label in images])
     deal = _Deal(labels, groups, classes, ("train", *missing), splitting)
     deal.groups()
     deal.singles()
     deal.check()
-    return {part: sorted(pictures[i] for i in deal.taken[part]) for part in deal.parts}
+    return {part: sorted(images[i] for i in deal.taken[part]) for part in deal.parts}
 
 
 class _Deal:
-    """Pictures, by index, on their way to the parts. Tables are `[parts, classes]`."""
+    """Images, by index, on their way to the parts. Tables are `[parts, classes]`."""
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ class _Deal:
         self._check_enough()
 
     def groups(self) -> None:
-        """Deal the groups of several pictures."""
+        """Deal the groups of several images."""
         order = np.random.default_rng((self.seed, 1)).permutation(len(self.several))
         for group in sorted((self.several[i] for i in order), key=len, reverse=True):
             labels, counts = np.unique(self.labels[group], return_counts=True)
@@ -162,7 +162,7 @@ class _Deal:
             self._take(min(range(len(self.parts)), key=lambda part: self._cost(part, labels, counts)), group)
 
     def singles(self) -> None:
-        """Deal the pictures that are for themselves, class by class."""
+        """Deal the images that are for themselves, class by class."""
         rng = np.random.default_rng(self.seed)
         for label in range(len(self.classes)):
             singles = self.single[self.labels[self.single] == label]
@@ -177,13 +177,13 @@ class _Deal:
         for part, label in np.argwhere(~self.has).tolist():
             raise DatasetError(
                 f"with its groups kept together, class {escape(self.classes[label])} did not get into {self.parts[part]}; "
-                f"try another --seed, or name pictures of their own with --val and --test"
+                f"try another --seed, or name images of their own with --val and --test"
             )
 
     def _check_enough(self) -> None:
         for label in np.flatnonzero(self.left < len(self.parts)).tolist():
             single = self.left[label] == np.count_nonzero(self.labels == label)
-            what = "pictures" if single else "groups of pictures (--split-by, or equal files)"
+            what = "images" if single else "groups of images (--split-by, or equal files)"
             raise DatasetError(
                 f"class {escape(self.classes[label])} holds {self.left[label]} {what}, too few to split; "
                 f"{len(self.parts)} is the least"
@@ -195,7 +195,7 @@ class _Deal:
         return int(np.maximum(others - self.left[labels], 0).sum()), -int(self.lacking[part, labels] @ counts)
 
     def _wanted(self, label: int, count: int) -> list[int]:
-        """How many of `count` pictures each part but train gets: what it lacks, as long as there is one for every part."""
+        """How many of `count` images each part but train gets: what it lacks, as long as there is one for every part."""
         least = (~self.has[1:, label]).astype(np.int64)
         wanted = np.maximum(self.lacking[1:, label], 0)
         while wanted.sum() > count - (not self.has[0, label]) and (wanted > least).any():
@@ -216,7 +216,7 @@ def _no_shares(text: str) -> OptionError:
 
 
 def _spread(by_class: dict[str, list[str]], count: int, rng: np.random.Generator) -> dict[str, list[str]]:
-    """`count` pictures, as many of each class as of any other, as far as a class has them; their order is kept."""
+    """`count` images, as many of each class as of any other, as far as a class has them; their order is kept."""
     chosen: dict[str, list[str]] = {}
     for left, name in zip(range(len(by_class), 0, -1), sorted(by_class, key=lambda name: len(by_class[name])), strict=True):
         paths = by_class[name]
@@ -229,7 +229,7 @@ def _spread(by_class: dict[str, list[str]], count: int, rng: np.random.Generator
 def _below(path: str, top: Path) -> str:
     try:
         return PurePath(path).relative_to(top).as_posix()
-    except ValueError:  # a CSV file may name pictures anywhere
+    except ValueError:  # a CSV file may name images anywhere
         return PurePath(path).as_posix()
 
 
@@ -269,7 +269,7 @@ def _lead(leader: list[int], i: int) -> int:
 
 
 def _targets(counts: NDArray[np.int64], shares: list[float]) -> NDArray[np.int64]:
-    """How many pictures of each class each part should have; what rounding leaves goes to train, the first."""
+    """How many images of each class each part should have; what rounding leaves goes to train, the first."""
     total = shares[0] + sum(shares[1:])
     cut = [[max(1, round(int(count) * share / total)) for count in counts] for share in shares[1:]]
     return np.array([counts - np.sum(cut, axis=0), *cut])

@@ -14,9 +14,9 @@ class Network(Protocol):
     """What can be trained: a description, in plain values, that builds a Keras network."""
 
     def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
-        """From pictures `[N, H, W, C]` of 0 to 255 to probabilities: `classes` columns, or one sigmoid for two classes.
+        """From images `[N, H, W, C]` of 0 to 255 to probabilities: `classes` columns, or one sigmoid for two classes.
 
-        Raises OptionError when pictures of `shape` are too small for it.
+        Raises OptionError when images of `shape` are too small for it.
         """
         ...
 
@@ -38,12 +38,10 @@ class ConvNet:
         _check_sizes(self.filters, self.dense, self.dropout)
 
     def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
-        """A network for pictures of `shape` `[H, W, C]`. Raises OptionError when the pictures are too small for it."""
+        """A network for images of `shape` `[H, W, C]`. Raises OptionError when the images are too small for it."""
         smallest = 2 ** (len(self.filters) + 1)
         if min(shape[:2]) < smallest:
-            raise OptionError(
-                f"{len(self.filters)} blocks need pictures of at least {smallest} pixels, not {min(shape[:2])}"
-            )
+            raise OptionError(f"{len(self.filters)} blocks need images of at least {smallest} pixels, not {min(shape[:2])}")
         image = keras.Input(shape, name="image")
         x = layers.Rescaling(1 / 255)(image)
         for index, filters in enumerate(self.filters):
@@ -64,7 +62,7 @@ class ConvNet:
 class FlatNet:
     """The network of the tutorials: 3x3 convolutions with ReLU, each halved by pooling, flattened into dense layers.
 
-    Nearly all of its parameters lie in the first dense layer, and its size fixes the picture's. two_classes: what it ends
+    Nearly all of its parameters lie in the first dense layer, and its size fixes the image's. two_classes: what it ends
     in for two classes; more classes always get a softmax.
     """
 
@@ -77,12 +75,10 @@ class FlatNet:
         _check_sizes(self.filters, self.dense, self.dropout)
 
     def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
-        """A network for pictures of `shape` `[H, W, C]`. Raises OptionError when the pictures are too small for it."""
+        """A network for images of `shape` `[H, W, C]`. Raises OptionError when the images are too small for it."""
         smallest = 3 * 2 ** len(self.filters) - 2  # each block takes two pixels off the border and halves the rest
         if min(shape[:2]) < smallest:
-            raise OptionError(
-                f"{len(self.filters)} blocks need pictures of at least {smallest} pixels, not {min(shape[:2])}"
-            )
+            raise OptionError(f"{len(self.filters)} blocks need images of at least {smallest} pixels, not {min(shape[:2])}")
         image = keras.Input(shape, name="image")
         x = layers.Rescaling(1 / 255)(image)
         for filters in self.filters:

@@ -1,4 +1,4 @@
-"""Random changes to the pictures of a training step: Keras layers in front of the network, left out when it is saved."""
+"""Random changes to the images of a training step: Keras layers in front of the network, left out when it is saved."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
@@ -15,11 +15,11 @@ _LIMITS = {"rotation": 180.0, "width_shift": 1.0, "height_shift": 1.0, "shear": 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a picture may be changed at random; 0 and False leave it alone. Shares are those of Keras's layers.
+    """How far an image may be changed at random; 0 and False leave it alone. Shares are those of Keras's layers.
 
-    rotation: degrees either way. width_shift, height_shift: share of the picture's side either way. shear: share of the
+    rotation: degrees either way. width_shift, height_shift: share of the image's side either way. shear: share of the
     side. zoom: share in or out. brightness: share of the range either way. contrast: share of the distance from the mean.
-    fill: what is put where the picture ends.
+    fill: what is put where the image ends.
     """
 
     rotation: float = 0.0
@@ -42,12 +42,12 @@ class Augmentation:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether no picture is ever changed."""
+        """Whether no image is ever changed."""
         return replace(self, fill="reflect") == Augmentation()
 
     @property
     def is_mirror(self) -> bool:
-        """Whether a picture is shown as it is or mirrored, and no other way."""
+        """Whether an image is shown as it is or mirrored, and no other way."""
         return replace(self, fill="reflect") == Augmentation(horizontal_flip=True)
 
     def build(self, seed: int) -> keras.Sequential:

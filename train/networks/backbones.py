@@ -96,15 +96,15 @@ class Backbone:
         _network_called(self.name)
 
     def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
-        """A network for pictures of `shape` `[H, W, C]`; grey ones are shown to it as three equal channels.
+        """A network for images of `shape` `[H, W, C]`; grey ones are shown to it as three equal channels.
 
-        Raises OptionError when the pictures are too small for it, or when its weights cannot be had, and ModelError
+        Raises OptionError when the images are too small for it, or when its weights cannot be had, and ModelError
         when a file of weights does not fit it.
         """
         name = _network_called(self.name)
         smallest = _family_of(name).smallest
         if min(shape[:2]) < smallest:
-            raise OptionError(f"{name} needs pictures of at least {smallest} pixels, not {min(shape[:2])}")
+            raise OptionError(f"{name} needs images of at least {smallest} pixels, not {min(shape[:2])}")
         image = keras.Input(shape, name="image")
         x = self._headless(name, image).output
         x = layers.GlobalAveragePooling2D(name=POOLED)(x)
@@ -155,7 +155,7 @@ def cut_before_last(network: keras.Model, blocks: int) -> keras.Layer:
 
 
 def native_size(name: str) -> tuple[int, int]:
-    """Height and width of the pictures that the network was trained on."""
+    """Height and width of the images that the network was trained on."""
     official = _network_called(name)
     lite = efficientnet_lite.VARIANTS.get(official)
     side = lite.size if lite else _NATIVE_SIDES.get(official, 224)
@@ -192,7 +192,7 @@ def _application(name: str, scaled: keras.KerasTensor, weights: str) -> keras.Mo
         return application(include_top=False, weights=None, input_tensor=scaled)
     try:
         with warnings.catch_warnings():
-            # MobileNet mentions that pictures of other sizes than its own get the weights for 224: as they should.
+            # MobileNet mentions that images of other sizes than its own get the weights for 224: as they should.
             warnings.simplefilter("ignore")
             return application(include_top=False, weights=weights, input_tensor=scaled)
     except Exception as error:  # Keras wraps what urllib raises into a plain Exception

@@ -25,7 +25,7 @@ HEAD_FILTERS = 1280
 
 @dataclass(frozen=True)
 class Variant:
-    """How one network of the family differs from the others: native picture side, width and depth, its weights."""
+    """How one network of the family differs from the others: native image side, width and depth, its weights."""
 
     size: int
     width: float

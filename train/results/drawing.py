@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont
 from matplotlib.ft2font import FT2Font
 
-from edgeclf.runtime.escaping import escape
+from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.train.results.html_page import DOTS_PER_INCH
 
 INK, FIRST, SECOND = "#808080", "#2a85c8", "#d1690e"  # each at least 3.6:1 on white and on black; blue and orange

@@ -1,4 +1,4 @@
-"""How good a classifier is on pictures it has not seen, and how sure one can be of that."""
+"""How good a classifier is on images it has not seen, and how sure one can be of that."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
-from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.card import Head
 from edgeclf.train.data.arrays import Arrays, batches
 from edgeclf.train.results.intervals import auc_interval, macro_f1_interval, wilson_interval
@@ -34,7 +34,7 @@ class Evaluation:
     """confusion: int64 `[classes, classes]`, rows the true class, columns the answer.
 
     labels int64 `[N]` and probabilities float32 `[N, classes]`: what was counted, where more is known than counts.
-    threshold: for two classes, the probability from which a picture is of the second one; chosen on other pictures.
+    threshold: for two classes, the probability from which an image is of the second one; chosen on other images.
     """
 
     classes: tuple[str, ...]
@@ -44,7 +44,7 @@ class Evaluation:
     threshold: float | None = None
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         return int(self.confusion.sum())
 
     @property
@@ -53,12 +53,12 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        return self.correct / self.pictures
+        return self.correct / self.images
 
     @property
     def majority_share(self) -> float:
         """The accuracy of always answering with the most frequent class."""
-        return int(self.confusion.sum(axis=1).max()) / self.pictures
+        return int(self.confusion.sum(axis=1).max()) / self.images
 
     @property
     def has_probabilities(self) -> bool:
@@ -71,11 +71,11 @@ class Evaluation:
         return expected_calibration_error(self.labels, self.probabilities) if self.has_probabilities else None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for `metrics.json` and the model card; None for what these pictures cannot tell."""
+        """Plain values for `metrics.json` and the model card; None for what these images cannot tell."""
         return {
-            "pictures": self.pictures,
+            "images": self.images,
             "accuracy": _rounded(self.accuracy),
-            "accuracy_95_interval": _ends(wilson_interval(self.correct, self.pictures)),
+            "accuracy_95_interval": _ends(wilson_interval(self.correct, self.images)),
             "majority_share": _rounded(self.majority_share),
             **self._averages(),
             **self._from_probabilities(),
@@ -84,7 +84,7 @@ class Evaluation:
         }
 
     def _averages(self) -> dict[str, Any]:
-        """Over the classes that have pictures: a class without any has no recall to average."""
+        """Over the classes that have images: a class without any has no recall to average."""
         present = np.flatnonzero(self.confusion.sum(axis=1))
         names = ("precision", "recall", "f1")
         macro, weighted = (
@@ -99,12 +99,12 @@ class Evaluation:
 
     def _by_class(self) -> dict[str, Any]:
         precision, recall, f1 = self._scores(np.arange(len(self.classes)), None, np.nan)
-        pictures, answered, right = self.confusion.sum(axis=1), self.confusion.sum(axis=0), np.diag(self.confusion)
+        images, answered, right = self.confusion.sum(axis=1), self.confusion.sum(axis=0), np.diag(self.confusion)
         return {
             name: {
-                "pictures": int(pictures[i]),
+                "images": int(images[i]),
                 "recall": _rounded(recall[i]),
-                "recall_95_interval": _ends(_wilson(right[i], pictures[i])),
+                "recall_95_interval": _ends(_wilson(right[i], images[i])),
                 "precision": _rounded(precision[i]),
                 "precision_95_interval": _ends(_wilson(right[i], answered[i])),
                 "f1": _rounded(f1[i]),
@@ -142,16 +142,14 @@ class Evaluation:
 class Bins(NamedTuple):
     """Answers by confidence, each `[CALIBRATION_BINS]`; an empty bin has confidence and accuracy 0."""
 
-    pictures: NDArray[np.int64]
+    images: NDArray[np.int64]
     confidence: NDArray[np.float64]
     accuracy: NDArray[np.float64]
 
 
-def evaluate(
-    network: "keras.Model", pictures: Arrays, classes: tuple[str, ...], threshold: float | None = None
-) -> Evaluation:
-    """Answer every picture and count."""
-    return count_probabilities(probabilities(network, pictures.images), pictures.labels, classes, threshold)
+def evaluate(network: "keras.Model", images: Arrays, classes: tuple[str, ...], threshold: float | None = None) -> Evaluation:
+    """Answer every image and count."""
+    return count_probabilities(probabilities(network, images.images), images.labels, classes, threshold)
 
 
 def count_probabilities(
@@ -215,15 +213,15 @@ def calibration_bins(labels: NDArray[np.int64], probabilities: NDArray[np.float3
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
     place = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
-    pictures = np.bincount(place, minlength=CALIBRATION_BINS)
+    images = np.bincount(place, minlength=CALIBRATION_BINS)
     sums = (np.bincount(place, weights, CALIBRATION_BINS) for weights in (confidence, right))
-    return Bins(pictures, *(total / np.maximum(pictures, 1) for total in sums))
+    return Bins(images, *(total / np.maximum(images, 1) for total in sums))
 
 
 def expected_calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
-    """Mean distance of confidence and accuracy over the bins, weighted by pictures: 0 to 1 (Guo et al. 2017, eq. 3)."""
+    """Mean distance of confidence and accuracy over the bins, weighted by images: 0 to 1 (Guo et al. 2017, eq. 3)."""
     bins = calibration_bins(labels, probabilities)
-    return float(np.average(np.abs(bins.accuracy - bins.confidence), weights=bins.pictures))
+    return float(np.average(np.abs(bins.accuracy - bins.confidence), weights=bins.images))
 
 
 def negative_log_likelihood(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:

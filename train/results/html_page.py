@@ -8,7 +8,7 @@ import base64
 import html
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from edgeclf.runtime.escaping import escape
+from edgeclf.runtime.terminal.escaping import escape
 
 DOTS_PER_INCH = 144
 """Of the figures, which a page shows at the size that they were drawn for: sharp on screens of up to 144 dots an inch."""

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from edgeclf.runtime.escaping import escape
-from edgeclf.runtime.frames.decode import Pixels
+from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.train.results.drawing import FIRST, INK, SECOND, dress, legend, printable
 from edgeclf.train.results.evaluation import calibration_bins, expected_calibration_error
 
-MAX_PICTURES = 16
+MAX_IMAGES = 16
 MAX_NUMBERED = 20
 """Classes up to which the cells of a confusion matrix carry numbers."""
 
@@ -43,8 +43,8 @@ def confusion_matrix(confusion: NDArray[np.int64], classes: Sequence[str]) -> Fi
     count = len(classes)
     side = float(np.clip(2.6 + 0.5 * count, 4.6, 14))
     font = float(np.clip(170 / count, 5, 9))
-    pictures = confusion.sum(axis=1, keepdims=True)
-    shares = np.ma.masked_array(confusion / np.maximum(pictures, 1), np.broadcast_to(pictures == 0, confusion.shape))
+    images = confusion.sum(axis=1, keepdims=True)
+    shares = np.ma.masked_array(confusion / np.maximum(images, 1), np.broadcast_to(images == 0, confusion.shape))
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.subplots()
     dress(axes, "answer", "truth")
@@ -69,16 +69,16 @@ def reliability_diagram(
     figure = Figure(figsize=(5.6, 6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     dress(upper, "", "accuracy")
-    dress(lower, "confidence", "pictures")
+    dress(lower, "confidence", "images")
     upper.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1)
     series = [] if before is None else [("before", before, SECOND, "s")]
     for name, probabilities, colour, marker in [*series, ("after" if series else "model", after, FIRST, "o")]:
         bins = calibration_bins(labels, probabilities)
-        some = bins.pictures > 0
+        some = bins.images > 0
         label = f"{name}: off by {expected_calibration_error(labels, probabilities):.1%}"
         upper.plot(bins.confidence[some], bins.accuracy[some], color=colour, marker=marker, markersize=5, label=label)
-        edges = np.linspace(0, 1, len(bins.pictures) + 1)
-        lower.stairs(bins.pictures, edges, color=colour, fill=name != "before", alpha=1 if name == "before" else 0.6)
+        edges = np.linspace(0, 1, len(bins.images) + 1)
+        lower.stairs(bins.images, edges, color=colour, fill=name != "before", alpha=1 if name == "before" else 0.6)
     upper.set(xlim=(-0.01, 1.01), ylim=(-0.02, 1.02))
     legend(upper)
     return figure
@@ -101,12 +101,12 @@ def roc(labels: NDArray[np.int64], scores: NDArray[np.float32], name: str, thres
     return figure
 
 
-def picture_grid(images: Pixels, titles: Sequence[Sequence[str]]) -> Figure:
-    """Up to MAX_PICTURES pictures, uint8 `[N, H, W, C]`, as the network sees them.
+def image_grid(images: Pixels, titles: Sequence[Sequence[str]]) -> Figure:
+    """Up to MAX_IMAGES images, uint8 `[N, H, W, C]`, as the network sees them.
 
     titles: for each the lines above it, which `printable` or `class_label` made.
     """
-    images, titles = images[:MAX_PICTURES], titles[:MAX_PICTURES]
+    images, titles = images[:MAX_IMAGES], titles[:MAX_IMAGES]
     rows = -(-len(images) // 4)
     lines = max(map(len, titles))
     figure = Figure(figsize=(8, rows * (1.75 + 0.17 * lines)), layout="constrained")

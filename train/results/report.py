@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.model.prediction import Failure
-from edgeclf.runtime.publishing import make_folder, publish_bytes, publish_text
+from edgeclf.runtime.storage.atomic_write import make_folder, publish_bytes, publish_text
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.results import html_page, plots
 from edgeclf.train.results.drawing import png, printable
@@ -25,17 +25,17 @@ MAX_FAILURES = 200
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """All that a report tells. title: the name of the data. pictures: those of the evaluation, in its order.
+    """All that a report tells. title: the name of the data. images: those of the evaluation, in its order.
 
-    subject and origin: what was measured and on which pictures, the two ends of the first sentence. facts: what was
-    trained, by name. counts: pictures by part and class. history: the rows of `history.csv`, best_epoch one of them from 1.
-    uncalibrated: the evaluation's probabilities as they were before the temperature. samples: pictures as they went into
+    subject and origin: what was measured and on which images, the two ends of the first sentence. facts: what was
+    trained, by name. counts: images by part and class. history: the rows of `history.csv`, best_epoch one of them from 1.
+    uncalibrated: the evaluation's probabilities as they were before the temperature. samples: images as they went into
     training. What is left out has no section.
     """
 
     title: str
     evaluation: Evaluation
-    pictures: Arrays
+    images: Arrays
     subject: str = "test accuracy"
     origin: str = "used neither for fitting nor for stopping"
     facts: Mapping[str, object] = field(default_factory=dict)
@@ -52,8 +52,8 @@ def write_report(folder: Path, data: ReportData) -> Path:
     """Write `report.html`, and its figures as files of their own, to `folder`. Raises OutputError."""
     make_folder(folder)
     figures = draw(data)
-    for name, picture in figures.items():
-        publish_bytes(folder / name, picture)
+    for name, image in figures.items():
+        publish_bytes(folder / name, image)
     publish_text(folder / REPORT_NAME, page(data, figures))
     return folder / REPORT_NAME
 
@@ -71,11 +71,11 @@ def draw(data: ReportData) -> dict[str, bytes]:
         scores = evaluation.probabilities[:, 1]
         figures["roc.png"] = plots.roc(evaluation.labels, scores, evaluation.classes[1], evaluation.threshold)
     if mistakes := worst_mistakes(data):
-        images = data.pictures.images[[mistake.position for mistake in mistakes]]
-        figures["mistakes.png"] = plots.picture_grid(images, [mistake.title(evaluation.classes) for mistake in mistakes])
+        images = data.images.images[[mistake.position for mistake in mistakes]]
+        figures["mistakes.png"] = plots.image_grid(images, [mistake.title(evaluation.classes) for mistake in mistakes])
     if data.samples is not None:
         names = [[plots.class_label(label, evaluation.classes[label])] for label in data.samples.labels]
-        figures["samples.png"] = plots.picture_grid(data.samples.images, names)
+        figures["samples.png"] = plots.image_grid(data.samples.images, names)
     return {name: png(figure) for name, figure in figures.items()}
 
 
@@ -86,11 +86,11 @@ def page(data: ReportData, figures: Mapping[str, bytes]) -> str:
         "By class": _class_table(metrics),
         "Other measures": pairs(_measures(metrics)),
         "Training": _figure(figures, "curves.png", "loss and accuracy by epoch"),
-        "Confusion matrix": _figure(figures, "confusion.png", "pictures by truth (rows) and answer (columns)"),
+        "Confusion matrix": _figure(figures, "confusion.png", "images by truth (rows) and answer (columns)"),
         "ROC curve": _figure(figures, "roc.png", "recall of the second class against the share of false alarms"),
         "Calibration": _calibration(data) + _figure(figures, "calibration.png", "accuracy by confidence"),
         "Worst mistakes": _mistakes(data, figures),
-        "Sample batch": _figure(figures, "samples.png", "pictures as the network sees them, with their classes"),
+        "Sample batch": _figure(figures, "samples.png", "images as the network sees them, with their classes"),
         "What was trained": pairs(data.facts),
         "Data": _count_table(data.counts) + _failure_table(data.failures),
     }
@@ -100,7 +100,7 @@ def page(data: ReportData, figures: Mapping[str, bytes]) -> str:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer: which picture of the evaluation, its file, true class and answer by number, 0 to 1 of confidence."""
+    """A wrong answer: which image of the evaluation, its file, true class and answer by number, 0 to 1 of confidence."""
 
     position: int
     path: str
@@ -109,7 +109,7 @@ class Mistake:
     confidence: float
 
     def title(self, classes: Sequence[str]) -> tuple[str, str, str]:
-        """Three lines to stand above the picture."""
+        """Three lines to stand above the image."""
         truth, answer = (plots.class_label(label, classes[label]) for label in (self.truth, self.answer))
         return printable(os.path.basename(self.path)), f"truth: {truth}", f"{self.confidence:.0%}: {answer}"
 
@@ -121,17 +121,17 @@ def worst_mistakes(data: ReportData) -> list[Mistake]:
     labels, probabilities = data.evaluation.labels, data.evaluation.probabilities
     answers, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(answers != labels)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][: plots.MAX_PICTURES]
-    return [Mistake(int(i), data.pictures.paths[i], int(labels[i]), int(answers[i]), float(confidence[i])) for i in worst]
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][: plots.MAX_IMAGES]
+    return [Mistake(int(i), data.images.paths[i], int(labels[i]), int(answers[i]), float(confidence[i])) for i in worst]
 
 
 def _class_table(metrics: Mapping[str, Any]) -> str:
     rows = [(number + 1, name, *cells(counts)) for number, (name, counts) in enumerate(metrics["by_class"].items())]
-    return table(("#", "class", "pictures", "recall", "precision", "F1"), rows, numbers=(0, 2, 3, 4, 5))
+    return table(("#", "class", "images", "recall", "precision", "F1"), rows, numbers=(0, 2, 3, 4, 5))
 
 
 def _measures(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """The averages, and what the probabilities tell, as far as these pictures tell it."""
+    """The averages, and what the probabilities tell, as far as these images tell it."""
     cut = metrics.get("at_threshold", {})
     named = {
         "balanced accuracy": _share(metrics["balanced_accuracy"]),
@@ -156,7 +156,7 @@ def _calibration(data: ReportData) -> str:
         before = expected_calibration_error(data.evaluation.labels, data.uncalibrated)
         sentences.append(f"Before temperature scaling they were {before:.1%} apart.")
     if data.temperature is not None:
-        sentences.append(f"The temperature, found on the validation pictures, is {data.temperature:.3f}.")
+        sentences.append(f"The temperature, found on the validation images, is {data.temperature:.3f}.")
     return paragraph(" ".join(sentences))
 
 

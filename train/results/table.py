@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from edgeclf.runtime.console import stderr_console
-from edgeclf.runtime.escaping import escape
+from edgeclf.runtime.terminal.console import stderr_console
+from edgeclf.runtime.terminal.escaping import escape
 
-COLUMNS = ("pictures", "recall", "precision", "f1")
+COLUMNS = ("images", "recall", "precision", "f1")
 
 
 def headline(metrics: Mapping[str, Any], subject: str, origin: str) -> str:
-    """`subject` is "test accuracy" or the like, `origin` says what its pictures were, as in "used for nothing else"."""
+    """`subject` is "test accuracy" or the like, `origin` says what its images were, as in "used for nothing else"."""
     low, high = metrics["accuracy_95_interval"]
     return (
-        f"{subject} {metrics['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}) on {metrics['pictures']:,} pictures "
+        f"{subject} {metrics['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}) on {metrics['images']:,} images "
         f"{origin}; always the most frequent class: {metrics['majority_share']:.1%}"
     )
 
@@ -24,7 +24,7 @@ def show(metrics: Mapping[str, Any]) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for column in ("class", "pictures", "recall", "precision", "F1"):
+    for column in ("class", "images", "recall", "precision", "F1"):
         table.add_column(column, justify="left" if column == "class" else "right")
     for name, counts in metrics["by_class"].items():
         table.add_row(Text(escape(name)), *cells(counts))
@@ -32,6 +32,6 @@ def show(metrics: Mapping[str, Any]) -> None:
 
 
 def cells(counts: Mapping[str, Any]) -> list[str]:
-    """One class's row without its name; a share that its pictures cannot tell is a dash."""
+    """One class's row without its name; a share that its images cannot tell is a dash."""
     shares = (counts[name] for name in COLUMNS[1:])
-    return [f"{counts['pictures']:,}", *("-" if share is None else f"{share:.1%}" for share in shares)]
+    return [f"{counts['images']:,}", *("-" if share is None else f"{share:.1%}" for share in shares)]

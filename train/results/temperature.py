@@ -10,7 +10,7 @@ from scipy.special import log_softmax, softmax
 
 LOWEST, HIGHEST = 0.1, 10.0
 _SPREAD = 0.5
-"""Standard deviation of ln T that is expected before a picture is seen: T between 0.4 and 2.7 in 95 of 100 trainings."""
+"""Standard deviation of ln T that is expected before an image is seen: T between 0.4 and 2.7 in 95 of 100 trainings."""
 _UNSEEN_IN_FLOAT32 = 2.0**-25
 """What is left of the smaller probability where a sigmoid in float32 says exactly 1."""
 
@@ -18,9 +18,9 @@ _UNSEEN_IN_FLOAT32 = 2.0**-25
 def fit_temperature(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     """The T for which softmax(ln p / T) explains the labels best; above 1 where the network was too sure of itself.
 
-    probabilities: float32 `[N, classes]` on pictures that the weights were not fitted to; labels: int64 `[N]`.
+    probabilities: float32 `[N, classes]` on images that the weights were not fitted to; labels: int64 `[N]`.
     Minimises N * NLL + (ln T)^2 / (2 * 0.5^2), between LOWEST and HIGHEST. The second term is a weak prior: with few
-    pictures T stays near 1, and a validation part without a mistake does not drive it to zero. 1 where a value is NaN.
+    images T stays near 1, and a validation part without a mistake does not drive it to zero. 1 where a value is NaN.
     """
     if not np.isfinite(probabilities).all():
         return 1.0

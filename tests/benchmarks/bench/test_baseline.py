@@ -10,12 +10,12 @@ import pytest
 from edgeclf.benchmarks.bench.baseline import Baseline
 from edgeclf.benchmarks.bench.report import Row
 from edgeclf.runtime.errors import OptionError
-from tests.benchmarks.bench.reports import MACHINE, make_report, make_row
+from tests.support.bench_reports import MACHINE, make_report, make_row
 
 
 @pytest.fixture
 def earlier(tmp_path: Path) -> Path:
-    """Two models, at 200 and 400 pictures a second."""
+    """Two models, at 200 and 400 images a second."""
     path = tmp_path / "bench.json"
     path.write_text(json.dumps(make_report((make_row("a.onnx", 200), make_row("b.onnx", 400))).to_json()))
     return path
@@ -27,7 +27,7 @@ def now(rate: float, name: str = "a.onnx", **changes: Any) -> Row:
 
 def test_what_is_slower_is_named_with_both_rates(earlier: Path) -> None:
     (miss,) = Baseline(earlier).regressions([now(150), now(399, "b.onnx")], 0.1)
-    assert miss.startswith("a.onnx (cpu, batch 1, 2 threads) does 150.0 pictures a second, 25% less than the 200.0 of ")
+    assert miss.startswith("a.onnx (cpu, batch 1, 2 threads) does 150.0 images a second, 25% less than the 200.0 of ")
     assert miss.endswith("the limit is 10%")
 
 
@@ -60,14 +60,14 @@ def test_another_measure_is_not_compared(earlier: Path) -> None:
 
 def test_what_is_not_the_same_is_mentioned(earlier: Path) -> None:
     notes = Baseline(earlier).notes([now(100), now(100, "new.onnx")], replace(MACHINE, processor="Other"), "others")
-    assert "was measured on other pictures: 525 of 2,624 pictures" in notes[0]
+    assert "was measured on other images: 525 of 2,624 images" in notes[0]
     assert "was measured on another processor (Made-up(R) Processor)" in notes[1]
     assert notes[2].endswith("does not know new.onnx")
     assert notes[3] == f"not measured this time: b.onnx of {earlier}"
 
 
 def test_the_same_again_needs_no_note(earlier: Path) -> None:
-    assert Baseline(earlier).notes([now(100), now(100, "b.onnx")], MACHINE, make_report().pictures) == []
+    assert Baseline(earlier).notes([now(100), now(100, "b.onnx")], MACHINE, make_report().images) == []
 
 
 @pytest.mark.parametrize(

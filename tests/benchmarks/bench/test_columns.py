@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from edgeclf.benchmarks.bench.columns import answers, by_round, cost, in_common, labels, names, number, size, speed
-from tests.benchmarks.bench.reports import make_report, make_row, mixed_rows, usual_rows, without_accuracy
+from tests.support.bench_reports import make_report, make_row, mixed_rows, usual_rows, without_accuracy
 
 
 def test_only_that_in_which_arrangements_differ_stands_beside_a_file() -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from edgeclf.benchmarks.bench.page import page
 from edgeclf.benchmarks.bench.report import Report
-from edgeclf.runtime import __version__
-from tests.benchmarks.bench.reports import MACHINE, make_report, make_row, mixed_rows, without_accuracy
-from tests.train.results.pages import Page
+from edgeclf.runtime.version import __version__
+from tests.support.bench_reports import MACHINE, make_report, make_row, mixed_rows, without_accuracy
+from tests.support.pages import Page
 
 HOSTILE = ("<script>alert(1)</script>", "\"onload='x'", "two\nlines", "caf\udce9", "\u202etxt.exe", "&lt;b&gt;")
 SPELT = ("<script>alert(1)</script>", "\"onload='x'", r"two\nlines", r"caf\xe9", r"\u202etxt.exe", "&lt;b&gt;")
@@ -20,7 +20,7 @@ def everywhere(name: str) -> Report:
     machine = replace(MACHINE, processor=name, features=(name,), system=name, packages={name: name})
     report = make_report(
         (make_row(name, engine=name), make_row(name, device=name)),
-        pictures=name,
+        images=name,
         machine=machine,
         because=name,
         notes=(name,),
@@ -86,7 +86,7 @@ def test_numbers_stand_on_the_right() -> None:
 def test_without_labels_there_is_no_section_of_answers() -> None:
     texts = Page(page(without_accuracy(make_report()), SMALLEST_PNG)).texts
     assert "Answers" not in texts
-    assert "Pictures a second" in texts
+    assert "Images a second" in texts
 
 
 def test_without_a_figure_there_is_no_empty_section() -> None:

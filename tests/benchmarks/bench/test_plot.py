@@ -17,7 +17,7 @@ from edgeclf.benchmarks.bench.plot import pareto
 from edgeclf.benchmarks.bench.report import Report
 from edgeclf.train.results.drawing import png
 from edgeclf.train.results.html_page import DOTS_PER_INCH
-from tests.benchmarks.bench.reports import make_report, make_row, mixed_rows, without_accuracy
+from tests.support.bench_reports import make_report, make_row, mixed_rows, without_accuracy
 
 HOSTILE = [
     "$x^{$",

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from edgeclf.benchmarks.bench.contenders import Contender, enter
+from edgeclf.benchmarks.bench.candidates import Contender, enter
 from edgeclf.benchmarks.bench.rounds import measure, start_cold
 from edgeclf.runtime.errors import DeviceError, EdgeclfError, ModelError
 
 
 @pytest.fixture
-def files(pictures: Path) -> list[str]:
-    return sorted(map(str, pictures.rglob("*.png")))
+def files(image_folder: Path) -> list[str]:
+    return sorted(map(str, image_folder.rglob("*.png")))
 
 
 def contenders(*models: Path, device: str = "cpu", batch: int | None = 1) -> tuple[Contender, ...]:

@@ -8,7 +8,7 @@ import pytest
 
 from edgeclf.benchmarks.bench.report import Report
 from edgeclf.benchmarks.bench.table import markdown, show
-from tests.benchmarks.bench.reports import make_report, make_row, mixed_rows, usual_rows, without_accuracy
+from tests.support.bench_reports import make_report, make_row, mixed_rows, usual_rows, without_accuracy
 
 HOSTILE = "a|b<i>*c*\n[bold]\x1b[31m`.onnx"
 
@@ -54,7 +54,7 @@ def test_tables_fit_a_terminal_of_a_hundred_columns_with_a_line_a_row(report: Re
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 def test_what_matters_most_is_always_there(report: Report, lines: Lines) -> None:
     printed = " ".join(" ".join(tables(lines(report))).split())
-    headings = {"pictures/s", "times as", "of the", "verdict", "peak", "size", "cold"}
+    headings = {"images/s", "times as", "of the", "verdict", "peak", "size", "cold"}
     assert {heading for heading in headings if heading not in printed} == set()
 
 
@@ -68,9 +68,9 @@ def test_the_last_lines_are_what_was_missed_and_which_one_to_ship(lines: Lines) 
     assert lines(report)[-3:] == ["missed: one", "missed: another", report.because]
 
 
-def test_the_machine_the_pictures_and_the_notes_are_told(lines: Lines) -> None:
+def test_the_machine_the_images_and_the_notes_are_told(lines: Lines) -> None:
     report = make_report(notes=("a note",))
-    assert {str(report.machine), report.pictures, "a note"} <= set(lines(report))
+    assert {str(report.machine), report.images, "a note"} <= set(lines(report))
 
 
 def test_the_one_to_ship_is_bold_and_green_and_others_that_nothing_beats_green(
@@ -92,7 +92,7 @@ def test_a_name_from_elsewhere_stays_text(lines: Lines) -> None:
 
 def test_markdown_begins_with_the_verdict() -> None:
     report = make_report()
-    assert markdown(report).startswith(f"## clf-bench\n\n**{report.because}**\n\n| file | pictures/s |")
+    assert markdown(report).startswith(f"## clf-bench\n\n**{report.because}**\n\n| file | images/s |")
 
 
 def test_markdown_marks_the_one_to_ship_in_every_table() -> None:

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from edgeclf.runtime.cluster.work import Work
-from edgeclf.runtime.errors import NoPicturesError, OptionError
-from edgeclf.runtime.frames.frame import Frame
-from edgeclf.runtime.frames.sources import open_source
+from edgeclf.runtime.errors import NoImagesError, OptionError
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.results.index import Index
-from tests.runtime.video_files import write_video
+from edgeclf.runtime.sources.source import open_source
+from tests.support.video_files import write_video
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder of 2,000 files that are called pictures."""
+    """A folder of 2,000 files that are called images."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for number in range(2_000):
@@ -92,19 +92,19 @@ def test_a_file_that_has_changed_is_done_again_and_counted(photos: Path) -> None
     assert (work.done, work.again) == (2_000, 1)
 
 
-def test_a_picture_that_is_named_twice_is_done_once(photos: Path) -> None:
+def test_an_image_that_is_named_twice_is_done_once(photos: Path) -> None:
     work = Work(open_source(str(photos / "0001.jpg"), str(photos / "0001.jpg")), Index())
     assert names_of(work) == [str(photos / "0001.jpg")]
 
 
-def test_no_picture_at_all_is_an_error_for_an_unmounted_folder_is_no_end_of_the_work(tmp_path: Path) -> None:
+def test_no_image_at_all_is_an_error_for_an_unmounted_folder_is_no_end_of_the_work(tmp_path: Path) -> None:
     index = Index()
     index.add(0, "of another source.jpg", 1, 1, failed=False)
-    with pytest.raises(NoPicturesError):
+    with pytest.raises(NoImagesError):
         Work(open_source(str(tmp_path)), index).is_there()
 
 
-def test_pictures_that_travel_along_make_small_portions(tmp_path: Path) -> None:
+def test_images_that_travel_along_make_small_portions(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "day.tar.gz", "w:gz") as archive:
         for number in range(30):
             member = tarfile.TarInfo(f"{number:02}.png")
@@ -133,7 +133,7 @@ def test_a_time_that_no_row_can_hold_is_no_change(tmp_path: Path) -> None:
 
 
 def test_frames_of_a_video_are_refused(tmp_path: Path) -> None:
-    pictures = [np.full((48, 64, 3), level, np.uint8) for level in (0, 100, 200)]
-    work = Work(open_source(str(write_video(tmp_path / "clip.ffv1.mkv", pictures))), Index())
-    with pytest.raises(OptionError, match="--engine ray is for pictures, so classify videos without it"):
+    images = [np.full((48, 64, 3), level, np.uint8) for level in (0, 100, 200)]
+    work = Work(open_source(str(write_video(tmp_path / "clip.ffv1.mkv", images))), Index())
+    with pytest.raises(OptionError, match="--engine ray is for images, so classify videos without it"):
         work.is_there()

@@ -18,7 +18,7 @@ from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
 
 @pytest.fixture(scope="session")
 def bare_tflite(colour_weights: NDArray[np.float32]) -> bytes:
-    """A TFLite classifier of 8 x 8 pictures by mean colour, without a card."""
+    """A TFLite classifier of 8 x 8 images by mean colour, without a card."""
     module = tf.Module()
     module.serve = tf.function(
         lambda image: {
@@ -48,7 +48,7 @@ def tflite_model(bare_tflite: bytes, colour_card: ModelCard, tmp_path_factory: p
 
 @pytest.fixture(scope="session")
 def keras_model(colour_card: ModelCard, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network within a network, saved by Keras, with a card and three sample pictures. Read only."""
+    """A network within a network, saved by Keras, with a card and three sample images. Read only."""
     inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3), keras.layers.ReLU()], name="inner")
     image = keras.Input((8, 8, 3), name="image")
     hidden = keras.layers.GlobalAveragePooling2D()(inner(image))
@@ -70,7 +70,7 @@ def colour_files(colour_model: Path, tflite_model: Path, keras_model: Path, tmp_
         {
             "file": name,
             "bytes": (tmp_path / name).stat().st_size,
-            "pictures": 40,
+            "images": 40,
             "keras_accuracy": 0.95,
             "accuracy": 0.925,
             "accuracy_95_interval": [0.801, 0.974],

@@ -8,32 +8,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeclf.runtime.cameras.camera import Camera
+from edgeclf.runtime.cameras.faults import FaultDetector
+from edgeclf.runtime.cameras.settings import ActualSettings
 from edgeclf.runtime.errors import OptionError
-from edgeclf.runtime.frames.camera import Camera
-from edgeclf.runtime.frames.capture import Given
-from edgeclf.runtime.frames.decode import Pixels
-from edgeclf.runtime.frames.sampling import Sampling
-from edgeclf.runtime.frames.symptoms import Judge
+from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.live.feeds import CameraFeed, open_cameras, play
-from tests.runtime.network_camera import NetworkCamera
-from tests.runtime.video_files import noise, write_video
+from edgeclf.runtime.sources.sampling import Sampling
+from tests.support.network_camera import NetworkCamera
+from tests.support.video_files import noise, write_video
 
 
 class Ticking:
-    """A camera whose pictures come every 40 ms, some time after those of another."""
+    """A camera whose images come every 40 ms, some time after those of another."""
 
-    given = Given((24, 32))
+    given = ActualSettings((24, 32))
 
     def __init__(self, offset_s: float) -> None:
         self._offset_s = offset_s
-        self._pictures = np.random.default_rng(0)
+        self._images = np.random.default_rng(0)
 
     def grab(self) -> bool:
         time.sleep(0.04 - (time.monotonic() - self._offset_s) % 0.04)
         return True
 
     def retrieve(self) -> Pixels:
-        return self._pictures.integers(0, 256, (24, 32, 3), dtype=np.uint8)
+        return self._images.integers(0, 256, (24, 32, 3), dtype=np.uint8)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -43,7 +43,8 @@ def test_each_of_several_cameras_has_its_turns() -> None:
     """One that is always a little later than the other is not passed over each time."""
     news = threading.Event()
     cameras = [
-        Camera(str(number), partial(Ticking, number * 0.015), source=number, new=news, judge=Judge()) for number in range(2)
+        Camera(str(number), partial(Ticking, number * 0.015), source=number, new=news, detector=FaultDetector())
+        for number in range(2)
     ]
     for camera in cameras:
         camera.start()
@@ -88,8 +89,8 @@ def test_a_video_that_is_sampled_has_fewer_frames_a_second(tmp_path: Path, sampl
 
 
 @pytest.mark.parametrize("name", ["photos", "photos/a.png"])
-def test_pictures_are_not_watched(tmp_path: Path, name: str, png: bytes) -> None:
+def test_images_are_not_watched(tmp_path: Path, name: str, png: bytes) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.png").write_bytes(png)
-    with pytest.raises(OptionError, match="a live run watches cameras, videos, and numbered pictures"):
+    with pytest.raises(OptionError, match="a live run watches cameras, videos, and numbered images"):
         play([str(tmp_path / name)])

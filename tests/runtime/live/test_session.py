@@ -1,4 +1,4 @@
-"""What follows from each answer: a row, a program, a picture that is kept, something to see."""
+"""What follows from each answer: a row, a program, an image that is kept, something to see."""
 
 import json
 import time
@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 from edgeclf.runtime.errors import Reason
-from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.live.hooks import Hook, Hooks
 from edgeclf.runtime.live.log import open_log
-from edgeclf.runtime.live.screens import Screens
 from edgeclf.runtime.live.session import Listeners, Session
-from edgeclf.runtime.live.snapshot import Snapshot
-from edgeclf.runtime.live.steady import Steadying
+from edgeclf.runtime.live.smoothing import SmoothingOptions
 from edgeclf.runtime.live.unsure import UnsureFolder
+from edgeclf.runtime.live.viewers.open_viewers import Screens
+from edgeclf.runtime.live.viewers.snapshot import Snapshot
 from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
-from edgeclf.runtime.results.row import Answering, Row
+from edgeclf.runtime.results.row import Row, RowBuilder
 
-PICTURE = np.full((48, 64, 3), 90, np.uint8)
+IMAGE = np.full((48, 64, 3), 90, np.uint8)
 FAILED = Failure(Reason.CORRUPT, "a frame that does not decode")
 
 
@@ -41,7 +41,7 @@ class Seen:
 class Played:
     """A session of two sources, and all that came of it."""
 
-    def __init__(self, folder: Path, steadying: Steadying, *, every_frame: bool = False) -> None:
+    def __init__(self, folder: Path, smoothing: SmoothingOptions, *, every_frame: bool = False) -> None:
         self.seen = Seen()
         self.told = folder / "told.txt"
         self._path = folder / "log.jsonl"
@@ -53,7 +53,7 @@ class Played:
         self._hooks = Hooks([Hook("*", (str(hook),))], 0.0)
         unsure = UnsureFolder(folder / "unsure", 10**6)
         listeners = Listeners(self._opened.__enter__(), self._hooks, Screens([self.seen]), unsure, every_frame)
-        self.session = Session(["left", "right"], Answering(2), steadying, "abcd", listeners)
+        self.session = Session(["left", "right"], RowBuilder(2, model="abcd"), smoothing, listeners)
 
     def answer(self, *cats: float | Failure, source: int = 0) -> list[Row]:
         """Answers with these probabilities of `cat`."""
@@ -61,7 +61,7 @@ class Played:
 
     def _answer(self, cat: float | Failure, source: int) -> Row:
         self._number += 1
-        frame = Frame(f"cam#frame={self._number}", PICTURE, source=source, captured_at=time.monotonic() - 0.05)
+        frame = Frame(f"cam#frame={self._number}", IMAGE, source=source, captured_at=time.monotonic() - 0.05)
         result = cat if isinstance(cat, Failure) else Prediction(("cat", "dog"), np.array([cat, 1 - cat], np.float32))
         row = self.session.answer(Outcome(frame, result, (48, 64)))
         self._hooks.close()
@@ -77,7 +77,7 @@ class Played:
 
 @pytest.fixture
 def played(tmp_path: Path) -> Iterator[Played]:
-    played = Played(tmp_path, Steadying(1, 0.0, 0.6))
+    played = Played(tmp_path, SmoothingOptions(1, 0.0, 0.6))
     yield played
     played.close()
 
@@ -99,7 +99,7 @@ def test_each_source_has_changes_of_its_own(played: Played) -> None:
 
 
 def test_row_says_what_is_held_and_how_old_the_frame_is(tmp_path: Path) -> None:
-    played = Played(tmp_path, Steadying(2, 0.1))
+    played = Played(tmp_path, SmoothingOptions(2, 0.1))
     row = played.answer(0.9, 0.2)[-1]
     played.close()
     assert (row.label, row.confidence, row.top) == ("cat", 0.55, {"cat": 0.55, "dog": 0.45})
@@ -109,7 +109,7 @@ def test_row_says_what_is_held_and_how_old_the_frame_is(tmp_path: Path) -> None:
 
 
 def test_every_frame_is_a_row_where_that_is_asked_for(tmp_path: Path) -> None:
-    played = Played(tmp_path, Steadying(), every_frame=True)
+    played = Played(tmp_path, SmoothingOptions(), every_frame=True)
     played.answer(0.9, 0.9, 0.9)
     assert labels(played.rows) == ["cat"] * 3
     played.close()
@@ -118,16 +118,16 @@ def test_every_frame_is_a_row_where_that_is_asked_for(tmp_path: Path) -> None:
 def test_lost_source_is_one_row_and_no_frame(played: Played) -> None:
     played.answer(0.9)
     for _ in range(3):
-        played.session.look_after({0: "it gives no pictures"})
+        played.session.look_after({0: "it gives no images"})
     played.answer(0.9)
     assert labels(played.rows) == ["cat", "lost", "cat"]
     assert played.rows[1]["path"] == "left"
-    assert played.rows[1]["detail"] == "it gives no pictures"
+    assert played.rows[1]["detail"] == "it gives no images"
     assert (played.session.summary.total, played.session.summary.failures.total()) == (2, 0)
 
 
 def test_what_came_before_a_loss_has_no_weight_after_it(tmp_path: Path) -> None:
-    played = Played(tmp_path, Steadying(10, 0.0))
+    played = Played(tmp_path, SmoothingOptions(10, 0.0))
     played.answer(0.9, 0.9, 0.9)
     played.session.look_after({0: "gone"})
     assert played.answer(0.2)[0].label == "dog"
@@ -139,7 +139,7 @@ def test_programs_are_told(played: Played) -> None:
     assert played.told.read_text().split() == ["cat", "dog", "unsure"]
 
 
-def test_unsure_pictures_are_kept_under_their_guess(played: Played, tmp_path: Path) -> None:
+def test_unsure_images_are_kept_under_their_guess(played: Played, tmp_path: Path) -> None:
     played.answer(0.9, 0.41)
     assert [path.parent.name for path in tmp_path.rglob("*.jpg")] == ["dog"]
 
@@ -158,16 +158,16 @@ def test_everything_is_shown(played: Played) -> None:
     assert shown[-1].trouble == "a frame that does not decode"
 
 
-def test_loss_is_shown_on_the_last_picture(played: Played) -> None:
+def test_loss_is_shown_on_the_last_image(played: Played) -> None:
     played.answer(0.9)
     for _ in range(3):
         played.session.look_after({0: "frozen"})
     _, last = played.seen.snapshots
     assert (last.label, last.scores, last.changed, last.trouble) == ("", (), True, "frozen")
-    assert np.shares_memory(last.picture, PICTURE)
+    assert np.shares_memory(last.image, IMAGE)
 
 
-def test_loss_before_the_first_picture_shows_nothing(played: Played) -> None:
+def test_loss_before_the_first_image_shows_nothing(played: Played) -> None:
     played.session.look_after({1: "never came"})
     assert played.seen.snapshots == []
     assert labels(played.rows) == ["lost"]
@@ -175,7 +175,7 @@ def test_loss_before_the_first_picture_shows_nothing(played: Played) -> None:
 
 def test_file_that_could_not_be_read_is_not_read_again_to_be_shown(played: Played, tmp_path: Path) -> None:
     """It may be one that would fill the memory."""
-    (tmp_path / "huge.png").write_bytes(cv2.imencode(".png", PICTURE)[1].tobytes())
+    (tmp_path / "huge.png").write_bytes(cv2.imencode(".png", IMAGE)[1].tobytes())
     frame = Frame("huge.png", str(tmp_path / "huge.png"))
     played.session.answer(Outcome(frame, Failure(Reason.TOO_LARGE, "too many pixels")))
     assert played.seen.snapshots == []

@@ -1,4 +1,4 @@
-"""Pictures kept for the next round of training."""
+"""Images kept for the next round of training."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeclf.runtime.frames.decode import read_file
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.images.decode import read_file
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.live.unsure import UnsureFolder
 
-PICTURE = np.full((48, 64, 3), (200, 40, 10), np.uint8)
+IMAGE = np.full((48, 64, 3), (200, 40, 10), np.uint8)
 
 
 class Kept:
@@ -22,7 +22,7 @@ class Kept:
 
     def keep(self, count: int = 1, source: str = "webcam", guess: str = "cat", step_s: float = 2.0) -> None:
         for _ in range(count):
-            self.unsure.keep(source, PICTURE, guess, f"2026-01-02T03:04:{self.now:06.3f}Z")
+            self.unsure.keep(source, IMAGE, guess, f"2026-01-02T03:04:{self.now:06.3f}Z")
             self.now += step_s
 
     @property
@@ -30,7 +30,7 @@ class Kept:
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
 
-def test_a_picture_is_kept_in_the_folder_of_its_guess(tmp_path: Path) -> None:
+def test_an_image_is_kept_in_the_folder_of_its_guess(tmp_path: Path) -> None:
     kept = Kept(tmp_path / "unsure")
     kept.keep()
     assert kept.files == ["cat/20260102T030400.000Z_webcam.jpg"]
@@ -40,7 +40,7 @@ def test_colours_stay_what_they_were(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     kept.keep()
     pixels = Preprocess((48, 64))(read_file(tmp_path / kept.files[0]))
-    assert pixels[24, 32].tolist() == pytest.approx(PICTURE[24, 32].tolist(), abs=4)
+    assert pixels[24, 32].tolist() == pytest.approx(IMAGE[24, 32].tolist(), abs=4)
 
 
 def test_at_most_one_a_second_of_each_source(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_the_folder_does_not_grow_beyond_its_bound_and_says_so_once(tmp_path: Pa
     kept.keep(100)
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.jpg")) <= 5_000
     assert len(kept.files) > 1
-    assert [said.partition(":")[0] for said in kept.said] == [f"no unsure pictures are kept in {tmp_path} for now"]
+    assert [said.partition(":")[0] for said in kept.said] == [f"no unsure images are kept in {tmp_path} for now"]
 
 
 def test_a_folder_that_was_emptied_is_filled_again(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_folder_that_has_gone_is_reported_and_the_run_goes_on(tmp_path: Path) 
     assert "cannot be written to" in kept.said[0]
 
 
-def test_pictures_can_be_trained_on_as_they_lie(tmp_path: Path) -> None:
+def test_images_can_be_trained_on_as_they_lie(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     kept.keep(guess="cat")
     assert cv2.imdecode(np.frombuffer(read_file(tmp_path / kept.files[0]), np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from edgeclf.runtime import Classifier, ModelCard
-from edgeclf.runtime.frames.sources import open_source
 from edgeclf.runtime.model.bindings import Bindings, working_bindings
 from edgeclf.runtime.model.prediction import Prediction
 from edgeclf.runtime.model.providers import open_session, try_providers
 from edgeclf.runtime.pipeline import classify
+from edgeclf.runtime.sources.source import open_source
 
 Pixels = NDArray[np.uint8]
 
@@ -79,7 +79,7 @@ def test_two_models_in_one_thread_do_not_mix(
         np.testing.assert_array_equal(others.run(noise(seed, 5)), plain(other, noise(seed, 5)))
 
 
-def test_pictures_that_lie_apart_in_memory_are_taken(session: ort.InferenceSession, bindings: Bindings) -> None:
+def test_images_that_lie_apart_in_memory_are_taken(session: ort.InferenceSession, bindings: Bindings) -> None:
     images = noise(0, 12)[::3]
     np.testing.assert_array_equal(bindings.run(images), plain(session, np.ascontiguousarray(images)))
 
@@ -114,10 +114,10 @@ class BoundBackend:
 
 
 def test_the_pipelines_workers_share_a_bound_session(
-    session: ort.InferenceSession, colour_model: Path, colour_card: ModelCard, pictures: Path
+    session: ort.InferenceSession, colour_model: Path, colour_card: ModelCard, image_folder: Path
 ) -> None:
     def answers(classifier: Classifier) -> Iterator[NDArray[np.float32]]:
-        outcomes = classify(open_source(str(pictures)), classifier, workers=4, batch=7)
+        outcomes = classify(open_source(str(image_folder)), classifier, workers=4, batch=7)
         return (outcome.result.probabilities for outcome in outcomes if isinstance(outcome.result, Prediction))
 
     bound = list(answers(Classifier(BoundBackend(session), colour_card)))
@@ -145,9 +145,9 @@ def test_bindings_that_change_the_answers_are_given_up(tmp_path: Path, capsys: p
         helper.make_node("ReduceMean", ["levels"], ["mean"], axes=[1, 2], keepdims=0),
         helper.make_node("RandomUniformLike", ["mean"], ["probabilities"]),  # another answer every time
     ]
-    pictures = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 8, 8, 3])
+    images = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 8, 8, 3])
     answers = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 3])
-    graph = helper.make_graph(nodes, "fickle", [pictures], [answers])
+    graph = helper.make_graph(nodes, "fickle", [images], [answers])
     path = tmp_path / "fickle.onnx"
     path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
 

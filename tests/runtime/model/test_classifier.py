@@ -10,7 +10,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from edgeclf.runtime import Classifier, ModelCard, PictureError, Preprocess
+from edgeclf.runtime import Classifier, ImageError, ModelCard, Preprocess
 from edgeclf.runtime.errors import DeviceError, ModelError, OptionError
 from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
 
@@ -20,25 +20,25 @@ BuildOnnx = Callable[..., onnx.ModelProto]
 
 @pytest.mark.parametrize("artefact", ARTEFACTS)
 @pytest.mark.parametrize("label", ["disc", "square"])
-def test_trained_pictures_get_their_class(label: str, artefact: str, run_folder: Path, pictures: Path) -> None:
+def test_trained_images_get_their_class(label: str, artefact: str, run_folder: Path, image_folder: Path) -> None:
     opened = Classifier.open(run_folder / artefact)
 
-    answers = opened.predict_batch(sorted((pictures / label).iterdir()))
+    answers = opened.predict_batch(sorted((image_folder / label).iterdir()))
 
     assert sum(answer.label == label for answer in answers) >= 28
 
 
 @pytest.mark.parametrize("artefact", ARTEFACTS)
-def test_probabilities_sum_to_one(artefact: str, run_folder: Path, pictures: Path) -> None:
-    answers = Classifier.open(run_folder / artefact).predict_batch(sorted(pictures.rglob("*.png")))
+def test_probabilities_sum_to_one(artefact: str, run_folder: Path, image_folder: Path) -> None:
+    answers = Classifier.open(run_folder / artefact).predict_batch(sorted(image_folder.rglob("*.png")))
 
     np.testing.assert_allclose([answer.probabilities.sum() for answer in answers], 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("artefact", ARTEFACTS)
-def test_batch_answers_as_one_by_one(artefact: str, run_folder: Path, pictures: Path) -> None:
+def test_batch_answers_as_one_by_one(artefact: str, run_folder: Path, image_folder: Path) -> None:
     opened = Classifier.open(run_folder / artefact)
-    some = sorted(pictures.rglob("*.png"))[20:40]
+    some = sorted(image_folder.rglob("*.png"))[20:40]
 
     together = [answer.probabilities for answer in opened.predict_batch(some)]
 
@@ -46,9 +46,9 @@ def test_batch_answers_as_one_by_one(artefact: str, run_folder: Path, pictures: 
 
 
 @pytest.mark.parametrize("artefact", ARTEFACTS)
-def test_eight_threads_on_one_classifier_answer_as_one(artefact: str, run_folder: Path, pictures: Path) -> None:
+def test_eight_threads_on_one_classifier_answer_as_one(artefact: str, run_folder: Path, image_folder: Path) -> None:
     opened = Classifier.open(run_folder / artefact, threads=1)
-    some = sorted(pictures.rglob("*.png")) * 4
+    some = sorted(image_folder.rglob("*.png")) * 4
     expected = [opened.predict(path).probabilities for path in some]
 
     with ThreadPoolExecutor(8) as threads:
@@ -72,8 +72,8 @@ def test_threads_with_batches_of_changing_size_answer_as_one(
     np.testing.assert_allclose(np.concatenate(answers), np.concatenate(expected), atol=1e-6)
 
 
-def test_path_bytes_and_array_get_the_same_answer(classifier: Classifier, pictures: Path) -> None:
-    path = next(pictures.rglob("*.png"))
+def test_path_bytes_and_array_get_the_same_answer(classifier: Classifier, image_folder: Path) -> None:
+    path = next(image_folder.rglob("*.png"))
     pixels = Preprocess((48, 64))(path)
 
     answers = classifier.predict_batch([path, str(path), path.read_bytes(), pixels])
@@ -85,9 +85,9 @@ def test_empty_batch_gets_no_answers(classifier: Classifier) -> None:
     assert classifier.predict_batch([]) == []
 
 
-def test_bad_picture_is_a_picture_error(classifier: Classifier) -> None:
-    with pytest.raises(PictureError, match="not_an_image"):
-        classifier.predict(b"no picture")
+def test_bad_image_is_an_image_error(classifier: Classifier) -> None:
+    with pytest.raises(ImageError, match="not_an_image"):
+        classifier.predict(b"no image")
 
 
 def test_colours_are_red_green_blue(colour_model: Path) -> None:
@@ -154,8 +154,8 @@ def test_model_without_a_card_works_with_one(
     ("card", "message"),
     [
         (ModelCard(("a", "b"), Preprocess((8, 8))), r"answers with shape \[1, 3\], .*its card names 2 classes"),
-        (ModelCard(("a", "b", "c"), Preprocess((9, 8))), r"takes pictures of \[8, 8, 3\] .*its card makes \[9, 8, 3\]"),
-        (ModelCard(("a", "b", "c"), Preprocess((8, 8), 1)), r"takes pictures of \[8, 8, 3\] .* makes \[8, 8, 1\]"),
+        (ModelCard(("a", "b", "c"), Preprocess((9, 8))), r"takes images of \[8, 8, 3\] .*its card makes \[9, 8, 3\]"),
+        (ModelCard(("a", "b", "c"), Preprocess((8, 8), 1)), r"takes images of \[8, 8, 3\] .* makes \[8, 8, 1\]"),
     ],
     ids=["classes", "size", "channels"],
 )

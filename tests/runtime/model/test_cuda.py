@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime import Classifier
 from edgeclf.runtime.errors import DeviceError
-from edgeclf.runtime.frames.sources import open_source
 from edgeclf.runtime.model.cuda_runtime import page_locked
-from edgeclf.runtime.model.onnx import OnnxBackend
+from edgeclf.runtime.model.onnx_backend import OnnxBackend
 from edgeclf.runtime.model.providers import try_providers
 from edgeclf.runtime.pipeline import classify
+from edgeclf.runtime.sources.source import open_source
 
 STARTS = {name: problem or "" for name, problem in try_providers().items()}
 NO_CUDA = STARTS["CUDAExecutionProvider"]
@@ -37,7 +37,7 @@ def test_a_gpu_that_is_not_there_is_a_device_error(onnx_model: Path) -> None:
         Classifier.open(onnx_model, device="cuda:99")
 
 
-def test_pictures_are_bound_and_nothing_is_said(onnx_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_are_bound_and_nothing_is_said(onnx_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     backend = Classifier.open(onnx_model, device="cuda").backend
 
     assert isinstance(backend, OnnxBackend)
@@ -73,11 +73,11 @@ def test_many_threads_get_their_own_answers(onnx_model: Path) -> None:
         np.testing.assert_allclose(probabilities, on_cpu.probabilities(images), rtol=0, atol=1e-5)
 
 
-def test_the_pipeline_with_an_automatic_batch_answers_every_picture(
-    onnx_model: Path, pictures: Path, tmp_path: Path
+def test_the_pipeline_with_an_automatic_batch_answers_every_image(
+    onnx_model: Path, image_folder: Path, tmp_path: Path
 ) -> None:
     for number in range(10):
-        shutil.copytree(pictures, tmp_path / "many" / str(number))
+        shutil.copytree(image_folder, tmp_path / "many" / str(number))
     classifier = Classifier.open(onnx_model, device="cuda")
 
     outcomes = list(classify(open_source(str(tmp_path / "many")), classifier, batch=None))

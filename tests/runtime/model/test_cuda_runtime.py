@@ -9,7 +9,7 @@ from edgeclf.runtime.model.cuda_runtime import cuda_problem, page_locked
 from edgeclf.runtime.model.providers import try_providers
 
 
-def test_an_array_for_pictures_comes_in_any_case() -> None:
+def test_an_array_for_images_comes_in_any_case() -> None:
     array = page_locked((3, 8, 8, 3), 0)
     array[:] = 7
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgeclf.runtime import PictureError, Prediction
+from edgeclf.runtime import ImageError, Prediction
 from edgeclf.runtime.errors import Reason
 from edgeclf.runtime.model.prediction import Failure
 
@@ -32,4 +32,4 @@ def test_repr_is_readable() -> None:
 
 
 def test_failure_keeps_the_reason_and_the_detail() -> None:
-    assert Failure.of(PictureError(Reason.EMPTY, "0 bytes")) == Failure(Reason.EMPTY, "0 bytes")
+    assert Failure.of(ImageError(Reason.EMPTY, "0 bytes")) == Failure(Reason.EMPTY, "0 bytes")

@@ -9,7 +9,7 @@ from edgeclf.runtime.results.fingerprint import check_fingerprint
 
 MADE_WITH = {"model": "0123456789abcdef", "--source": ["photos/"], "--topk": 1}
 WHERE = "s3://bucket/rows/"
-MOVED = "; if they are the same pictures, moved, add --resume"
+MOVED = "; if they are the same images, moved, add --resume"
 DIFFERENT = {
     "model": ({"model": "f"}, "model 0123456789abcdef, not model f"),
     "option": ({"--topk": 3}, "--topk 1, not --topk 3"),

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.results.journal import Entry, Journal, open_journal
 from edgeclf.runtime.results.row import Row, known
 
@@ -159,7 +159,7 @@ def test_lines_that_no_run_has_written_are_a_sentence(path: Path) -> None:
         rows(path)
 
 
-def test_a_picture_that_is_named_twice_is_given_once(path: Path) -> None:
+def test_an_image_that_is_named_twice_is_given_once(path: Path) -> None:
     assert pending(path, frame("a.jpg"), frame("a.jpg"), frame("a.jpg", source=1)) == ["a.jpg", "a.jpg"]
 
 
@@ -184,7 +184,7 @@ def test_a_source_that_was_moved_keeps_its_rows_under_its_new_name(path: Path) -
         "new option": (MADE_WITH | {"--sort": "copy"}, "was made with no --sort, not --sort copy"),
         "source": (
             MADE_WITH | {"--source": ["other/"]},
-            "--source photos/, not --source other/; if they are the same pictures, moved, add --resume",
+            "--source photos/, not --source other/; if they are the same images, moved, add --resume",
         ),
         "one more source": (
             MADE_WITH | {"--source": ["photos/", "b"]},
@@ -266,11 +266,11 @@ def test_another_file_is_left_as_it_is(path: Path, text: str, restart: bool) -> 
     assert path.read_text() == text
 
 
-def test_where_pictures_were_moved_to_is_not_forgotten(path: Path) -> None:
+def test_where_images_were_moved_to_is_not_forgotten(path: Path) -> None:
     moved = entry(frame("a.jpg"))
     record(path, Entry(moved.frame, moved.row, {"how": "move", "from": "/photos/a.jpg", "to": "/sorted/a.jpg"}))
 
-    with pytest.raises(OutputError, match=f"says where pictures were moved to; first: clf-run undo {path}"):
+    with pytest.raises(OutputError, match=f"says where images were moved to; first: clf-run undo {path}"):
         rows(path, restart=True)
     assert len(rows(path)) == 1
 
@@ -355,7 +355,7 @@ def test_every_line_is_ascii_json(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_picture_takes_less_than_200_bytes_of_memory(path: Path) -> None:
+def test_an_image_takes_less_than_200_bytes_of_memory(path: Path) -> None:
     count = 100_000
     with open_journal(path, MADE_WITH, ["photos/"]) as journal:
         journal.append([entry(frame(f"site{number // 1000:04}/IMG_{number:07}.jpg", number)) for number in range(count)])

@@ -1,4 +1,4 @@
-"""A folder of Parquet parts: one row a picture, whichever runs wrote them and wherever they were ended."""
+"""A folder of Parquet parts: one row an image, whichever runs wrote them and wherever they were ended."""
 
 import json
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.results.parts import HEADER, Parts
 from edgeclf.runtime.results.row import COLUMNS, Row
 from edgeclf.runtime.results.sinks import open_sink
-from edgeclf.runtime.stores import Store
+from edgeclf.runtime.storage.object_store import Store
 
 MADE_WITH = {"model": "0123456789abcdef", "--topk": 1}
 
@@ -141,7 +141,7 @@ def test_a_file_of_which_nothing_is_known_is_settled_by_its_path(parts: Parts) -
     assert parts.index().claim(frame("bad")), "it was not there"
 
 
-def test_of_two_rows_for_a_picture_the_later_run_s_stays(parts: Parts, folder: Path) -> None:
+def test_of_two_rows_for_an_image_the_later_run_s_stays(parts: Parts, folder: Path) -> None:
     write(parts, [row("a"), row("b")], [row("c")])
     write(parts, [row("b", "square"), row("c", "square", size_bytes=11)])
     assert parts.index().repeated
@@ -224,7 +224,5 @@ def test_a_damaged_part_is_one_sentence(parts: Parts, folder: Path, where: str) 
     else:
         data[8:200] = bytes(192)
     part.write_bytes(data)
-    with pytest.raises(
-        OutputError, match=rf"{part.name} is damaged \(.+\); remove it, and its pictures are classified again"
-    ):
+    with pytest.raises(OutputError, match=rf"{part.name} is damaged \(.+\); remove it, and its images are classified again"):
         parts.index()

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from edgeclf.runtime.errors import Reason
-from edgeclf.runtime.frames.frame import Frame
-from edgeclf.runtime.frames.part import file_frame
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
-from edgeclf.runtime.results.row import Answering, Row
+from edgeclf.runtime.results.row import Row, RowBuilder
+from edgeclf.runtime.sources.source_part import file_frame
 
 ANSWER = Prediction(("cat", "dog"), np.array([0.25, 0.75], np.float32))
 FAILURE = Failure(Reason.EMPTY, "the file holds 0 bytes")
@@ -21,7 +21,7 @@ MTIME_NS = 1_790_000_000_123_456_700
 
 
 def row_of(frame: Frame, result: Prediction | Failure = ANSWER) -> Row:
-    return Answering().row(Outcome(frame, result), "0123456789abcdef", "2026-01-02T03:04:05.678Z")
+    return RowBuilder(model="0123456789abcdef").row(Outcome(frame, result), "2026-01-02T03:04:05.678Z")
 
 
 @pytest.fixture

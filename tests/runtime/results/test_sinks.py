@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from edgeclf.runtime.console import missing_extra
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.escaping import unescape
 from edgeclf.runtime.results.parquet_sink import GROUP_ROWS, SCHEMA, to_table
 from edgeclf.runtime.results.row import COLUMNS, Row
 from edgeclf.runtime.results.sinks import check_output, open_sink
 from edgeclf.runtime.results.sqlite_sink import TRANSACTION_ROWS
+from edgeclf.runtime.terminal.console import missing_extra
+from edgeclf.runtime.terminal.escaping import unescape
 
 MODEL, TIME = "0123456789abcdef", "2026-01-02T03:04:05.678Z"
 OK = Row("a.jpg", "ok", "dog", 0.75, {"dog": 0.75, "cat": 0.25}, "", "", 640, 480, "sorted/dog/a.jpg", MODEL, TIME)

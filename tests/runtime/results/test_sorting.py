@@ -1,4 +1,4 @@
-"""Sorting: every picture to a place of its own below the folder, whatever it and its class are called."""
+"""Sorting: every image to a place of its own below the folder, whatever it and its class are called."""
 
 import os
 from collections.abc import Callable
@@ -9,15 +9,15 @@ from typing import get_args
 
 import pytest
 
-from edgeclf.runtime.errors import OptionError, OutputError, PictureError, Reason
-from edgeclf.runtime.frames.frame import Frame
+from edgeclf.runtime.errors import ImageError, OptionError, OutputError, Reason
+from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.sorting import How, Sorter, check_folders, folder_name
 
 ROW = Row("a.jpg", "ok", "cat", 0.9)
 UNSURE = Row("a.jpg", "unsure", "", 0.4)
 FAILED = Row("a.jpg", "error", error="empty")
-CONTENT = b"a picture" * 1000
+CONTENT = b"an image" * 1000
 by_how = pytest.mark.parametrize("how", ["copy", "move", "link"])
 
 
@@ -32,7 +32,7 @@ class Gone:
     """A file in an archive that has gone."""
 
     def read(self) -> bytes:
-        raise PictureError(Reason.NOT_FOUND, "gone")
+        raise ImageError(Reason.NOT_FOUND, "gone")
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def frame(tmp_path: Path) -> Frame:
-    """A picture in a sub-folder of its source."""
-    return picture(tmp_path, "in", "day/a.jpg")
+    """An image in a sub-folder of its source."""
+    return image(tmp_path, "in", "day/a.jpg")
 
 
-def picture(tmp_path: Path, source: str, path: str, content: bytes = CONTENT) -> Frame:
+def image(tmp_path: Path, source: str, path: str, content: bytes = CONTENT) -> Frame:
     file = tmp_path / source / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
@@ -85,7 +85,7 @@ def test_destination_is_the_class_and_the_place_in_the_source(
         ("../../a.jpg", "a.jpg"),
         ("in/../../../a.jpg", "in/a.jpg"),
         ("./a.jpg", "a.jpg"),
-        ("..", "picture"),
+        ("..", "image"),
         ("x\0y/a\0.jpg", "x%00y/a%00.jpg"),
         ("x" * 300 + ".jpg", "x" * 251 + ".jpg"),
         ("a." + "x" * 300, "a." + "x" * 253),
@@ -160,7 +160,7 @@ def test_ordinary_class_names_its_folder(label: str) -> None:
 def test_place_is_given_out_once(how: How, tmp_path: Path, folder: Path) -> None:
     sorter = Sorter(how, folder)
 
-    places = [sorter.destination(picture(tmp_path, source, "a.jpg"), ROW) for source in ("in1", "in2", "in3")]
+    places = [sorter.destination(image(tmp_path, source, "a.jpg"), ROW) for source in ("in1", "in2", "in3")]
 
     assert [os.path.basename(place) for place in places] == ["a.jpg", "a (2).jpg", "a (3).jpg"]
 
@@ -169,7 +169,7 @@ def test_place_is_given_out_once(how: How, tmp_path: Path, folder: Path) -> None
 def test_place_is_given_out_once_also_after_it_was_filled(how: How, tmp_path: Path, folder: Path) -> None:
     sorter = Sorter(how, folder)
 
-    places = [sort(sorter, picture(tmp_path, source, "a.jpg")) for source in ("in1", "in2")]
+    places = [sort(sorter, image(tmp_path, source, "a.jpg")) for source in ("in1", "in2")]
 
     assert [os.path.basename(place) for place in places] == ["a.jpg", "a (2).jpg"]
 
@@ -209,8 +209,8 @@ def test_member_that_a_killed_run_has_copied_is_taken_for_it(folder: Path) -> No
 
 
 def test_hard_link_to_what_was_moved_is_not_taken_for_it(tmp_path: Path, folder: Path) -> None:
-    first, second = picture(tmp_path, "in1", "a.jpg"), Frame("x", str(tmp_path / "in2.jpg"), "a.jpg")
-    os.link(str(first.picture), str(second.picture))
+    first, second = image(tmp_path, "in1", "a.jpg"), Frame("x", str(tmp_path / "in2.jpg"), "a.jpg")
+    os.link(str(first.image), str(second.image))
     sort(Sorter("move", folder), first)
 
     sort(Sorter("move", folder), second)
@@ -218,17 +218,17 @@ def test_hard_link_to_what_was_moved_is_not_taken_for_it(tmp_path: Path, folder:
     assert files(folder) == ["cat/a (2).jpg", "cat/a.jpg"]
 
 
-def test_picture_that_is_in_its_place_already_is_moved_nowhere(tmp_path: Path) -> None:
-    frame = picture(tmp_path, "sorted/cat", "a.jpg")
+def test_image_that_is_in_its_place_already_is_moved_nowhere(tmp_path: Path) -> None:
+    frame = image(tmp_path, "sorted/cat", "a.jpg")
 
     destination = sort(Sorter("move", tmp_path / "sorted"), frame)
 
-    assert destination == frame.picture
+    assert destination == frame.image
     assert files(tmp_path) == ["sorted/cat/a.jpg"]
 
 
-def test_picture_is_not_its_own_copy(tmp_path: Path) -> None:
-    assert sort(Sorter("copy", tmp_path / "sorted"), picture(tmp_path, "sorted/cat", "a.jpg")).endswith("a (2).jpg")
+def test_image_is_not_its_own_copy(tmp_path: Path) -> None:
+    assert sort(Sorter("copy", tmp_path / "sorted"), image(tmp_path, "sorted/cat", "a.jpg")).endswith("a (2).jpg")
 
 
 def test_plan_touches_nothing(frame: Frame, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_plan_remembers_what_an_earlier_run_has_given_out(frame: Frame, folder: 
     assert sorter.destination(frame, ROW).endswith("a (2).jpg")
 
 
-def test_copy_leaves_the_picture_where_it_is(frame: Frame, tmp_path: Path) -> None:
+def test_copy_leaves_the_image_where_it_is(frame: Frame, tmp_path: Path) -> None:
     sort(Sorter("copy", tmp_path / "sorted"), frame)
 
     assert files(tmp_path) == ["in/day/a.jpg", "sorted/cat/day/a.jpg"]
@@ -258,10 +258,10 @@ def test_move_does_not(frame: Frame, tmp_path: Path) -> None:
     assert files(tmp_path) == ["sorted/cat/day/a.jpg"]
 
 
-def test_link_leads_to_the_picture(frame: Frame, tmp_path: Path) -> None:
+def test_link_leads_to_the_image(frame: Frame, tmp_path: Path) -> None:
     sort(Sorter("link", tmp_path / "sorted"), frame)
 
-    assert os.readlink(tmp_path / "sorted/cat/day/a.jpg") == frame.picture
+    assert os.readlink(tmp_path / "sorted/cat/day/a.jpg") == frame.image
 
 
 def test_member_of_an_archive_is_copied(folder: Path) -> None:
@@ -294,8 +294,8 @@ def test_performed_again_after_a_kill_nothing_changes(how: How, frame: Frame, tm
 
 
 @by_how
-def test_picture_that_vanished_is_counted_and_no_error(how: How, frame: Frame, folder: Path) -> None:
-    os.unlink(str(frame.picture))
+def test_image_that_vanished_is_counted_and_no_error(how: How, frame: Frame, folder: Path) -> None:
+    os.unlink(str(frame.image))
     sorter = Sorter(how, folder)
 
     sorter.perform(frame, str(folder / "cat" / "a.jpg"))
@@ -313,14 +313,14 @@ def test_member_that_vanished_is_counted_and_no_error(folder: Path) -> None:
 
 
 @by_how
-def test_folder_that_took_the_place_of_a_picture_is_not_sorted(how: How, frame: Frame, folder: Path) -> None:
-    os.unlink(str(frame.picture))
-    os.mkdir(str(frame.picture))
+def test_folder_that_took_the_place_of_an_image_is_not_sorted(how: How, frame: Frame, folder: Path) -> None:
+    os.unlink(str(frame.image))
+    os.mkdir(str(frame.image))
     sorter = Sorter(how, folder)
 
     sorter.perform(frame, str(folder / "cat" / "a.jpg"))
 
-    assert os.path.isdir(str(frame.picture))
+    assert os.path.isdir(str(frame.image))
     assert sorter.vanished == 1
 
 
@@ -360,7 +360,7 @@ def test_folder_below_a_file_is_an_output_error(how: How, frame: Frame, tmp_path
 @by_how
 def test_record_says_what_is_to_be_done(how: How, frame: Frame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    frame = replace(frame, name="in/day/a.jpg", picture="in/day/a.jpg")
+    frame = replace(frame, name="in/day/a.jpg", image="in/day/a.jpg")
 
     assert Sorter(how, Path("sorted")).record(frame, "sorted/cat/day/a.jpg") == {
         "how": how,

@@ -41,7 +41,7 @@ def test_last_line_says_how_many_how_fast_and_by_what(summary: Summary, capsys: 
     summary.show()
 
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == "4 pictures in 2.0 s, 2 pictures/s (an engine, 2 workers); 5 other files skipped"
+    assert last == "4 images in 2.0 s, 2 images/s (an engine, 2 workers); 5 other files skipped"
 
 
 def test_rows_of_earlier_runs_do_not_count_for_the_rate(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,7 +50,7 @@ def test_rows_of_earlier_runs_do_not_count_for_the_rate(summary: Summary, capsys
     summary.show()
 
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("4 pictures, 1 of them now, in 2.0 s, 0 pictures/s (an engine, 2 workers)")
+    assert last.startswith("4 images, 1 of them now, in 2.0 s, 0 images/s (an engine, 2 workers)")
 
 
 def test_unsure_rows_are_neither_answers_nor_failures(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,4 +77,4 @@ def test_label_is_shown_as_it_is_spelt(label: str, capsys: pytest.CaptureFixture
 def test_summary_of_nothing_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
     Summary("an engine").show()
 
-    assert "0 pictures" in capsys.readouterr().err
+    assert "0 images" in capsys.readouterr().err

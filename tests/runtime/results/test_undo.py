@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.frames.frame import Frame
-from edgeclf.runtime.results import filing
+from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.results import file_ops as filing
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.sorting import Sorter
 from edgeclf.runtime.results.undo import undo
 
 HEADER = {"edgeclf_journal": 1, "fingerprint": {"model": "0"}}
-CONTENT = b"a picture" * 1000
+CONTENT = b"an image" * 1000
 NAMES = {"plain": "day/a.jpg", "latin-1": os.fsdecode(b"day/caf\xe9\n.jpg"), "deep": "x/y/z/a.jpg"}
 by_how = pytest.mark.parametrize("how", ["copy", "move", "link"])
 
@@ -82,7 +82,7 @@ def test_everything_is_as_it_was(how: str, name: str, run: Run) -> None:
 
 
 @by_how
-def test_picture_that_was_named_three_times_is_where_it_was(how: str, run: Run) -> None:
+def test_image_that_was_named_three_times_is_where_it_was(how: str, run: Run) -> None:
     run.sort(how, "day/a.jpg", "day/./a.jpg", "day//a.jpg")
 
     assert undo(run.journal).left == 0
@@ -155,7 +155,7 @@ def test_copy_on_a_disk_with_coarse_times_is_removed(run: Run) -> None:
     assert not place.exists()
 
 
-def test_last_copy_of_a_picture_is_never_removed(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_last_copy_of_an_image_is_never_removed(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     (place,) = run.sort("copy", "a.jpg")
     (run.folder / "in" / "a.jpg").unlink()
 
@@ -164,7 +164,7 @@ def test_last_copy_of_a_picture_is_never_removed(run: Run, capsys: pytest.Captur
     assert "in/a.jpg is gone, so this copy is the only one" in capsys.readouterr().err
 
 
-def test_picture_that_stands_for_its_own_copy_is_never_removed(run: Run) -> None:
+def test_image_that_stands_for_its_own_copy_is_never_removed(run: Run) -> None:
     file = run.put("a.jpg")
     sorted_line = {"how": "copy", "from": str(file), "to": str(file), "size": len(CONTENT)}
     run.write({"path": "a.jpg", "sorted": sorted_line | {"mtime_ns": file.stat().st_mtime_ns}})
@@ -192,7 +192,7 @@ def test_link_that_leads_elsewhere_by_now_is_left_alone(run: Run) -> None:
     assert os.readlink(place) == str(run.folder / "in" / "b.jpg")
 
 
-def test_picture_that_is_gone_from_both_places_is_reported(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_image_that_is_gone_from_both_places_is_reported(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     (place,) = run.sort("move", "a.jpg")
     place.unlink()
 
@@ -339,7 +339,7 @@ def test_journal_that_says_nothing_of_sorting_keeps_its_name(run: Run) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", b"\xff\xd8\xff\xe0" * 1000, b"path,status\na.jpg,ok\n", b'{"a": 1}\n', b"[]\n", b'{"edgeclf_journal": 2}\n'],
-    ids=["empty", "picture", "csv", "json", "list", "newer"],
+    ids=["empty", "image", "csv", "json", "list", "newer"],
 )
 def test_file_that_is_no_journal_is_refused_and_not_changed(content: bytes, run: Run) -> None:
     run.journal.write_bytes(content)
@@ -379,7 +379,7 @@ def test_journal_that_another_process_has_just_undone_is_not_undone_again(run: R
     assert run.files == ["in", "sorted/cat/a.jpg", "undone"]
 
 
-def test_full_disk_leaves_the_picture_where_it_is(
+def test_full_disk_leaves_the_image_where_it_is(
     run: Run,
     full_disk: Callable[[int], AbstractContextManager[None]],
     monkeypatch: pytest.MonkeyPatch,

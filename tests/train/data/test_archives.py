@@ -78,7 +78,7 @@ def refuse(archive: Path, sentence: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_pictures_come_out_as_they_went_in(tmp_path: Path, suffix: str) -> None:
+def test_images_come_out_as_they_went_in(tmp_path: Path, suffix: str) -> None:
     folder = unpack(write(tmp_path / f"photos{suffix}", FILES), tmp_path / "new" / "out")
     assert (folder, unpacked(folder)) == (tmp_path / "new" / "out", FILES)
 
@@ -91,7 +91,7 @@ def test_capitals_in_a_suffix_do_not_matter(tmp_path: Path, suffix: str) -> None
 
 @pytest.mark.parametrize("kind", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT], ids=["gnu", "pax", "ustar"])
 def test_every_kind_of_tar_is_read(tmp_path: Path, kind: int) -> None:
-    files = {f"{'long' * 20}/{'name' * 20}.png": b"a picture"}
+    files = {f"{'long' * 20}/{'name' * 20}.png": b"an image"}
     with tarfile.open(tmp_path / "photos.tar", "w", format=kind) as archive:
         for name, data in files.items():
             add(archive, name, data)
@@ -105,13 +105,13 @@ def test_names_lose_what_means_nothing(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar"])
-def test_only_pictures_come_out_and_the_others_are_counted(
+def test_only_images_come_out_and_the_others_are_counted(
     tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    others = dict.fromkeys(("photos/run.sh", "photos/.0.png", "__MACOSX/photos/cat/0.png", ".git/0.png"), b"no picture")
+    others = dict.fromkeys(("photos/run.sh", "photos/.0.png", "__MACOSX/photos/cat/0.png", ".git/0.png"), b"no image")
     archive = write(tmp_path / f"photos{suffix}", FILES | others)
     assert unpacked(unpack(archive, tmp_path / "out")) == FILES
-    assert f"photos{suffix}: 3 pictures unpacked into {tmp_path / 'out'}; 4 other files skipped" in capsys.readouterr().err
+    assert f"photos{suffix}: 3 images unpacked into {tmp_path / 'out'}; 4 other files skipped" in capsys.readouterr().err
 
 
 def test_folders_in_an_archive_are_no_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -311,7 +311,7 @@ def test_a_tar_without_its_end_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no archive" * 200, bytes(20_000)], ids=["empty", "text", "zeros"])
 def test_what_is_no_archive_is_refused(tmp_path: Path, suffix: str, content: bytes) -> None:
     (tmp_path / f"photos{suffix}").write_bytes(content)
-    refuse(tmp_path / f"photos{suffix}", "cannot be unpacked|holds no pictures")
+    refuse(tmp_path / f"photos{suffix}", "cannot be unpacked|holds no images")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -321,8 +321,8 @@ def test_an_archive_that_is_missing_is_refused(tmp_path: Path, suffix: str) -> N
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar"])
-def test_an_archive_without_pictures_is_refused(tmp_path: Path, suffix: str) -> None:
-    refuse(write(tmp_path / f"photos{suffix}", {"notes.txt": b"no picture"}), r"holds no pictures \(looked for \.bmp")
+def test_an_archive_without_images_is_refused(tmp_path: Path, suffix: str) -> None:
+    refuse(write(tmp_path / f"photos{suffix}", {"notes.txt": b"no image"}), r"holds no images \(looked for \.bmp")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Pictures decoded once, with what could not be decoded on a list."""
+"""Images decoded once, with what could not be decoded on a list."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgeclf.runtime.errors import DatasetError, Reason
-from edgeclf.runtime.frames.preprocess import Preprocess
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.train.data.arrays import batches, load
 from edgeclf.train.data.dataset import Part
 
@@ -17,10 +17,10 @@ PREPROCESS = Preprocess((10, 12))
 
 @pytest.fixture
 def damaged(lay_out: LayOut) -> Part:
-    """Twelve pictures of classes 0, 1, 2 in turn; numbers 0, 3, 4, 8 and 11 cannot be read, each for another reason."""
+    """Twelve images of classes 0, 1, 2 in turn; numbers 0, 3, 4, 8 and 11 cannot be read, each for another reason."""
     folder = lay_out({"all": 12}) / "all"
     (folder / "00.png").write_bytes(b"")
-    (folder / "03.png").write_text("no picture")
+    (folder / "03.png").write_text("no image")
     (folder / "04.png").write_bytes((folder / "04.png").read_bytes()[:600])
     (folder / "08.png").unlink()
     (folder / "11.png").unlink()
@@ -28,13 +28,13 @@ def damaged(lay_out: LayOut) -> Part:
     return Part(tuple(str(folder / f"{n:02}.png") for n in range(12)), tuple(n % 3 for n in range(12)))
 
 
-def test_pictures_come_through_preprocess_in_order(lay_out: LayOut) -> None:
+def test_images_come_through_preprocess_in_order(lay_out: LayOut) -> None:
     paths = sorted(map(str, lay_out({"all": 20}).rglob("*.png")))
     arrays = load(Part(tuple(paths), (0,) * 20), PREPROCESS, "train")
     np.testing.assert_array_equal(arrays.images, np.stack([PREPROCESS(path) for path in paths]))
 
 
-def test_unreadable_pictures_are_listed_with_path_and_reason(damaged: Part) -> None:
+def test_unreadable_images_are_listed_with_path_and_reason(damaged: Part) -> None:
     failures = load(damaged, PREPROCESS, "train").failures
     assert [(path, failure.reason) for path, failure in failures] == [
         (damaged.paths[0], Reason.EMPTY),
@@ -57,7 +57,7 @@ def test_labels_stay_with_their_images_when_others_fail(damaged: Part) -> None:
     assert len(arrays) == len(arrays.images) == 7
 
 
-def test_grey_pictures_keep_their_channel_axis(lay_out: LayOut) -> None:
+def test_grey_images_keep_their_channel_axis(lay_out: LayOut) -> None:
     paths = tuple(map(str, lay_out({"all": 3}).rglob("*.png")))
     assert load(Part(paths, (0, 0, 0)), Preprocess((10, 12), 1), "train").images.shape == (3, 10, 12, 1)
 
@@ -84,15 +84,13 @@ def test_a_small_array_leaves_no_cache_file(damaged: Part, tmp_path: Path) -> No
 
 def test_nothing_readable_is_an_error_that_shows_the_first(lay_out: LayOut) -> None:
     path = lay_out({"all": 1}) / "all" / "00.png"
-    path.write_text("no picture")
-    with pytest.raises(
-        DatasetError, match=r"none of the 1 verification pictures can be read; the first: .*00\.png: not JPEG"
-    ):
+    path.write_text("no image")
+    with pytest.raises(DatasetError, match=r"none of the 1 verification images can be read; the first: .*00\.png: not JPEG"):
         load(Part((str(path),), (0,)), PREPROCESS, "verification")
 
 
 def test_an_empty_part_is_an_error() -> None:
-    with pytest.raises(DatasetError, match="none of the 0 train pictures"):
+    with pytest.raises(DatasetError, match="none of the 0 train images"):
         load(Part((), ()), PREPROCESS, "train")
 
 

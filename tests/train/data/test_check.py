@@ -23,7 +23,7 @@ PARTS = {f"{part}/{label}": 20 for part in ("train", "val", "test") for label in
 
 @pytest.fixture
 def sound(lay_out: LayOut) -> Path:
-    """Three parts with two classes of 20 pictures of noise each, in which nothing is wrong."""
+    """Three parts with two classes of 20 images of noise each, in which nothing is wrong."""
     return lay_out(PARTS, 40, 48)
 
 
@@ -93,12 +93,12 @@ def cmyk_tiff() -> bytes:
 
 def test_nothing_is_found_in_a_sound_folder(sound: Path) -> None:
     checkup = check(sound)
-    assert (checkup.findings, checkup.pictures, checkup.skipped) == ((), 120, 0)
+    assert (checkup.findings, checkup.images, checkup.skipped) == ((), 120, 0)
     assert checkup.counts == {part: {"cat": 20, "dog": 20} for part in ("train", "val", "test")}
 
 
 def test_a_check_changes_nothing(sound: Path) -> None:
-    (sound / "train/cat/broken.jpg").write_bytes(b"no picture")
+    (sound / "train/cat/broken.jpg").write_bytes(b"no image")
     shutil.copy(sound / "train/cat/00.png", sound / "test/dog/copy.png")
 
     def state() -> list[tuple[str, bytes, int]]:
@@ -163,7 +163,7 @@ def test_a_file_twice_in_one_class_is_a_duplicate(sound: Path) -> None:
     [("train/cat", "notice"), ("train/dog", "warning"), ("test/cat", "warning")],
     ids=["one class", "two classes", "two parts"],
 )
-def test_a_picture_saved_anew_is_a_near_duplicate(sound: Path, folder: str, severity: str) -> None:
+def test_an_image_saved_anew_is_a_near_duplicate(sound: Path, folder: str, severity: str) -> None:
     (sound / "train/cat/soft.png").write_bytes(encode(soft()))
     (sound / folder / "zoft.jpg").write_bytes(encode(cv2.resize(soft(), (120, 120)), ".jpg"))
     checkup = check(sound)
@@ -177,7 +177,7 @@ def test_an_exact_copy_is_not_a_near_duplicate_as_well(sound: Path) -> None:
     assert {finding.kind for finding in check(sound).findings} == {Kind.DUPLICATE}
 
 
-def test_uniform_pictures_are_uniform_and_no_near_duplicates(sound: Path) -> None:
+def test_uniform_images_are_uniform_and_no_near_duplicates(sound: Path) -> None:
     (sound / "train/cat/black.png").write_bytes(encode(np.zeros((64, 64, 3), np.uint8)))
     (sound / "train/dog/larger.png").write_bytes(encode(np.zeros((80, 80, 3), np.uint8)))
     (sound / "train/dog/noisy.png").write_bytes(encode(100 + noise(3, 64, 64, 3) % 9))
@@ -190,10 +190,10 @@ def test_uniform_pictures_are_uniform_and_no_near_duplicates(sound: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "data", "detail"),
     [
-        ("x.png", encode(noise(1, 40, 48).astype(np.uint16) * 257), "16-bit, grey among colour pictures"),
-        ("x.png", encode(noise(1, 40, 48)), "grey among colour pictures"),
-        ("x.jpg", encode(noise(1, 40, 48), ".jpg"), "grey among colour pictures"),
-        ("x.tif", encode(noise(1, 40, 48), ".tif"), "grey among colour pictures"),
+        ("x.png", encode(noise(1, 40, 48).astype(np.uint16) * 257), "16-bit, grey among colour images"),
+        ("x.png", encode(noise(1, 40, 48)), "grey among colour images"),
+        ("x.jpg", encode(noise(1, 40, 48), ".jpg"), "grey among colour images"),
+        ("x.tif", encode(noise(1, 40, 48), ".tif"), "grey among colour images"),
         ("x.tif", encode(noise(1, 40, 48, 3).astype(np.uint16) * 257, ".tif"), "16-bit"),
         ("x.png", encode(noise(1, 40, 48, 4)), "alpha"),
         ("x.webp", encode(noise(1, 40, 48, 4), ".webp"), "alpha"),
@@ -207,7 +207,7 @@ def test_uniform_pictures_are_uniform_and_no_near_duplicates(sound: Path) -> Non
     ],
     ids=str,
 )
-def test_a_picture_that_is_not_plain_colour_says_what_it_is(sound: Path, name: str, data: bytes, detail: str) -> None:
+def test_an_image_that_is_not_plain_colour_says_what_it_is(sound: Path, name: str, data: bytes, detail: str) -> None:
     (sound / "train/cat" / name).write_bytes(data)
     checkup = check(sound)
     assert of(Kind.ODD_MODE, checkup) == [("notice", [f"train/cat/{name}"])]
@@ -215,7 +215,7 @@ def test_a_picture_that_is_not_plain_colour_says_what_it_is(sound: Path, name: s
 
 
 @pytest.mark.parametrize(("name", "detail"), [("x.gif", "animated, palette"), ("x.webp", "animated")])
-def test_an_animated_picture_is_named(sound: Path, name: str, detail: str) -> None:
+def test_an_animated_image_is_named(sound: Path, name: str, detail: str) -> None:
     animation = cv2.Animation()
     animation.frames, animation.durations = [noise(seed) for seed in range(3)], [100] * 3
     assert cv2.imwriteanimation(str(sound / "train/cat" / name), animation)
@@ -232,12 +232,12 @@ def test_plain_colour_is_nothing_odd_in_any_format(sound: Path, name: str, data:
     assert check(sound).findings == ()
 
 
-def test_among_grey_pictures_colour_is_odd(sound: Path) -> None:
+def test_among_grey_images_colour_is_odd(sound: Path) -> None:
     for number, path in enumerate(sorted(sound.rglob("*.png"))[:-1]):
         path.write_bytes(encode(noise(number + 1, 40, 48)))
     checkup = check(sound)
     assert of(Kind.ODD_MODE, checkup) == [("notice", ["val/dog/19.png"])]
-    assert details(Kind.ODD_MODE, checkup.findings) == ["colour among grey pictures"]
+    assert details(Kind.ODD_MODE, checkup.findings) == ["colour among grey images"]
 
 
 @pytest.mark.parametrize("order", ["<", ">"], ids=["Intel", "Motorola"])
@@ -261,19 +261,19 @@ def test_an_exif_header_that_is_cut_does_not_end_the_check(sound: Path) -> None:
     assert check(sound).findings == ()
 
 
-def test_a_picture_with_a_side_below_32_pixels_is_tiny(sound: Path) -> None:
+def test_an_image_with_a_side_below_32_pixels_is_tiny(sound: Path) -> None:
     (sound / "train/cat/x.png").write_bytes(encode(noise(1, 31, 400, 3)))
     assert of(Kind.TINY, check(sound)) == [("notice", ["train/cat/x.png"])]
 
 
-def test_a_picture_far_smaller_than_the_rest_is_tiny(lay_out: LayOut) -> None:
+def test_an_image_far_smaller_than_the_rest_is_tiny(lay_out: LayOut) -> None:
     root = lay_out({"cat": 20, "dog": 20}, 200, 240)
     (root / "cat/x.png").write_bytes(encode(noise(1, 49, 49, 3)))
     (root / "cat/y.png").write_bytes(encode(noise(2, 50, 50, 3)))
     assert of(Kind.TINY, check(root)) == [("notice", ["data/cat/x.png"])]
 
 
-def test_where_all_pictures_are_tiny_it_is_said_once(lay_out: LayOut) -> None:
+def test_where_all_images_are_tiny_it_is_said_once(lay_out: LayOut) -> None:
     findings = check(lay_out({"cat": 20, "dog": 20}, 28, 28)).findings
     assert [(finding.kind, finding.paths) for finding in findings] == [(Kind.TINY, ())]
 
@@ -284,15 +284,15 @@ def test_a_class_far_larger_than_another_is_an_imbalance(lay_out: LayOut, cats: 
     assert of(Kind.IMBALANCE, checkup) == [(word, []) for word in severity]
 
 
-def test_a_class_with_fewer_than_20_pictures_is_named(lay_out: LayOut) -> None:
+def test_a_class_with_fewer_than_20_images_is_named(lay_out: LayOut) -> None:
     findings = check(lay_out({"cat": 20, "dog": 19}, 32, 32)).findings
-    assert details(Kind.FEW_PICTURES, findings) == ["dog has 19 pictures to train on; fewer than 20 teach little"]
-    assert [(finding.kind, finding.severity) for finding in findings] == [(Kind.FEW_PICTURES, Severity.WARNING)]
+    assert details(Kind.FEW_IMAGES, findings) == ["dog has 19 images to train on; fewer than 20 teach little"]
+    assert [(finding.kind, finding.severity) for finding in findings] == [(Kind.FEW_IMAGES, Severity.WARNING)]
 
 
-def test_a_class_folder_without_pictures_is_named(lay_out: LayOut) -> None:
+def test_a_class_folder_without_images_is_named(lay_out: LayOut) -> None:
     findings = check(lay_out(PARTS | {"val/dog": 0}, 32, 32)).findings
-    assert details(Kind.EMPTY_CLASS, findings) == ["dog holds no pictures in val"]
+    assert details(Kind.EMPTY_CLASS, findings) == ["dog holds no images in val"]
     assert [(finding.kind, finding.severity) for finding in findings] == [(Kind.EMPTY_CLASS, Severity.ERROR)]
 
 
@@ -336,11 +336,11 @@ def test_names_of_any_bytes_are_kept_in_paths_and_spelt_out_in_details(sound: Pa
 @pytest.mark.parametrize(
     ("layout", "sentence"),
     [
-        ({"cat": 0}, "data has no class folders with pictures; make one sub-folder per class"),
+        ({"cat": 0}, "data has no class folders with images; make one sub-folder per class"),
         ({"cat": 3}, r"data has one class folder only \(cat\); make one sub-folder per class"),
         ({"val/cat": 3, "val/dog": 3}, "data has val but no train folder"),
     ],
-    ids=["no pictures", "one class", "no train part"],
+    ids=["no images", "one class", "no train part"],
 )
 def test_a_folder_that_cannot_be_used_at_all_is_refused(lay_out: LayOut, layout: dict[str, int], sentence: str) -> None:
     with pytest.raises(DatasetError, match=sentence):
@@ -393,11 +393,11 @@ def test_a_refusal_shows_a_pair_from_two_parts(sound: Path) -> None:
 @pytest.mark.parametrize(
     ("leaks", "sentence"),
     [
-        ([("train", "test")], "1 picture is in both train and test (first: a.jpg = b.jpg)"),
-        ([("train", "test")] * 3, "3 pictures are in both train and test (first: a.jpg = b.jpg)"),
+        ([("train", "test")], "1 image is in both train and test (first: a.jpg = b.jpg)"),
+        ([("train", "test")] * 3, "3 images are in both train and test (first: a.jpg = b.jpg)"),
         (
             [("train", "test"), ("val", "test")],
-            "2 pictures are in more than one of train, val and test (first: a.jpg = b.jpg)",
+            "2 images are in more than one of train, val and test (first: a.jpg = b.jpg)",
         ),
     ],
     ids=["one", "some", "in all parts"],

@@ -1,4 +1,4 @@
-"""Finding pictures, naming classes, splitting."""
+"""Finding images, naming classes, splitting."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ def test_part_folders_are_known_by_their_usual_names(lay_out: LayOut, train: str
     assert (dataset.classes, counts(dataset)) == (("cat", "dog"), {"train": 8, "val": 4, "test": 6})
 
 
-def test_every_picture_of_a_part_folder_is_in_that_part(lay_out: LayOut) -> None:
+def test_every_image_of_a_part_folder_is_in_that_part(lay_out: LayOut) -> None:
     root = lay_out({f"{part}/{label}": 3 for part in PARTS for label in ("cat", "dog")})
     parts = scan(root).parts()
     assert {name: {Path(path).parts[-3] for path in part.paths} for name, part in parts.items()} == {p: {p} for p in PARTS}
@@ -60,12 +60,12 @@ def test_a_cut_takes_its_share_of_every_class(lay_out: LayOut) -> None:
     assert [per_class(part) for part in dataset.parts().values()] == [[16, 32], [2, 4], [2, 4]]
 
 
-def test_a_rare_class_still_gets_a_picture_in_every_part(lay_out: LayOut) -> None:
+def test_a_rare_class_still_gets_an_image_in_every_part(lay_out: LayOut) -> None:
     dataset = scan(lay_out({"common": 30, "rare": 3}))
     assert [per_class(part)[1] for part in dataset.parts().values()] == [1, 1, 1]
 
 
-def test_a_cut_loses_and_doubles_no_picture(lay_out: LayOut) -> None:
+def test_a_cut_loses_and_doubles_no_image(lay_out: LayOut) -> None:
     root = lay_out({"cat": 11, "dog": 13})
     paths = [path for part in scan(root).parts().values() for path in part.paths]
     assert sorted(paths) == sorted(map(str, root.rglob("*.png")))
@@ -103,7 +103,7 @@ def test_a_label_means_the_class_of_its_folder_in_every_part(lay_out: LayOut, pa
     assert [dataset.classes[label] for label in found.labels] == class_folders(found)
 
 
-def test_labels_keep_to_their_pictures_through_a_cut(lay_out: LayOut) -> None:
+def test_labels_keep_to_their_images_through_a_cut(lay_out: LayOut) -> None:
     dataset = scan(lay_out({"zebra": 9, "ant": 12, "Moth": 7}))
     labels = [dataset.classes[label] for part in dataset.parts().values() for label in part.labels]
     assert labels == [name for part in dataset.parts().values() for name in class_folders(part)]
@@ -120,7 +120,7 @@ def test_a_class_that_training_never_sees_is_named(lay_out: LayOut, part: str) -
 def test_a_class_that_a_part_lacks_is_named(lay_out: LayOut, part: str) -> None:
     layout = {f"{p}/{label}": 3 for p in ("train", "val", "test") for label in ("cat", "dog")}
     del layout[f"{part}/dog"]
-    with pytest.raises(DatasetError, match=rf"'dog' has no pictures in {part}"):
+    with pytest.raises(DatasetError, match=rf"'dog' has no images in {part}"):
         scan(lay_out(layout))
 
 
@@ -140,12 +140,12 @@ def test_fewer_than_two_classes_are_named(tmp_path: Path, lay_out: LayOut, layou
     "layout", [{"cat": 9, "dog": 9, "empty": 0}, {"train/cat": 9, "train/empty": 0}], ids=["flat", "parts"]
 )
 def test_an_empty_class_folder_is_named(lay_out: LayOut, layout: dict[str, int]) -> None:
-    with pytest.raises(DatasetError, match="'empty' has no pictures"):
+    with pytest.raises(DatasetError, match="'empty' has no images"):
         scan(lay_out(layout))
 
 
-def test_a_class_with_too_few_pictures_to_split_is_named_with_the_least_number(lay_out: LayOut) -> None:
-    with pytest.raises(DatasetError, match=r"few holds 2 pictures, too few to split; 3 is the least"):
+def test_a_class_with_too_few_images_to_split_is_named_with_the_least_number(lay_out: LayOut) -> None:
+    with pytest.raises(DatasetError, match=r"few holds 2 images, too few to split; 3 is the least"):
         scan(lay_out({"cat": 9, "few": 2}))
 
 
@@ -171,25 +171,25 @@ def test_what_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
         scan(tmp_path / name)
 
 
-def test_hidden_folders_are_no_classes_and_hold_no_pictures(lay_out: LayOut) -> None:
+def test_hidden_folders_are_no_classes_and_hold_no_images(lay_out: LayOut) -> None:
     dataset = scan(lay_out({"cat": 5, "dog": 5, ".cache": 5, "cat/.thumbnails": 5}))
     assert (dataset.classes, sum(counts(dataset).values())) == (("cat", "dog"), 10)
 
 
-def test_files_that_a_mac_leaves_beside_pictures_are_no_pictures(lay_out: LayOut) -> None:
+def test_files_that_a_mac_leaves_beside_images_are_no_images(lay_out: LayOut) -> None:
     root = lay_out({"cat": 5, "dog": 5})
     (root / "cat" / "._00.png").write_bytes(b"\0\5\26\7")
     assert not [path for part in scan(root).parts().values() for path in part.paths if "._" in path]
 
 
-def test_files_that_are_no_pictures_are_counted(lay_out: LayOut) -> None:
+def test_files_that_are_no_images_are_counted(lay_out: LayOut) -> None:
     root = lay_out({"cat": 5, "dog": 5})
     for name in ("notes.txt", "._00.png", "Thumbs.db"):
         (root / "cat" / name).write_bytes(b"x")
     assert scan(root).skipped == 3
 
 
-def test_pictures_are_found_in_depth(lay_out: LayOut) -> None:
+def test_images_are_found_in_depth(lay_out: LayOut) -> None:
     assert counts(scan(lay_out({"cat/day/one": 8, "cat/night": 2, "dog": 10}))) == {"train": 16, "val": 2, "test": 2}
 
 
@@ -258,7 +258,7 @@ def test_split_csv_holds_paths_that_work_from_any_folder(
 )
 def test_a_foreign_split_csv_is_refused_with_a_way_out(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "split.csv").write_bytes(content)
-    with pytest.raises(DatasetError, match=r"no split of this model's pictures .* --data DIR"):
+    with pytest.raises(DatasetError, match=r"no split of this model's images .* --data DIR"):
         read_split(tmp_path / "split.csv", "val", ("cat", "dog"))
 
 
@@ -268,7 +268,7 @@ def as_csv(path: Path, rows: list[str]) -> Path:
 
 
 def listed(root: Path) -> list[str]:
-    """A row for every picture below `root`, with its class folder as the label."""
+    """A row for every image below `root`, with its class folder as the label."""
     return [f"{path.relative_to(root)},{path.parent.name}" for path in sorted(root.rglob("*.png"))]
 
 
@@ -294,7 +294,7 @@ def test_what_a_mac_adds_to_archives_is_no_class(lay_out: LayOut) -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "cat"], ids=["beside it", "in it"])
-def test_a_folder_with_pictures_is_a_class_and_not_passed_through(lay_out: LayOut, folder: str) -> None:
+def test_a_folder_with_images_is_a_class_and_not_passed_through(lay_out: LayOut, folder: str) -> None:
     root = lay_out({"cat/day": 5, "cat/night": 5})
     shutil.copy(root / "cat" / "day" / "00.png", root / folder / "one.png")
     with pytest.raises(DatasetError, match=r"data has fewer than two class folders to train on \(cat\)"):
@@ -340,7 +340,7 @@ def test_classes_of_a_part_of_its_own_are_known_by_name(lay_out: LayOut) -> None
     ("layout", "sentence"),
     [
         ({"cat": 2, "dog": 2, "wolf": 2}, "class 'wolf' is in val but not in train"),
-        ({"cat": 2}, "class 'dog' has no pictures in val"),
+        ({"cat": 2}, "class 'dog' has no images in val"),
         ({"Cat": 2, "dog": 2}, "class 'Cat' in val and 'cat' in train differ only in letter case"),
         ({"train/cat": 2, "test/cat": 2}, r"--val .*theirs has parts of its own \(test, train\); name one of them"),
         ({"train/cat": 2, "train/dog": 2}, r"--val .*theirs has parts of its own \(train\); name one of them"),
@@ -373,9 +373,9 @@ def test_a_part_that_is_there_already_is_not_replaced(lay_out: LayOut) -> None:
         scan(root, Splitting(val=root / "val"))
 
 
-def test_a_picture_in_two_parts_is_refused(lay_out: LayOut) -> None:
+def test_an_image_in_two_parts_is_refused(lay_out: LayOut) -> None:
     root = lay_out({"cat": 9, "dog": 9})
-    with pytest.raises(DatasetError, match=r"00\.png is in train and in test; name other pictures with --test"):
+    with pytest.raises(DatasetError, match=r"00\.png is in train and in test; name other images with --test"):
         scan(root, Splitting(test=root / "cat" / ".."))
 
 
@@ -422,7 +422,7 @@ def test_a_csv_file_may_begin_with_a_byte_order_mark_and_have_more_columns(lay_o
     assert scan(root / "pets.csv") == scan(root)
 
 
-def test_pictures_beside_a_csv_file_are_each_for_themselves(lay_out: LayOut) -> None:
+def test_images_beside_a_csv_file_are_each_for_themselves(lay_out: LayOut) -> None:
     root = lay_out({"p1": 3, "p2": 3})
     loose = [f"{number}.png,{label}" for number, label in enumerate(("cat", "dog") * 5)]
     rows = [f"{folder}/{number:02}.png,cat" for folder in ("p1", "p2") for number in range(3)]
@@ -507,8 +507,8 @@ def test_a_dataset_is_rebuilt_from_its_split_csv(lay_out: LayOut, tmp_path: Path
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        (["a.png,cat,train", "b.png,dog,train"], "class 'cat' has no pictures in val"),
-        (["a.png,cat,train", "b.png,dog,train", "c.png,wolf,test"], "class 'cat' has no pictures in val"),
+        (["a.png,cat,train", "b.png,dog,train"], "class 'cat' has no images in val"),
+        (["a.png,cat,train", "b.png,dog,train", "c.png,wolf,test"], "class 'cat' has no images in val"),
         (["a.png,cat,train", "b.png,cat,val", "c.png,cat,test"], "fewer than two labels"),
     ],
     ids=["no val", "another class", "one class"],
@@ -523,7 +523,7 @@ def test_a_split_csv_that_is_missing_is_not_rebuilt(tmp_path: Path) -> None:
         read_dataset(tmp_path / "split.csv")
 
 
-def test_pictures_in_no_part_are_found_as_train(lay_out: LayOut) -> None:
+def test_images_in_no_part_are_found_as_train(lay_out: LayOut) -> None:
     root = lay_out({"cat": 2, "dog": 1})
     (root / "cat" / "notes.txt").write_text("x")
     cat, dog = root / "cat", root / "dog"

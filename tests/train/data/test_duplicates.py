@@ -34,12 +34,12 @@ def photograph(seed: int, height: int = 240, width: int = 320) -> NDArray[np.uin
     return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def thumbnail(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA), np.uint8)
+def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def as_jpeg(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
+def as_jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    data = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
@@ -143,7 +143,7 @@ def test_memory_grows_with_the_hashes_and_not_with_their_pairs(highest: int) -> 
     assert peak < 20_000 * 1_000
 
 
-def test_a_hash_says_where_a_picture_grows_brighter_to_the_right() -> None:
+def test_a_hash_says_where_an_image_grows_brighter_to_the_right() -> None:
     ramp = np.tile(np.arange(0, 180, 20, dtype=np.uint8), (8, 1))
     assert (perceptual_hash(ramp), perceptual_hash(ramp[:, ::-1])) == ((1 << 64) - 1, 0)
 
@@ -151,25 +151,25 @@ def test_a_hash_says_where_a_picture_grows_brighter_to_the_right() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda picture: as_jpeg(picture, 25),
-        lambda picture: cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
-        lambda picture: cv2.resize(picture, None, fx=1.5, fy=1.5),
-        lambda picture: cv2.convertScaleAbs(picture, alpha=1.0, beta=15),
-        lambda picture: cv2.convertScaleAbs(picture, alpha=0.85),
-        lambda picture: picture[1:-1, 1:-1],
+        lambda image: as_jpeg(image, 25),
+        lambda image: cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+        lambda image: cv2.resize(image, None, fx=1.5, fy=1.5),
+        lambda image: cv2.convertScaleAbs(image, alpha=1.0, beta=15),
+        lambda image: cv2.convertScaleAbs(image, alpha=0.85),
+        lambda image: image[1:-1, 1:-1],
     ],
     ids=["saved anew", "smaller", "larger", "brighter", "darker", "less its edges"],
 )
 def test_one_photograph_is_found_again(change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> None:
-    pictures = [photograph(seed) for seed in range(20)] + [change(photograph(3))]
-    assert look_alikes(np.stack([thumbnail(picture) for picture in pictures])) == [(3, 20)]
+    images = [photograph(seed) for seed in range(20)] + [change(photograph(3))]
+    assert look_alikes(np.stack([thumbnail(image) for image in images])) == [(3, 20)]
 
 
 def test_two_copies_alone_are_found() -> None:
     assert look_alikes(np.stack([thumbnail(photograph(1)), thumbnail(as_jpeg(photograph(1), 60))])) == [(0, 1)]
 
 
-def test_what_a_fixed_camera_sees_in_every_picture_makes_no_copies() -> None:
+def test_what_a_fixed_camera_sees_in_every_image_makes_no_copies() -> None:
     background = photograph(0).astype(np.int64)
     rng = np.random.default_rng(0)
     scenes = [background + cv2.resize(rng.integers(-12, 13, (12, 16)).astype(np.float32), (320, 240)) for _ in range(300)]
@@ -178,5 +178,5 @@ def test_what_a_fixed_camera_sees_in_every_picture_makes_no_copies() -> None:
     assert look_alikes(thumbnails) == []
 
 
-def test_no_pictures_have_no_copies() -> None:
+def test_no_images_have_no_copies() -> None:
     assert look_alikes(np.zeros((0, 32, 32), np.uint8)) == []

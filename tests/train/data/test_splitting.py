@@ -24,7 +24,7 @@ def per_class(part: Part) -> list[int]:
 
 
 def parts_of(dataset: Dataset, group_of: Callable[[Path], object]) -> list[set[str]]:
-    """For each group of pictures, the parts that it is in."""
+    """For each group of images, the parts that it is in."""
     parts = defaultdict(set)
     for name, part in dataset.parts().items():
         for path in part.paths:
@@ -77,8 +77,8 @@ def test_what_is_no_regular_expression_is_refused(by: str) -> None:
 
 
 @pytest.mark.parametrize("limit", [0, -3])
-def test_a_limit_below_one_picture_is_refused(limit: int) -> None:
-    with pytest.raises(OptionError, match=f"--limit must be at least 1 picture, not {limit}"):
+def test_a_limit_below_one_image_is_refused(limit: int) -> None:
+    with pytest.raises(OptionError, match=f"--limit must be at least 1 image, not {limit}"):
         Splitting(limit=limit)
 
 
@@ -97,7 +97,7 @@ def test_beside_a_part_that_is_there_the_others_keep_their_ratio(lay_out: LayOut
 
 
 @pytest.mark.parametrize("count", [3, 4])
-def test_a_large_val_part_leaves_a_picture_to_the_other_parts(lay_out: LayOut, count: int) -> None:
+def test_a_large_val_part_leaves_an_image_to_the_other_parts(lay_out: LayOut, count: int) -> None:
     dataset = scan(lay_out({"common": 30, "rare": count}), Splitting((0.05, 0.9, 0.05)))
     assert [per_class(part)[1] for part in dataset.parts().values()] == [1, count - 2, 1]
 
@@ -112,7 +112,7 @@ def test_a_split_without_groups_or_copies_stays_what_it_was(lay_out: LayOut) -> 
     ]
 
 
-def test_pictures_of_one_folder_stay_on_one_side(lay_out: LayOut) -> None:
+def test_images_of_one_folder_stay_on_one_side(lay_out: LayOut) -> None:
     root = lay_out({f"{label}/{day}": 4 for label in ("cat", "dog") for day in PATIENTS})
     assert all(len(parts) == 1 for parts in parts_of(scan(root, Splitting(by="folder")), lambda path: path.parent))
 
@@ -124,7 +124,7 @@ def test_equal_groups_meet_the_shares(lay_out: LayOut, shares: tuple[float, floa
     assert [per_class(part) for part in dataset.parts().values()] == [[round(100 * share)] * 2 for share in shares]
 
 
-def test_pictures_beside_the_folders_fill_what_the_groups_leave(lay_out: LayOut) -> None:
+def test_images_beside_the_folders_fill_what_the_groups_leave(lay_out: LayOut) -> None:
     dataset = scan(lay_out({"cat": 18, "cat/day": 7, "cat/night": 5, "dog": 30}), Splitting(by="folder"))
     assert ([per_class(part) for part in dataset.parts().values()], dataset.ungrouped) == ([[24, 24], [3, 3], [3, 3]], 48)
 
@@ -148,14 +148,14 @@ def test_an_expression_sees_the_path_from_its_class_on(lay_out: LayOut) -> None:
     assert (dataset.ungrouped, counts(dataset)) == (0, [48, 6, 6])
 
 
-def test_single_pictures_go_where_groups_left_too_few(lay_out: LayOut) -> None:
+def test_single_images_go_where_groups_left_too_few(lay_out: LayOut) -> None:
     root = lay_out({f"{label}{day}": count for label in ("cat", "dog") for day, count in (("", 10), ("/a", 20), ("/b", 20))})
     dataset = scan(root, Splitting((0.4, 0.3, 0.3), "folder"))
     assert [per_class(part) for part in dataset.parts().values()] == [[20, 20], [20, 20], [10, 10]]
 
 
 @pytest.mark.parametrize("by", [r"/(p\d)/", r"/(p\d)?", r"/((?:p\d)?)"], ids=["no match", "no group", "empty group"])
-def test_pictures_that_no_expression_matches_are_for_themselves_and_counted(lay_out: LayOut, by: str) -> None:
+def test_images_that_no_expression_matches_are_for_themselves_and_counted(lay_out: LayOut, by: str) -> None:
     dataset = scan(lay_out({"cat": 14, "cat/p1": 3, "cat/p2": 3, "dog": 20}), Splitting(by=by))
     assert (dataset.ungrouped, counts(dataset)) == (34, [32, 4, 4])
 
@@ -186,7 +186,7 @@ def test_three_uneven_groups_still_reach_three_parts(lay_out: LayOut) -> None:
 
 def test_a_class_in_too_few_groups_is_named_with_the_least_number(lay_out: LayOut) -> None:
     layout = {f"cat/{day}": 4 for day in PATIENTS} | {"dog/a": 9, "dog/b": 9}
-    with pytest.raises(DatasetError, match=r"class dog holds 2 groups of pictures .* too few to split; 3 is the least"):
+    with pytest.raises(DatasetError, match=r"class dog holds 2 groups of images .* too few to split; 3 is the least"):
         scan(lay_out(layout), Splitting(by="folder"))
 
 
@@ -224,7 +224,7 @@ def test_a_class_of_copies_is_too_small_to_split(lay_out: LayOut) -> None:
     root = lay_out({"cat": 9, "dog": 1})
     for number in range(1, 9):
         shutil.copy(root / "dog" / "00.png", root / "dog" / f"{number:02}.png")
-    with pytest.raises(DatasetError, match=r"class dog holds 1 groups of pictures \(--split-by, or equal files\)"):
+    with pytest.raises(DatasetError, match=r"class dog holds 1 groups of images \(--split-by, or equal files\)"):
         scan(root)
 
 
@@ -248,12 +248,12 @@ def test_a_limit_counts_a_part_that_is_cut(lay_out: LayOut) -> None:
     assert counts(scan(root, Splitting(limit=40))) == [32, 4, 4]
 
 
-def test_a_limit_above_all_pictures_changes_nothing(lay_out: LayOut) -> None:
+def test_a_limit_above_all_images_changes_nothing(lay_out: LayOut) -> None:
     root = lay_out({"cat": 12, "dog": 20})
     assert scan(root, Splitting(limit=1000)) == scan(root)
 
 
-def test_a_seed_decides_which_pictures_a_limit_leaves(lay_out: LayOut) -> None:
+def test_a_seed_decides_which_images_a_limit_leaves(lay_out: LayOut) -> None:
     root = lay_out({"cat": 30, "dog": 30})
     first, again, other = (
         {path for part in scan(root, Splitting(limit=20, seed=seed)).parts().values() for path in part.paths}

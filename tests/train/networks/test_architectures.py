@@ -25,7 +25,7 @@ def test_every_class_gets_a_probability_and_they_sum_to_one(classes: int) -> Non
 
 
 @pytest.mark.parametrize("shape", [(16, 24, 3), (24, 16, 1), (19, 33, 3)], ids=str)
-def test_pictures_of_any_shape_and_depth_fit(shape: tuple[int, int, int]) -> None:
+def test_images_of_any_shape_and_depth_fit(shape: tuple[int, int, int]) -> None:
     assert SMALL.build(shape, 3).input_shape == (None, *shape)
 
 
@@ -52,10 +52,10 @@ def test_options_that_cannot_be_used_are_refused(options: dict[str, object]) -> 
 
 
 @pytest.mark.parametrize(("side", "filters"), [(7, (4, 4)), (31, (4, 4, 4, 4))], ids=["2 blocks", "4 blocks"])
-def test_pictures_too_small_for_the_blocks_are_refused(side: int, filters: tuple[int, ...]) -> None:
-    with pytest.raises(OptionError, match=rf"{len(filters)} blocks need pictures of at least {side + 1} pixels, not {side}"):
+def test_images_too_small_for_the_blocks_are_refused(side: int, filters: tuple[int, ...]) -> None:
+    with pytest.raises(OptionError, match=rf"{len(filters)} blocks need images of at least {side + 1} pixels, not {side}"):
         ConvNet(filters).build((side, 64, 3), 2)
 
 
-def test_the_smallest_pictures_that_fit_are_taken() -> None:
+def test_the_smallest_images_that_fit_are_taken() -> None:
     assert ConvNet((4, 4)).build((8, 8, 1), 2).output_shape == (None, 1)

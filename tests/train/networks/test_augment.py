@@ -18,12 +18,12 @@ def images() -> NDArray[np.float32]:
     return np.random.default_rng(0).integers(0, 256, (16, 20, 24, 3)).astype(np.float32)
 
 
-def test_pictures_are_changed_in_training(images: NDArray[np.float32]) -> None:
+def test_images_are_changed_in_training(images: NDArray[np.float32]) -> None:
     changed = np.asarray(LIGHT.build(0)(images, training=True))
     assert np.abs(changed - images).reshape(16, -1).max(axis=1).min() > 1
 
 
-def test_pictures_keep_their_shape_and_range(images: NDArray[np.float32]) -> None:
+def test_images_keep_their_shape_and_range(images: NDArray[np.float32]) -> None:
     changed = np.asarray(LIGHT.build(0)(images, training=True))
     assert changed.shape == images.shape
     assert changed.min() >= 0
@@ -31,7 +31,7 @@ def test_pictures_keep_their_shape_and_range(images: NDArray[np.float32]) -> Non
 
 
 @pytest.mark.parametrize("fill", ["reflect", "wrap", "nearest"])
-def test_edges_are_filled_with_picture_not_with_black(fill: Fill) -> None:
+def test_edges_are_filled_with_image_not_with_black(fill: Fill) -> None:
     white = np.full((32, 20, 24, 1), 200, np.float32)
     moving = replace(ALL, brightness=0, contrast=0, fill=fill)
     np.testing.assert_allclose(np.asarray(moving.build(0)(white, training=True)), 200, atol=0.01)
@@ -62,7 +62,7 @@ CHANGES = [field.name for field in fields(Augmentation) if field.name != "fill"]
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_every_change_alone_changes_pictures(images: NDArray[np.float32], name: str) -> None:
+def test_every_change_alone_changes_images(images: NDArray[np.float32], name: str) -> None:
     alone = Augmentation(**{name: getattr(ALL, name)})
     changed = np.asarray(alone.build(1)(images, training=True))
     assert not alone.is_nothing

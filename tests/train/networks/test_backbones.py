@@ -63,7 +63,7 @@ def test_the_graph_is_flat_and_ends_in_pooling_dropout_head(lite: keras.Model) -
     assert (lite.layers[-3].name, lite.layers[-2].rate) == ("pooled", 0.2)
 
 
-def test_grey_pictures_are_seen_as_three_equal_channels(lite: keras.Model) -> None:
+def test_grey_images_are_seen_as_three_equal_channels(lite: keras.Model) -> None:
     levels = IMAGES[..., :1]
     grey = feature_map(Backbone().build((40, 48, 1), 3))
     assert_close(grey(levels), feature_map(lite)(np.repeat(levels, 3, axis=-1)))
@@ -130,7 +130,7 @@ def test_every_network_of_keras_is_known(name: str) -> None:
     ("name", "side"),
     [(LITE, 224), ("efficientnet-lite2", 260), ("efficientnetb3", 300), ("MobileNetV2", 224), ("xception", 299)],
 )
-def test_the_native_size_is_that_of_the_training_pictures(name: str, side: int) -> None:
+def test_the_native_size_is_that_of_the_training_images(name: str, side: int) -> None:
     assert native_size(name) == (side, side)
 
 
@@ -243,12 +243,12 @@ def test_options_that_cannot_be_used_are_refused(options: dict[str, object], mes
 
 
 @pytest.mark.parametrize(("name", "smallest"), [(LITE, 32), ("ResNet50", 32), ("Xception", 71), ("InceptionV3", 75)])
-def test_pictures_too_small_for_the_network_are_refused(name: str, smallest: int) -> None:
-    with pytest.raises(OptionError, match=rf"{name} needs pictures of at least {smallest} pixels, not {smallest - 1}"):
+def test_images_too_small_for_the_network_are_refused(name: str, smallest: int) -> None:
+    with pytest.raises(OptionError, match=rf"{name} needs images of at least {smallest} pixels, not {smallest - 1}"):
         Backbone(name, "none").build((100, smallest - 1, 3), 2)
 
 
-def test_the_smallest_pictures_that_fit_are_taken() -> None:
+def test_the_smallest_images_that_fit_are_taken() -> None:
     assert Backbone(weights="none").build((32, 32, 1), 2).output_shape == (None, 1)
 
 

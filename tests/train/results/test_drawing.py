@@ -37,7 +37,7 @@ def test_a_legend_has_no_frame_and_the_colour_of_the_text(figure: Figure, whole:
 
 
 def test_a_long_name_keeps_its_ends() -> None:
-    assert printable("a picture of something, taken by me, 0042.jpg") == "a picture of s… 0042.jpg"
+    assert printable("an image of something, taken by me, 0042.jpg") == "an image of s… 0042.jpg"
 
 
 def test_a_name_may_be_as_long_as_there_is_room() -> None:

@@ -47,7 +47,7 @@ def test_the_confusion_matrix_has_truth_in_rows_and_answers_in_columns() -> None
 
 def test_accuracy_is_the_share_of_right_answers() -> None:
     counted = count_answers(np.array([0, 1, 1, 2, 0]), np.array([0, 0, 0, 2, 1]), ("a", "b", "c"))
-    assert (counted.correct, counted.pictures, counted.accuracy) == (2, 5, 0.4)
+    assert (counted.correct, counted.images, counted.accuracy) == (2, 5, 0.4)
 
 
 def test_the_majority_share_is_that_of_the_most_frequent_true_class() -> None:
@@ -57,8 +57,8 @@ def test_the_majority_share_is_that_of_the_most_frequent_true_class() -> None:
 
 def test_recall_and_precision_are_told_apart() -> None:
     by_class = count_answers(np.array([0, 1, 1, 1, 1]), np.array([0, 0, 0, 0, 1]), ("a", "b")).to_json()["by_class"]
-    assert [by_class["a"][name] for name in ("pictures", "recall", "precision", "f1")] == [4, 0.25, 1.0, 0.4]
-    assert [by_class["b"][name] for name in ("pictures", "recall", "precision", "f1")] == [1, 1.0, 0.25, 0.4]
+    assert [by_class["a"][name] for name in ("images", "recall", "precision", "f1")] == [4, 0.25, 1.0, 0.4]
+    assert [by_class["b"][name] for name in ("images", "recall", "precision", "f1")] == [1, 1.0, 0.25, 0.4]
 
 
 def test_recall_and_precision_carry_wilsons_interval() -> None:
@@ -72,12 +72,12 @@ def test_a_class_that_was_never_answered_has_no_precision() -> None:
     assert (counts["recall"], counts["precision"], counts["precision_95_interval"]) == (0.0, None, None)
 
 
-def test_a_class_without_pictures_has_no_recall() -> None:
+def test_a_class_without_images_has_no_recall() -> None:
     counts = count_answers(np.array([0, 1]), np.array([0, 0]), ("a", "b")).to_json()["by_class"]["b"]
-    assert (counts["pictures"], counts["recall"], counts["recall_95_interval"], counts["precision"]) == (0, None, None, 0.0)
+    assert (counts["images"], counts["recall"], counts["recall_95_interval"], counts["precision"]) == (0, None, None, 0.0)
 
 
-def test_a_class_without_pictures_does_not_pull_the_averages_down() -> None:
+def test_a_class_without_images_does_not_pull_the_averages_down() -> None:
     with_it = count_answers(np.array([0, 1, 1]), np.array([0, 1, 0]), ("a", "b", "absent")).to_json()
     without = count_answers(np.array([0, 1, 1]), np.array([0, 1, 0]), ("a", "b")).to_json()
     assert (with_it["macro"], with_it["balanced_accuracy"]) == (without["macro"], without["balanced_accuracy"])
@@ -103,7 +103,7 @@ def test_the_interval_is_wilsons(correct: int, total: int, interval: tuple[float
     assert wilson_interval(correct, total) == pytest.approx(interval, abs=5e-5)
 
 
-def test_the_interval_of_the_macro_f1_covers_what_new_pictures_of_the_same_kind_give() -> None:
+def test_the_interval_of_the_macro_f1_covers_what_new_images_of_the_same_kind_give() -> None:
     labels, guessed = guesses(3, 60_000)
     small = count_probabilities(guessed[:300], labels[:300], "abc")
     parts = zip(np.array_split(labels, 200), np.array_split(guessed.argmax(axis=1), 200), strict=True)
@@ -123,7 +123,7 @@ def test_one_full_cell_has_no_bootstrap_interval() -> None:
 
 
 @pytest.mark.parametrize(("negatives", "positives"), [(60, 50), (20, 300), (300, 20)])
-def test_the_interval_of_an_auc_is_as_wide_as_new_pictures_spread_it(negatives: int, positives: int) -> None:
+def test_the_interval_of_an_auc_is_as_wide_as_new_images_spread_it(negatives: int, positives: int) -> None:
     # Scores that fall off exponentially, for which Hanley and McNeil's formula is exact: area 8 / (8 + 1).
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], [negatives, positives])
@@ -174,7 +174,7 @@ def test_confidence_that_comes_true_has_no_calibration_error() -> None:
     assert expected_calibration_error(labels, guessed) == pytest.approx(0, abs=1e-6)
 
 
-def test_the_calibration_error_is_the_mean_distance_over_the_pictures() -> None:
+def test_the_calibration_error_is_the_mean_distance_over_the_images() -> None:
     guessed = np.array([[0.9, 0.1]] * 3 + [[0.3, 0.7]], np.float32)
     assert expected_calibration_error(np.array([0, 1, 1, 1]), guessed) == pytest.approx((3 * (0.9 - 1 / 3) + 0.3) / 4)
 
@@ -182,7 +182,7 @@ def test_the_calibration_error_is_the_mean_distance_over_the_pictures() -> None:
 @pytest.mark.parametrize(("confidence", "place"), [(0.0, 0), (1 / 15, 0), (0.07, 1), (0.9334, 14), (1.0, 14)])
 def test_bins_of_confidence_have_equal_width_and_hold_their_upper_edge(confidence: float, place: int) -> None:
     bins = calibration_bins(np.array([0]), np.array([[confidence]]))  # type: ignore[arg-type]
-    assert bins.pictures.tolist() == [int(number == place) for number in range(15)]
+    assert bins.images.tolist() == [int(number == place) for number in range(15)]
 
 
 def test_the_negative_log_likelihood_is_the_cross_entropy() -> None:
@@ -238,10 +238,10 @@ ONE_CLASS = np.tile(np.array([0.2, 0.5, 0.3], np.float32), (4, 1))
         count_probabilities(ONE_CLASS[:1], np.array([2]), "abc"),
         count_answers(np.array([0, 0]), np.array([1, 1]), "ab"),
     ],
-    ids=["NaN", "one class, all right", "one class, all wrong", "one of two classes", "one picture", "counts alone"],
+    ids=["NaN", "one class, all right", "one class, all wrong", "one of two classes", "one image", "counts alone"],
 )
-def test_whatever_the_pictures_cannot_tell_is_null_and_never_nan(evaluation: Evaluation) -> None:
-    assert json.loads(json.dumps(evaluation.to_json(), allow_nan=False))["pictures"] == evaluation.pictures
+def test_whatever_the_images_cannot_tell_is_null_and_never_nan(evaluation: Evaluation) -> None:
+    assert json.loads(json.dumps(evaluation.to_json(), allow_nan=False))["images"] == evaluation.images
 
 
 def test_one_class_cannot_be_ranked() -> None:
@@ -291,12 +291,12 @@ def test_probabilities_do_not_depend_on_the_batch(brightness: keras.Model, batch
 
 def test_evaluate_compares_answers_with_labels(brightness: keras.Model) -> None:
     images = np.array([90, 110, 110, 90], np.uint8).reshape(4, 1, 1, 1).repeat(2, 1).repeat(2, 2)
-    pictures = Arrays(images, np.array([0, 1, 0, 0]), tuple("abcd"))
-    assert evaluate(brightness, pictures, ("dark", "bright")).confusion.tolist() == [[2, 1], [0, 1]]
+    arrays = Arrays(images, np.array([0, 1, 0, 0]), tuple("abcd"))
+    assert evaluate(brightness, arrays, ("dark", "bright")).confusion.tolist() == [[2, 1], [0, 1]]
 
 
 def test_evaluate_keeps_what_it_counted(brightness: keras.Model) -> None:
-    pictures = Arrays(np.full((2, 2, 2, 1), 100, np.uint8), np.array([0, 1]), tuple("ab"))
-    evaluated = evaluate(brightness, pictures, ("dark", "bright"), 0.3)
+    images = Arrays(np.full((2, 2, 2, 1), 100, np.uint8), np.array([0, 1]), tuple("ab"))
+    evaluated = evaluate(brightness, images, ("dark", "bright"), 0.3)
     assert (evaluated.labels.tolist(), evaluated.threshold) == ([0, 1], 0.3)
     np.testing.assert_allclose(evaluated.probabilities, 0.5)

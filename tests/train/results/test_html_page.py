@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from edgeclf.train.results.html_page import bullets, figure, page, pairs, paragraph, table, text
-from tests.train.results.pages import Page
+from tests.support.pages import Page
 
 HOSTILE = "<script>alert(1)</script>\"'&amp;\n\u202e"
 SPELT = "<script>alert(1)</script>\"'&amp;" + r"\n\u202e"

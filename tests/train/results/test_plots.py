@@ -14,7 +14,7 @@ from edgeclf.train.results.html_page import DOTS_PER_INCH
 from edgeclf.train.results.plots import (
     class_label,
     confusion_matrix,
-    picture_grid,
+    image_grid,
     reliability_diagram,
     roc,
     training_curves,
@@ -92,7 +92,7 @@ def test_no_name_breaks_a_figure(name: str) -> None:
     label = class_label(0, name)
     png(confusion_matrix(np.array([[5, 1], [2, 7]]), (name, "dog")))
     png(roc(LABELS, SURE, name))
-    png(picture_grid(noise(1), [[label, printable(name)]]))
+    png(image_grid(noise(1), [[label, printable(name)]]))
     png(training_curves([HISTORY[0] | {"stage": name}, HISTORY[1]]))
 
 
@@ -135,7 +135,7 @@ def test_cells_tell_counts_and_shares_of_the_true_class() -> None:
     assert {"3\n75%", "1\n25%", "8\n100%"} <= set(drawn)
 
 
-def test_a_class_without_pictures_has_an_empty_row() -> None:
+def test_a_class_without_images_has_an_empty_row() -> None:
     drawn = confusion_matrix(np.array([[3, 1], [0, 0]]), ("cat", "dog"))
     assert drawn.axes[0].images[0].get_array().mask.tolist() == [[False, False], [True, True]]
 
@@ -172,12 +172,12 @@ def test_the_roc_curve_marks_the_threshold_at_its_rates() -> None:
 
 
 @pytest.mark.parametrize(("count", "shown"), [(1, 1), (5, 5), (16, 16), (40, 16)])
-def test_a_grid_shows_at_most_sixteen_pictures(count: int, shown: int) -> None:
-    assert len(picture_grid(noise(count), [["x"]] * count).axes) == shown
+def test_a_grid_shows_at_most_sixteen_images(count: int, shown: int) -> None:
+    assert len(image_grid(noise(count), [["x"]] * count).axes) == shown
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pictures_keep_their_levels(channels: int) -> None:
-    drawn = pixels(picture_grid(np.full((1, 8, 8, channels), 200, np.uint8), [["grey"]]))
+def test_images_keep_their_levels(channels: int) -> None:
+    drawn = pixels(image_grid(np.full((1, 8, 8, channels), 200, np.uint8), [["grey"]]))
     opaque = drawn[drawn[..., 3] == 255][:, :3]
     assert np.median(opaque) == 200

@@ -13,7 +13,7 @@ from edgeclf.runtime.model.prediction import Failure
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.results.evaluation import count_answers, count_probabilities
 from edgeclf.train.results.report import MAX_FAILURES, ReportData, draw, page, worst_mistakes, write_report
-from tests.train.results.pages import Page
+from tests.support.pages import Page
 
 MakeArrays = Callable[..., Arrays]
 
@@ -25,12 +25,12 @@ HISTORY = [{"epoch": "0", "loss": "1", "accuracy": "0.5", "val_loss": "1", "val_
 def everything(make_arrays: MakeArrays, classes: int = len(HOSTILE)) -> ReportData:
     """A report with every section, full of names from hell; every answer is wrong, so that every file is shown."""
     arrays = make_arrays(14, classes)
-    pictures = replace(arrays, paths=tuple(f"/photos/{HOSTILE[n % len(HOSTILE)]}/{n}.jpg" for n in range(14)))
+    images = replace(arrays, paths=tuple(f"/photos/{HOSTILE[n % len(HOSTILE)]}/{n}.jpg" for n in range(14)))
     guessed = (np.eye(classes)[(arrays.labels + 1) % classes] * 0.8 + 0.2 / classes).astype(np.float32)
     return ReportData(
         HOSTILE[0],
         count_probabilities(guessed, arrays.labels, HOSTILE[:classes], 0.4 if classes == 2 else None),
-        pictures,
+        images,
         facts={"network": HOSTILE[1], "versions": {HOSTILE[2]: HOSTILE[0]}, "size": (64, 64), "rate": 0.001, "none": None},
         counts={"train": dict.fromkeys(HOSTILE[:classes], 1234), "test": {HOSTILE[0]: 5}},
         failures=[(f"{name}.jpg", Failure(Reason.EMPTY, f"{name} is empty")) for name in HOSTILE],
@@ -38,7 +38,7 @@ def everything(make_arrays: MakeArrays, classes: int = len(HOSTILE)) -> ReportDa
         best_epoch=2,
         uncalibrated=guessed,
         temperature=1.2345,
-        samples=pictures,
+        samples=images,
     )
 
 
@@ -107,7 +107,7 @@ def test_the_first_sentence_is_the_accuracy_and_what_it_is_worth(make_arrays: Ma
     arrays = make_arrays(40)
     text = page(ReportData("data", count_probabilities(guessed, arrays.labels, ("cat", "dog")), arrays), {})
     assert (
-        '<p class="lead">Test accuracy 50.0% (95 % interval 35.2% to 64.8%) on 40 pictures '
+        '<p class="lead">Test accuracy 50.0% (95 % interval 35.2% to 64.8%) on 40 images '
         "used neither for fitting nor for stopping; always the most frequent class: 50.0%.</p>"
     ) in text
 
@@ -128,7 +128,7 @@ def test_every_table_and_figure_scrolls_inside_itself(written: Path) -> None:
 def test_calibration_is_told_before_and_after(parsed: Page) -> None:
     told = " ".join(parsed.texts)
     assert "Before temperature scaling they were" in told
-    assert "The temperature, found on the validation pictures, is 1.234." in told or "is 1.235." in told
+    assert "The temperature, found on the validation images, is 1.234." in told or "is 1.235." in told
 
 
 def test_facts_are_told_in_plain_words(parsed: Page) -> None:

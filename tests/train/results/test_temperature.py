@@ -31,7 +31,7 @@ def test_the_temperature_undoes_how_much_too_sure_a_network_is(classes: int, sha
     assert fit_temperature(guessed, labels) == pytest.approx(sharpening, rel=0.08)
 
 
-def test_over_confidence_on_other_pictures_becomes_calibrated() -> None:
+def test_over_confidence_on_other_images_becomes_calibrated() -> None:
     labels, guessed = guesses(4000, 5, 3.0)
     temperature = fit_temperature(guessed[:2000], labels[:2000])
     before = expected_calibration_error(labels[2000:], guessed[2000:])
@@ -40,7 +40,7 @@ def test_over_confidence_on_other_pictures_becomes_calibrated() -> None:
     assert after < 0.04
 
 
-def test_few_pictures_without_a_mistake_do_not_make_certainty() -> None:
+def test_few_images_without_a_mistake_do_not_make_certainty() -> None:
     guessed = np.array([[0.7, 0.3], [0.2, 0.8]] * 5, np.float32)
     assert 0.4 < fit_temperature(guessed, np.array([0, 1] * 5)) < 1
 
@@ -49,7 +49,7 @@ def test_a_single_mistake_does_not_take_all_confidence_away() -> None:
     assert 1 < fit_temperature(np.array([[0.99, 0.01]], np.float32), np.array([1])) < 3
 
 
-def test_many_pictures_outweigh_the_prior() -> None:
+def test_many_images_outweigh_the_prior() -> None:
     labels, guessed = guesses(20_000, 3, 5.0)
     assert fit_temperature(guessed, labels) == pytest.approx(5, rel=0.03)
 
@@ -80,7 +80,7 @@ def images() -> NDArray[np.uint8]:
 
 
 def network(classes: int, kind: Head, images: NDArray[np.uint8]) -> keras.Model:
-    """Untrained, with a head that is surprised by every other picture."""
+    """Untrained, with a head that is surprised by every other image."""
     keras.utils.set_random_seed(2)
     built = FlatNet((8,), two_classes=kind).build((12, 16, 3), classes)
     head = built.layers[-1]

@@ -1,0 +1,70 @@
+"""`clf-inspect`: what a model file is, or what this machine has."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeclf.runtime.errors import ExitCode
+from edgeclf.runtime.terminal.console import command_app, fail, friendly_errors, show_version
+
+app = command_app()
+
+EPILOG = """\b
+Examples:
+  clf-inspect model.onnx          its card, contract, digests, parity, contents
+  clf-inspect model.keras --json  the same, for a program
+  clf-inspect                     this machine: engines that start, packages, conflicts, cameras
+
+Reads and changes nothing. Exit codes: 0 all well, 2 a file that is damaged or no model."""
+
+
+def main() -> None:
+    app()
+
+
+@app.command(epilog=EPILOG)
+def inspect(
+    model: Annotated[
+        Path | None, typer.Argument(help="A .keras, .onnx or .tflite file. Without it: this machine.", show_default=False)
+    ] = None,
+    *,
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Show what a model file is and whether it is sound; without a file, what this machine has for edgeclf."""
+    with friendly_errors():
+        if model is None:
+            _show_environment(json_output)
+        else:
+            _show_model(model, json_output)
+
+
+def _show_environment(json_output: bool) -> None:
+    from edgeclf.runtime.inspection.environment import survey
+    from edgeclf.runtime.inspection.environment_rows import environment_sections
+    from edgeclf.runtime.inspection.rows import print_sections
+
+    found = survey()
+    if json_output:
+        typer.echo(json.dumps(asdict(found), indent=1))
+        return
+    print_sections(environment_sections(found))
+
+
+def _show_model(model: Path, json_output: bool) -> None:
+    from edgeclf.runtime.inspection.model_info import examine
+    from edgeclf.runtime.inspection.model_rows import model_sections
+    from edgeclf.runtime.inspection.rows import print_sections
+
+    anatomy = examine(model)
+    if json_output:
+        typer.echo(json.dumps(anatomy.to_json(), indent=1))
+    else:
+        print_sections(model_sections(anatomy))
+    if anatomy.problem:
+        fail(anatomy.problem, ExitCode.FAILED)

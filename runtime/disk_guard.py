@@ -1,0 +1,103 @@
+"""Tells a bad file from a disk that is gone: what is only out of reach must not be recorded as bad."""
+
+import errno
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from edgeclf.runtime.errors import ImageError, Reason, SourceError
+from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.images.preprocess import contents
+from edgeclf.runtime.model.prediction import Failure, Outcome
+
+_IN_A_ROW = 10
+"""A bad sector spoils a file or two."""
+_OF_THE_STORAGE = frozenset(
+    getattr(errno, name)
+    for name in (
+        "EIO", "ENODEV", "ENXIO", "ESTALE", "ENOTCONN", "ETIMEDOUT", "EREMOTEIO", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN",
+        "ENETUNREACH", "ECONNRESET", "ECONNABORTED", "ESHUTDOWN", "ENOMEM", "EMFILE", "ENFILE",
+    )
+    if hasattr(errno, name)
+)  # fmt: skip
+
+
+class StorageGuard:
+    """Watches over the folders and archives that images come from, since before the first of them is read."""
+
+    def __init__(self, roots: Sequence[str]) -> None:
+        self._identities = {root: _identity(root) for root in roots}
+        self._readable: Frame | None = None
+
+    def checked(self, batches: Iterable[list[Outcome]]) -> Iterator[list[Outcome]]:
+        """The same outcomes; those that the storage may be to blame for are held back until it has shown that it is there.
+
+        Raises SourceError when ten of them come in a row; when they are the last ones, and one that could be read is out of
+        reach; or when a root has gone or has become another one.
+        """
+        held: list[Outcome] = []
+        for outcomes in batches:
+            if not held and not any(map(_may_be_the_storage, outcomes)):
+                self._readable = outcomes[-1].frame if outcomes else None
+                yield outcomes
+                continue
+            held += outcomes
+            self.check_roots()
+            cleared = _cleared(held)
+            if len(held) - cleared >= _IN_A_ROW:
+                cause = held[-1].result.detail if isinstance(held[-1].result, Failure) else ""
+                raise _gone(os.path.dirname(held[-1].name), f"{cause}, {len(held) - cleared} images in a row")
+            if cleared:
+                self._readable = held[cleared - 1].frame
+                yield held[:cleared]
+                held = held[cleared:]
+        self.check_roots()
+        if held:
+            self._check_readable()
+            yield held
+
+    def _check_readable(self) -> None:
+        """Raises SourceError when what could be read a while ago cannot be read now, because of its storage."""
+        if self._readable is None or isinstance(self._readable.image, np.ndarray):
+            return
+        try:
+            contents(self._readable.image)
+        except ImageError as error:
+            if error.errno in _OF_THE_STORAGE:
+                raise _gone(os.path.dirname(self._readable.name), error.detail) from None
+
+    def check_roots(self) -> None:
+        """Raises SourceError when one has gone or has become another one."""
+        for root, identity in self._identities.items():
+            if _identity(root) != identity:
+                raise _gone(root, "it was moved, removed or unmounted")
+
+
+def _identity(root: str) -> tuple[int, int] | None:
+    """A folder on which another disk was mounted, or is no longer, is not the same."""
+    try:
+        status = os.stat(root)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _may_be_the_storage(outcome: Outcome) -> bool:
+    failure = outcome.result
+    return isinstance(failure, Failure) and (failure.errno in _OF_THE_STORAGE or failure.reason is Reason.NOT_FOUND)
+
+
+def _cleared(outcomes: list[Outcome]) -> int:
+    """How many outcomes from the first come before the failures at the end that no readable file has followed yet."""
+    suspects = 0
+    for outcome in reversed(outcomes):
+        if not (isinstance(outcome.result, Failure) and outcome.result.errno in _OF_THE_STORAGE):
+            break
+        suspects += 1
+    return len(outcomes) - suspects
+
+
+def _gone(place: str, why: str) -> SourceError:
+    promise = "its images were not recorded as bad; once it is back, repeat the command"
+    return SourceError(f"{place} cannot be read any more ({why}); {promise}")

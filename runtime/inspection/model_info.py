@@ -1,0 +1,129 @@
+"""All that can be said of a model file without running it on images."""
+
+import hashlib
+import json
+import stat
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.inspection.contract_check import Trial, try_model
+from edgeclf.runtime.inspection.keras_file import read_keras
+from edgeclf.runtime.inspection.onnx_file import read_onnx
+from edgeclf.runtime.inspection.parity_report import ParityEntry, find_parity
+from edgeclf.runtime.inspection.structure import Structure, plain
+from edgeclf.runtime.inspection.tflite_file import read_tflite
+from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.digest import check_digest, check_listed, content_digest, inner_digest
+
+Inner = Literal["agrees", "differs", "missing", "none"]
+
+_READERS: dict[str, tuple[str, Callable[[bytes], Structure]]] = {
+    ".keras": ("Keras", read_keras),
+    ".onnx": ("ONNX", read_onnx),
+    ".tflite": ("TFLite", read_tflite),
+}
+_MAX_BYTES = 2 << 30  # protobuf and flatbuffers end there, and an edge device long before
+
+
+@dataclass(frozen=True)
+class Digests:
+    """listed: what SHA256SUMS beside the file says. inner: what the digest inside says; `missing` where one should be,
+    `none` for a file that is not ours and for a `.keras` file, whose members have checksums of their own.
+    """
+
+    sha256: str
+    listed: Literal["agrees", "differs", "not listed"]
+    inner: Inner
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """problem: why the file cannot be used, as a sentence; the rest is what can be said of it all the same."""
+
+    file: str
+    format: str
+    bytes: int
+    digests: Digests
+    structure: Structure | None
+    card: ModelCard | None
+    contract: Trial
+    parity: ParityEntry | None
+    problem: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; the card as it stands in the file."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in ("digests", "structure", "contract", "parity"):
+            values[name] = asdict(values[name]) if values[name] is not None else None
+        if values["structure"]:
+            del values["structure"]["card_text"]
+        values["card"] = json.loads(self.card.to_json()) if self.card else None
+        return values
+
+
+def examine(path: Path) -> Anatomy:
+    """Raises ModelError for a file of which nothing can be said."""
+    if path.suffix not in _READERS:
+        raise ModelError(f"{path} is no {', '.join(_READERS)} file; without a file, clf-inspect shows this machine")
+    format_name, read = _READERS[path.suffix]
+    data = _read(path)
+    digests, problem = _digests(path, data)
+    structure, card = None, None
+    try:
+        structure = read(data)
+        if structure.card_text is not None:
+            card = ModelCard.from_json(structure.card_text)
+            card = replace(card, training=plain(card.training))
+    except ModelError as error:
+        problem = problem or f"{path}: {error}"
+    if problem and structure is None and digests == Digests(digests.sha256, "not listed", "none"):
+        raise ModelError(problem)
+    contract = _contract(path, problem)
+    if contract.verdict == "unusable":
+        problem = contract.detail
+    parity = find_parity(path, digests.sha256, len(data))
+    return Anatomy(str(path), format_name, len(data), digests, structure, card, contract, parity, problem)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ModelError(f"{path} is no file")
+        if status.st_size > _MAX_BYTES:
+            raise ModelError(f"{path} is larger than {_MAX_BYTES >> 30} GB; no engine of edgeclf runs such a model")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the model {path}: {error.strerror}") from None
+    if not data:
+        raise ModelError(f"{path} is empty; export or copy the model again")
+    return data
+
+
+def _digests(path: Path, data: bytes) -> tuple[Digests, str]:
+    """The digests, and what is wrong with them."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    carried = None if path.suffix == ".keras" else inner_digest(data)
+    inner: Inner = "none" if carried is None else "agrees" if carried == content_digest(data) else "differs"
+    try:
+        listed = check_listed(path, data)
+    except ModelError as error:
+        return Digests(sha256, "differs", inner), str(error)
+    digests = Digests(sha256, "agrees" if listed else "not listed", inner)
+    try:
+        if path.suffix != ".keras":
+            check_digest(path, data)
+    except ModelError as error:
+        return replace(digests, inner="missing" if carried is None else "differs"), str(error)
+    return digests, ""
+
+
+def _contract(path: Path, problem: str) -> Trial:
+    if problem:
+        return Trial("not tried", detail="a damaged file is not given to an engine")
+    if path.suffix == ".keras":
+        return Trial("not tried", detail=f"a .keras file is for training; export it: clf-export {path}")
+    return try_model(path)

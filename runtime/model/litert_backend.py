@@ -1,0 +1,87 @@
+"""LiteRT behind the `Backend` protocol. An interpreter serves one thread only, so each thread gets its own."""
+
+import io
+import threading
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from edgeclf.runtime.errors import DeviceError, ModelError, first_line
+from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.model.backend import failed_run, wrong_input
+from edgeclf.runtime.model.card import read_zip_card
+
+
+class LitertBackend:
+    """A `.tflite` file: one uint8 input `[batch, H, W, C]`, probabilities as its only output, quantised or not."""
+
+    device = "cpu"
+
+    def __init__(self, path: Path, data: bytes, device: str, threads: int) -> None:
+        if device not in ("auto", "cpu"):
+            raise DeviceError(
+                f"LiteRT runs {path.name} on the CPU only, not on {device}; use the .onnx file or --device cpu"
+            )
+        self.engine = f"LiteRT {metadata.version('ai-edge-litert')}"
+        self._data = data
+        self._threads = threads
+        self._local = threading.local()
+        try:
+            runner = _Runner(data, threads)
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{path} is no TFLite model that {self.engine} can load ({first_line(error)})") from None
+        self._local.runner = runner
+        self.card_text = read_zip_card(io.BytesIO(data))
+        self.input_shape = runner.input_shape(path)
+
+    def run(self, images: Pixels) -> NDArray[np.float32]:
+        runner: _Runner | None = getattr(self._local, "runner", None)
+        if runner is None:
+            runner = self._local.runner = _Runner(self._data, self._threads)
+        try:
+            return runner.run(images)
+        except (RuntimeError, ValueError) as error:
+            raise failed_run(len(images), error) from None
+
+
+class _Runner:
+    """One interpreter, resized when the batch changes."""
+
+    def __init__(self, data: bytes, threads: int) -> None:
+        self._interpreter = Interpreter(model_content=data, num_threads=threads)
+        self._interpreter.allocate_tensors()
+        self._inputs = self._interpreter.get_input_details()
+        self._output: dict[str, Any] = self._interpreter.get_output_details()[0]
+        self._batch = int(self._inputs[0]["shape"][0]) if len(self._inputs[0]["shape"]) else 0
+
+    def input_shape(self, path: Path) -> tuple[int, int, int]:
+        details = self._inputs[0]
+        if len(self._inputs) != 1 or details["dtype"] is not np.uint8 or len(details["shape"]) != 4:
+            found = ", ".join(f"{np.dtype(d['dtype']).name}{list(d['shape'])}" for d in self._inputs)
+            raise wrong_input(path, found)
+        scale, zero_point = details["quantization"]
+        if (scale, zero_point) not in ((0.0, 0), (1.0, 0)):
+            raise wrong_input(path, f"uint8 scaled by {scale} from {zero_point}")
+        height, width, channels = (int(side) for side in details["shape"][1:])
+        return height, width, channels
+
+    def run(self, images: Pixels) -> NDArray[np.float32]:
+        if len(images) != self._batch:
+            self._interpreter.resize_tensor_input(self._inputs[0]["index"], images.shape)
+            self._interpreter.allocate_tensors()
+            self._batch = len(images)
+        self._interpreter.set_tensor(self._inputs[0]["index"], images)
+        self._interpreter.invoke()
+        raw: NDArray[Any] = self._interpreter.get_tensor(self._output["index"])
+        if raw.dtype == np.float32:
+            return np.asarray(raw, np.float32)
+        scale, zero_point = self._output["quantization"]
+        levels = np.maximum((raw.astype(np.float32) - zero_point) * np.float32(scale), 0)
+        # Whole levels need not add up to 1, and with hundreds of classes all of them may round to 0.
+        total = levels.sum(axis=1, keepdims=True)
+        shares = np.where(total > 0, levels / np.maximum(total, 1e-9), 1 / levels.shape[1])
+        return np.asarray(shares, np.float32)

@@ -1,0 +1,212 @@
+"""How every command speaks: data on stdout, everything for people on stderr, errors as one sentence and an exit code."""
+
+import faulthandler
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+import typer.core
+
+from edgeclf.runtime.errors import EdgeclfError, ExitCode, OptionError
+from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.version import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_EXTRA_FOR = {
+    "ai_edge_litert": "litert",
+    "cv2": "cpu",
+    "elpv_dataset": "demo",
+    "fsspec": "store",
+    "keras": "train",
+    "matplotlib": "train",
+    "mss": "screen",
+    "onnx": "export",
+    "pyarrow": "parquet",
+    "ray": "ray",
+    "simplejpeg": "verify",
+    "onnxruntime": "cpu",
+    "scipy": "train",
+    "sklearn": "train",
+    "tensorflow": "train",
+    "tf2onnx": "export",
+}
+_BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
+
+
+def command_app(default: str | None = None) -> typer.Typer:
+    """The settings that all commands share. Plain help: typer's rich one takes longer to import than all the rest.
+
+    default: of several sub-commands, the one that is meant where none is named.
+    """
+    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    group = type("Group", (_DefaultGroup,), {"default": default}) if default else None
+    return typer.Typer(cls=group, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=settings)
+
+
+class _DefaultGroup(typer.core.TyperGroup):
+    """`clf-train photos/` means `clf-train train photos/`, and its help and its errors say so little as that."""
+
+    default: str
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in self.commands:
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name == self.default:
+            name, ctx.info_name = ctx.info_name, ""
+        return name, command, rest
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop, for a command's --version."""
+    if wanted:
+        typer.echo(f"edgeclf {__version__}")
+        raise typer.Exit
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`"224"` or `"192,256"` (H,W) to `(H, W)`. Raises OptionError."""
+    try:
+        sides = [int(side) for side in text.split(",")]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2):
+        raise OptionError(f"--imgsz takes N or H,W in pixels, not {text!r}")
+    return sides[0], sides[-1]
+
+
+def parse_duration(flag: str, text: str) -> float:
+    """Seconds in `"90s"`, `"0.5s"`, `"30m"` or `"1h30m"`, which was given as `flag`. Raises OptionError.
+
+    >>> parse_duration("--time", "1h30m")
+    5400.0
+    """
+    match = _DURATION.fullmatch(text.strip())
+    hours, minutes, seconds = (float(part or 0) for part in match.groups()) if match else (0.0, 0.0, 0.0)
+    if hours + minutes + seconds == 0:
+        raise OptionError(f"{flag} takes hours, minutes and seconds, such as 90s, 30m or 1h30m, not {text!r}")
+    return hours * 3600 + minutes * 60 + seconds
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, raised where the main thread stands, so that it unwinds as Ctrl-C does."""
+
+
+@contextmanager
+def friendly_errors() -> Iterator[None]:
+    """Turn what the user can put right into one sentence on stderr and the exit code for it; bugs keep their traceback."""
+    _check_streams()
+    _take_over_stderr()
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except EdgeclfError as error:
+        fail(str(error), error.exit_code)
+    except ImportError as error:
+        cure = missing_extra(error)
+        if cure is None:
+            _crash()
+        fail(cure, ExitCode.FAILED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit complains
+        raise typer.Exit(_BROKEN_PIPE) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fail(where + (error.strerror or str(error)), ExitCode.FAILED)
+    except Terminated:
+        raise typer.Exit(ExitCode.TERMINATED) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except Exception:
+        _crash()
+
+
+def fail(sentence: str, code: ExitCode) -> NoReturn:
+    """Print `error: ...` on stderr and leave the command with `code`."""
+    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    note(sentence)
+    raise typer.Exit(code)
+
+
+def missing_extra(error: ImportError) -> str | None:
+    """What to install when one of our extras is missing; None for any other import that failed."""
+    missing = (error.name or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and missing in _EXTRA_FOR:
+        return f"this needs {missing}, which is not installed: pip install 'edgeclf[{_EXTRA_FOR[missing]}]'"
+    if "libGL" in str(error):
+        cure = "install it (apt install libgl1), or opencv-python-headless in place of opencv-python"
+        return f"OpenCV's desktop build needs the system's libGL: {cure}"
+    return None
+
+
+def note(sentence: str) -> None:
+    """One line for people, on stderr; whatever a file name in it holds, it stays one line of printable text.
+
+    Where nobody can read it, because the disk behind stderr is full or its reader has gone, that is no reason to end.
+    """
+    try:
+        typer.echo(escape(sentence).replace("\\\\", "\\"), err=True)
+    except OSError:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (or the flush at exit complains)
+
+
+def stderr_console() -> "Console":
+    """A rich console on stderr; NO_COLOR and a width of 100 without a terminal."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 100)
+
+
+def _crash() -> NoReturn:
+    """A bug keeps its traceback; but Python's own exit status would be 1, which says that some inputs failed."""
+    traceback.print_exc()
+    raise typer.Exit(ExitCode.FAILED) from None
+
+
+def _raise_terminated(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _check_streams() -> None:
+    """Streams that a caller has closed would be taken by the next files opened; and names may hold any bytes."""
+    if sys.stderr is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stderr = open(2, "w", encoding="utf-8")  # noqa: SIM115 (as long as the process lives)
+    if sys.stdout is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.stdout = open(1, "w", encoding="utf-8")  # noqa: SIM115
+        fail("stdout is closed; send it to a file, or to /dev/null", ExitCode.FAILED)
+    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+
+
+def _take_over_stderr() -> None:
+    """Keep stderr for ourselves: what native libraries (libpng, TensorFlow, XNNPACK) print there is noise to a user.
+
+    They write to file descriptor 2, which now leads nowhere; Python, crash dumps included, writes to a copy of the real one.
+    EDGECLF_VERBOSE=1 leaves everything as it was.
+    """
+    if os.environ.get("EDGECLF_VERBOSE"):
+        return
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    sys.stderr.flush()
+    real = os.dup(2)
+    sys.stderr = os.fdopen(real, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+    faulthandler.enable(sys.stderr)

@@ -1,0 +1,328 @@
+"""`clf-export`: what it prints where, its exit codes, and what it does with files that are no models."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from edgeclf.export.targets import TARGETS, Workpiece
+
+Invoke = Callable[..., Result]
+MakeModel = Callable[..., Path]
+FOREIGN = re.compile(
+    r"oneDNN|absl|tf2onnx|XNNPACK|TfLite|[Cc]uda|CUDA|\.cc:|\.py:|INFO|WARN|Warning|[IWE]0000|fully_quantize"
+)
+"""What lines of TensorFlow, absl, oneDNN, XNNPACK, tf2onnx and of Python's warnings hold, and ours do not."""
+
+
+@pytest.fixture(scope="module")
+def real(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """One run of the installed command as a user would start it, and the folder that it was started in."""
+    folder = tmp_path_factory.mktemp("real")
+    shutil.copy(run_folder / "model.keras", folder)
+    line = [Path(sys.executable).with_name("clf-export"), "model.keras", "--quantize", "fp32,fp16,dynamic,int8"]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=300, check=False), folder
+
+
+Real = tuple[subprocess.CompletedProcess[str], Path]
+NAMES = [
+    "model.onnx",
+    "model.fp16.onnx",
+    "model.int8.onnx",
+    "model.fp32.tflite",
+    "model.fp16.tflite",
+    "model.dynamic.tflite",
+    "model.int8.tflite",
+]
+
+
+def test_the_real_command_publishes_and_prints_the_paths(real: Real) -> None:
+    done, folder = real
+    assert (done.returncode, done.stdout.splitlines()) == (0, NAMES), done.stderr
+    assert {path.name for path in folder.iterdir()} == {*NAMES, "model.keras", "model.parity.json", "SHA256SUMS"}
+
+
+def test_no_library_writes_to_stderr(real: Real) -> None:
+    done, _ = real
+    assert [line for line in done.stderr.splitlines() if FOREIGN.search(line)] == []
+
+
+def test_stderr_shows_a_row_for_every_artefact(real: Real) -> None:
+    done, _ = real
+    row = r"^(\S+) +[\d.]+ MB +[\d.]+% +\d+% to \d+% +[\d.]+% +[\d.e-]+ +[\d.]+ ms +(passed|ship) *$"
+    rows = re.findall(row, done.stderr, re.MULTILINE)
+    assert [name for name, _ in rows] == NAMES
+    assert [verdict for _, verdict in rows].count("ship") == 1
+
+
+def test_stderr_says_on_what_it_was_verified_and_how_sure_that_is(real: Real) -> None:
+    done, _ = real
+    assert "verified on 6 images (the validation samples inside the model)" in done.stderr
+    assert re.search(r"^Keras +100.00% +61% to 100% *$", done.stderr, re.MULTILINE)
+
+
+def test_too_few_images_are_said_to_be_too_few(real: Real) -> None:
+    done, _ = real
+    assert "these are few: one image is 16.7%, more than the 1.0% that may be lost; more images" in done.stderr
+
+
+def test_enough_images_are_not_said_to_be_too_few(trained: Path, clf_export: Invoke) -> None:
+    result = clf_export(trained, "--format", "onnx", "--max-drop", "0.5")
+    assert result.exit_code == 0
+    assert "these are few" not in result.stderr
+
+
+def test_json_gives_the_parity_report_on_stdout(trained: Path, clf_export: Invoke) -> None:
+    result = clf_export(trained, "--format", "onnx", "--json")
+    assert [(item["file"], item["passed"]) for item in json.loads(result.stdout)] == [("model.onnx", True)]
+
+
+def test_artefacts_go_to_the_folder_named(trained: Path, clf_export: Invoke) -> None:
+    result = clf_export(trained, "-o", trained.parent / "edge", "--format", "onnx,TFLITE", "--quantize", "FP32")
+    assert result.stdout.splitlines() == [f"{trained.parent}/edge/model.onnx", f"{trained.parent}/edge/model.fp32.tflite"]
+    assert {path.name for path in trained.parent.iterdir()} == {"model.keras", "edge"}
+
+
+def test_data_is_used_in_place_of_samples(trained: Path, image_folder: Path, clf_export: Invoke) -> None:
+    result = clf_export(trained, "--format", "onnx", "--data", image_folder)
+    assert f"verified on 60 images ({image_folder})" in result.stderr.replace("\n", "")
+
+
+@pytest.fixture
+def missed(trained: Path, clf_export: Invoke, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """An export whose ONNX file answers with the classes swapped, over an earlier one that passed."""
+    clf_export(trained, "--format", "onnx")
+
+    def swap(network: Callable[..., object]) -> Callable[..., object]:
+        return lambda image, training: 1 - network(image, training=training)  # type: ignore[operator]
+
+    def convert(work: Workpiece) -> object:
+        return TARGETS[0].convert(replace(work, model=replace(work.model, network=swap(work.model.network))))
+
+    swapped = replace(TARGETS[0], convert=convert)  # type: ignore[arg-type]
+    monkeypatch.setattr("edgeclf.export.targets.TARGETS", (swapped, *TARGETS[1:]))
+    before = {path: path.read_bytes() for path in trained.parent.iterdir()}
+    result = clf_export(trained)
+    assert {path: path.read_bytes() for path in trained.parent.iterdir()} == before
+    return result
+
+
+def test_a_missed_gate_ends_with_code_3_and_nothing_on_stdout(missed: Result) -> None:
+    assert (missed.exit_code, missed.stdout) == (3, "")
+
+
+def test_a_missed_gate_shows_which_artefact_missed(missed: Result) -> None:
+    rows = dict(re.findall(r"^(model\.\S+) .* (passed|missed) *$", missed.stderr, re.MULTILINE))
+    assert rows == {"model.onnx": "missed", "model.int8.tflite": "passed"}
+
+
+def test_a_missed_gate_says_why_and_that_nothing_was_published(missed: Result) -> None:
+    assert "missed: model.onnx: a probability differs by" in missed.stderr
+    assert "missed: model.onnx: it gets 0 of 6 right where Keras gets 6; the limit is a loss of 1.00%" in missed.stderr
+    assert "was not exported: the table shows what missed; nothing was published" in missed.stderr
+
+
+def test_a_missed_gate_still_gives_its_report_as_json(
+    trained: Path, clf_export: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = replace(TARGETS[0], convert=lambda work: b"no model")
+    monkeypatch.setattr("edgeclf.export.targets.TARGETS", (broken,))
+    result = clf_export(trained, "--format", "onnx", "--json")
+    assert result.exit_code == 3
+    assert [(item["file"], item["passed"], len(item["misses"])) for item in json.loads(result.stdout)] == [
+        ("model.onnx", False, 1)
+    ]
+
+
+def test_a_name_in_brackets_is_shown_as_it_is(trained: Path, clf_export: Invoke) -> None:
+    result = clf_export(trained.rename(trained.with_name("cells[red].keras")), "--format", "onnx")
+    assert re.search(r"^cells\[red\]\.onnx .* passed *$", result.stderr, re.MULTILINE)
+
+
+def _missing(path: Path, good: Path) -> None:
+    """Leaves nothing there."""
+
+
+def _folder(path: Path, good: Path) -> None:
+    path.mkdir()
+
+
+def _empty(path: Path, good: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _text(path: Path, good: Path) -> None:
+    path.write_text("epoch,accuracy\n" * 100)
+
+
+def _truncated(path: Path, good: Path) -> None:
+    path.write_bytes(good.read_bytes()[:-3000])
+
+
+def _half(path: Path, good: Path) -> None:
+    path.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
+
+
+def _without_card(path: Path, good: Path) -> None:
+    import keras
+
+    keras.models.load_model(good).save(path)
+
+
+def _foreign_zip(path: Path, good: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("holiday.txt", "photos")
+
+
+def _card_alone(path: Path, good: Path) -> None:
+    _members(path, good, {"edgeclf/card.json": None})
+
+
+def _broken_card(path: Path, good: Path) -> None:
+    _members(path, good, {"edgeclf/card.json": b"{}", "metadata.json": None, "config.json": None, "model.weights.h5": None})
+
+
+def _later_card(path: Path, good: Path) -> None:
+    card = b'{"schema": 99}'
+    _members(path, good, {"edgeclf/card.json": card, "metadata.json": None, "config.json": None, "model.weights.h5": None})
+
+
+def _members(path: Path, good: Path, contents: dict[str, bytes | None]) -> None:
+    """A zip with these members, None standing for what the good file has."""
+    with zipfile.ZipFile(good) as source, zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, source.read(name) if content is None else content)
+
+
+def _flipped(path: Path, good: Path, member: str) -> None:
+    """Change the bytes in the middle of a member."""
+    with zipfile.ZipFile(good) as archive:
+        start = archive.getinfo(member).header_offset + 30 + len(member)
+        size = archive.getinfo(member).compress_size
+    data = bytearray(good.read_bytes())
+    for position in (start + 2, start + size // 2):
+        data[position] ^= 0xFF
+    path.write_bytes(data)
+
+
+def _flipped_card(path: Path, good: Path) -> None:
+    _flipped(path, good, "edgeclf/card.json")
+
+
+def _flipped_weights(path: Path, good: Path) -> None:
+    _flipped(path, good, "model.weights.h5")
+
+
+def _flipped_sample(path: Path, good: Path) -> None:
+    with zipfile.ZipFile(good) as archive:
+        sample = next(name for name in archive.namelist() if name.startswith("edgeclf/samples/verification/"))
+    _flipped(path, good, sample)
+
+
+BAD_MODELS: dict[str, tuple[Callable[[Path, Path], None], str]] = {
+    "missing": (_missing, "does not exist or is no file; clf-export takes the model.keras of a training run"),
+    "a folder": (_folder, "does not exist or is no file; clf-export takes the model.keras of a training run"),
+    "empty": (_empty, "is damaged or no .keras file; train again, or copy it again"),
+    "text": (_text, "is damaged or no .keras file; train again, or copy it again"),
+    "end cut off": (_truncated, "is damaged or no .keras file; train again, or copy it again"),
+    "half": (_half, "is damaged or no .keras file; train again, or copy it again"),
+    "Keras file without card": (_without_card, "carries no model card, so its classes and image size are unknown"),
+    "zip of something else": (
+        _foreign_zip,
+        "lacks config.json or model.weights.h5, so it is no model that Keras saved; save it again",
+    ),
+    "card without network": (_card_alone, "lacks config.json or model.weights.h5"),
+    "unreadable card": (_broken_card, "its card cannot be read"),
+    "card of a later version": (_later_card, "its card has schema 99"),
+    "bits flipped in the card": (_flipped_card, ""),
+    "bits flipped in the weights": (_flipped_weights, "cannot be loaded by Keras"),
+    "bits flipped in a sample": (_flipped_sample, "cannot be loaded by Keras"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "sentence"), BAD_MODELS.values(), ids=BAD_MODELS)
+def test_a_bad_model_gets_one_sentence_and_nothing_is_written(
+    run_folder: Path, tmp_path: Path, clf_export: Invoke, spoil: Callable[[Path, Path], None], sentence: str
+) -> None:
+    path = tmp_path / "bad" / "model.keras"
+    path.parent.mkdir()
+    spoil(path, run_folder / "model.keras")
+    before = os.listdir(path.parent)
+    result = clf_export(path)
+    assert (result.exit_code, result.stdout, type(result.exception)) == (2, "", SystemExit)
+    assert [line for line in result.stderr.splitlines() if line != "loading TensorFlow ..."] == [
+        line for line in result.stderr.splitlines() if line.startswith(f"error: {path}") and sentence in line
+    ]
+    assert result.stderr.count("error: ") == 1
+    assert os.listdir(path.parent) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--format", "coreml"], "there is no 'coreml' to export; choose from onnx, tflite"),
+        (["--quantize", "int4"], "there is no 'int4' to export"),
+        (["--format", "onnx", "--quantize", "dynamic"], "nothing asked for comes in"),
+        (["--data", "nowhere"], "nowhere is no folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_that_cannot_be_used_get_one_sentence(
+    trained: Path, clf_export: Invoke, options: list[str], sentence: str
+) -> None:
+    result = clf_export(trained, *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"error: {sentence}" in result.stderr
+    assert os.listdir(trained.parent) == ["model.keras"]
+
+
+def test_data_with_other_classes_gets_one_sentence(
+    trained: Path, image_folder: Path, tmp_path: Path, clf_export: Invoke
+) -> None:
+    shutil.copytree(image_folder, tmp_path / "data")
+    (tmp_path / "data" / "disc").rename(tmp_path / "data" / "circle")
+    result = clf_export(trained, "--data", tmp_path / "data")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "data has the class 'circle', which the model does not know (disc, square)" in result.stderr
+
+
+def test_int8_without_calibration_images_gets_one_sentence(make_model: MakeModel, clf_export: Invoke) -> None:
+    path = make_model((16, 16), kinds=("verification",))
+    result = clf_export(path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "carries no sample images to calibrate int8 with; name some with --data DIR" in result.stderr
+    assert os.listdir(path.parent) == ["model.keras"]
+
+
+def test_a_full_disk_gets_one_sentence_and_leaves_nothing(
+    trained: Path,
+    clf_export: Invoke,
+    full_disk: Callable[[int], AbstractContextManager[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    large = replace(TARGETS[0], convert=lambda work: bytes(1_000_000))
+    monkeypatch.setattr("edgeclf.export.targets.TARGETS", (large,))
+    with full_disk(200_000):
+        result = clf_export(trained, "-o", trained.parent / "edge", "--format", "onnx")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "File too large; free some space or choose another place with -o" in result.stderr
+    assert result.stderr.count("error: cannot write ") == 1
+    assert os.listdir(trained.parent / "edge") == []
+
+
+@pytest.mark.parametrize("place", ["file", "file/edge"])
+def test_a_folder_that_cannot_be_made_gets_one_sentence(trained: Path, clf_export: Invoke, place: str) -> None:
+    (trained.parent / "file").write_text("x")
+    result = clf_export(trained, "-o", trained.parent / place, "--format", "onnx")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"error: cannot write {trained.parent / place}: " in result.stderr

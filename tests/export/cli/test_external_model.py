@@ -1,0 +1,128 @@
+"""`clf-export` on models from elsewhere: what its owner has to say, and what is said to him."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from typer.testing import Result
+
+from edgeclf.export.cli.clf_export import app
+from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.train.data.arrays import load
+from edgeclf.train.data.dataset import as_part, find, labelled
+
+Invoke = Callable[..., Result]
+CLASSES = ("disc", "square")
+
+
+@pytest.fixture
+def clf_export(in_process: Callable[..., Invoke]) -> Invoke:
+    return in_process(app)
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    (tmp_path / "labels.txt").write_text("disc\nsquare\n")
+    return tmp_path / "labels.txt"
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A model that wants levels from 0 to 1 and ends in raw scores."""
+    keras.utils.set_random_seed(1)
+    body = [layers.Conv2D(8, 5, strides=3, activation="relu"), layers.GlobalMaxPooling2D(), layers.Dense(2)]
+    keras.Sequential([keras.Input((30, 40, 3)), *body]).save(tmp_path / "mine.keras")
+    return tmp_path / "mine.keras"
+
+
+def test_a_model_from_elsewhere_answers_as_its_owner_s_own_code(
+    clf_export: Invoke, mine: Path, labels: Path, image_folder: Path
+) -> None:
+    result = clf_export(mine, "--classes", labels, "--scale", "1/255", "--data", image_folder, "--quantize", "fp32")
+    assert result.exit_code == 0, result.stderr
+    network = keras.models.load_model(mine, compile=False)
+    for path in result.stdout.splitlines():
+        classifier = Classifier.open(path)
+        assert classifier.card.preprocess.resize == "bilinear"
+        found = labelled(find(image_folder)[0]["train"], CLASSES, image_folder)
+        images = load(as_part(found), classifier.card.preprocess, "images").images
+        scores = network.predict_on_batch(images.astype(np.float32) / 255)
+        expected = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(classifier.probabilities(images), expected, atol=1e-5)
+
+
+def test_labels_may_be_json(clf_export: Invoke, mine: Path, image_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text(json.dumps(CLASSES))
+    result = clf_export(mine, "--classes", tmp_path / "labels.json", "--data", image_folder, "--format", "onnx")
+    assert result.exit_code == 0, result.stderr
+    assert Classifier.open(tmp_path / "mine.onnx").card.classes == CLASSES
+
+
+SENTENCES = {
+    "no labels": ([], "mine.keras carries no model card, so its classes and image size are unknown"),
+    "too few labels": (["--classes", "one.txt"], "one.txt names 1 classes, and a classifier has two or more"),
+    "too many labels": (["--classes", "three.txt"], "3"),
+    "no such labels": (["--classes", "none.txt"], "cannot read the classes in none.txt"),
+    "no images": (["--classes", "labels.txt"], "carries no sample images to verify with; name some with --data DIR"),
+    "unknown scale": (["--classes", "labels.txt", "--scale", "2"], "scale must be one of 1/255"),
+    "unknown resize": (["--classes", "labels.txt", "--resize", "lanczos"], "resize must be one of"),
+    "unknown head": (["--classes", "labels.txt", "--head", "tree"], "head must be one of"),
+    "wrong head": (["--classes", "labels.txt", "--head", "sigmoid"], "sigmoid"),
+    "wrong size": (["--classes", "labels.txt", "--imgsz", "64"], "64"),
+    "flags without labels": (["--scale", "1/255"], "describe a model from elsewhere; give its labels with --classes"),
+    "all and some": (["--classes", "labels.txt", "--all", "--format", "onnx"], "--all means every format and precision"),
+    "opset": (["--classes", "labels.txt", "--data", "shapes", "--opset", "9"], "opset must be from 13 to 18, not 9"),
+}
+
+
+@pytest.mark.parametrize(("options", "sentence"), SENTENCES.values(), ids=SENTENCES)
+def test_what_does_not_fit_is_said_in_one_sentence(
+    clf_export: Invoke, mine: Path, labels: Path, image_folder: Path, tmp_path: Path, options: list[str], sentence: str
+) -> None:
+    (tmp_path / "one.txt").write_text("disc\n")
+    (tmp_path / "three.txt").write_text("disc\nsquare\nstar\n")
+    (tmp_path / "shapes").symlink_to(image_folder)
+    before = sorted(tmp_path.iterdir())
+    result = clf_export(mine, *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert sentence in errors[0]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_model_with_a_card_needs_no_labels(clf_export: Invoke, run_folder: Path, labels: Path) -> None:
+    result = clf_export(run_folder / "model.keras", "--classes", labels, "-o", "edge")
+    assert result.exit_code == 2
+    assert "carries a model card, which says all that --classes would; leave that out" in result.stderr
+
+
+@pytest.mark.parametrize(("flags", "code"), [([], 2), (["--allow-h5"], 0)], ids=["refused", "allowed"])
+def test_the_older_format_is_read_only_when_asked(
+    clf_export: Invoke, mine: Path, labels: Path, image_folder: Path, flags: list[str], code: int
+) -> None:
+    old = mine.with_suffix(".h5")
+    keras.models.load_model(mine).save(old)
+    result = clf_export(old, "--classes", labels, "--data", image_folder, "--format", "onnx", *flags)
+    assert result.exit_code == code, result.stderr
+    assert ("--allow-h5" in result.stderr) is (code == 2)
+
+
+def test_a_class_of_ones_own_is_named_with_a_way_out(
+    clf_export: Invoke, labels: Path, image_folder: Path, tmp_path: Path
+) -> None:
+    class Mine(keras.Model):  # type: ignore[misc]
+        def call(self, image: keras.KerasTensor) -> keras.KerasTensor:
+            return image
+
+    network = Mine()
+    network(np.zeros((1, 8, 8, 3), np.float32))
+    network.save(tmp_path / "own.keras")
+    result = clf_export(tmp_path / "own.keras", "--classes", labels, "--data", image_folder)
+    assert result.exit_code == 2
+    assert "own.keras needs the class Mine" in result.stderr
+    assert "export_network" in result.stderr

@@ -1,0 +1,315 @@
+"""A Keras model without a card becomes one with a card, which answers as its owner's own code would."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from numpy.typing import NDArray
+
+from edgeclf.export.external_model import Foreign, adopt, adopt_network
+from edgeclf.export.frozen import freeze
+from edgeclf.runtime.errors import EdgeclfError, ModelError, OptionError
+from edgeclf.runtime.images.preprocess import Preprocess
+from edgeclf.runtime.model.card import ModelCard
+from edgeclf.train.keras_file.saving import save as write_with_card
+
+Save = Callable[..., Path]
+APPLICATIONS = keras.applications
+THREE = ("a", "b", "c")
+TWO = ("no", "yes")
+
+
+def body(*ending: keras.Layer, shape: tuple[Any, ...] = (16, 20, 3)) -> keras.Model:
+    """A small network whose answers depend on the colours, with what it ends in."""
+    keras.utils.set_random_seed(3)
+    return keras.Sequential([keras.Input(shape), layers.Conv2D(6, 3, activation="tanh"), POOL(), *ending])
+
+
+POOL = layers.GlobalAveragePooling2D
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Save:
+    def write(network: keras.Model, name: str = "model.keras") -> Path:
+        network.save(tmp_path / name)
+        return tmp_path / name
+
+    return write
+
+
+def noise(shape: tuple[int, int, int] = (16, 20, 3), count: int = 5) -> NDArray[np.uint8]:
+    levels = np.random.default_rng(2).integers(1, 256, (count, 1, 1, shape[2]))
+    return np.random.default_rng(1).integers(0, levels, (count, *shape)).astype(np.uint8)
+
+
+def by_hand(scores: NDArray[np.float32], head: str) -> NDArray[np.float64]:
+    """Probabilities as the textbook has them."""
+    if head == "sigmoid":
+        return np.concatenate([1 - scores, scores], axis=1)
+    if head == "logits" and scores.shape[1] == 1:
+        second = 1 / (1 + np.exp(-scores.astype(float)))
+        return np.concatenate([1 - second, second], axis=1)
+    powers = np.exp(scores.astype(float))
+    return powers / powers.sum(axis=1, keepdims=True) if head == "logits" else scores
+
+
+SCALES: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "none": lambda levels: levels,
+    "1/255": lambda levels: levels / 255,
+    "-1..1": APPLICATIONS.mobilenet_v2.preprocess_input,
+    "imagenet": APPLICATIONS.densenet.preprocess_input,
+    "caffe": APPLICATIONS.resnet.preprocess_input,
+}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_levels_are_scaled_as_by_the_owners_own_code(save: Save, scale: Any) -> None:
+    network = body(layers.Dense(3, activation="softmax"))
+    network.layers[0].set_weights([weight / 50 for weight in network.layers[0].get_weights()])
+    expected = network.predict_on_batch(SCALES[scale](noise().astype(np.float32)))
+    np.testing.assert_allclose(adopt(save(network), Foreign(THREE, scale=scale)).answers(noise()), expected, atol=2e-6)
+
+
+HEADS = {
+    "softmax": (lambda: body(layers.Dense(3, activation="softmax")), "softmax"),
+    "softmax as a layer": (lambda: body(layers.Dense(3), layers.Softmax()), "softmax"),
+    "softmax as an activation": (lambda: body(layers.Dense(3), layers.Activation("softmax")), "softmax"),
+    "softmax of two": (lambda: body(layers.Dense(2, activation="softmax")), "softmax"),
+    "softmax and a reshape": (lambda: body(layers.Dense(3, activation="softmax"), layers.Reshape((3,))), "softmax"),
+    "softmax in float16": (lambda: body(layers.Dense(3, activation="softmax", dtype="mixed_float16")), "softmax"),
+    "softmax by hand": (lambda: by_operations(), "softmax"),
+    "mean of softmaxes": (lambda: ensemble(), "softmax"),
+    "nested": (lambda: keras.Sequential([body(layers.Dense(3), layers.Softmax())]), "softmax"),
+    "subclass": (lambda: Subclass(layers.Dense(3, activation="softmax")), "softmax"),
+    "sigmoid": (lambda: body(layers.Dense(1, activation="sigmoid")), "sigmoid"),
+    "sigmoid of a subclass": (lambda: Subclass(layers.Dense(1, activation="sigmoid")), "sigmoid"),
+    "scores": (lambda: body(layers.Dense(3)), "logits"),
+    "scores of a subclass": (lambda: Subclass(layers.Dense(3)), "logits"),
+    "one score": (lambda: body(layers.Dense(1)), "logits"),
+    "log softmax": (lambda: body(layers.Dense(3, activation="log_softmax")), "logits"),
+    "scores of a convolution": (
+        lambda: keras.Sequential([keras.Input((16, 20, 3)), layers.Conv2D(3, 3), POOL()]),
+        "logits",
+    ),
+}
+
+
+class Subclass(keras.Model):
+    def __init__(self, ending: keras.Layer) -> None:
+        super().__init__()
+        self.inner = body(ending)
+
+    def call(self, image: Any) -> Any:
+        return self.inner(image)
+
+
+def by_operations() -> keras.Model:
+    inner = body(layers.Dense(3))
+    powers = keras.ops.exp(inner.outputs[0])
+    return keras.Model(inner.inputs[0], powers / keras.ops.sum(powers, axis=1, keepdims=True))
+
+
+def ensemble() -> keras.Model:
+    image = keras.Input((16, 20, 3))
+    members = [body(layers.Dense(3, activation="softmax")) for _ in range(2)]
+    for number, member in enumerate(members):
+        member.name = f"member{number}"
+    return keras.Model(image, layers.Average()([member(image) for member in members]))
+
+
+@pytest.mark.parametrize(("make", "head"), HEADS.values(), ids=HEADS)
+def test_what_a_network_ends_in_is_seen(make: Callable[[], keras.Model], head: str) -> None:
+    network = make()
+    scores = np.asarray(network(noise().astype(np.float32), training=False), np.float32)
+    classes = TWO if scores.shape[1] < 3 else THREE
+    adopted = adopt_network(network, Foreign(classes, imgsz=(16, 20)), Path("network.keras"))
+    assert adopted.card.head == head
+    np.testing.assert_allclose(adopted.answers(noise()), by_hand(scores, head), atol=2e-6)
+
+
+@pytest.mark.parametrize("units", [1, 3])
+@pytest.mark.parametrize("activation", [None, "sigmoid", "softmax"])
+def test_the_exported_graph_answers_as_the_reference(units: int, activation: str | None) -> None:
+    foreign = Foreign(TWO if units == 1 else THREE, scale="caffe")
+    if (units, activation) in ((1, "softmax"), (3, "sigmoid")):
+        with pytest.raises(ModelError):
+            adopt_network(body(layers.Dense(units, activation=activation)), foreign, Path("x.keras"))
+        return
+    adopted = adopt_network(body(layers.Dense(units, activation=activation)), foreign, Path("x.keras"))
+    (graph,) = freeze(adopted, tf.uint8)(tf.constant(noise()))
+    np.testing.assert_allclose(graph.numpy(), adopted.answers(noise()), atol=2e-6)
+    np.testing.assert_allclose(graph.numpy().sum(axis=1), 1, atol=1e-6)
+
+
+def test_large_scores_are_no_overflow() -> None:
+    network = body(layers.Dense(3, kernel_initializer=keras.initializers.RandomNormal(stddev=1e4)))
+    answers = adopt_network(network, Foreign(THREE), Path("x.keras")).answers(noise())
+    assert np.isfinite(answers).all()
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
+
+
+def test_several_sigmoids_are_refused_and_may_be_taken_for_scores(save: Save) -> None:
+    path = save(body(layers.Dense(3, activation="sigmoid")))
+    with pytest.raises(ModelError, match="chooses one class, and --head logits would put a softmax on top"):
+        adopt(path, Foreign(THREE))
+    assert adopt(path, Foreign(THREE, head="logits")).card.head == "logits"
+
+
+@pytest.mark.parametrize(
+    ("ending", "sentence"),
+    [
+        (layers.Dense(3, activation="tanh"), "ends in Tanh, which does not tell .* --head softmax or --head logits"),
+        (layers.Dense(1, activation="softmax"), "a softmax over one unit, which is always 1"),
+        (layers.Dense(1, activation="hard_sigmoid"), "which does not tell .* --head sigmoid or --head logits"),
+        (layers.Dense(3, bias_initializer=keras.initializers.Constant(np.nan)), "answers with NaN or infinity"),
+    ],
+    ids=["tanh", "softmax of one", "hard sigmoid", "nan"],
+)
+def test_a_doubtful_ending_is_asked_about(ending: keras.Layer, sentence: str) -> None:
+    with pytest.raises(ModelError, match=sentence):
+        adopt_network(body(ending), Foreign(THREE if ending.units == 3 else TWO), Path("x.keras"))
+
+
+@pytest.mark.parametrize(
+    ("units", "head", "sentence"),
+    [
+        (3, "softmax", "which has 3 units and answered .* a softmax has a unit a class, and they sum to 1"),
+        (1, "softmax", "which has 1 unit and answered"),
+        (3, "sigmoid", "a sigmoid is one unit from 0 to 1"),
+        (1, "sigmoid", "a sigmoid is one unit from 0 to 1"),
+    ],
+    ids=["scores as softmax", "one as softmax", "three as sigmoid", "score as sigmoid"],
+)
+def test_an_ending_that_cannot_be_is_refused(units: int, head: Any, sentence: str) -> None:
+    network = body(layers.Dense(units, bias_initializer=keras.initializers.Constant(7.0)))
+    with pytest.raises(OptionError, match=f"--head {head} does not fit x.keras, .*{sentence}"):
+        adopt_network(network, Foreign(THREE if units == 3 else TWO, head=head), Path("x.keras"))
+
+
+def test_the_card_says_what_the_owner_said(save: Save) -> None:
+    card = adopt(save(body(layers.Dense(1))), Foreign(TWO, "nearest", "crop", "1/255")).card
+    assert (card.classes, card.head) == (TWO, "logits")
+    assert card.preprocess == Preprocess((16, 20), 3, "nearest", "crop")
+    assert card.training == {"from": "model.keras", "scale": "1/255"}
+
+
+def test_images_are_resized_as_by_keras_where_nothing_is_said() -> None:
+    assert Foreign(TWO).resize == "bilinear"
+
+
+def test_grey_images_keep_their_one_channel(save: Save) -> None:
+    network = body(layers.Dense(3), shape=(16, 20, 1))
+    assert adopt(save(network), Foreign(THREE, scale="1/255")).card.preprocess.shape == (16, 20, 1)
+
+
+def test_any_size_becomes_the_one_that_is_given(save: Save) -> None:
+    path = save(body(layers.Dense(3, activation="softmax"), shape=(None, None, 3)))
+    adopted = adopt(path, Foreign(THREE, imgsz=(24, 32)))
+    assert adopted.card.preprocess.size_hw == (24, 32)
+    assert adopted.answers(noise((24, 32, 3))).shape == (5, 3)
+
+
+def test_the_older_format_answers_the_same_where_it_is_allowed(save: Save) -> None:
+    network = body(layers.BatchNormalization(), layers.Dense(3, activation="softmax"))
+    plain, older = save(network), save(network, "model.h5")
+    expected = adopt(plain, Foreign(THREE)).answers(noise())
+    np.testing.assert_array_equal(adopt(older, Foreign(THREE, allow_h5=True)).answers(noise()), expected)
+    with pytest.raises(ModelError, match=r"older \.h5 format"):
+        adopt(older, Foreign(THREE))
+
+
+def two_inputs() -> keras.Model:
+    images = [keras.Input((16, 20, 3)), keras.Input((16, 20, 3))]
+    return keras.Model(images, layers.Dense(3)(POOL()(layers.Add()(images))))
+
+
+def two_outputs() -> keras.Model:
+    image = keras.Input((16, 20, 3))
+    return keras.Model(image, [layers.Dense(3)(POOL()(image)), layers.Dense(3)(POOL()(image))])
+
+
+def flat(*shape: int) -> keras.Model:
+    return keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(3)])
+
+
+MISFITS: dict[str, tuple[Callable[[], keras.Model], dict[str, Any], str]] = {
+    "two inputs": (two_inputs, {}, "takes 2 inputs, and edgeclf gives a classifier one image"),
+    "two outputs": (two_outputs, {}, "gives 2 outputs, and a classifier gives one"),
+    "a map": (lambda: keras.Sequential([keras.Input((16, 20, 3)), layers.Conv2D(3, 3)]), {}, r"gives \[any, 14, 18, 3\]"),
+    "a vector": (lambda: flat(784), {}, r"takes \[any, 784\], and not images"),
+    "no channels": (lambda: flat(28, 28), {}, r"takes \[any, 28, 28\], and not images"),
+    "channels first": (lambda: flat(3, 16, 20), {}, r"takes \[any, 3, 16, 20\], and not images .* the channels last"),
+    "any size": (lambda: body(layers.Dense(3), shape=(None, None, 3)), {}, "images of any size; .* with --imgsz H,W"),
+    "another size": (lambda: flat(16, 20, 3), {"imgsz": (16, 16)}, r"--imgsz says 16,16, and .* of \[16, 20\]"),
+    "one class short": (lambda: flat(16, 20, 3), {"classes": TWO}, r"has 3 outputs, and 2 classes are named \(no, yes\)"),
+    "one output": (lambda: body(layers.Dense(1)), {}, "has 1 output, which stands for two classes, and 3 classes"),
+    "grey by colours": (lambda: flat(16, 20, 1), {"scale": "caffe"}, "--scale caffe is for colours"),
+}
+
+
+@pytest.mark.parametrize(("make", "options", "sentence"), MISFITS.values(), ids=MISFITS)
+def test_what_is_no_image_classifier_is_one_sentence(
+    save: Save, make: Callable[[], keras.Model], options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(EdgeclfError, match=sentence):
+        adopt(save(make()), Foreign(**{"classes": THREE} | options))
+
+
+def test_a_size_that_the_network_cannot_take_is_one_sentence(save: Save) -> None:
+    network = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 9), POOL(), layers.Dense(3)])
+    with pytest.raises(ModelError, match=r"cannot take images of \[4, 4, 3\] .* check --imgsz"):
+        adopt(save(network), Foreign(THREE, imgsz=(4, 4)))
+
+
+def test_a_step_that_no_memory_holds_is_refused_before_the_first_image(save: Save) -> None:
+    network = keras.Sequential([keras.Input((16, 20, 3)), layers.UpSampling2D(4000), POOL(), layers.Dense(3)])
+    with pytest.raises(ModelError, match="makes 15,360,000,000 numbers of one image in one step"):
+        adopt(save(network), Foreign(THREE))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"scale": "255"}, "scale must be one of 1/255, -1..1, none, imagenet, caffe, not '255'"),
+        ({"head": "linear"}, "head must be one of auto, softmax, sigmoid, logits, not 'linear'"),
+        ({"resize": "cubic"}, "resize must be one of"),
+        ({"imgsz": (0, 8)}, "image size must be"),
+        ({"classes": ("a", "a")}, "at least two classes with different names"),
+    ],
+    ids=["scale", "head", "resize", "imgsz", "classes"],
+)
+def test_options_check_themselves(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(EdgeclfError, match=sentence):
+        Foreign(**{"classes": TWO} | options)
+
+
+def test_a_model_with_a_card_needs_no_second_one(tmp_path: Path) -> None:
+    card = ModelCard(THREE, Preprocess((16, 20)))
+    write_with_card(body(layers.Dense(3, activation="softmax")), card, {}, tmp_path / "model.keras")
+    with pytest.raises(OptionError, match="carries a model card, which says all that --classes would"):
+        adopt(tmp_path / "model.keras", Foreign(THREE))
+
+
+def test_the_code_in_a_file_never_runs(save: Save, tmp_path: Path) -> None:
+    marker = str(tmp_path / "marker")
+    network = body(layers.Lambda(lambda x: (Path(marker).touch(), x)[1], output_shape=(6,)), layers.Dense(3))
+    network(noise().astype(np.float32))
+    Path(marker).unlink()  # it would have run
+    path = save(network)
+    with pytest.raises(ModelError, match="holds a Lambda layer, which can run any program"):
+        adopt(path, Foreign(THREE))
+    assert not Path(marker).exists()
+
+
+def test_a_class_of_ones_own_is_not_looked_up_even_where_it_is_registered(save: Save) -> None:
+    @keras.saving.register_keras_serializable("mine")
+    class Mine(layers.Dense):
+        pass
+
+    with pytest.raises(ModelError, match=r"needs the class Mine of the module .*, which edgeclf does not load from a file"):
+        adopt(save(body(Mine(3))), Foreign(THREE))

@@ -1,0 +1,332 @@
+"""`Preprocess`: the one resize, its Keras twins, its geometry, its extremes, and that training and running share it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgeclf.runtime import Classifier, Preprocess
+from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.images.preprocess import Fit, Resize
+from edgeclf.train.data.arrays import load
+from edgeclf.train.data.dataset import Part
+
+Encode = Callable[..., bytes]
+RESIZES: tuple[Resize, ...] = ("shrink", "bilinear", "nearest", "area")
+FITS: tuple[Fit, ...] = ("stretch", "crop", "pad")
+
+SIZES = {
+    "down": ((480, 640), (150, 150)),
+    "down-little": ((48, 64), (40, 44)),
+    "up": ((20, 30), (150, 150)),
+    "up-to-wide": ((100, 37), (91, 217)),
+    "narrower-and-higher": ((48, 64), (64, 48)),
+    "whole-factor": ((64, 96), (32, 48)),
+    "same": ((32, 48), (32, 48)),
+    "to-224": ((375, 500), (224, 224)),
+    "one-row": ((1, 50), (32, 32)),
+}
+
+
+def noise(size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.random.default_rng(size_hw).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
+
+
+def photo(height: int, width: int, grain: int = 60) -> NDArray[np.uint8]:
+    """Smooth shapes under fine grain: what a camera gives, and what aliases when it is sampled carelessly."""
+    rng = np.random.default_rng(3)
+    shapes = cv2.resize(rng.integers(0, 256, (height // 80, width // 80, 3), dtype=np.uint8), (width, height))
+    return np.clip(shapes.astype(int) + rng.integers(-grain, grain + 1, shapes.shape), 0, 255).astype(np.uint8)
+
+
+def mean_difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    return float(np.abs(first.astype(int) - second).mean())
+
+
+@pytest.mark.parametrize("case", SIZES)
+def test_bilinear_is_keras_image_dataset_from_directory_to_the_bit(case: str, encode: Encode, tmp_path: Path) -> None:
+    stored_hw, size_hw = SIZES[case]
+    (tmp_path / "class").mkdir()
+    path = tmp_path / "class" / "image.png"
+    path.write_bytes(encode(noise(stored_hw), "PNG"))
+    dataset = keras.utils.image_dataset_from_directory(tmp_path, labels=None, image_size=size_hw, verbose=False)
+
+    keras_pixels = next(iter(dataset))[0].numpy()
+
+    np.testing.assert_array_equal(Preprocess(size_hw, resize="bilinear")(path), np.rint(keras_pixels))
+
+
+@pytest.mark.parametrize("case", SIZES)
+def test_nearest_is_keras_load_img_to_the_bit(case: str, encode: Encode, tmp_path: Path) -> None:
+    stored_hw, size_hw = SIZES[case]
+    path = tmp_path / "image.png"
+    path.write_bytes(encode(noise(stored_hw), "PNG"))
+
+    keras_pixels = np.asarray(keras.utils.load_img(path, target_size=size_hw))
+
+    np.testing.assert_array_equal(Preprocess(size_hw, resize="nearest")(path), keras_pixels)
+
+
+@pytest.mark.parametrize("resize", RESIZES)
+def test_image_of_the_right_size_passes_unchanged(resize: Resize) -> None:
+    pixels = noise((32, 48))
+
+    np.testing.assert_array_equal(Preprocess((32, 48), resize=resize)(pixels), pixels)
+
+
+@pytest.mark.parametrize("size_hw", [(224, 224), (100, 300)], ids=["square", "wide"])
+def test_shrink_of_a_large_image_is_close_to_area(size_hw: tuple[int, int]) -> None:
+    large = photo(1200, 1600)
+
+    assert mean_difference(Preprocess(size_hw, resize="shrink")(large), Preprocess(size_hw, resize="area")(large)) < 6
+
+
+def test_bilinear_of_a_large_image_is_far_from_area() -> None:
+    large = photo(1200, 1600)
+
+    assert (
+        mean_difference(Preprocess((224, 224), resize="bilinear")(large), Preprocess((224, 224), resize="area")(large)) > 12
+    )
+
+
+@pytest.mark.parametrize("side", [600, 300, 150, 75], ids=["half", "quarter", "eighth", "sixteenth"])
+def test_shrink_by_a_power_of_two_is_the_mean_of_the_blocks(side: int) -> None:
+    large = photo(1200, 1200)
+    factor = 1200 // side
+    blocks = large.reshape(side, factor, side, factor, 3).mean((1, 3))
+
+    assert np.abs(Preprocess((side, side))(large) - blocks).max() <= 2
+
+
+@pytest.mark.parametrize("side", [600, 450, 224, 100, 32], ids=lambda side: f"to-{side}")
+def test_jpeg_shrunk_in_its_dct_is_close_to_its_pixels_shrunk(side: int, encode: Encode, tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    path.write_bytes(encode(photo(1200, 1600, grain=20), "JPEG", quality=92))
+    preprocess = Preprocess((side, side))
+
+    in_full = np.asarray(Image.open(path))
+
+    assert mean_difference(preprocess(path), preprocess(in_full)) < 2
+
+
+@pytest.mark.parametrize("resize", ["bilinear", "nearest", "area"])
+def test_only_shrink_reduces_a_jpeg_while_decoding(resize: Resize, encode: Encode) -> None:
+    data = encode(photo(640, 640), "JPEG")
+    in_full = Preprocess((640, 640))(data)
+    preprocess = Preprocess((64, 64), resize=resize)
+
+    np.testing.assert_array_equal(preprocess(data), preprocess(in_full))
+
+
+def test_shrink_keeps_every_pixel_of_an_image_below_twice_the_size() -> None:
+    pixels = noise((63, 63))
+
+    np.testing.assert_array_equal(
+        Preprocess((32, 32))(pixels), cv2.resize(pixels, (32, 32), interpolation=cv2.INTER_LINEAR_EXACT)
+    )
+
+
+@pytest.mark.parametrize("resize", RESIZES)
+def test_stretch_uses_the_whole_image(resize: Resize, scene: NDArray[np.uint8]) -> None:
+    pixels = Preprocess((8, 8), resize=resize)(scene)
+
+    corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
+    np.testing.assert_array_equal(corners, scene[[0, 0, -1, -1], [0, -1, 0, -1]])
+
+
+@pytest.mark.parametrize("resize", RESIZES)
+@pytest.mark.parametrize("size_hw", [(10, 30), (30, 10), (20, 20)], ids=["wide", "high", "square"])
+def test_crop_keeps_the_middle(resize: Resize, size_hw: tuple[int, int]) -> None:
+    pixels = np.zeros((60, 60, 3), np.uint8)
+    height, width = (60 * side // max(size_hw) for side in size_hw)
+    top, left = (60 - height) // 2, (60 - width) // 2
+    pixels[top : top + height, left : left + width] = 200
+
+    np.testing.assert_array_equal(Preprocess(size_hw, resize=resize, fit="crop")(pixels), np.full((*size_hw, 3), 200))
+
+
+def test_crop_of_a_wide_image_drops_left_and_right() -> None:
+    pixels = np.zeros((20, 60, 3), np.uint8)
+    pixels[:, 20:40] = noise((20, 20))
+
+    np.testing.assert_array_equal(Preprocess((20, 20), fit="crop")(pixels), pixels[:, 20:40])
+
+
+@pytest.mark.parametrize("resize", RESIZES)
+def test_pad_puts_black_above_and_below_a_wide_image(resize: Resize) -> None:
+    wide = np.full((30, 60, 3), 200, np.uint8)
+    expected = np.zeros((20, 20, 3), np.uint8)
+    expected[5:15] = 200
+
+    np.testing.assert_array_equal(Preprocess((20, 20), resize=resize, fit="pad")(wide), expected)
+
+
+def test_pad_puts_black_left_and_right_of_a_high_image() -> None:
+    expected = np.zeros((20, 20, 3), np.uint8)
+    expected[:, 5:15] = 200
+
+    np.testing.assert_array_equal(Preprocess((20, 20), fit="pad")(np.full((60, 30, 3), 200, np.uint8)), expected)
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("resize", RESIZES)
+@pytest.mark.parametrize("size_hw", [(1, 1), (1, 500), (500, 1), (32, 32)], ids=str)
+@pytest.mark.parametrize("stored_hw", [(1, 1), (1, 100_000), (100_000, 1), (2, 3), (3, 5_000)], ids=str)
+def test_extreme_sizes_keep_their_colour(
+    stored_hw: tuple[int, int], size_hw: tuple[int, int], resize: Resize, fit: Fit
+) -> None:
+    pixels = Preprocess(size_hw, 1, resize, fit)(np.full((*stored_hw, 3), 90, np.uint8))
+
+    assert pixels.shape == (*size_hw, 1)
+    assert set(np.unique(pixels)) <= ({0, 90} if fit == "pad" else {90})
+    assert 90 in pixels
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "BMP", "TIFF"])
+def test_image_of_one_row_and_100_000_columns_is_read(format_name: str, encode: Encode) -> None:
+    pixels = Preprocess((32, 32))(encode(np.full((1, 100_000, 3), 90, np.uint8), format_name))
+
+    np.testing.assert_array_equal(pixels, np.full((32, 32, 3), 90))
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "BMP", "TIFF", "GIF", "JPEG", "WEBP"])
+def test_image_of_a_single_pixel_is_read(format_name: str, encode: Encode) -> None:
+    pixels = Preprocess((32, 32))(encode(np.full((1, 1, 3), 90, np.uint8), format_name))
+
+    assert np.abs(pixels.astype(int) - 90).max() <= 2
+
+
+def test_rgb_array_and_its_file_give_the_same_pixels(encode: Encode) -> None:
+    pixels = noise((100, 120))
+
+    np.testing.assert_array_equal(Preprocess((32, 32))(pixels), Preprocess((32, 32))(encode(pixels, "PNG")))
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 1)], ids=["two-axes", "three-axes"])
+def test_grey_array_becomes_three_equal_channels(shape: tuple[int, ...]) -> None:
+    grey = noise((40, 50))[..., 0]
+
+    pixels = Preprocess((40, 50))(grey.reshape(shape))
+
+    np.testing.assert_array_equal(pixels, grey[..., None].repeat(3, 2))
+
+
+def test_grey_array_for_a_grey_model_passes_unchanged() -> None:
+    grey = noise((40, 50))[..., :1]
+
+    np.testing.assert_array_equal(Preprocess((40, 50), channels=1)(grey), grey)
+
+
+def test_array_that_is_a_view_is_read_as_it_looks() -> None:
+    pixels = noise((64, 80))
+
+    np.testing.assert_array_equal(
+        Preprocess((32, 32))(pixels[::-2, ::2]), Preprocess((32, 32))(np.ascontiguousarray(pixels[::-2, ::2]))
+    )
+
+
+def test_array_is_left_as_it_was() -> None:
+    pixels = noise((64, 64))
+    before = pixels.copy()
+
+    Preprocess((32, 32))(pixels)
+
+    np.testing.assert_array_equal(pixels, before)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((8, 8, 3), np.float32),
+        np.zeros((8, 8, 3), np.uint16),
+        np.zeros((8, 8, 3), bool),
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8, 8, 2), np.uint8),
+        np.zeros((1, 8, 8, 3), np.uint8),
+        np.zeros(8, np.uint8),
+        np.zeros((0, 8, 3), np.uint8),
+        np.zeros((8, 0), np.uint8),
+    ],
+    ids=["float", "uint16", "bool", "rgba", "two-channels", "batch", "one-axis", "no-rows", "no-columns"],
+)
+def test_array_of_another_kind_is_an_option_error(pixels: NDArray[np.uint8]) -> None:
+    with pytest.raises(OptionError, match="pixels must"):
+        Preprocess((8, 8))(pixels)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"size_hw": (0, 8)}, "1 to 4096"),
+        ({"size_hw": (8, 4097)}, "1 to 4096"),
+        ({"size_hw": (8,)}, "two whole numbers"),
+        ({"size_hw": (8.0, 8)}, "two whole numbers"),
+        ({"channels": 4}, "channels must be one of 1, 3, not 4"),
+        ({"resize": "lanczos"}, "resize must be one of shrink, bilinear, nearest, area, not 'lanczos'"),
+        ({"fit": "cover"}, "fit must be one of stretch, crop, pad, not 'cover'"),
+    ],
+    ids=["zero", "too-large", "one-side", "float", "channels", "resize", "fit"],
+)
+def test_option_that_cannot_be_used_is_refused_with_its_value(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        Preprocess(**{"size_hw": (8, 8)} | fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("resize", RESIZES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_json_gives_the_same_preprocess_back(channels: int, resize: Resize, fit: Fit) -> None:
+    preprocess = Preprocess((32, 48), 3 if channels == 3 else 1, resize, fit)
+
+    assert Preprocess.from_json(preprocess.to_json()) == preprocess
+
+
+def exif(orientation: int) -> Image.Exif:
+    block = Image.Exif()
+    block[274] = orientation
+    return block
+
+
+FILES: dict[str, tuple[str, dict[str, object]]] = {
+    "jpeg": ("JPEG", {}),
+    "jpeg-progressive": ("JPEG", {"progressive": True}),
+    "jpeg-grey": ("JPEG", {"mode": "L"}),
+    "jpeg-cmyk": ("JPEG", {"mode": "CMYK"}),
+    "png": ("PNG", {}),
+    "png-grey": ("PNG", {"mode": "L"}),
+    "png-alpha": ("PNG", {"mode": "RGBA"}),
+    "png-grey-alpha": ("PNG", {"mode": "LA"}),
+    "png-palette": ("PNG", {"mode": "P"}),
+    "png-16-bit": ("PNG", {"mode": "I;16"}),
+    "webp": ("WEBP", {}),
+    "gif": ("GIF", {}),
+    "bmp": ("BMP", {}),
+    "tiff": ("TIFF", {}),
+} | {f"jpeg-exif-{orientation}": ("JPEG", {"exif": exif(orientation)}) for orientation in range(1, 9)}
+
+
+@pytest.mark.parametrize("artefact", ["model.onnx", "model.int8.tflite", "model.fp32.tflite"])
+@pytest.mark.parametrize("name", FILES)
+def test_training_and_running_see_the_same_tensor(
+    name: str, artefact: str, run_folder: Path, encode: Encode, tmp_path: Path
+) -> None:
+    format_name, options = FILES[name]
+    grey_16 = options.get("mode") == "I;16"
+    pixels = noise((150, 110))[..., 0].astype(np.uint16) * 257 if grey_16 else noise((150, 110))
+    path = tmp_path / f"image.{format_name.lower()}"
+    path.write_bytes(encode(pixels, format_name, **options))
+    running = Classifier.open(run_folder / artefact, threads=1).card.preprocess
+
+    trained_on = load(Part((str(path),), (0,)), Preprocess((32, 32)), "train").images[0]
+
+    np.testing.assert_array_equal(running(path), trained_on)
+    np.testing.assert_array_equal(running(path.read_bytes()), trained_on)
+
+
+def test_preprocess_of_the_artefact_is_the_one_of_the_training(classifier: Classifier) -> None:
+    assert classifier.card.preprocess == Preprocess((32, 32))

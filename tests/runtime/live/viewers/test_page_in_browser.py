@@ -1,0 +1,370 @@
+"""The page in a real browser: the image moves, the label changes, text stays text, and it comes back by itself."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeclf.runtime.live.viewers.page import PageViewer, open_page
+from tests.support.snapshots import BLUE, RED, snapshot
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+Browser = Page = Any
+Until = Callable[[Callable[[], bool]], None]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET = ("background-networking", "component-update", "gpu", "quic", "sync")
+ARGUMENTS = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in QUIET)]
+CENTRE = """canvas => {
+    const {width, height} = canvas;
+    const copy = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
+    copy.drawImage(canvas, width / 2, height / 2, 1, 1, 0, 0, 1, 1);
+    return width < 5 ? null : [...copy.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+}"""
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome here"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def viewer() -> Iterator[PageViewer]:
+    with closing(open_page("0", token="right")) as viewer:
+        yield viewer
+
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """`visit(url)` is the page in a new tab. It asked nobody else for anything, and the browser had no complaint."""
+    complaints: list[str] = []
+    requests: list[str] = []
+    roots: set[str] = set()
+    with ExitStack() as stack:
+
+        def open_tab(url: str, **options: Any) -> Page:
+            context = stack.enter_context(browser.new_context(**options))
+            page = context.new_page()
+            page.on("console", lambda message: complaints.append(message.text))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+            page.on("request", lambda request: requests.append(request.url))
+            roots.add(url.partition("?")[0])
+            page.goto(url)
+            return page
+
+        open_tab.complaints = complaints  # type: ignore[attr-defined]
+        yield open_tab
+    assert complaints == []
+    assert [url for url in requests if not url.startswith((*roots, "data:"))] == []
+
+
+def label_of(page: Page) -> str:
+    return str(page.locator("article .label").first.inner_text())
+
+
+def colour_of(page: Page) -> tuple[int, int, int] | None:
+    """Which of the two is in the middle of the image; None while there is no image."""
+    middle = page.locator("article canvas").first.evaluate(CENTRE) if page.locator("article").count() else None
+    return min((RED, BLUE), key=lambda colour: float(np.abs(np.subtract(middle, colour)).sum())) if middle else None
+
+
+def test_the_image_moves_and_keeps_its_colours(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    page = visit(viewer.url)
+    for colour in [RED, BLUE, RED]:
+        viewer.show(snapshot(colour))
+        until(lambda colour=colour: colour_of(page) == colour)  # type: ignore[misc]
+    middle = page.locator("article canvas").evaluate(CENTRE)
+    assert np.abs(np.subtract(middle, RED)).max() < 8
+
+
+def test_what_is_seen_on_the_screen_moves(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    page = visit(viewer.url)
+    seen = set()
+    for colour in [RED, BLUE]:
+        viewer.show(snapshot(colour))
+        until(lambda colour=colour: colour_of(page) == colour)  # type: ignore[misc]
+        seen.add(page.locator("article canvas").screenshot())
+    assert len(seen) == 2
+
+
+def test_the_label_changes_with_its_scores(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    page = visit(viewer.url)
+    assert page.locator("#waiting").is_visible()
+    viewer.show(snapshot(label="disc"))
+    until(lambda: page.locator("article").count() == 1 and label_of(page) == "disc")
+    assert not page.locator("#waiting").is_visible()
+    viewer.show(snapshot(label="square", scores=(("square", 0.75), ("disc", 0.25))))
+    until(lambda: label_of(page) == "square")
+    assert page.locator(".scores li").all_inner_texts() == ["square\n75.0 %", "disc\n25.0 %"]
+    assert page.title() == "square · clf-run"
+    assert page.locator("article .label").get_attribute("aria-live") == "polite"
+
+
+def test_bars_are_as_long_as_the_scores(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    page = visit(viewer.url, reduced_motion="reduce")
+    viewer.show(snapshot(label="disc", scores=(("disc", 0.75), ("square", 0.25))))
+    until(lambda: page.locator(".scores i").count() == 2)
+    bars = [bar.bounding_box()["width"] for bar in page.locator(".scores i").all()]
+    assert bars[0] / bars[1] == pytest.approx(3, rel=0.02)
+
+
+def test_rate_and_age_are_told(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    page = visit(viewer.url)
+    viewer.show(snapshot(fps=14.93, age_ms=62.4))
+    until(lambda: page.locator(".meta").count() == 1 and "14.9 answers a second" in page.locator(".meta").inner_text())
+    assert "62 ms from camera to answer" in page.locator(".meta").inner_text()
+
+
+def test_the_last_changes_are_listed_newest_first(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    page = visit(viewer.url)
+    for number in range(25):
+        viewer.show(snapshot(label=f"label {number}", changed=True))
+    until(lambda: page.locator("#changes li").count() == 20 and "label 24" in page.locator("#changes li").first.inner_text())
+    labels = page.locator("#changes .what bdi").all_inner_texts()
+    assert labels == [f"label {number}" for number in range(24, 4, -1)]
+    until(lambda: page.locator("#changes canvas").first.evaluate(CENTRE) is not None)
+
+
+def test_who_comes_later_sees_the_changes_before(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    viewer.show(snapshot(label="early", changed=True))
+    page = visit(viewer.url)
+    until(lambda: page.locator("#changes .what bdi").all_inner_texts() == ["early"])
+
+
+def test_a_camera_in_trouble_says_so_until_it_is_well(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    page = visit(viewer.url)
+    viewer.show(snapshot())
+    until(lambda: page.locator("article").count() == 1)
+    assert not page.locator(".trouble").is_visible()
+    viewer.show(snapshot(trouble="unplugged; trying again every 5 s"))
+    until(page.locator(".trouble").is_visible)
+    assert page.locator(".trouble").inner_text() == "unplugged; trying again every 5 s"
+    viewer.show(snapshot())
+    until(lambda: not page.locator(".trouble").is_visible())
+
+
+def test_a_run_that_gives_no_answers_says_since_when(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    page = visit(viewer.url)
+    viewer.show(snapshot())
+    until(lambda: page.locator(".meta").count() == 1 and page.locator(".meta").inner_text().startswith("last answer "))
+
+
+def test_every_camera_has_its_card(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    page = visit(viewer.url)
+    for number, colour in enumerate([RED, BLUE, RED]):
+        viewer.show(snapshot(colour, label=f"label {number}", source=f"webcam:{number}"))
+    until(lambda: page.locator("article").count() == 3)
+    assert page.locator("article .name").all_inner_texts() == ["webcam:0", "webcam:1", "webcam:2"]
+    assert page.locator("article .label").all_inner_texts() == ["label 0", "label 1", "label 2"]
+    until(lambda: None not in [canvas.evaluate(CENTRE) for canvas in page.locator("article canvas").all()])
+    assert page.locator("article canvas").nth(1).evaluate(CENTRE)[2] > 150
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<img src=x onerror=alert(1)>", "<img src=x onerror=alert(1)>"),
+        ("</script><script>alert(1)</script>", "</script><script>alert(1)</script>"),
+        ("\"'`${alert(1)}&lt;&amp;", "\"'`${alert(1)}&lt;&amp;"),
+        ("a\u2028b\u2029c\nd", "a\\u2028b\\u2029c\\nd"),
+        ("caf\udce9\u202egnp.exe", "caf\\xe9\\u202egnp.exe"),
+        ("מסך שבור", "מסך שבור"),
+    ],
+    ids=["element", "script", "quotes", "line separators", "bytes and marks", "right to left"],
+)
+def test_text_stays_text(viewer: PageViewer, visit: Visit, until: Until, text: str, shown: str) -> None:
+    page = visit(viewer.url)
+    viewer.show(snapshot())
+    until(lambda: page.locator("article").count() == 1)
+    elements = page.locator("article *").count()
+    viewer.show(snapshot(label=text, source="webcam", scores=((text, 0.9), ("other", 0.1)), trouble=text, changed=True))
+    until(lambda: page.locator("#changes li").count() == 1 and label_of(page) == shown)
+    until(page.locator(".trouble").is_visible)
+    for place in [".trouble", ".scores bdi >> nth=0", "#changes .what bdi"]:
+        assert page.locator(place).text_content() == shown
+    assert page.locator("article *").count() == elements
+    assert page.locator("img, script:not(body > script)").count() == 0
+    viewer.show(snapshot(source=text))
+    until(lambda: page.locator("article").count() == 2)
+    assert page.locator(".name").nth(1).text_content() == shown
+    assert page.locator("article *").count() == 2 * elements
+
+
+@pytest.mark.parametrize("query", ["", "?token=wrong"])
+def test_a_wrong_token_sees_nothing(viewer: PageViewer, browser: Browser, query: str) -> None:
+    viewer.show(snapshot(label="secret"))
+    with browser.new_context() as context:
+        page = context.new_page()
+        reply = page.goto(viewer.url.partition("?")[0] + query)
+        assert reply.status == 403
+        assert "needs its token" in page.inner_text("body")
+        assert "secret" not in page.content()
+
+
+def test_a_page_whose_token_is_no_longer_valid_says_so(browser: Browser, until: Until) -> None:
+    with closing(open_page("0", token="old")) as first:
+        url = first.url
+        with browser.new_context() as context:
+            page = context.new_page()
+            page.goto(url)
+            until(lambda: page.locator("#status").inner_text() == "Live")
+            first.close()
+            with closing(open_page(address_of(url), token="new")):
+                until(lambda: "no longer valid" in page.locator("#status").inner_text())
+
+
+def address_of(url: str) -> str:
+    return ":" + url.split(":")[2].partition("/")[0]
+
+
+def test_it_comes_back_by_itself_when_the_run_does(visit: Visit, until: Until) -> None:
+    with closing(open_page("0", token="same")) as first:
+        url = first.url
+        page = visit(url)
+        first.show(snapshot(RED, label="before", changed=True))
+        first.show(snapshot(RED, source="a second one"))
+        until(lambda: page.locator("article").count() == 2 and colour_of(page) == RED)
+    until(lambda: page.locator("#status").inner_text().startswith("Connection lost"))
+    assert label_of(page) == "before"
+    with closing(open_page(address_of(url), token="same")) as second:
+        second.show(snapshot(BLUE, label="after", source="another", changed=True))
+        until(lambda: page.locator("#status").inner_text() == "Live")
+        until(lambda: colour_of(page) == BLUE)
+        until(lambda: page.locator("#changes .what bdi").all_inner_texts() == ["after"])
+        assert page.locator("article .name").all_inner_texts() == ["another"]
+    visit.complaints[:] = [text for text in visit.complaints if "ERR_CONNECTION_REFUSED" not in text]  # type: ignore[attr-defined]
+
+
+def test_it_comes_back_after_a_silence(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    """As where a network goes away without a word: the tab freezes on a connection that gives nothing."""
+    viewer.show(snapshot(RED))
+    page = visit(viewer.url)
+    until(lambda: colour_of(page) == RED)
+    with viewer._board._lock:  # nobody is served
+        until(lambda: page.locator("#status").inner_text().startswith("Connection lost"))
+    viewer.show(snapshot(BLUE))
+    until(lambda: colour_of(page) == BLUE and page.locator("#status").inner_text() == "Live")
+
+
+def test_three_tabs_cost_one_encoding_an_image(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    pages = [visit(viewer.url) for _ in range(3)]
+    until(lambda: all(page.locator("#status").inner_text() == "Live" for page in pages))
+    for shown, colour in enumerate([RED, BLUE, RED, BLUE], 1):
+        viewer.show(snapshot(colour))
+        until(lambda colour=colour: all(colour_of(page) == colour for page in pages))  # type: ignore[misc]
+        assert viewer.encoded == shown
+
+
+def test_many_tabs_of_one_browser_are_all_served(viewer: PageViewer, browser: Browser, until: Until) -> None:
+    """A browser has six connections to a server for all of its tabs together."""
+    viewer.show(snapshot(RED))
+    with browser.new_context() as context:
+        pages = []
+        for _ in range(5):
+            pages.append(context.new_page())
+            pages[-1].goto(viewer.url)
+        until(lambda: all(colour_of(page) == RED for page in pages))
+        viewer.show(snapshot(BLUE))
+        until(lambda: all(colour_of(page) == BLUE for page in pages))
+
+
+def test_a_tab_that_nobody_sees_costs_nothing(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    page = visit(viewer.url)
+    viewer.show(snapshot(RED))
+    until(lambda: colour_of(page) == RED)
+    hide(page, True)
+    until(lambda: viewer._board._looking.total() == 0)
+    viewer.show(snapshot(BLUE))
+    hide(page, False)
+    until(lambda: colour_of(page) == BLUE)
+
+
+def hide(page: Page, hidden: bool) -> None:
+    page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
+            document.dispatchEvent(new Event('visibilitychange'));
+        }""",
+        hidden,
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(320, 640), (768, 1024), (1920, 1080)], ids=["phone", "tablet", "wide"])
+def test_it_fits_the_screen(viewer: PageViewer, visit: Visit, until: Until, size: tuple[int, int], scheme: str) -> None:
+    page = visit(viewer.url, viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    long = "a_very_long_label_without_any_space_in_it_" * 3
+    viewer.show(snapshot(label=long, source=long, scores=((long, 0.9),), trouble=long, changed=True))
+    viewer.show(snapshot(source="second", changed=True))
+    until(lambda: page.locator("article").count() == 2 and page.locator("#changes li").count() == 2)
+    until(page.locator(".trouble").first.is_visible)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    overflowing = page.evaluate("""() => [...document.querySelectorAll('body *')].filter(
+        element => element.getBoundingClientRect().right > innerWidth + 1).map(element => element.className)""")
+    assert overflowing == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(viewer: PageViewer, visit: Visit, until: Until, scheme: str) -> None:
+    """WCAG 2 AA: a contrast of at least 4.5."""
+    page = visit(viewer.url, color_scheme=scheme)
+    viewer.show(snapshot(trouble="unplugged", changed=True))
+    until(lambda: page.locator("#changes li").count() == 1 and page.locator(".trouble").is_visible())
+    contrasts = page.evaluate(CONTRASTS)
+    assert len(contrasts) >= 10
+    assert {text: contrast for text, contrast in contrasts if contrast < 4.5} == {}
+
+
+CONTRASTS = """() => {
+    const parse = colour => colour.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+    const ground = element => {
+        const colour = parse(getComputedStyle(element).backgroundColor);
+        return colour[3] === 0 && element.parentElement ? ground(element.parentElement) : colour;
+    };
+    return [...document.querySelectorAll('body *')].filter(element => element.checkVisibility() &&
+        [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim())).map(element => {
+            const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
+            return [element.textContent, (Math.max(a, b) + .05) / (Math.min(a, b) + .05)];
+        });
+}"""
+
+
+def test_an_instruction_in_the_page_that_is_not_ours_does_not_run(viewer: PageViewer, browser: Browser) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(viewer.url)
+        with pytest.raises(playwright.Error, match="TrustedHTML"):
+            page.evaluate("document.body.innerHTML = '<b>x</b>'")
+        page.evaluate("""() => {
+            const image = new Image();
+            image.src = 'http://192.0.2.1/x.png';
+            window.blocked = new Promise(resolve => document.addEventListener('securitypolicyviolation', resolve));
+            document.body.append(image);
+        }""")
+        late = "new Promise(resolve => setTimeout(() => resolve({effectiveDirective: 'none in time'}), 20000))"
+        assert page.evaluate(f"Promise.race([window.blocked, {late}]).then(event => event.effectiveDirective)") == "img-src"
+
+
+def test_nothing_is_left_behind(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    before = threading.active_count()
+    page = visit(viewer.url)
+    viewer.show(snapshot())
+    until(lambda: colour_of(page) == RED)
+    page.close()
+    until(lambda: threading.active_count() == before)

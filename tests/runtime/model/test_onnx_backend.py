@@ -1,0 +1,130 @@
+"""The onnxruntime backend: only self-contained uint8 classifiers, and only numbers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from edgeclf.runtime import Classifier, ModelCard
+from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.model.digest import BLANK_DIGEST, seal
+
+BuildOnnx = Callable[..., onnx.ModelProto]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
+def test_weights_that_are_no_numbers_are_refused(
+    value: float, build_onnx: BuildOnnx, colour_card: ModelCard, tmp_path: Path
+) -> None:
+    path = tmp_path / "damaged.onnx"
+    path.write_bytes(seal(build_onnx(np.full((3, 3), value, np.float32), colour_card).SerializeToString()))
+
+    with pytest.raises(ModelError, match="no numbers"):
+        Classifier.open(path)
+
+
+def test_overflow_that_only_some_images_cause_is_refused_when_it_comes(
+    build_onnx: BuildOnnx, colour_card: ModelCard, tmp_path: Path
+) -> None:
+    path = tmp_path / "overflowing.onnx"
+    path.write_bytes(seal(build_onnx(np.full((3, 3), 3e38, np.float32), colour_card).SerializeToString()))
+    opened = Classifier.open(path)
+
+    with pytest.raises(ModelError, match="no numbers"):
+        opened.predict(np.full((8, 8, 3), 255, np.uint8))
+
+
+def test_float_input_is_refused_and_named(
+    build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], colour_card: ModelCard, tmp_path: Path
+) -> None:
+    path = tmp_path / "float.onnx"
+    path.write_bytes(seal(build_onnx(colour_weights, colour_card, TensorProto.FLOAT).SerializeToString()))
+
+    with pytest.raises(ModelError, match=r"does not take one uint8 image batch .*tensor\(float\)"):
+        Classifier.open(path)
+
+
+def set_batch(model: onnx.ModelProto, size: int) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = size
+
+
+def set_free_height(model: onnx.ModelProto, name: str) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = name
+
+
+def test_fixed_batch_is_refused(
+    build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], colour_card: ModelCard, tmp_path: Path
+) -> None:
+    model = build_onnx(colour_weights, colour_card)
+    set_batch(model, 1)
+    (tmp_path / "fixed.onnx").write_bytes(seal(model.SerializeToString()))
+
+    with pytest.raises(ModelError, match="does not take one uint8 image batch"):
+        Classifier.open(tmp_path / "fixed.onnx")
+
+
+def test_free_height_is_refused(
+    build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], colour_card: ModelCard, tmp_path: Path
+) -> None:
+    model = build_onnx(colour_weights, colour_card)
+    set_free_height(model, "height")
+    (tmp_path / "free.onnx").write_bytes(seal(model.SerializeToString()))
+
+    with pytest.raises(ModelError, match="does not take one uint8 image batch"):
+        Classifier.open(tmp_path / "free.onnx")
+
+
+def test_second_input_is_refused(
+    build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], colour_card: ModelCard, tmp_path: Path
+) -> None:
+    model = build_onnx(colour_weights, colour_card)
+    extra = onnx.helper.make_tensor_value_info("seed", TensorProto.FLOAT, [1])
+    model.graph.input.append(extra)
+    (tmp_path / "two.onnx").write_bytes(seal(model.SerializeToString()))
+
+    with pytest.raises(ModelError, match="does not take one uint8 image batch"):
+        Classifier.open(tmp_path / "two.onnx")
+
+
+@pytest.fixture
+def external(build_onnx: BuildOnnx, colour_card: ModelCard, tmp_path: Path) -> Path:
+    """A model whose weights lie in another file beside it."""
+    weights = np.eye(3, dtype=np.float32)
+    path = tmp_path / "external.onnx"
+    onnx.save_model(
+        build_onnx(weights, colour_card), path, save_as_external_data=True, location="weights.bin", size_threshold=0
+    )
+    path.write_bytes(seal(path.read_bytes()))
+    return path
+
+
+def test_external_data_beside_the_model_is_refused(external: Path) -> None:
+    assert external.with_name("weights.bin").exists()
+
+    with pytest.raises(ModelError, match="no ONNX model that onnxruntime"):
+        Classifier.open(external)
+
+
+def test_external_data_in_the_working_directory_is_refused(external: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(external.parent)
+
+    with pytest.raises(ModelError, match="no ONNX model that onnxruntime"):
+        Classifier.open("external.onnx")
+
+
+@pytest.mark.parametrize("location", ["/etc/passwd", "../weights.bin", "none/../weights.bin"])
+def test_external_data_elsewhere_is_refused(location: str, external: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = onnx.load(external, load_external_data=False)
+    model.graph.initializer[0].external_data[0].value = location
+    (external.parent / "below").mkdir()
+    model.metadata_props[1].value = BLANK_DIGEST
+    path = external.parent / "below" / "model.onnx"
+    path.write_bytes(seal(model.SerializeToString()))
+    monkeypatch.chdir(path.parent)
+
+    with pytest.raises(ModelError, match="no ONNX model that onnxruntime"):
+        Classifier.open(path)

@@ -1,0 +1,20 @@
+"""A bar that adds up, and that stays silent where it would be noise."""
+
+import pytest
+
+from edgeclf.runtime.terminal.progress import Progress
+
+
+def test_progress_counts_what_is_done() -> None:
+    with Progress("reading", 3) as progress:
+        progress.advance()
+        progress.advance(2)
+
+    assert (progress.done, progress.total) == (3, 3)
+
+
+def test_progress_without_a_terminal_is_quiet_for_a_short_step(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("reading", 3) as progress:
+        progress.advance(3)
+
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,122 @@
+"""A person before a virtual screen. Run by test_window.py in an environment of its own, with opencv-python and python-xlib.
+
+Usage: desktop_user.py HOW. Shows two sources, saves what is on the screen as screen.png, ends it in the way HOW says, and
+writes what became of it to seen.json.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from Xlib import XK, X, display
+from Xlib.ext import xtest
+from Xlib.protocol import event
+
+from edgeclf.runtime.live.viewers.display import window_problem
+from edgeclf.runtime.live.viewers.snapshot import Snapshot
+from edgeclf.runtime.live.viewers.window import WindowViewer
+
+SOURCES = {"left": (200, 40, 120), "right\n<b>": (40, 200, 120)}
+WIDTH = 640
+"""Of each window: images of 400x300, enlarged."""
+
+
+class Screen:
+    def __init__(self) -> None:
+        self.display = display.Display()
+        self.root = self.display.screen().root
+
+    def image(self) -> Any:
+        """uint8 `[h, w, 3]` BGR of the whole screen."""
+        size = self.root.get_geometry()
+        image = self.root.get_image(0, 0, size.width, size.height, X.ZPixmap, 0xFFFFFFFF)
+        return np.frombuffer(image.data, np.uint8).reshape(size.height, size.width, 4)[..., :3]
+
+    def windows(self) -> dict[str, Any]:
+        """Those that can be seen, by title."""
+        name = self.display.intern_atom("_NET_WM_NAME")
+        found = {}
+        for window in self.root.query_tree().children:
+            title = window.get_full_property(name, X.AnyPropertyType)
+            if title and window.get_attributes().map_state == X.IsViewable:
+                found[title.value.decode()] = window
+        return found
+
+    def spread(self) -> None:
+        """Put the windows side by side; there is no window manager to do it, and Qt may still be placing them itself."""
+        for number, (_, window) in enumerate(sorted(self.windows().items())):
+            window.configure(x=number * WIDTH, y=0)
+        self.display.sync()
+
+    def colours(self) -> list[tuple[int, ...]]:
+        """RGB of a point in the middle of each window, side by side."""
+        self.spread()
+        return [tuple(self.image()[300, x, ::-1].tolist()) for x in (WIDTH // 2, WIDTH // 2 + WIDTH)]
+
+    def press(self, key: str) -> None:
+        self.windows()["left"].set_input_focus(X.RevertToParent, X.CurrentTime)
+        code = self.display.keysym_to_keycode(XK.string_to_keysym(key))
+        xtest.fake_input(self.display, X.KeyPress, code)
+        xtest.fake_input(self.display, X.KeyRelease, code)
+        self.display.sync()
+
+    def close(self, title: str) -> None:
+        """As a window manager does when its cross is clicked."""
+        protocols, delete = (self.display.intern_atom(name) for name in ("WM_PROTOCOLS", "WM_DELETE_WINDOW"))
+        window = self.windows()[title]
+        message = event.ClientMessage(window=window, client_type=protocols, data=(32, [delete, X.CurrentTime, 0, 0, 0]))
+        window.send_event(message)
+        self.display.sync()
+
+
+def snapshots() -> list[Snapshot]:
+    images = {name: np.full((300, 400, 3), colour, np.uint8) for name, colour in SOURCES.items()}
+    scores = (("defective", 0.9), ("functional", 0.1))
+    return [Snapshot(name, image, "defective", 0.9, scores, False, 25.0, 40.0, "") for name, image in images.items()]
+
+
+def show_until(viewer: WindowViewer, done: Callable[[], bool], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while not done() and time.monotonic() < deadline:
+        for snapshot in snapshots():
+            viewer.show(snapshot)
+        time.sleep(0.02)
+    return done()
+
+
+def open_windows(screen: Screen) -> WindowViewer:
+    """Without a window manager, Qt at times misses that its window is on the screen and never paints it: then once more."""
+    for _ in range(20):
+        viewer = WindowViewer()
+        if show_until(viewer, lambda: screen.colours() == list(SOURCES.values()), seconds=5):
+            break
+        viewer.close()
+    return viewer
+
+
+def main(how: str) -> None:
+    screen = Screen()
+    seen: dict[str, object] = {"problem": window_problem()}
+    viewer = open_windows(screen)
+    seen["titles"] = sorted(screen.windows())
+    seen["side by side"] = screen.colours() == list(SOURCES.values())
+    Path("screen.png").write_bytes(cv2.imencode(".png", screen.image())[1])
+    if how == "cross":
+        screen.close("left")
+        seen["one is left"] = show_until(viewer, lambda: len(screen.windows()) == 1) and not viewer.closed
+        screen.close(next(iter(screen.windows())))
+    else:
+        screen.press(how)
+    seen["closed"] = show_until(viewer, lambda: viewer.closed)
+    viewer.close()
+    seen["windows in the end"] = len(screen.windows())
+    Path("seen.json").write_text(json.dumps(seen))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,59 @@
+"""A Ray cluster of two machines on this one, in a process of its own; run as a program, it is that process.
+
+`python -m tests.support.ray_machines` prints its address; the line `kill` on stdin kills the second machine, and its end
+ends both.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Machines:
+    """address: for --ray-address."""
+
+    address: str
+    _process: "subprocess.Popen[str]"
+
+    def kill_one(self) -> None:
+        """End the machine that the address is not of, with all that runs on it, as a power cut would."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write("kill\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "killed\n"
+
+
+@contextmanager
+def two_machines() -> Iterator[Machines]:
+    """Each has one core."""
+    line = [sys.executable, "-m", "tests.support.ray_machines"]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield Machines(process.stdout.readline().strip(), process)
+        process.communicate(timeout=60)
+
+
+def main() -> None:
+    import os
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    other = cluster.add_node(num_cpus=1)
+    sys.stdout.write(f"{cluster.address}\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        if line == "kill\n":
+            cluster.remove_node(other, allow_graceful=False)
+            sys.stdout.write("killed\n")
+            sys.stdout.flush()
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""`clf-train evaluate`: one model in every format, measured on a folder of labelled images."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import pytest
+from typer.testing import Result
+
+from edgeclf.runtime.model.classifier import Classifier
+
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def clf_evaluate(clf_train: Invoke) -> Invoke:
+    """`clf_evaluate("model.onnx", "photos")`."""
+    return lambda *arguments: clf_train("evaluate", *arguments)
+
+
+@pytest.fixture(scope="module")
+def parts(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The images in parts: 6 discs and 4 squares for testing, one of each for validation."""
+    root = tmp_path_factory.mktemp("parts") / "shapes"
+    for part, label, first, count in (
+        ("test", "disc", 0, 6),
+        ("test", "square", 0, 4),
+        ("val", "disc", 6, 1),
+        ("val", "square", 6, 1),
+    ):
+        (root / part / label).mkdir(parents=True)
+        for number in range(first, first + count):
+            shutil.copy(image_folder / label / f"{label}{number:03}.png", root / part / label)
+    return root
+
+
+def confusion_by_hand(model: Path, folder: Path) -> list[list[int]]:
+    """The answer for each file on its own."""
+    classifier = Classifier.open(model)
+    answers = Counter((path.parent.name, classifier.predict(path).label) for path in folder.rglob("*.png"))
+    return [[answers[truth, answer] for answer in ("disc", "square")] for truth in ("disc", "square")]
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.onnx", "model.fp16.tflite", "model.int8.tflite"])
+def test_every_format_is_measured_as_it_answers(clf_evaluate: Invoke, run_folder: Path, parts: Path, name: str) -> None:
+    result = clf_evaluate(run_folder / name, parts, "--json")
+    assert result.exit_code == 0, result.stderr
+    measured = json.loads(result.stdout)
+    artefact = name.replace(".keras", ".onnx")
+    assert (measured["images"], measured["part"]) == (10, "test")
+    assert measured["confusion"] == confusion_by_hand(run_folder / artefact, parts / "test")
+
+
+def test_people_get_a_table_and_one_sentence_and_stdout_stays_empty(
+    clf_evaluate: Invoke, onnx_model: Path, parts: Path
+) -> None:
+    result = clf_evaluate(onnx_model, parts)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "recall  precision" in result.stderr
+    assert f"on 10 images in {parts} (test); always the most frequent class: 60.0%" in result.stderr
+
+
+def test_another_part_can_be_chosen(clf_evaluate: Invoke, onnx_model: Path, parts: Path) -> None:
+    measured = json.loads(clf_evaluate(onnx_model, parts, "--part", "val", "--json").stdout)
+    assert (measured["part"], measured["images"]) == ("val", 2)
+
+
+def test_a_folder_without_parts_is_used_whole_and_owns_up_to_training_images(
+    clf_evaluate: Invoke, onnx_model: Path, image_folder: Path
+) -> None:
+    result = clf_evaluate(onnx_model, image_folder, "--json")
+    measured = json.loads(result.stdout)
+    assert (measured["part"], measured["images"], measured["trained_on"]) == ("all", 60, 54)
+    assert f"on 60 images in {image_folder} (all), 54 of which its training has seen;" in result.stderr
+
+
+def test_classes_are_matched_by_name_and_not_by_their_order(
+    clf_evaluate: Invoke, onnx_model: Path, parts: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(parts / "test" / "square", tmp_path / "data" / "square")
+    measured = json.loads(clf_evaluate(onnx_model, "data", "--json").stdout)
+    assert measured["confusion"] == [[0, 0], confusion_by_hand(onnx_model, tmp_path / "data")[1]]
+    assert measured["by_class"]["disc"]["images"] == 0
+
+
+def test_unreadable_images_are_listed_and_counted_and_the_exit_code_says_so(
+    clf_evaluate: Invoke, onnx_model: Path, parts: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(parts / "test", tmp_path / "data")
+    (tmp_path / "data" / "disc" / "bad\n.png").write_bytes(b"")
+    result = clf_evaluate(onnx_model, "data", "--json")
+    assert result.exit_code == 1
+    assert r"data/disc/bad\n.png: " in result.stderr
+    assert "1 images cannot be read and are left out" in result.stderr
+    assert [(row["path"], row["error"]) for row in json.loads(result.stdout)["failures"]] == [
+        ("data/disc/bad\n.png", "empty")
+    ]
+    assert json.loads(result.stdout)["images"] == 10
+
+
+def test_a_report_is_written_with_its_figures(clf_evaluate: Invoke, onnx_model: Path, parts: Path, tmp_path: Path) -> None:
+    result = clf_evaluate(onnx_model, parts, "--report", "out")
+    assert (result.exit_code, result.stdout) == (0, "")
+    text = (tmp_path / "out" / "report.html").read_text()
+    assert "<title>shapes</title>" in text
+    assert "Accuracy " in text
+    assert "used neither for fitting" not in text
+    assert {"report.html", "confusion.png", "calibration.png", "roc.png"} <= {path.name for path in Path("out").iterdir()}
+
+
+def test_an_existing_report_is_never_overwritten(
+    clf_evaluate: Invoke, onnx_model: Path, parts: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "report.html").write_text("of the training")
+    result = clf_evaluate(onnx_model, parts, "--report", ".")
+    assert result.exit_code == 2
+    assert "error: . already holds a report.html; choose another folder with --report" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["missing"], "missing is no folder; name one with one sub-folder per class, or a CSV file"),
+        (["parts", "--part", "train"], "parts has no train part; choose another (test, val) with --part"),
+        (["parts", "--part", "dev"], "--part must be one of train, val, test, not 'dev'"),
+        (["plain", "--part", "test"], "plain has no test part"),
+        (["empty"], "empty holds no images"),
+        (["stranger"], "stranger has the class 'triangle', which the model does not know (disc, square)"),
+    ],
+    ids=" ".join,
+)
+def test_a_folder_that_cannot_be_used_gets_one_sentence(
+    clf_evaluate: Invoke, onnx_model: Path, parts: Path, tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    shutil.copytree(parts, tmp_path / "parts")
+    shutil.copytree(parts / "val", tmp_path / "plain")
+    shutil.copytree(parts / "val", tmp_path / "stranger")
+    (tmp_path / "stranger" / "triangle").mkdir()
+    (tmp_path / "empty" / "disc").mkdir(parents=True)
+    result = clf_evaluate(onnx_model, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"error: {sentence}" in result.stderr
+
+
+def test_a_device_is_refused_where_tensorflow_chooses(clf_evaluate: Invoke, run_folder: Path, parts: Path) -> None:
+    result = clf_evaluate(run_folder / "model.keras", parts, "--device", "cpu")
+    assert result.exit_code == 2
+    assert "error: --device is for exported models" in result.stderr
+
+
+def test_a_file_that_is_no_model_gets_one_sentence(clf_evaluate: Invoke, parts: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.txt").write_text("x")
+    result = clf_evaluate("model.txt", parts)
+    assert result.exit_code == 2
+    assert "error: model.txt is no .onnx or .tflite file" in result.stderr
+
+
+def test_a_keras_model_of_ones_own_gets_the_way_to_its_classes(clf_evaluate: Invoke, parts: Path, tmp_path: Path) -> None:
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]).save(tmp_path / "own.keras")
+    result = clf_evaluate("own.keras", parts)
+    assert result.exit_code == 2
+    assert "error: own.keras carries no model card, so its classes and image size are unknown;" in result.stderr
+    assert "clf-export own.keras --classes labels.txt" in result.stderr
+
+
+@pytest.mark.slow
+def test_an_exported_model_needs_no_tensorflow(onnx_model: Path, parts: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from edgeclf.train.cli.evaluate import measure;"
+        f"measure(Path({str(onnx_model)!r}), Path({str(parts)!r})); print({{'keras', 'tensorflow'}} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = "import sys, edgeclf.train.cli.evaluate; print({'numpy', 'cv2', 'sklearn', 'matplotlib'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_the_images_may_be_in_an_archive(image_folder: Path, onnx_model: Path, clf_evaluate: Invoke) -> None:
+    shutil.make_archive("shapes", "zip", image_folder)
+    packed, plain = (json.loads(clf_evaluate(onnx_model, data, "--json").stdout) for data in ("shapes.zip", image_folder))
+    assert (packed["accuracy"], packed["images"]) == (plain["accuracy"], 60)

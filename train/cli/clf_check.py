@@ -1,0 +1,146 @@
+"""`clf-check`: what is wrong with a folder of labelled images, before training on it."""
+
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgeclf.runtime.errors import ExitCode
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, show_version
+from edgeclf.runtime.terminal.escaping import escape
+
+if TYPE_CHECKING:
+    from edgeclf.train.data.findings import Checkup, Finding
+
+app = command_app()
+
+EPILOG = """\b
+Examples:
+  clf-check photos/                     a table, and the first files of each kind
+  clf-check photos/ --all | less        every file
+  clf-check photos/ --json              every finding, for a program
+  clf-check photos/ --strict && clf-train photos/
+
+Reads the images and changes nothing.
+Exit codes: 0 nothing wrong (with --strict: no warning either), 1 something is, 2 a folder that cannot be checked."""
+
+MEANINGS = {
+    "leakage": "the same file in two parts: the accuracy would be untrue",
+    "unreadable": "no image comes out of it; training leaves it out",
+    "empty_class": "a class folder without images",
+    "missing_class": "a class that only some of the parts have",
+    "label_noise": "the same file under two classes: one is wrong",
+    "case_twins": "class names that look the same: perhaps one class",
+    "duplicate": "the same file twice: a split may part the copies",
+    "near_duplicate": "one photograph saved twice, or taken twice in a row",
+    "few_images": "too few images to learn a class from",
+    "imbalance": "one class has far more images than another",
+    "uniform": "nothing on it: covered lens, black frame?",
+    "tiny": "far smaller than the rest, or than 32 pixels",
+    "odd_mode": "not plain colour, or not like the rest; converted",
+    "exif_rotated": "stored turned; edgeclf turns it back, others may not",
+    "wrong_extension": "the name says another format than the contents",
+}
+_STYLES = {"error": "bold red", "warning": "yellow", "notice": "dim"}
+_SHOWN = 5
+_SHOWN_COPIES = 3
+
+
+def main() -> None:
+    app()
+
+
+@app.command(epilog=EPILOG)
+def check(
+    data: Annotated[
+        Path, typer.Argument(help="Folder with one sub-folder per class, or with train/val/test above; .zip, .tar or .csv.")
+    ],
+    *,
+    show_all: Annotated[bool, typer.Option("--all", help=f"Every file, not the first {_SHOWN} of each kind.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Every finding as JSON on stdout.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings as well.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Look for what is wrong with labelled images: unreadable files, copies across parts, odd ones out."""
+    with friendly_errors():
+        from edgeclf.train.data.archives import unpacked
+        from edgeclf.train.data.check import check as run_check
+        from edgeclf.train.data.findings import Severity
+
+        with unpacked(data) as root:
+            checkup = run_check(root).moved(root, data)
+        if json_output:
+            typer.echo(json.dumps(_as_json(data, checkup), indent=1))
+        else:
+            _show(checkup, show_all)
+        wrong = checkup.having(Severity.ERROR) + strict * checkup.having(Severity.WARNING)
+    raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if wrong else ExitCode.OK)
+
+
+def _as_json(data: Path, checkup: "Checkup") -> dict[str, object]:
+    """Plain values; a path that is not UTF-8 keeps its bytes as \\udcXX."""
+    return {
+        "data": str(data),
+        "images": checkup.counts,
+        "skipped": checkup.skipped,
+        "findings": [asdict(finding) for finding in checkup.findings],
+    }
+
+
+def _show(checkup: "Checkup", show_all: bool) -> None:
+    """The findings on stdout, as a linter's; the closing sentence on stderr."""
+    if checkup.findings:
+        _show_table(checkup)
+    for kind, of_kind in groupby(checkup.findings, lambda finding: finding.kind):
+        findings = list(of_kind)
+        typer.echo(f"\n{kind}")
+        shown = findings if show_all else findings[:_SHOWN]
+        for finding in shown:
+            typer.echo(f"  {_line(finding, show_all)}")
+        if len(findings) > len(shown):
+            typer.echo(f"  and {len(findings) - len(shown):,} more; --all shows them")
+    note(_closing(checkup))
+
+
+def _show_table(checkup: "Checkup") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("found", "kind", "severity", "meaning"):
+        table.add_column(column, justify="right" if column == "found" else "left", no_wrap=True)
+    counts = Counter((finding.kind, finding.severity) for finding in checkup.findings)
+    for (kind, severity), count in counts.items():
+        table.add_row(f"{count:,}", kind, Text(severity, _STYLES[severity]), MEANINGS[kind])
+    Console(highlight=False, width=None if sys.stdout.isatty() else 100).print(table)
+
+
+def _line(finding: "Finding", show_all: bool) -> str:
+    names = [escape(path) for path in finding.paths]
+    more = 0 if show_all else max(0, len(names) - _SHOWN_COPIES)
+    sign = " ~ " if finding.kind == "near_duplicate" else " = "
+    listed = sign.join(names[:_SHOWN_COPIES] if more else names) + (f" and {more:,} more" if more else "")
+    return f"{listed}: {finding.detail}" if names else finding.detail
+
+
+def _closing(checkup: "Checkup") -> str:
+    passed_over = f" ({checkup.skipped:,} other files passed over)" if checkup.skipped else ""
+    images = f"{checkup.images:,} images{passed_over}"
+    if not checkup.findings:
+        return f"nothing wrong with {images}"
+    severities = Counter(str(finding.severity) for finding in checkup.findings)
+    counts = {name: severities[name] for name in _STYLES if name in severities}
+    found = ", ".join(f"{count:,} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
+    if "error" in counts:
+        return f"{found} in {images}; put the errors right, then run clf-check again"
+    if "warning" in counts:
+        return f"{found} in {images}; look at the warnings, then train with clf-train"
+    return f"{found} in {images}; nothing that must be put right, train with clf-train"

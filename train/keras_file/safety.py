@@ -1,0 +1,122 @@
+"""What a model file may be before Keras sees it: a file is somebody else's word, and Keras takes it.
+
+A whole `.keras` file of 1.4 KB can ask for gigabytes. Neither Keras nor TensorFlow is imported here: what is refused costs
+nothing.
+"""
+
+import stat
+import zipfile
+import zlib
+from pathlib import Path
+
+from edgeclf.runtime.errors import ModelError, first_line
+from edgeclf.train.keras_file.config_check import check_blueprint
+
+MOST_BYTES = 4 << 30
+"""All members of a file together; the largest network of keras.applications takes 1.2 GB."""
+MOST_TEXT_BYTES = 16 << 20
+"""config.json; that of the largest network of keras.applications takes 2 MB."""
+_MOST_MEMBERS = 10_000
+_MOST_EXPANSION = 100  # Keras stores weights as they are; packed again, they shrink by a tenth
+_HARMLESS_BYTES = 64 << 20  # below, no expansion matters
+_CONFIG = "config.json"
+_TEXTS = (_CONFIG, "metadata.json")
+_WEIGHTS = ("model.weights.h5", "model.weights.npz")
+_LEGACY = (".h5", ".hdf5")
+_DAMAGED = "is damaged or no .keras file; train again, or copy it again"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def vet(path: Path, allow_h5: bool = False) -> None:
+    """Raises ModelError, in one sentence, unless `path` is a file that Keras can load without harm.
+
+    allow_h5: whether the older format, `.h5`, will do as well.
+    """
+    _check_kind(path)
+    if path.suffix in _LEGACY:
+        if not allow_h5:
+            raise ModelError(f"{path} is a model of the older .h5 format; save it as .keras, or allow .h5 with --allow-h5")
+        _vet_h5(path)
+    elif path.suffix == ".keras":
+        _vet_zip(path)
+    else:
+        raise ModelError(f"{path} is no .keras file by its name; give it the suffix .keras if that is what it is")
+
+
+def _check_kind(path: Path) -> None:
+    """Before anything is opened: a FIFO would wait for ever."""
+    try:
+        mode, size = path.stat().st_mode, path.stat().st_size
+    except (OSError, ValueError):  # a ValueError for a name with a zero byte
+        mode = size = 0
+    if not mode or stat.S_ISDIR(mode):
+        raise ModelError(f"{path} does not exist or is no file; clf-export takes the model.keras of a training run")
+    if not stat.S_ISREG(mode):
+        raise ModelError(f"{path} is no regular file but a pipe or a device; copy the model to a file")
+    if not size:
+        raise ModelError(f"{path} is empty, so it {_DAMAGED}")
+
+
+def _vet_zip(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = _checked_members(archive.infolist(), path)
+            weights = sum(members[name].file_size for name in _WEIGHTS if name in members)
+            text = archive.read(_CONFIG)
+    except PermissionError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}); make it readable") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError):
+        raise ModelError(f"{path} {_DAMAGED}") from None
+    check_blueprint(text, str(path), weights)
+
+
+def _checked_members(infos: list[zipfile.ZipInfo], path: Path) -> dict[str, zipfile.ZipInfo]:
+    """The members by name, all of them harmless to unpack, by what the directory of the archive says of them."""
+    members = {info.filename: info for info in infos}
+    if len(infos) > _MOST_MEMBERS or sum(info.file_size for info in infos) > MOST_BYTES:
+        total = sum(info.file_size for info in infos)
+        cause = f"{path} unpacks to {len(infos):,} members of {total / 1e9:.1f} GB together"
+        raise ModelError(f"{cause}, more than any network here needs; do not trust this file")
+    if len(members) < len(infos):
+        raise ModelError(f"{path} holds two members of one name; save the model again")
+    for info in infos:
+        _check_member(info, path)
+    if _CONFIG not in members or not any(name in members for name in _WEIGHTS):
+        raise ModelError(f"{path} lacks {_CONFIG} or {_WEIGHTS[0]}, so it is no model that Keras saved; save it again")
+    return members
+
+
+def _check_member(info: zipfile.ZipInfo, path: Path) -> None:
+    name, size = info.filename, info.file_size
+    fault = None
+    if info.flag_bits & 1:
+        fault = "is encrypted"
+    elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        fault = f"is packed by method {info.compress_type}"
+    elif ".." in name.split("/") or name.startswith("/") or "\\" in name:
+        fault = "points out of the archive"
+    elif name in _TEXTS and size > MOST_TEXT_BYTES:
+        fault = f"takes {size / 1e6:,.0f} MB, more than any network needs to be described"
+    elif size > _HARMLESS_BYTES and size > _MOST_EXPANSION * info.compress_size:
+        fault = f"unpacks from {info.compress_size / 1e6:.1f} to {size / 1e6:,.0f} MB"
+    if fault:
+        raise ModelError(f"{path}: its member {name[:80]} {fault}; do not trust this file, or save the model again")
+
+
+def _vet_h5(path: Path) -> None:
+    import h5py
+
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(len(_HDF5)) != _HDF5:
+            raise ModelError(f"{path} is damaged or no .h5 file; copy it again, or save the model as .keras")
+    if size > MOST_BYTES:
+        raise ModelError(f"{path} takes {size / 1e9:.1f} GB, more than any network here needs; do not trust this file")
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get("model_config")
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is damaged or no .h5 file ({first_line(error)}); copy it again") from None
+    if not isinstance(text, str | bytes):
+        raise ModelError(f"{path} holds weights without a network; save the whole model, with model.save, as .keras")
+    check_blueprint(text if isinstance(text, bytes) else text.encode("utf-8", "replace"), str(path), size)

@@ -1,0 +1,98 @@
+"""The trained model as one `.keras` file: network, card, and sample images for calibration and verification."""
+
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeclf.runtime.errors import ModelError, first_line
+from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard, read_zip_card
+from edgeclf.runtime.storage.atomic_write import cannot_write, publish_bytes
+from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.keras_file.safety import vet
+from edgeclf.train.keras_file.samples import write_samples
+from edgeclf.train.results.evaluation import probabilities
+
+
+@dataclass(frozen=True)
+class KerasModel:
+    """The network as trained, with the card from the same file."""
+
+    path: Path
+    network: keras.Model
+    card: ModelCard
+
+    def answers(self, images: Pixels) -> NDArray[np.float32]:
+        """uint8 `[N, H, W, C]` to probabilities, float32 `[N, classes]`: what every export of it has to answer."""
+        return probabilities(self.network, images, head=self.card.head)
+
+
+def save(network: keras.Model, card: ModelCard, samples: dict[str, Arrays], path: Path) -> None:
+    """Write a `.keras` file that Keras itself loads as ever; the extra members lie under `edgeclf/`."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            unpublished = Path(folder) / "model.keras"
+            network.save(unpublished)
+            with zipfile.ZipFile(unpublished, "a") as archive:
+                archive.writestr(CARD_MEMBER, card.to_json(), zipfile.ZIP_DEFLATED)
+                write_samples(archive, samples)
+            data = unpublished.read_bytes()
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    publish_bytes(path, data)
+
+
+def open_keras(path: Path) -> KerasModel:
+    """Load a model that `clf-train` saved. Raises ModelError for any other file."""
+    vet(path)
+    try:
+        card_text = read_zip_card(path)
+        card = ModelCard.from_json(card_text) if card_text is not None else None
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    if card is None:
+        cause = f"{path} carries no model card, so its classes and image size are unknown"
+        raise ModelError(f"{cause}; name them with clf-export {path} --classes labels.txt, or train it with clf-train")
+    return KerasModel(path, _loaded(path), card)
+
+
+def load_network(path: Path, allow_h5: bool = False) -> keras.Model:
+    """The network in a file of Keras's, with or without a card, when `vet` has nothing against it. Raises ModelError."""
+    vet(path, allow_h5)
+    return _loaded(path)
+
+
+def _loaded(path: Path) -> keras.Model:
+    """Variables get memory only after the file has shown the numbers for each: a small one can describe layers of any size.
+
+    It takes no longer than Keras alone: MobileNetV3Small 1.2 s, 1.5 without; NASNetMobile 4.8 s, 5.5 without.
+    """
+    try:
+        with keras.StatelessScope() as scope, _forgotten_on_error():
+            network = keras.models.load_model(path, compile=False, safe_mode=True)
+            numbers = [(weight, scope.get_current_value(weight)) for weight in network.weights]
+            missing = [weight.path for weight, value in numbers if value is None]
+            if missing:
+                raise ValueError(f"it has no numbers for {missing[0]}")
+    except Exception as error:  # Keras raises anything from KeyError to TypeError for a file that is not its own
+        raise ModelError(f"{path} cannot be loaded by Keras {keras.__version__} ({first_line(error)})") from None
+    for weight, value in numbers:
+        weight.assign(value)
+    return network
+
+
+@contextmanager
+def _forgotten_on_error() -> Iterator[None]:
+    """The end of a StatelessScope gives memory to all variables that wait for it, after an error as well."""
+    try:
+        yield
+    except BaseException:
+        keras.utils.clear_session()
+        raise
