@@ -3,17 +3,35 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
-from edgeclf.runtime.cli.flags import SectionedCommand, takes
+from edgeclf.runtime.cli.flags import SectionedCommand, Text, takes
+from edgeclf.runtime.errors import OptionError
+
+pytestmark = pytest.mark.usefixtures("in_process")  # its settings: stderr stays where pytest wants it
+
+
+def parse_share(text: str) -> float:
+    return float(text.removesuffix("%")) / 100
+
+
+@dataclass(frozen=True)
+class Paper:
+    grey: Annotated[float, Text(parse_share), typer.Option(metavar="P%", show_default="5%")] = 0.05
+
+    def __post_init__(self) -> None:
+        if self.grey > 1:
+            raise OptionError(f"--grey takes at most 100%, not {self.grey:.0%}")
 
 
 @dataclass(frozen=True)
 class Drawing:
+    paper: Paper
     colour: Annotated[str, typer.Option("--colour", "-c", help="Of the line.", rich_help_panel="Drawing")]
     width: Annotated[int, typer.Option(min=1, rich_help_panel="Drawing")] = 2
-    points: Annotated[list[str] | None, typer.Option(rich_help_panel="Drawing")] = None
+    points: Annotated[tuple[str, ...], typer.Option(rich_help_panel="Drawing")] = ()
 
 
 app = typer.Typer(rich_markup_mode=None)
@@ -32,7 +50,16 @@ def run(*arguments: str) -> str:
 
 def test_flags_arrive_as_the_dataclass() -> None:
     given = run("me", "--fast", "-c", "red", "--points", "a", "--points", "b")
-    assert given == "me True Drawing(colour='red', width=2, points=['a', 'b'])\n"
+    assert given == "me True Drawing(paper=Paper(grey=0.05), colour='red', width=2, points=('a', 'b'))\n"
+
+
+def test_a_field_that_is_a_dataclass_stands_for_its_flags_and_text_is_parsed() -> None:
+    assert "Paper(grey=0.2)" in run("me", "-c", "red", "--grey", "20%")
+
+
+def test_what_a_dataclass_refuses_is_one_sentence_and_exit_2() -> None:
+    result = CliRunner().invoke(app, ["me", "-c", "red", "--grey", "200%"])
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", "error: --grey takes at most 100%, not 200%\n")
 
 
 def test_a_field_without_a_default_is_required() -> None:
