@@ -27,8 +27,9 @@ def takes(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]
     """Let a command take the fields of dataclasses as flags: `@takes(live=LiveFlags)` for its parameter `live: LiveFlags`.
 
     Each field is annotated as a parameter of the command would be: `Annotated[int, typer.Option(help=...)] = 1`, with
-    `Text` where the value has to be parsed; a `tuple[X, ...]` is a flag that may be given several times. A field whose type is such a dataclass stands for the flags of that one.
-    What a dataclass refuses when it is made, and what the command raises, ends as `friendly_errors` says.
+    `Text` where the value has to be parsed. A `tuple[X, ...]` is a flag that may be given several times. A field whose
+    type is such a dataclass stands for the flags of that one. What a dataclass refuses when it is made, and what the
+    command raises, ends as `friendly_errors` says.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
