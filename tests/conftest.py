@@ -9,54 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import typer
-from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from edgeclf.train.quiet import quiet_tensorflow
+from tests.support.drawings import write_images
 
 quiet_tensorflow()
 
-CLASSES = ("disc", "square")
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Invoke = Callable[..., Result]
-
-
-def draw(label: str, seed: int, height: int = 48, width: int = 64) -> NDArray[np.uint8]:
-    """An image of a disc or a square on noise: uint8 `[height, width, 3]` RGB."""
-    rng = np.random.default_rng(seed)
-    image = rng.integers(0, 90, (height, width, 3), dtype=np.uint8)
-    radius = min(height, width) // 4
-    centre = (int(rng.integers(radius, width - radius)), int(rng.integers(radius, height - radius)))
-    colour = tuple(int(level) for level in rng.integers(150, 256, 3))
-    if label == "disc":
-        cv2.circle(image, centre, radius, colour, -1)
-    else:
-        corner = (centre[0] - radius, centre[1] - radius)
-        cv2.rectangle(image, corner, (centre[0] + radius, centre[1] + radius), colour, 2)
-    return image
-
-
-def encode(image: NDArray[np.generic], extension: str = ".png", *parameters: int) -> bytes:
-    """RGB, grey or RGBA pixels as the bytes of a file."""
-    if image.ndim == 3 and image.shape[2] >= 3:
-        image = image[..., [2, 1, 0, *range(3, image.shape[2])]]
-    done, data = cv2.imencode(extension, image, parameters)
-    assert done
-    return bytes(data)
-
-
-def write_images(folder: Path, per_class: int, extension: str = ".png", first_seed: int = 0) -> Path:
-    """`folder/disc` and `folder/square` with `per_class` images each."""
-    for label in CLASSES:
-        (folder / label).mkdir(parents=True)
-        for number in range(per_class):
-            seed = first_seed + number + 10_000 * CLASSES.index(label)
-            (folder / label / f"{label}{number:03}{extension}").write_bytes(encode(draw(label, seed), extension))
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -68,19 +31,10 @@ def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run_folder(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training run with every artefact exported beside `model.keras`. Read only; copy what you change."""
-    from edgeclf.export.parity import Limits
-    from edgeclf.export.run import export
-    from edgeclf.export.targets import choose_targets
-    from edgeclf.runtime.images.preprocess import Preprocess
-    from edgeclf.train.networks.architectures import ConvNet
-    from edgeclf.train.recipes import Recipe
-    from edgeclf.train.run import train
+    from tests.support.trained_run import train_and_export
 
     folder = tmp_path_factory.mktemp("run")
-    recipe = Recipe(ConvNet(filters=(8, 16), dropout=0.0), epochs=20, batch=8, learning_rate=0.01)
-    run = train(image_folder, folder, Preprocess((32, 32)), recipe)
-    result = export(run.model, folder, choose_targets((), ("fp32", "fp16", "dynamic", "int8")), Limits())
-    assert result.passed, result.parities
+    train_and_export(image_folder, folder)
     return folder
 
 

@@ -13,7 +13,7 @@ from edgeclf.runtime.cli.live_flags import LiveFlags
 from edgeclf.runtime.cli.undo import undo
 from edgeclf.runtime.errors import ExitCode, ModelError, OptionError, OutputError
 from edgeclf.runtime.storage.atomic_write import publish_text
-from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, parse_duration, parse_size, show_version
+from edgeclf.runtime.terminal.console import command_app, note, parse_duration, parse_size, show_version
 
 if TYPE_CHECKING:
     from edgeclf.runtime.model.card import ModelCard
@@ -147,60 +147,59 @@ def run(
     cluster: RayFlags,
 ) -> None:
     """Classify every image of the sources, one row each, whatever happens to it; or what a camera sees, as it happens."""
-    with friendly_errors():
-        if verify not in ("quick", "strict"):
-            raise OptionError(f"--verify takes quick or strict, not {verify!r}")
-        if summary_file and not summary_file.parent.is_dir():
-            raise OutputError(f"--summary {summary_file} lies in no folder that is there; make {summary_file.parent} first")
-        if summary_file and os.path.realpath(summary_file) == os.path.realpath(output):
-            raise OptionError(f"{output} cannot be both the output and the summary; name another file with --summary")
-        # OpenCV has a limit of its own, which it reads when it is imported.
-        os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(max(max_pixels, 100_000_000)))
-        from edgeclf.runtime.cameras.capture import is_live
-        from edgeclf.runtime.run import MaxFailures, RunOptions
-        from edgeclf.runtime.run import run as run_batch
-        from edgeclf.runtime.run_live import open_feed, run_live
-        from edgeclf.runtime.sources.sampling import Sampling
+    if verify not in ("quick", "strict"):
+        raise OptionError(f"--verify takes quick or strict, not {verify!r}")
+    if summary_file and not summary_file.parent.is_dir():
+        raise OutputError(f"--summary {summary_file} lies in no folder that is there; make {summary_file.parent} first")
+    if summary_file and os.path.realpath(summary_file) == os.path.realpath(output):
+        raise OptionError(f"{output} cannot be both the output and the summary; name another file with --summary")
+    # OpenCV has a limit of its own, which it reads when it is imported.
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(max(max_pixels, 100_000_000)))
+    from edgeclf.runtime.cameras.capture import is_live
+    from edgeclf.runtime.run import MaxFailures, RunOptions
+    from edgeclf.runtime.run import run as run_batch
+    from edgeclf.runtime.run_live import open_feed, run_live
+    from edgeclf.runtime.sources.sampling import Sampling
 
-        options = RunOptions(
-            sources=tuple(source),
-            output=output,
-            json_lines=json_lines,
-            journal=journal,
-            resume=resume,
-            restart=restart,
-            retry_failed=retry_failed,
-            topk=topk,
-            all_scores=all_scores,
-            threshold=conf,
-            sort=sort,  # type: ignore[arg-type]
-            sort_dir=sort_dir,
-            strict=verify == "strict",
-            max_pixels=max_pixels,
-            max_failures=MaxFailures.parse(max_failures) if max_failures else MaxFailures(),
-            follow_links=follow_links,
-            watch=watch,
-            nul=nul,
-            sampling=Sampling(vid_stride, parse_duration("--every", every) if every is not None else None),
-            workers=workers,
-            batch=batch,
-        )
-        card = _card_from_flags(classes, imgsz, grey, resize, fit)
-        if cluster.wanted(options, live):
-            from edgeclf.runtime.run_ray import run_ray
+    options = RunOptions(
+        sources=tuple(source),
+        output=output,
+        json_lines=json_lines,
+        journal=journal,
+        resume=resume,
+        restart=restart,
+        retry_failed=retry_failed,
+        topk=topk,
+        all_scores=all_scores,
+        threshold=conf,
+        sort=sort,  # type: ignore[arg-type]
+        sort_dir=sort_dir,
+        strict=verify == "strict",
+        max_pixels=max_pixels,
+        max_failures=MaxFailures.parse(max_failures) if max_failures else MaxFailures(),
+        follow_links=follow_links,
+        watch=watch,
+        nul=nul,
+        sampling=Sampling(vid_stride, parse_duration("--every", every) if every is not None else None),
+        workers=workers,
+        batch=batch,
+    )
+    card = _card_from_flags(classes, imgsz, grey, resize, fit)
+    if cluster.wanted(options, live):
+        from edgeclf.runtime.run_ray import run_ray
 
-            summary: Summary = run_ray(options, model or find_model(), device, card, cluster.address)
-        elif live.given or any(map(is_live, source)):
-            live_options = live.options(options)
-            with open_feed(live_options) as feed:  # first of all: without a camera, nobody wants to know of a model
-                summary = run_live(live_options, feed, model or find_model(), device, card)
-        else:
-            summary = run_batch(options, model or find_model(), device, card)
-        summary.show()
-        if summary_file:
-            publish_text(summary_file, json.dumps(summary.to_json(), indent=1) + "\n")
-        if summary.failure:
-            raise summary.failure
+        summary: Summary = run_ray(options, model or find_model(), device, card, cluster.address)
+    elif live.given or any(map(is_live, source)):
+        live_options = live.options(options)
+        with open_feed(live_options) as feed:  # first of all: without a camera, nobody wants to know of a model
+            summary = run_live(live_options, feed, model or find_model(), device, card)
+    else:
+        summary = run_batch(options, model or find_model(), device, card)
+    summary.show()
+    if summary_file:
+        publish_text(summary_file, json.dumps(summary.to_json(), indent=1) + "\n")
+    if summary.failure:
+        raise summary.failure
     if summary.signal is not None:
         raise typer.Exit(128 + summary.signal)
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if summary.failures else ExitCode.OK)

@@ -11,7 +11,8 @@ import pytest
 import typer
 
 from edgeclf.benchmarks import clf_bench as cli
-from tests.conftest import Command, Invoke, write_images
+from tests.conftest import Command, Invoke
+from tests.support.drawings import write_images
 
 QUICK = ("--rounds", "2", "--seconds", "0.1")
 

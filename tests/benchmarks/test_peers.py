@@ -10,7 +10,7 @@ import pytest
 from edgeclf.benchmarks.peers import candidates, plain_loop
 from edgeclf.benchmarks.peers.reading import photographs
 from edgeclf.benchmarks.peers.rounds import answers
-from tests.conftest import write_images
+from tests.support.drawings import write_images
 
 MODULES = (
     "limit",

@@ -9,7 +9,7 @@ from edgeclf.benchmarks.peers.accuracy import Exam
 from edgeclf.benchmarks.peers.candidates import PIPELINE
 from edgeclf.benchmarks.peers.rounds import Candidate
 from edgeclf.runtime.errors import OptionError
-from tests.conftest import CLASSES, write_images
+from tests.support.drawings import CLASSES, write_images
 
 TWO = {PIPELINE: Candidate("pipeline"), "plain loop": Candidate("plain_loop")}
 

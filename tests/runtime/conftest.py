@@ -14,8 +14,15 @@ from PIL import Image
 from edgeclf.runtime import Classifier, ModelCard, Preprocess
 from edgeclf.runtime.model.card import CARD_KEY
 from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
+from tests.support.trained_run import KEPT_RUN
 
 Encode = Callable[..., bytes]
+
+
+@pytest.fixture(scope="session")
+def run_folder() -> Path:
+    """In place of a fresh run, the one that is kept with the tests: the runtime's tests need no TensorFlow. Read only."""
+    return KEPT_RUN
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conftest import Command, write_images
+from tests.conftest import Command
+from tests.support.drawings import write_images
 from tests.support.object_store import WRONG, ObjectStore, object_store
 
 LOOKED_AT = "AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, then ~/.aws"

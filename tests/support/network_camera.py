@@ -10,7 +10,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.conftest import encode
+from tests.support.drawings import encode
 
 COLOURS = ("red", "green", "blue")
 _BOUNDARY = "image"

@@ -11,7 +11,7 @@ from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.data.arrays import Arrays
-from tests.conftest import write_images
+from tests.support.drawings import write_images
 
 
 @pytest.fixture

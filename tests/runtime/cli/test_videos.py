@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import CLASSES, draw, encode
+from tests.support.drawings import CLASSES, draw, encode
 from tests.support.video_files import noise, write_video
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

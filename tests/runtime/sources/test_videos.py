@@ -16,7 +16,7 @@ from edgeclf.runtime.errors import ImageError, OptionError, Reason
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.images.preprocess import contents
 from edgeclf.runtime.sources.sampling import Sampling
-from tests.conftest import CLASSES, draw, encode
+from tests.support.drawings import CLASSES, draw, encode
 from tests.support.video_files import CODECS, lengthen_last, noise, write_uneven, write_video
 
 ROOT = Path(__file__).parents[3]

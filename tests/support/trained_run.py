@@ -1,0 +1,45 @@
+"""A tiny training run with every file that can be exported from it, and a copy of one that is kept with the tests.
+
+The copy lets the runtime's tests run without TensorFlow. Make it again with `python -m tests.support.trained_run` when the
+card, the digest or the exports change.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.support.drawings import write_images
+
+KEPT_RUN = Path(__file__).with_name("kept_run")
+_KEPT = ("model.*.onnx", "model.onnx", "model.*.tflite", "model.keras", "SHA256SUMS")
+
+
+def train_and_export(image_folder: Path, folder: Path) -> None:
+    """Train on 60 images of discs and squares, and export the model in every format and precision."""
+    from edgeclf.export.parity import Limits
+    from edgeclf.export.run import export
+    from edgeclf.export.targets import choose_targets
+    from edgeclf.runtime.images.preprocess import Preprocess
+    from edgeclf.train.networks.architectures import ConvNet
+    from edgeclf.train.recipes import Recipe
+    from edgeclf.train.run import train
+
+    recipe = Recipe(ConvNet(filters=(8, 16), dropout=0.0), epochs=20, batch=8, learning_rate=0.01)
+    run = train(image_folder, folder, Preprocess((32, 32)), recipe)
+    result = export(run.model, folder, choose_targets((), ("fp32", "fp16", "dynamic", "int8")), Limits())
+    assert result.passed, result.parities
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        train_and_export(write_images(folder / "shapes", 30), folder / "run")
+        shutil.rmtree(KEPT_RUN, ignore_errors=True)
+        KEPT_RUN.mkdir()
+        for pattern in _KEPT:
+            for path in (folder / "run").glob(pattern):
+                shutil.copyfile(path, KEPT_RUN / path.name)
+
+
+if __name__ == "__main__":
+    main()
