@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.images.encode import encode_image
 
-_QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 90)
+_QUALITY = 90
 _LEVELS = 7
 
 
@@ -28,7 +29,7 @@ def write_photographs(folder: Path, count: int, height: int, width: int) -> None
     for number in range(count):
         label = folder / "ab"[number % 2]
         label.mkdir(parents=True, exist_ok=True)
-        (label / f"{number:05}.jpg").write_bytes(_as_jpeg(photograph(height, width, number)))
+        (label / f"{number:05}.jpg").write_bytes(encode_image(photograph(height, width, number), ".jpg", quality=_QUALITY))
 
 
 def enlarged(data: bytes, pixels: int) -> bytes:
@@ -36,13 +37,8 @@ def enlarged(data: bytes, pixels: int) -> bytes:
 
     It holds no detail that was not there before. A camera's does, and what aliases such detail does better here than there.
     """
-    small = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    small = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     assert small is not None
     factor = (pixels / (small.shape[0] * small.shape[1])) ** 0.5
-    return _as_jpeg(np.asarray(cv2.resize(small, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), np.uint8))
-
-
-def _as_jpeg(pixels: Pixels) -> bytes:
-    done, data = cv2.imencode(".jpg", pixels, _QUALITY)
-    assert done
-    return bytes(data)
+    large = cv2.resize(small, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    return encode_image(np.asarray(large, np.uint8), ".jpg", quality=_QUALITY)

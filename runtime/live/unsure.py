@@ -7,10 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import cv2
-
 from edgeclf.runtime.errors import first_line
 from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.images.encode import encode_image
 from edgeclf.runtime.results.sorting import folder_name
 from edgeclf.runtime.storage.atomic_write import make_folder
 from edgeclf.runtime.terminal.console import note
@@ -55,14 +54,15 @@ class UnsureFolder:
         self._last[source] = now
         if self._is_said:
             self._held_bytes = _size_bytes(self._folder)
-        done, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-        if not done:
+        try:
+            encoded = encode_image(image, ".jpg", quality=QUALITY)
+        except ValueError:  # larger than a JPEG can be
             return
         if self._held_bytes + len(encoded) > self._most_bytes:
             self._rest(f"it holds {self._held_bytes / 1e6:,.1f} MB; raise --save-unsure-max or empty it")
             return
         try:
-            self._write(self._folder / folder_name(guess) / f"{_compact(moment)}_{_plain(source)}.jpg", encoded.tobytes())
+            self._write(self._folder / folder_name(guess) / f"{_compact(moment)}_{_plain(source)}.jpg", encoded)
         except OSError as error:
             self._rest(f"it cannot be written to ({first_line(error)})")
 

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeclf.runtime.images.encode import encode_image
+
 CLASSES = ("disc", "square")
 
 
@@ -24,20 +26,11 @@ def draw(label: str, seed: int, height: int = 48, width: int = 64) -> NDArray[np
     return image
 
 
-def encode(image: NDArray[np.generic], extension: str = ".png", *parameters: int) -> bytes:
-    """RGB, grey or RGBA pixels as the bytes of a file."""
-    if image.ndim == 3 and image.shape[2] >= 3:
-        image = image[..., [2, 1, 0, *range(3, image.shape[2])]]
-    done, data = cv2.imencode(extension, image, parameters)
-    assert done
-    return bytes(data)
-
-
 def write_images(folder: Path, per_class: int, extension: str = ".png", first_seed: int = 0) -> Path:
     """`folder/disc` and `folder/square` with `per_class` images each."""
     for label in CLASSES:
         (folder / label).mkdir(parents=True)
         for number in range(per_class):
             seed = first_seed + number + 10_000 * CLASSES.index(label)
-            (folder / label / f"{label}{number:03}{extension}").write_bytes(encode(draw(label, seed), extension))
+            (folder / label / f"{label}{number:03}{extension}").write_bytes(encode_image(draw(label, seed), extension))
     return folder

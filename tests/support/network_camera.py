@@ -10,7 +10,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.drawings import encode
+from edgeclf.runtime.images.encode import encode_image
 
 COLOURS = ("red", "green", "blue")
 _BOUNDARY = "image"
@@ -72,7 +72,7 @@ class NetworkCamera:
                 self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
                 self.end_headers()
                 while camera._plugged.is_set():
-                    data = encode(camera.image(next(camera._numbers)), ".jpg")
+                    data = encode_image(camera.image(next(camera._numbers)), ".jpg")
                     head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
                     try:
                         self.wfile.write(head.encode() + data + b"\r\n")

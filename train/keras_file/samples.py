@@ -4,11 +4,11 @@ import zipfile
 from itertools import chain, zip_longest
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.images.encode import encode_image
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.train.data.arrays import Arrays
 
@@ -63,8 +63,7 @@ def _no_samples(preprocess: Preprocess) -> Arrays:
 
 def _encode(image: Pixels) -> bytes:
     """Lossless, and a person who unzips the model can look at it."""
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.shape[2] == 3 else image
-    done, png = cv2.imencode(".png", bgr)
-    if not done:
-        raise ModelError(f"a sample image of {list(image.shape)} cannot be encoded")
-    return bytes(png)
+    try:
+        return encode_image(image, ".png")
+    except ValueError as error:
+        raise ModelError(f"a sample image cannot be saved: {error}") from None

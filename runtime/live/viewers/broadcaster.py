@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 
 from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.images.encode import encode_image
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
 
 MAX_IMAGES_A_SECOND = 15
@@ -186,9 +187,8 @@ def to_jpeg(image: Pixels, max_side: int, quality: int) -> bytes:
         if scale < 1:
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-        return cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()
-    except cv2.error:
+        return encode_image(image, ".jpg", quality=quality)
+    except (ValueError, cv2.error):
         return b""
 
 

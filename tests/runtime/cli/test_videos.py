@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.drawings import CLASSES, draw, encode
+from edgeclf.runtime.images.encode import encode_image
+from tests.support.drawings import CLASSES, draw
 from tests.support.video_files import noise, write_video
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -27,7 +28,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_video(folder / "ffv1.mkv", images)
     (folder / "frames").mkdir()
     for number, image in enumerate(images):
-        (folder / f"frames/f_{number:03}.png").write_bytes(encode(image))
+        (folder / f"frames/f_{number:03}.png").write_bytes(encode_image(image))
     return folder
 
 

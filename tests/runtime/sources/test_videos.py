@@ -13,10 +13,11 @@ import pytest
 
 from edgeclf.runtime import Classifier, Prediction, classify, open_source
 from edgeclf.runtime.errors import ImageError, OptionError, Reason
+from edgeclf.runtime.images.encode import encode_image
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.images.preprocess import contents
 from edgeclf.runtime.sources.sampling import Sampling
-from tests.support.drawings import CLASSES, draw, encode
+from tests.support.drawings import CLASSES, draw
 from tests.support.video_files import CODECS, lengthen_last, noise, write_uneven, write_video
 
 ROOT = Path(__file__).parents[3]
@@ -58,7 +59,7 @@ def test_a_video_without_loss_gets_the_answers_of_its_images_to_the_bit(classifi
     video = write_video(tmp_path / "ffv1.mkv", images)
     (tmp_path / "frames").mkdir()
     for number, image in enumerate(images):
-        (tmp_path / f"frames/f_{number:03}.png").write_bytes(encode(image))
+        (tmp_path / f"frames/f_{number:03}.png").write_bytes(encode_image(image))
     sources = [str(video), f"{tmp_path}/frames", f"{tmp_path}/frames/f_%03d.png"]
 
     results = [[outcome.result for outcome in classify(open_source(source), classifier)] for source in sources]
@@ -146,7 +147,7 @@ NOT_VIDEOS = {
     "empty": (b"", Reason.EMPTY),
     "text": (b"a text\n" * 200, Reason.NOT_AN_IMAGE),
     "zeros": (bytes(5000), Reason.NOT_AN_IMAGE),
-    "image": (encode(draw("disc", 1)), Reason.NOT_AN_IMAGE),
+    "image": (encode_image(draw("disc", 1)), Reason.NOT_AN_IMAGE),
     "no stream": (EMPTY_MP4, Reason.NOT_AN_IMAGE),
     "Matroska and noise": (b"\x1a\x45\xdf\xa3" + bytes(range(256)) * 20, Reason.NOT_AN_IMAGE),
 }
@@ -305,7 +306,7 @@ def test_frames_that_are_passed_over_leave_room_for_pauses(monkeypatch: pytest.M
 
 def test_a_video_in_a_folder_is_an_other_file(tmp_path: Path) -> None:
     write_video(tmp_path / "ffv1.mkv", noise(3))
-    (tmp_path / "a.png").write_bytes(encode(draw("disc", 1)))
+    (tmp_path / "a.png").write_bytes(encode_image(draw("disc", 1)))
     source = open_source(str(tmp_path))
 
     assert [frame.path for frame in source if frame] == ["a.png"]
