@@ -71,7 +71,7 @@ def measure_accuracy(data: Path, imgsz: int, seeds: int, epochs: int, folder: Pa
     accuracies = []
     for candidate in CANDIDATES:
         preprocess = Preprocess((imgsz, imgsz), resize=candidate)
-        parts = {name: load(part, preprocess, name) for name, part in dataset.parts().items()}
+        parts = {name: load(part, preprocess, name) for name, part in dataset.splits().items()}
         by_seed = []
         for seed in range(seeds):
             note(f"{data.name}, {candidate}, seed {seed}")

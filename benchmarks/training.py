@@ -70,11 +70,11 @@ def _ours(folder: Path, imgsz: int) -> Callable[[], object]:
     from edgeclf.runtime.images.preprocess import Preprocess
     from edgeclf.train.batches import Batches, Inputs
     from edgeclf.train.data.arrays import load
-    from edgeclf.train.data.dataset import as_part, find
+    from edgeclf.train.data.dataset import as_split, find
 
     found, _ = find(folder)
     labelled = [(path, label) for label, paths in enumerate(found["train"].values()) for path in paths]
-    arrays = load(as_part(labelled), Preprocess((imgsz, imgsz)), "training")
+    arrays = load(as_split(labelled), Preprocess((imgsz, imgsz)), "training")
     inputs = Inputs(arrays.images, arrays.labels)
     return _epoch(imgsz, lambda: Batches(inputs, 32, (0, 0, 0)), shuffle=False)
 

@@ -12,7 +12,7 @@ from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.terminal.console import note
 from edgeclf.train.data.archives import unpacked
 from edgeclf.train.data.arrays import Arrays, load
-from edgeclf.train.data.dataset import SPLIT_NAME, Part, as_part, find, labelled, read_split
+from edgeclf.train.data.dataset import SPLIT_NAME, Split, as_split, find, labelled, read_split
 from edgeclf.train.keras_file.samples import MAX_SAMPLES, pick_samples, read_samples
 
 if TYPE_CHECKING:  # artefacts are compared on devices that have no TensorFlow
@@ -41,7 +41,7 @@ def gather(model: "KerasModel", data: Path | None, *, calibrate: bool = True) ->
             return replace(_from_folder(model, root, calibrate), origin=str(data))
     embedded = read_samples(model.path, "calibration", model.card.preprocess)
     split = model.path.with_name(SPLIT_NAME)
-    validation = read_split(split, "val", model.card.classes) if split.is_file() else Part((), ())
+    validation = read_split(split, "val", model.card.classes) if split.is_file() else Split((), ())
     if len(validation) and all(map(os.path.exists, validation.paths)):
         if calibrate and not len(embedded):
             embedded = _calibrate(read_split(split, "train", model.card.classes), model)
@@ -62,7 +62,7 @@ def read_images(data: Path, card: ModelCard) -> Arrays:
     with unpacked(data) as root:
         found, _ = find(root)
         parts = [labelled(by_class, card.classes, data) for by_class in found.values()]
-        return _load(as_part([image for part in parts for image in part]), card, "images")
+        return _load(as_split([image for part in parts for image in part]), card, "images")
 
 
 def _from_folder(model: "KerasModel", data: Path, calibrate: bool) -> Evidence:
@@ -76,19 +76,19 @@ def _from_folder(model: "KerasModel", data: Path, calibrate: bool) -> Evidence:
     if not verify or (calibrate and not spare):
         raise DatasetError(f"{data} holds too few images of the classes {', '.join(model.card.classes)}")
     calibration = (
-        _calibrate(as_part(spare), model) if calibrate else read_samples(model.path, "calibration", model.card.preprocess)
+        _calibrate(as_split(spare), model) if calibrate else read_samples(model.path, "calibration", model.card.preprocess)
     )
-    return Evidence(calibration, _load(as_part(verify), model.card, "verification"), str(data))
+    return Evidence(calibration, _load(as_split(verify), model.card, "verification"), str(data))
 
 
-def _calibrate(part: Part, model: "KerasModel") -> Arrays:
+def _calibrate(part: Split, model: "KerasModel") -> Arrays:
     """Enough images for ranges, spread over the part."""
     chosen = np.linspace(0, len(part) - 1, min(MAX_SAMPLES, len(part))).astype(int)
-    spread = Part(tuple(part.paths[i] for i in chosen), tuple(part.labels[i] for i in chosen))
+    spread = Split(tuple(part.paths[i] for i in chosen), tuple(part.labels[i] for i in chosen))
     return pick_samples(_load(spread, model.card, "calibration"))
 
 
-def _load(part: Part, card: ModelCard, name: str) -> Arrays:
+def _load(part: Split, card: ModelCard, name: str) -> Arrays:
     arrays = load(part, card.preprocess, name)
     if arrays.failures:
         path, failure = arrays.failures[0]

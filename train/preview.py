@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.images.encode import encode_image
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.storage.atomic_write import make_folder, publish_bytes
 from edgeclf.train.data.arrays import Arrays, load
-from edgeclf.train.data.dataset import Part
+from edgeclf.train.data.dataset import Split
 from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.networks.augment import Augmentation
 from edgeclf.train.recipes import Recipe
@@ -24,10 +24,10 @@ _GAP = 4
 
 
 def preview(data: Path, folder: Path, preprocess: Preprocess, recipe: Recipe, splitting: Splitting) -> Path:
-    """Put IMAGES of the training part, as the recipe would change them, on one sheet in `folder`."""
-    part = find_images(data, folder, splitting).train
-    chosen = np.unique(np.linspace(0, len(part) - 1, IMAGES).astype(int))
-    spread = Part(tuple(part.paths[i] for i in chosen), tuple(part.labels[i] for i in chosen))
+    """Put IMAGES of the training split, as the recipe would change them, on one sheet in `folder`."""
+    split = find_images(data, folder, splitting).train
+    chosen = np.unique(np.linspace(0, len(split) - 1, IMAGES).astype(int))
+    spread = Split(tuple(split.paths[i] for i in chosen), tuple(split.labels[i] for i in chosen))
     return write_sheet(load(spread, preprocess, "preview"), recipe.augmentation, recipe.seed, folder)
 
 
@@ -53,7 +53,7 @@ def _tile(grid: Pixels) -> Pixels:
 
 
 def _encode(sheet: Pixels) -> bytes:
-    done, png = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR) if sheet.shape[2] == 3 else sheet)
-    if not done:
-        raise ModelError(f"a sheet of {list(sheet.shape)} cannot be encoded; try a smaller --imgsz")
-    return bytes(png)
+    try:
+        return encode_image(sheet, ".png")
+    except ValueError as error:
+        raise ModelError(f"the sheet cannot be saved: {error}; try a smaller --imgsz") from None

@@ -29,7 +29,7 @@ from edgeclf.train.checkpoint import CHECKPOINT_NAME
 from edgeclf.train.data.archives import unpack
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.check import check_dataset, refusal, refusals
-from edgeclf.train.data.dataset import PARTS, SPLIT_NAME, Dataset, read_dataset, scan, write_split
+from edgeclf.train.data.dataset import SPLIT_NAME, SPLITS, Dataset, read_dataset, scan, write_split
 from edgeclf.train.data.findings import Severity
 from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.fit import Trained, fit
@@ -96,20 +96,20 @@ def train(
     started = time.monotonic()
     dataset = _resumed(folder) if resume else _begun(data, folder, splitting or Splitting(seed=recipe.seed), extras)
     _announce(data, dataset)
-    caches = [folder / f".{name}.u8" for name in PARTS]
+    caches = [folder / f".{name}.u8" for name in SPLITS]
     try:
-        parts = _load_parts(dataset, preprocess, caches)
-        _report_bad_files(list(parts.values()), folder / "bad_files.csv")
+        splits = _load_splits(dataset, preprocess, caches)
+        _report_bad_files(list(splits.values()), folder / "bad_files.csv")
         begun = resume and (folder / CHECKPOINT_NAME).exists()
-        trained = fit(recipe, len(dataset.classes), parts["train"], parts["val"], folder, resume=begun)
+        trained = fit(recipe, len(dataset.classes), splits["train"], splits["val"], folder, resume=begun)
         note("evaluating ...")
-        tested = _calibrate_and_test(trained.network, parts["val"], parts["test"], dataset.classes)
+        tested = _calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes)
         metrics = _metrics(trained, tested, started)
         card = ModelCard(dataset.classes, preprocess, head_of(trained.network), _facts(data, recipe, dataset, metrics))
-        samples = {"calibration": pick_samples(parts["train"]), "verification": pick_samples(parts["val"])}
+        samples = {"calibration": pick_samples(splits["train"]), "verification": pick_samples(splits["val"])}
         save(trained.network, card, samples if extras.samples else {}, folder / MODEL_NAME)
         publish_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-        write_report(folder, _report(card, trained, tested, parts, samples["calibration"], folder))
+        write_report(folder, _report(card, trained, tested, splits, samples["calibration"], folder))
         if not (trained.interrupted or trained.problem):
             (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
         return Run(folder / MODEL_NAME, metrics, trained.interrupted, trained.problem)
@@ -123,15 +123,15 @@ def find_images(data: Path, folder: Path, splitting: Splitting) -> Dataset:
     """The images in `data`, split; archives are unpacked into `folder` first, and stay there."""
     named = {"train": data, "val": splitting.val, "test": splitting.test}
     homes = {
-        part: unpack(path, folder / IMAGES_FOLDER / part) if path and is_archive(path) else path
-        for part, path in named.items()
+        split: unpack(path, folder / IMAGES_FOLDER / split) if path and is_archive(path) else path
+        for split, path in named.items()
     }
     return scan(homes["train"] or data, replace(splitting, val=homes["val"], test=homes["test"]))
 
 
 @dataclass(frozen=True)
 class _Tested:
-    """The answers of the calibrated network to both parts; raw: to the test part before the temperature was folded in."""
+    """The answers of the calibrated network to both splits; raw: to the test split before the temperature was folded in."""
 
     val: Evaluation
     test: Evaluation
@@ -160,7 +160,7 @@ def _resumed(folder: Path) -> Dataset:
 
 
 def _calibrate_and_test(network: keras.Model, val: Arrays, test: Arrays, classes: tuple[str, ...]) -> _Tested:
-    """Fold the temperature that fits the validation part into the network, then answer the test part with it."""
+    """Fold the temperature that fits the validation split into the network, then answer the test split with it."""
     answers = probabilities(network, val.images)
     temperature = fit_temperature(answers, val.labels)
     fold_temperature(network, temperature)
@@ -171,29 +171,29 @@ def _calibrate_and_test(network: keras.Model, val: Arrays, test: Arrays, classes
     return _Tested(count_probabilities(answers, val.labels, classes, threshold), tested, raw, temperature)
 
 
-def _load_parts(dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -> dict[str, Arrays]:
-    parts = {
-        name: load(part, preprocess, name, cache)
-        for (name, part), cache in zip(dataset.parts().items(), caches, strict=True)
+def _load_splits(dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -> dict[str, Arrays]:
+    splits = {
+        name: load(split, preprocess, name, cache)
+        for (name, split), cache in zip(dataset.splits().items(), caches, strict=True)
     }
     for label, name in enumerate(dataset.classes):
-        if not (parts["train"].labels == label).any():
+        if not (splits["train"].labels == label).any():
             raise DatasetError(
-                f"no image of class {name!r} in the training part can be read; see what they are with: clf-check"
+                f"no image of class {name!r} in the training split can be read; see what they are with: clf-check"
             )
-    return parts
+    return splits
 
 
 def _announce(data: Path, dataset: Dataset) -> None:
-    counts = ", ".join(f"{name} {len(part):,}" for name, part in dataset.parts().items())
+    counts = ", ".join(f"{name} {len(split):,}" for name, split in dataset.splits().items())
     skipped = f"; {dataset.skipped:,} other files skipped" if dataset.skipped else ""
     note(f"{data}: {len(dataset.classes)} classes ({', '.join(dataset.classes)}); images: {counts}{skipped}")
     if dataset.ungrouped:
         note(f"{dataset.ungrouped:,} images fit no group of --split-by; each of them was split for itself")
 
 
-def _report_bad_files(parts: list[Arrays], path: Path) -> None:
-    failures = [failure for part in parts for failure in part.failures]
+def _report_bad_files(splits: list[Arrays], path: Path) -> None:
+    failures = [failure for split in splits for failure in split.failures]
     if not failures:
         path.unlink(missing_ok=True)
         return
@@ -221,7 +221,7 @@ def _metrics(trained: Trained, tested: _Tested, started: float) -> dict[str, Any
 def _facts(data: Path, recipe: Recipe, dataset: Dataset, metrics: dict[str, Any]) -> dict[str, Any]:
     return {
         "data": data.resolve().name,
-        "images": {name: len(part) for name, part in dataset.parts().items()},
+        "images": {name: len(split) for name, split in dataset.splits().items()},
         "test_accuracy": metrics["test"]["accuracy"],
         "network": asdict(recipe.network),  # type: ignore[call-overload]
         "epochs": metrics["epochs"],
@@ -235,7 +235,7 @@ def _facts(data: Path, recipe: Recipe, dataset: Dataset, metrics: dict[str, Any]
 
 
 def _report(
-    card: ModelCard, trained: Trained, tested: _Tested, parts: dict[str, Arrays], samples: Arrays, folder: Path
+    card: ModelCard, trained: Trained, tested: _Tested, splits: dict[str, Arrays], samples: Arrays, folder: Path
 ) -> ReportData:
     height, width, channels = card.preprocess.shape
     facts = {
@@ -246,10 +246,10 @@ def _report(
     return ReportData(
         title=card.training["data"],
         evaluation=tested.test,
-        images=parts["test"],
+        images=splits["test"],
         facts=facts | {name: value for name, value in card.training.items() if name not in ("data", "images")},
-        counts={name: dict(zip(card.classes, _count(arrays, card), strict=True)) for name, arrays in parts.items()},
-        failures=[failure for arrays in parts.values() for failure in arrays.failures],
+        counts={name: dict(zip(card.classes, _count(arrays, card), strict=True)) for name, arrays in splits.items()},
+        failures=[failure for arrays in splits.values() for failure in arrays.failures],
         history=read_history(folder / HISTORY_NAME),
         best_epoch=trained.best_epoch,
         uncalibrated=tested.raw,

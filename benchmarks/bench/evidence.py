@@ -16,7 +16,7 @@ from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.terminal.console import note
 from edgeclf.train.data.archives import unpacked
 from edgeclf.train.data.arrays import Arrays, load
-from edgeclf.train.data.dataset import SPLIT_NAME, Part, as_part, find, labelled, read_split
+from edgeclf.train.data.dataset import SPLIT_NAME, Split, as_split, find, labelled, read_split
 from edgeclf.train.keras_file.samples import read_samples
 
 READ = 200
@@ -49,7 +49,7 @@ def gather(models: Sequence[Path], card: ModelCard, data: Path | None, limit: in
             yield _of_part(*_held_out(root, card, data), limit)
         return
     for split in dict.fromkeys(model.with_name(SPLIT_NAME) for model in models):
-        part = read_split(split, "test", card.classes) if split.is_file() else Part((), ())
+        part = read_split(split, "test", card.classes) if split.is_file() else Split((), ())
         if len(part) and all(map(os.path.exists, part.paths)):
             yield _of_part(part, f"the test part in {split}", limit)
             return
@@ -67,17 +67,17 @@ def gather(models: Sequence[Path], card: ModelCard, data: Path | None, limit: in
         yield Evidence(files, None, f"speed on {generated}; for accuracy, name labelled images with --data DIR")
 
 
-def _held_out(root: Path, card: ModelCard, data: Path) -> tuple[Part, str]:
+def _held_out(root: Path, card: ModelCard, data: Path) -> tuple[Split, str]:
     """What training has not fitted, as far as the folders tell."""
     found, _ = find(root)
     name = next((name for name in ("test", "val") if name in found), "train")
-    part = as_part(labelled(found.get(name, {}), card.classes, data))
+    part = as_split(labelled(found.get(name, {}), card.classes, data))
     if not len(part):
         raise DatasetError(f"{data} holds no labelled images; pass a folder with one sub-folder per class")
     return part, f"the {name} part of {data}" if len(found) > 1 or name != "train" else str(data)
 
 
-def _of_part(part: Part, origin: str, limit: int) -> Evidence:
+def _of_part(part: Split, origin: str, limit: int) -> Evidence:
     chosen = _spread(part, limit)
     read = load(_spread(part, READ), Preprocess((8, 8)), "images").paths  # what cannot be read is quick to fail
     counted = f"all {len(part):,} images" if len(chosen) == len(part) else f"{len(chosen):,} of {len(part):,} images"
@@ -93,6 +93,6 @@ def _samples(keras: Path, card: ModelCard) -> Callable[[Preprocess], Arrays]:
     return read
 
 
-def _spread(part: Part, most: int) -> Part:
+def _spread(part: Split, most: int) -> Split:
     chosen = np.linspace(0, len(part) - 1, min(most, len(part))).astype(int)
-    return Part(tuple(part.paths[i] for i in chosen), tuple(part.labels[i] for i in chosen))
+    return Split(tuple(part.paths[i] for i in chosen), tuple(part.labels[i] for i in chosen))

@@ -17,7 +17,7 @@ import pytest
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard, read_zip_card
-from edgeclf.train.data.dataset import PARTS, read_split
+from edgeclf.train.data.dataset import SPLITS, read_split
 from edgeclf.train.keras_file.samples import read_samples
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.recipes import Recipe
@@ -34,15 +34,15 @@ SIZES = {"train": 12, "val": 5, "test": 7}
 
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes of noise, in parts of different sizes; four files among them cannot be read."""
+    """Three classes of noise, in splits of different sizes; four files among them cannot be read."""
     root = tmp_path_factory.mktemp("noise") / "data"
     rng = np.random.default_rng(0)
-    for part, count in SIZES.items():
+    for split, count in SIZES.items():
         for position, label in enumerate(("b", "a", "c")):
-            (root / part / label).mkdir(parents=True)
+            (root / split / label).mkdir(parents=True)
             for number in range(count + position):
                 pixels = rng.integers(0, 256, (12, 20, 3), dtype=np.uint8)
-                (root / part / label / f"{number:02}.png").write_bytes(bytes(cv2.imencode(".png", pixels)[1]))
+                (root / split / label / f"{number:02}.png").write_bytes(bytes(cv2.imencode(".png", pixels)[1]))
     (root / "train" / "a" / "00.png").write_bytes(b"")
     (root / "train" / "c" / "=cut.png").write_bytes((root / "train" / "c" / "00.png").read_bytes()[:300])
     (root / "val" / "b" / "00.png").write_text("no image")
@@ -60,10 +60,10 @@ def written(run: Run, name: str) -> Any:
     return json.loads((run.model.parent / name).read_text())
 
 
-def confusion_by_hand(run: Run, part: str) -> list[list[int]]:
-    """Read the part's images anew and ask the saved file, by other means than the code under test."""
+def confusion_by_hand(run: Run, split: str) -> list[list[int]]:
+    """Read the split's images anew and ask the saved file, by other means than the code under test."""
     network = keras.models.load_model(run.model)
-    found = read_split(run.model.with_name("split.csv"), part, ("a", "b", "c"))
+    found = read_split(run.model.with_name("split.csv"), split, ("a", "b", "c"))
     readable = [
         (path, label) for path, label in zip(found.paths, found.labels, strict=True) if Path(path).stat().st_size > 99
     ]
@@ -77,9 +77,9 @@ def test_a_run_leaves_these_files_and_no_others(run: Run) -> None:
     assert {path.name for path in run.model.parent.iterdir()} == WRITTEN
 
 
-@pytest.mark.parametrize(("part", "key"), [("test", "test"), ("val", "validation")])
-def test_the_metrics_are_those_of_the_saved_model(run: Run, part: str, key: str) -> None:
-    confusion = np.array(confusion_by_hand(run, part))
+@pytest.mark.parametrize(("split", "key"), [("test", "test"), ("val", "validation")])
+def test_the_metrics_are_those_of_the_saved_model(run: Run, split: str, key: str) -> None:
+    confusion = np.array(confusion_by_hand(run, split))
     metrics = written(run, "metrics.json")[key]
     assert metrics["confusion"] == confusion.tolist()
     assert metrics["images"] == confusion.sum()
@@ -96,16 +96,16 @@ def test_every_readable_test_image_counts_and_no_other(run: Run) -> None:
 
 
 def test_the_split_lists_every_image_in_its_part_once(run: Run, noise: Path) -> None:
-    found = {part: read_split(run.model.with_name("split.csv"), part, ("a", "b", "c")).paths for part in PARTS}
-    assert {part: sorted(paths) for part, paths in found.items()} == {
-        part: sorted(map(str, (noise / part).rglob("*.png"))) for part in PARTS
+    found = {split: read_split(run.model.with_name("split.csv"), split, ("a", "b", "c")).paths for split in SPLITS}
+    assert {split: sorted(paths) for split, paths in found.items()} == {
+        split: sorted(map(str, (noise / split).rglob("*.png"))) for split in SPLITS
     }
 
 
 @pytest.mark.parametrize(("kind", "part"), [("calibration", "train"), ("verification", "val")])
-def test_no_test_image_is_among_the_samples(run: Run, kind: str, part: str) -> None:
+def test_no_test_image_is_among_the_samples(run: Run, kind: str, split: str) -> None:
     samples = {image.tobytes() for image in read_samples(run.model, kind, PREPROCESS).images}
-    paths = read_split(run.model.with_name("split.csv"), part, ("a", "b", "c")).paths
+    paths = read_split(run.model.with_name("split.csv"), split, ("a", "b", "c")).paths
     assert samples == {PREPROCESS(path).tobytes() for path in paths if Path(path).stat().st_size > 320}
 
 

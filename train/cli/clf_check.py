@@ -30,10 +30,10 @@ Reads the images and changes nothing.
 Exit codes: 0 nothing wrong (with --strict: no warning either), 1 something is, 2 a folder that cannot be checked."""
 
 MEANINGS = {
-    "leakage": "the same file in two parts: the accuracy would be untrue",
+    "leakage": "the same file in two splits: the accuracy would be untrue",
     "unreadable": "no image comes out of it; training leaves it out",
     "empty_class": "a class folder without images",
-    "missing_class": "a class that only some of the parts have",
+    "missing_class": "a class that only some of the splits have",
     "label_noise": "the same file under two classes: one is wrong",
     "case_twins": "class names that look the same: perhaps one class",
     "duplicate": "the same file twice: a split may part the copies",
@@ -68,7 +68,7 @@ def check(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Look for what is wrong with labelled images: unreadable files, copies across parts, odd ones out."""
+    """Look for what is wrong with labelled images: unreadable files, copies across splits, odd ones out."""
     with friendly_errors():
         from edgeclf.train.data.archives import unpacked
         from edgeclf.train.data.check import check as run_check

@@ -26,9 +26,9 @@ def evaluate(
         Path, typer.Argument(help="Folder with one sub-folder per class, or with train/val/test above; .zip, .tar or .csv.")
     ],
     *,
-    part: Annotated[
+    split: Annotated[
         str | None,
-        typer.Option(help="train, val or test; default test, or everything where there are no parts.", show_default=False),
+        typer.Option(help="train, val or test; default test, or everything where there are no splits.", show_default=False),
     ] = None,
     device: Annotated[
         str, typer.Option(help="For an exported model: auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N.")
@@ -41,7 +41,7 @@ def evaluate(
     """Measure a model on labelled images: accuracy with its interval, classes, calibration, worst mistakes."""
     with friendly_errors():
         _check_report(report)
-        measured = measure(model, data, part, device)
+        measured = measure(model, data, split, device)
         from edgeclf.train.results.table import headline, show
 
         show(measured.metrics)
@@ -56,11 +56,11 @@ def evaluate(
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A model on the images of one part of a folder. trained_on: how many of them it was fitted to or stopped by."""
+    """A model on the images of one split of a folder. trained_on: how many of them it was fitted to or stopped by."""
 
     model: Path
     data: Path
-    part: str
+    split: str
     card: "ModelCard"
     images: "Arrays"
     evaluation: "Evaluation"
@@ -71,32 +71,32 @@ class Measured:
     def origin(self) -> str:
         """What the images were, as the end of a sentence that owns up to flattery."""
         flattery = f", {self.trained_on:,} of which its training has seen" if self.trained_on else ""
-        return f"in {self.data} ({self.part}){flattery}"
+        return f"in {self.data} ({self.split}){flattery}"
 
     def to_json(self) -> dict[str, Any]:
         """The metrics, and what they were measured on, as plain values."""
         failures = [
             {"path": path, "error": failure.reason, "detail": failure.detail} for path, failure in self.images.failures
         ]
-        measured = {"model": str(self.model), "data": str(self.data), "part": self.part, "trained_on": self.trained_on}
+        measured = {"model": str(self.model), "data": str(self.data), "part": self.split, "trained_on": self.trained_on}
         return {**measured, **self.metrics, "failures": failures}
 
 
-def measure(model: Path, data: Path, part: str | None = None, device: str = "auto") -> Measured:
-    """Answer every readable image of `data`, or of one part of it. Raises ModelError, DatasetError and their like."""
+def measure(model: Path, data: Path, split: str | None = None, device: str = "auto") -> Measured:
+    """Answer every readable image of `data`, or of one split of it. Raises ModelError, DatasetError and their like."""
     from edgeclf.train.answering import open_any
     from edgeclf.train.data.archives import unpacked
     from edgeclf.train.data.arrays import load
-    from edgeclf.train.data.dataset import as_part, labelled
+    from edgeclf.train.data.dataset import as_split, labelled
 
     with unpacked(data) as root:
-        name, by_class = _find(root, part)
+        name, by_class = _find(root, split)
         opened = open_any(model, device)
         card = opened.card
         found = labelled(by_class, card.classes, data)
         if not found:
             raise DatasetError(f"{data} holds no images; pass a folder with one sub-folder per class")
-        images = load(as_part(found), card.preprocess, name)
+        images = load(as_split(found), card.preprocess, name)
     from edgeclf.train.results.evaluation import count_probabilities
 
     evaluation = count_probabilities(opened.answers(images.images), images.labels, card.classes)
@@ -104,18 +104,18 @@ def measure(model: Path, data: Path, part: str | None = None, device: str = "aut
     return Measured(model, data, name, card, images, evaluation, evaluation.to_json(), trained_on)
 
 
-def _find(data: Path, part: str | None) -> tuple[str, dict[str, list[str]]]:
-    """The name of a part and its paths by class; without parts, `all` and everything."""
-    from edgeclf.train.data.dataset import PARTS, find
+def _find(data: Path, split: str | None) -> tuple[str, dict[str, list[str]]]:
+    """The name of a split and its paths by class; without splits, `all` and everything."""
+    from edgeclf.train.data.dataset import SPLITS, find
 
-    if part not in (None, *PARTS):
-        raise OptionError(f"--part must be one of {', '.join(PARTS)}, not {part!r}")
+    if split not in (None, *SPLITS):
+        raise OptionError(f"--split must be one of {', '.join(SPLITS)}, not {split!r}")
     found, _ = find(data)
-    if part is None and list(found) == ["train"]:
+    if split is None and list(found) == ["train"]:
         return "all", found["train"]
-    wanted = part or "test"
+    wanted = split or "test"
     if wanted not in found:
-        raise DatasetError(f"{data} has no {wanted} part; choose another ({', '.join(found)}) with --part")
+        raise DatasetError(f"{data} has no {wanted} split; choose another ({', '.join(found)}) with --split")
     return wanted, found[wanted]
 
 
@@ -123,12 +123,12 @@ def _trained_on(model: Path, images: "Arrays", classes: tuple[str, ...]) -> int:
     """How many of the images the `split.csv` beside the model puts into training or validation."""
     from edgeclf.train.data.dataset import SPLIT_NAME, read_split
 
-    split = model.with_name(SPLIT_NAME)
+    path = model.with_name(SPLIT_NAME)
     seen: set[str] = set()
-    if split.is_file():
+    if path.is_file():
         with suppress(DatasetError):  # a split of another model
-            seen.update(*(read_split(split, part, classes).paths for part in ("train", "val")))
-    return sum(os.path.abspath(path) in seen for path in images.paths)
+            seen.update(*(read_split(path, name, classes).paths for name in ("train", "val")))
+    return sum(os.path.abspath(image) in seen for image in images.paths)
 
 
 def _list_failures(images: "Arrays") -> None:
@@ -157,7 +157,7 @@ def _write_report(folder: Path, measured: Measured) -> Path:
         "accuracy",
         measured.origin,
         facts,
-        {measured.part: counts},
+        {measured.split: counts},
         measured.images.failures,
     )
     return write_report(folder, data)

@@ -18,7 +18,7 @@ from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.pipeline import ordered_map
 from edgeclf.runtime.storage.atomic_write import cannot_write
 from edgeclf.runtime.terminal.progress import Progress
-from edgeclf.train.data.dataset import Part
+from edgeclf.train.data.dataset import Split
 
 UINT8: np.dtype[Any] = np.dtype(np.uint8)
 IN_MEMORY_BYTES = 1 << 30
@@ -42,27 +42,27 @@ class Arrays:
         return len(self.labels)
 
 
-def load(part: Part, preprocess: Preprocess, name: str, cache: Path | None = None) -> Arrays:
-    """Decode a part through `preprocess` on all cores, with progress; unreadable images are left out and listed.
+def load(split: Split, preprocess: Preprocess, name: str, cache: Path | None = None) -> Arrays:
+    """Decode a split through `preprocess` on all cores, with progress; unreadable images are left out and listed.
 
     cache: the file for an array above IN_MEMORY_BYTES; the caller removes it. Raises DatasetError when nothing is left.
     """
-    images: Pixels = allocate((len(part), *preprocess.shape), cache)
+    images: Pixels = allocate((len(split), *preprocess.shape), cache)
     kept: list[int] = []
     failures: list[tuple[str, Failure]] = []
-    with Progress(f"reading {name}", len(part)) as progress:
-        for index, pixels in enumerate(ordered_map(lambda path: _read(path, preprocess), part.paths, usable_cores())):
+    with Progress(f"reading {name}", len(split)) as progress:
+        for index, pixels in enumerate(ordered_map(lambda path: _read(path, preprocess), split.paths, usable_cores())):
             if isinstance(pixels, Failure):
-                failures.append((part.paths[index], pixels))
+                failures.append((split.paths[index], pixels))
             else:
                 images[len(kept)] = pixels
                 kept.append(index)
             progress.advance()
     if not kept:
         first = f"; the first: {failures[0][0]}: {failures[0][1].detail}" if failures else ""
-        raise DatasetError(f"none of the {len(part)} {name} images can be read{first}")
-    labels = np.asarray(part.labels, np.int64)[kept]
-    return Arrays(images[: len(kept)], labels, tuple(part.paths[i] for i in kept), tuple(failures))
+        raise DatasetError(f"none of the {len(split)} {name} images can be read{first}")
+    labels = np.asarray(split.labels, np.int64)[kept]
+    return Arrays(images[: len(kept)], labels, tuple(split.paths[i] for i in kept), tuple(failures))
 
 
 def batches(images: Pixels, size: int) -> Iterator[Pixels]:

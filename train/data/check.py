@@ -21,7 +21,7 @@ from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.pipeline import ordered_map
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.progress import Progress
-from edgeclf.train.data.dataset import PARTS, Dataset, Found, find
+from edgeclf.train.data.dataset import SPLITS, Dataset, Found, find
 from edgeclf.train.data.duplicates import exact_duplicates, look_alikes
 from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
 from edgeclf.train.data.modes import modes, orientation
@@ -45,7 +45,7 @@ _PREPROCESS = Preprocess((128, 128), 1)  # four times the thumbnail: whole-facto
 def check(root: Path) -> Checkup:
     """Look at every image once, on all cores, with progress; nothing is written.
 
-    Raises DatasetError when there is nothing to look at: no folder, no images, fewer than two classes, no train part.
+    Raises DatasetError when there is nothing to look at: no folder, no images, fewer than two classes, no train split.
     """
     found, skipped = find(root)
     _check_usable(root, found)
@@ -54,7 +54,7 @@ def check(root: Path) -> Checkup:
     images, findings = _examine_all(list(places))
     findings += [finding for group in copies for finding in _copies(group, places)]
     findings += [*_check_classes(found), *_check_images(images), *_near_copies(images, copies, places)]
-    counts = {part: {name: len(paths) for name, paths in by_class.items()} for part, by_class in found.items()}
+    counts = {split: {name: len(paths) for name, paths in by_class.items()} for split, by_class in found.items()}
     return Checkup(counts, tuple(sorted(findings, key=_rank)), skipped)
 
 
@@ -68,17 +68,17 @@ def check_dataset(dataset: Dataset) -> list[Finding]:
 
 
 def refusals(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that make a test accuracy untrue: images of the test part that are in another part too."""
+    """The findings that make a test accuracy untrue: images of the test split that are in another split too."""
     leaks = [finding for finding in findings if finding.kind is Kind.LEAKAGE and "test" in finding.parts]
     return [leak for leak in leaks if _is_image(leak.paths[0])]  # two copies of one error page are never trained on
 
 
 def refusal(leaks: list[Finding]) -> str:
     """Why training refuses these `refusals`, in one sentence."""
-    parts = sorted({part for leak in leaks for part in leak.parts}, key=PARTS.index)
+    splits = sorted({split for leak in leaks for split in leak.parts}, key=SPLITS.index)
     count = "1 image is" if len(leaks) == 1 else f"{len(leaks):,} images are"
-    where = f"both {_and(parts)}" if len(parts) == 2 else f"more than one of {_and(parts)}"
-    first, last = leaks[0].paths[0], leaks[0].paths[-1]  # from the first and the last part, whatever is between
+    where = f"both {_and(splits)}" if len(splits) == 2 else f"more than one of {_and(splits)}"
+    first, last = leaks[0].paths[0], leaks[0].paths[-1]  # from the first and the last split, whatever is between
     return f"{count} in {where} (first: {first} = {last}); remove one of each, or pass --allow-leakage"
 
 
@@ -91,7 +91,7 @@ def _is_image(path: str) -> bool:
 
 
 class _Place(NamedTuple):
-    part: str
+    split: str
     label: str
 
 
@@ -127,22 +127,22 @@ def _check_usable(root: Path, found: Found) -> None:
 
 def _places(found: Found) -> dict[str, list[_Place]]:
     places = defaultdict(list)
-    for part in sorted(found, key=PARTS.index):
-        for label, paths in found[part].items():
+    for split in sorted(found, key=SPLITS.index):
+        for label, paths in found[split].items():
             for path in paths:
-                places[path].append(_Place(part, label))
+                places[path].append(_Place(split, label))
     return places
 
 
 def _copies(group: tuple[str, ...], places: dict[str, list[_Place]]) -> Iterator[Finding]:
-    parts, labels = _where(group, places)
+    splits, labels = _where(group, places)
     if len(labels) > 1:
-        yield replace(Finding.of(Kind.LABEL_NOISE, f"the same file is labelled {_and(labels)}", *group), parts=parts)
-    if len(parts) > 1:
-        yield replace(Finding.of(Kind.LEAKAGE, f"the same file is in {_and(parts)}", *group), parts=parts)
-    if len(labels) == len(parts) == 1:
-        detail = f"{len(group)} copies in {parts[0]}: {labels[0]}"
-        yield replace(Finding.of(Kind.DUPLICATE, detail, *group), parts=parts)
+        yield replace(Finding.of(Kind.LABEL_NOISE, f"the same file is labelled {_and(labels)}", *group), parts=splits)
+    if len(splits) > 1:
+        yield replace(Finding.of(Kind.LEAKAGE, f"the same file is in {_and(splits)}", *group), parts=splits)
+    if len(labels) == len(splits) == 1:
+        detail = f"{len(group)} copies in {splits[0]}: {labels[0]}"
+        yield replace(Finding.of(Kind.DUPLICATE, detail, *group), parts=splits)
 
 
 def _near_copies(images: list[_Image], copies: list[tuple[str, ...]], places: dict[str, list[_Place]]) -> Iterator[Finding]:
@@ -152,28 +152,28 @@ def _near_copies(images: list[_Image], copies: list[tuple[str, ...]], places: di
     thumbnails = np.array([image.thumbnail for image in distinct], np.uint8).reshape(-1, 32, 32)
     for indexes in look_alikes(thumbnails):
         group = tuple(distinct[index].path for index in indexes)
-        parts, labels = _where(group, places)
-        detail = f"look alike; in {_and(parts)}: {_and(labels)}"
-        finding = replace(Finding.of(Kind.NEAR_DUPLICATE, detail, *group), parts=parts)
-        yield finding if len(parts) + len(labels) > 2 else replace(finding, severity=Severity.NOTICE)
+        splits, labels = _where(group, places)
+        detail = f"look alike; in {_and(splits)}: {_and(labels)}"
+        finding = replace(Finding.of(Kind.NEAR_DUPLICATE, detail, *group), parts=splits)
+        yield finding if len(splits) + len(labels) > 2 else replace(finding, severity=Severity.NOTICE)
 
 
 def _where(group: tuple[str, ...], places: dict[str, list[_Place]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The parts and the classes (escaped) in which these files are."""
+    """The splits and the classes (escaped) in which these files are."""
     here = {place for path in group for place in places[path]}
-    parts = sorted({part for part, _ in here}, key=PARTS.index)
-    return tuple(parts), tuple(sorted({escape(label) for _, label in here}))
+    splits = sorted({split for split, _ in here}, key=SPLITS.index)
+    return tuple(splits), tuple(sorted({escape(label) for _, label in here}))
 
 
 def _check_classes(found: Found) -> list[Finding]:
     names = sorted({name for by_class in found.values() for name in by_class})
     findings = []
-    for part, by_class in found.items():
+    for split, by_class in found.items():
         for name in names:
             if name not in by_class:
-                findings.append(Finding.of(Kind.MISSING_CLASS, f"{escape(name)} is no class in {part}, but elsewhere"))
+                findings.append(Finding.of(Kind.MISSING_CLASS, f"{escape(name)} is no class in {split}, but elsewhere"))
             elif not by_class[name]:
-                findings.append(Finding.of(Kind.EMPTY_CLASS, f"{escape(name)} holds no images in {part}"))
+                findings.append(Finding.of(Kind.EMPTY_CLASS, f"{escape(name)} holds no images in {split}"))
     return findings + list(_twins(names)) + list(_rare(found.get("train", {})))
 
 

@@ -1,6 +1,6 @@
 """Images that are in a dataset more than once: the same bytes, or the same photograph saved anew.
 
-A copy in the test part is a question whose answer was in the lesson: the accuracy then promises what nothing keeps.
+A copy in the test split is a question whose answer was in the lesson: the accuracy then promises what nothing keeps.
 """
 
 import hashlib

@@ -46,7 +46,7 @@ class Finding:
     paths: tuple[str, ...]
     detail: str
     parts: tuple[str, ...] = ()
-    """The parts that the files are in, for copies."""
+    """The splits that the files are in, for copies."""
 
     @classmethod
     def of(cls, kind: Kind, detail: str, *paths: str) -> "Finding":
@@ -61,7 +61,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """How many images each part has of each class, what was found, and how many files were no images by extension."""
+    """How many images each split has of each class, what was found, and how many files were no images by extension."""
 
     counts: dict[str, dict[str, int]]
     findings: tuple[Finding, ...]

@@ -1,4 +1,4 @@
-"""Cutting parts out of the training images: every class in its share, and what belongs together on one side."""
+"""Cutting splits out of the training images: every class in its share, and what belongs together on one side."""
 
 import math
 import re
@@ -18,14 +18,14 @@ Labelled = list[tuple[str, int]]
 
 @dataclass(frozen=True)
 class Splitting:
-    """How images that are in no part yet are shared among train, val and test. The same seed gives the same split.
+    """How images that are in no split yet are shared among train, val and test. The same seed gives the same split.
 
-    shares: of train, val and test, each above 0, together 1. Where a part is there already, the others keep their ratio.
+    shares: of train, val and test, each above 0, together 1. Where a split is there already, the others keep their ratio.
     by: what stays on one side. Empty: every image is for itself. "folder": the images of one folder below a class
         folder. Anything else is a regular expression, searched in `CLASS/FOLDER/NAME` (for a CSV file, in the path from its
         folder): images with the same first group, or the same match where it has no group, whatever their class.
-    val, test: a labelled folder or CSV file to be that part, in place of one cut from the training images.
-    limit: at most so many images in all, for a quick trial; each part gets its share of them, the training images
+    val, test: a labelled folder or CSV file to be that split, in place of one cut from the training images.
+    limit: at most so many images in all, for a quick trial; each split gets its share of them, the training images
         before they are cut, spread evenly over the classes and chosen at random.
     """
 
@@ -48,9 +48,9 @@ class Splitting:
         if self.seed < 0:
             raise OptionError(f"--seed must be at least 0, not {self.seed}")
 
-    def share(self, part: str) -> float:
-        """The share of one part."""
-        return self.shares[("train", "val", "test").index(part)]
+    def share(self, split: str) -> float:
+        """The share of one split."""
+        return self.shares[("train", "val", "test").index(split)]
 
 
 def parse_shares(text: str) -> tuple[float, float, float]:
@@ -68,20 +68,20 @@ def parse_shares(text: str) -> tuple[float, float, float]:
 
 
 def limited(found: dict[str, dict[str, list[str]]], splitting: Splitting) -> dict[str, dict[str, list[str]]]:
-    """Paths by part and class, no more of them than `splitting.limit`. Raises OptionError where a class would lose all."""
+    """Paths by split and class, no more of them than `splitting.limit`. Raises OptionError where a class would lose all."""
     if splitting.limit is None:
         return found
-    missing = [part for part in ("val", "test") if part not in found]
-    shares = {part: splitting.share(part) for part in found}
+    missing = [split for split in ("val", "test") if split not in found]
+    shares = {split: splitting.share(split) for split in found}
     shares["train"] += sum(map(splitting.share, missing))
-    least = {part: len(by_class) * (1 + len(missing) * (part == "train")) for part, by_class in found.items()}
-    enough = max(math.ceil(least[part] / shares[part] - 1e-6) for part in found)
+    least = {split: len(by_class) * (1 + len(missing) * (split == "train")) for split, by_class in found.items()}
+    enough = max(math.ceil(least[split] / shares[split] - 1e-6) for split in found)
     if splitting.limit < enough:
         raise OptionError(
-            f"--limit {splitting.limit} is too few for an image of every class in every part; {enough} is the least here"
+            f"--limit {splitting.limit} is too few for an image of every class in every split; {enough} is the least here"
         )
     rng = np.random.default_rng((splitting.seed, 2))
-    return {part: _spread(found[part], int(splitting.limit * shares[part] + 1e-6), rng) for part in sorted(found)}
+    return {split: _spread(found[split], int(splitting.limit * shares[split] + 1e-6), rng) for split in sorted(found)}
 
 
 def group_names(images: Labelled, classes: Sequence[str], top: Path, by: str) -> list[str | None]:
@@ -112,11 +112,11 @@ def cut(
     missing: Sequence[str],
     splitting: Splitting,
 ) -> dict[str, Labelled]:
-    """`images` as train and the parts in `missing`: a share of each class, at least one image in each part.
+    """`images` as train and the splits in `missing`: a share of each class, at least one image in each split.
 
     Images with the same name in `names`, and those in one group of `copies`, stay on one side. Such groups go first,
-    from the largest to the smallest, each to the part that lacks most of its classes; single images then fill what is
-    left, so that without groups the counts are exact. Raises DatasetError when a class cannot be in every part.
+    from the largest to the smallest, each to the split that lacks most of its classes; single images then fill what is
+    left, so that without groups the counts are exact. Raises DatasetError when a class cannot be in every split.
     """
     if not missing:
         return {"train": images}
@@ -126,31 +126,31 @@ def cut(
     deal.groups()
     deal.singles()
     deal.check()
-    return {part: sorted(images[i] for i in deal.taken[part]) for part in deal.parts}
+    return {split: sorted(images[i] for i in deal.taken[split]) for split in deal.splits}
 
 
 class _Deal:
-    """Images, by index, on their way to the parts. Tables are `[parts, classes]`."""
+    """Images, by index, on their way to the splits. Tables are `[splits, classes]`."""
 
     def __init__(
         self,
         labels: NDArray[np.int64],
         groups: list[list[int]],
         classes: Sequence[str],
-        parts: Sequence[str],
+        splits: Sequence[str],
         splitting: Splitting,
     ) -> None:
         self.labels = labels
         self.several = [group for group in groups if len(group) > 1]
         self.single = np.array([group[0] for group in groups if len(group) == 1], np.int64)
         self.classes = classes
-        self.parts = parts
+        self.splits = splits
         self.seed = splitting.seed
-        self.taken: dict[str, list[int]] = {part: [] for part in parts}
-        self.has = np.zeros((len(parts), len(classes)), bool)
+        self.taken: dict[str, list[int]] = {split: [] for split in splits}
+        self.has = np.zeros((len(splits), len(classes)), bool)
         inside = [label for group in self.several for label in np.unique(labels[group])]
         self.left = np.bincount([*labels[self.single], *inside], minlength=len(classes))
-        self.lacking = _targets(np.bincount(labels, minlength=len(classes)), [splitting.share(part) for part in parts])
+        self.lacking = _targets(np.bincount(labels, minlength=len(classes)), [splitting.share(split) for split in splits])
         self._check_enough()
 
     def groups(self) -> None:
@@ -159,7 +159,7 @@ class _Deal:
         for group in sorted((self.several[i] for i in order), key=len, reverse=True):
             labels, counts = np.unique(self.labels[group], return_counts=True)
             self.left[labels] -= 1
-            self._take(min(range(len(self.parts)), key=lambda part: self._cost(part, labels, counts)), group)
+            self._take(min(range(len(self.splits)), key=lambda split: self._cost(split, labels, counts)), group)
 
     def singles(self) -> None:
         """Deal the images that are for themselves, class by class."""
@@ -167,45 +167,45 @@ class _Deal:
         for label in range(len(self.classes)):
             singles = self.single[self.labels[self.single] == label]
             order = singles[rng.permutation(len(singles))].tolist()
-            for part, count in enumerate(self._wanted(label, len(order)), start=1):
-                self._take(part, order[:count])
+            for split, count in enumerate(self._wanted(label, len(order)), start=1):
+                self._take(split, order[:count])
                 order = order[count:]
             self._take(0, order)
 
     def check(self) -> None:
         """Groups that span classes can be in each other's way."""
-        for part, label in np.argwhere(~self.has).tolist():
+        for split, label in np.argwhere(~self.has).tolist():
             raise DatasetError(
-                f"with its groups kept together, class {escape(self.classes[label])} did not get into {self.parts[part]}; "
+                f"with its groups kept together, class {escape(self.classes[label])} did not get into {self.splits[split]}; "
                 f"try another --seed, or name images of their own with --val and --test"
             )
 
     def _check_enough(self) -> None:
-        for label in np.flatnonzero(self.left < len(self.parts)).tolist():
+        for label in np.flatnonzero(self.left < len(self.splits)).tolist():
             single = self.left[label] == np.count_nonzero(self.labels == label)
             what = "images" if single else "groups of images (--split-by, or equal files)"
             raise DatasetError(
                 f"class {escape(self.classes[label])} holds {self.left[label]} {what}, too few to split; "
-                f"{len(self.parts)} is the least"
+                f"{len(self.splits)} is the least"
             )
 
-    def _cost(self, part: int, labels: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[int, int]:
-        """How many classes could then not reach every part any more; and, less being better, what the part lacks."""
-        others = np.count_nonzero(~np.delete(self.has[:, labels], part, axis=0), axis=0)
-        return int(np.maximum(others - self.left[labels], 0).sum()), -int(self.lacking[part, labels] @ counts)
+    def _cost(self, split: int, labels: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[int, int]:
+        """How many classes could then not reach every split any more; and, less being better, what the split lacks."""
+        others = np.count_nonzero(~np.delete(self.has[:, labels], split, axis=0), axis=0)
+        return int(np.maximum(others - self.left[labels], 0).sum()), -int(self.lacking[split, labels] @ counts)
 
     def _wanted(self, label: int, count: int) -> list[int]:
-        """How many of `count` images each part but train gets: what it lacks, as long as there is one for every part."""
+        """How many of `count` images each split but train gets: what it lacks, as long as there is one for every split."""
         least = (~self.has[1:, label]).astype(np.int64)
         wanted = np.maximum(self.lacking[1:, label], 0)
         while wanted.sum() > count - (not self.has[0, label]) and (wanted > least).any():
             wanted[np.argmax(wanted - least)] -= 1
         return [int(number) for number in wanted]
 
-    def _take(self, part: int, group: list[int]) -> None:
-        self.taken[self.parts[part]] += group
-        np.subtract.at(self.lacking[part], self.labels[group], 1)
-        self.has[part, self.labels[group]] = True
+    def _take(self, split: int, group: list[int]) -> None:
+        self.taken[self.splits[split]] += group
+        np.subtract.at(self.lacking[split], self.labels[group], 1)
+        self.has[split, self.labels[group]] = True
 
 
 def _no_shares(text: str) -> OptionError:
@@ -269,7 +269,7 @@ def _lead(leader: list[int], i: int) -> int:
 
 
 def _targets(counts: NDArray[np.int64], shares: list[float]) -> NDArray[np.int64]:
-    """How many images of each class each part should have; what rounding leaves goes to train, the first."""
+    """How many images of each class each split should have; what rounding leaves goes to train, the first."""
     total = shares[0] + sum(shares[1:])
     cut = [[max(1, round(int(count) * share / total)) for count in counts] for share in shares[1:]]
     return np.array([counts - np.sum(cut, axis=0), *cut])

@@ -11,7 +11,7 @@ from edgeclf.runtime.errors import ModelError, Reason
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.train.answering import AnyModel, open_any
 from edgeclf.train.data.arrays import Arrays
-from edgeclf.train.data.dataset import as_part, find, labelled
+from edgeclf.train.data.dataset import as_split, find, labelled
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def shapes(image_folder: Path, onnx_model: Path) -> Arrays:
     from edgeclf.train.data.arrays import load
 
     found, _ = find(image_folder)
-    part = as_part(labelled(found["train"], ("disc", "square"), image_folder))
+    part = as_split(labelled(found["train"], ("disc", "square"), image_folder))
     return load(part, open_any(onnx_model).card.preprocess, "images")
 
 

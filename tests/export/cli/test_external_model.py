@@ -13,7 +13,7 @@ from typer.testing import Result
 from edgeclf.export.cli.clf_export import app
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.data.arrays import load
-from edgeclf.train.data.dataset import as_part, find, labelled
+from edgeclf.train.data.dataset import as_split, find, labelled
 
 Invoke = Callable[..., Result]
 CLASSES = ("disc", "square")
@@ -49,7 +49,7 @@ def test_a_model_from_elsewhere_answers_as_its_owner_s_own_code(
         classifier = Classifier.open(path)
         assert classifier.card.preprocess.resize == "bilinear"
         found = labelled(find(image_folder)[0]["train"], CLASSES, image_folder)
-        images = load(as_part(found), classifier.card.preprocess, "images").images
+        images = load(as_split(found), classifier.card.preprocess, "images").images
         scores = network.predict_on_batch(images.astype(np.float32) / 255)
         expected = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
         np.testing.assert_allclose(classifier.probabilities(images), expected, atol=1e-5)

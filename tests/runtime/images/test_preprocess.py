@@ -14,7 +14,7 @@ from edgeclf.runtime import Classifier, Preprocess
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.preprocess import Fit, Resize
 from edgeclf.train.data.arrays import load
-from edgeclf.train.data.dataset import Part
+from edgeclf.train.data.dataset import Split
 
 Encode = Callable[..., bytes]
 RESIZES: tuple[Resize, ...] = ("shrink", "bilinear", "nearest", "area")
@@ -322,7 +322,7 @@ def test_training_and_running_see_the_same_tensor(
     path.write_bytes(encode(pixels, format_name, **options))
     running = Classifier.open(run_folder / artefact, threads=1).card.preprocess
 
-    trained_on = load(Part((str(path),), (0,)), Preprocess((32, 32)), "train").images[0]
+    trained_on = load(Split((str(path),), (0,)), Preprocess((32, 32)), "train").images[0]
 
     np.testing.assert_array_equal(running(path), trained_on)
     np.testing.assert_array_equal(running(path.read_bytes()), trained_on)

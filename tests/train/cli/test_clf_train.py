@@ -189,7 +189,7 @@ def test_parts_may_lie_elsewhere(lay_out: LayOut, clf_train: Invoke) -> None:
 
 
 def test_a_test_image_among_the_others_is_refused_unless_told_otherwise(lay_out: LayOut, clf_train: Invoke) -> None:
-    root = lay_out({f"{part}/{label}": 3 for part in ("train", "val", "test") for label in ("cat", "dog")})
+    root = lay_out({f"{split}/{label}": 3 for split in ("train", "val", "test") for label in ("cat", "dog")})
     shutil.copy(root / "train" / "cat" / "00.png", root / "test" / "cat" / "copy.png")
     refused = clf_train("data", "-o", "here", *TINY)
     assert (refused.exit_code, Path("here").exists()) == (2, False)
@@ -199,9 +199,9 @@ def test_a_test_image_among_the_others_is_refused_unless_told_otherwise(lay_out:
 
 
 def test_two_copies_of_what_is_no_image_are_no_leakage(lay_out: LayOut, clf_train: Invoke) -> None:
-    root = lay_out({f"{part}/{label}": 3 for part in ("train", "val", "test") for label in ("cat", "dog")})
-    for part in ("train", "test"):
-        (root / part / "cat" / "missing.jpg").write_text("<html>404</html>")
+    root = lay_out({f"{split}/{label}": 3 for split in ("train", "val", "test") for label in ("cat", "dog")})
+    for split in ("train", "test"):
+        (root / split / "cat" / "missing.jpg").write_text("<html>404</html>")
     assert clf_train("data", *TINY).exit_code == 0
 
 

@@ -24,18 +24,18 @@ def clf_evaluate(clf_train: Invoke) -> Invoke:
 
 
 @pytest.fixture(scope="module")
-def parts(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The images in parts: 6 discs and 4 squares for testing, one of each for validation."""
-    root = tmp_path_factory.mktemp("parts") / "shapes"
-    for part, label, first, count in (
+def splits(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The images in splits: 6 discs and 4 squares for testing, one of each for validation."""
+    root = tmp_path_factory.mktemp("splits") / "shapes"
+    for split, label, first, count in (
         ("test", "disc", 0, 6),
         ("test", "square", 0, 4),
         ("val", "disc", 6, 1),
         ("val", "square", 6, 1),
     ):
-        (root / part / label).mkdir(parents=True)
+        (root / split / label).mkdir(parents=True)
         for number in range(first, first + count):
-            shutil.copy(image_folder / label / f"{label}{number:03}.png", root / part / label)
+            shutil.copy(image_folder / label / f"{label}{number:03}.png", root / split / label)
     return root
 
 
@@ -47,26 +47,26 @@ def confusion_by_hand(model: Path, folder: Path) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("name", ["model.keras", "model.onnx", "model.fp16.tflite", "model.int8.tflite"])
-def test_every_format_is_measured_as_it_answers(clf_evaluate: Invoke, run_folder: Path, parts: Path, name: str) -> None:
-    result = clf_evaluate(run_folder / name, parts, "--json")
+def test_every_format_is_measured_as_it_answers(clf_evaluate: Invoke, run_folder: Path, splits: Path, name: str) -> None:
+    result = clf_evaluate(run_folder / name, splits, "--json")
     assert result.exit_code == 0, result.stderr
     measured = json.loads(result.stdout)
     artefact = name.replace(".keras", ".onnx")
     assert (measured["images"], measured["part"]) == (10, "test")
-    assert measured["confusion"] == confusion_by_hand(run_folder / artefact, parts / "test")
+    assert measured["confusion"] == confusion_by_hand(run_folder / artefact, splits / "test")
 
 
 def test_people_get_a_table_and_one_sentence_and_stdout_stays_empty(
-    clf_evaluate: Invoke, onnx_model: Path, parts: Path
+    clf_evaluate: Invoke, onnx_model: Path, splits: Path
 ) -> None:
-    result = clf_evaluate(onnx_model, parts)
+    result = clf_evaluate(onnx_model, splits)
     assert (result.exit_code, result.stdout) == (0, "")
     assert "recall  precision" in result.stderr
-    assert f"on 10 images in {parts} (test); always the most frequent class: 60.0%" in result.stderr
+    assert f"on 10 images in {splits} (test); always the most frequent class: 60.0%" in result.stderr
 
 
-def test_another_part_can_be_chosen(clf_evaluate: Invoke, onnx_model: Path, parts: Path) -> None:
-    measured = json.loads(clf_evaluate(onnx_model, parts, "--part", "val", "--json").stdout)
+def test_another_split_can_be_chosen(clf_evaluate: Invoke, onnx_model: Path, splits: Path) -> None:
+    measured = json.loads(clf_evaluate(onnx_model, splits, "--split", "val", "--json").stdout)
     assert (measured["part"], measured["images"]) == ("val", 2)
 
 
@@ -80,18 +80,18 @@ def test_a_folder_without_parts_is_used_whole_and_owns_up_to_training_images(
 
 
 def test_classes_are_matched_by_name_and_not_by_their_order(
-    clf_evaluate: Invoke, onnx_model: Path, parts: Path, tmp_path: Path
+    clf_evaluate: Invoke, onnx_model: Path, splits: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(parts / "test" / "square", tmp_path / "data" / "square")
+    shutil.copytree(splits / "test" / "square", tmp_path / "data" / "square")
     measured = json.loads(clf_evaluate(onnx_model, "data", "--json").stdout)
     assert measured["confusion"] == [[0, 0], confusion_by_hand(onnx_model, tmp_path / "data")[1]]
     assert measured["by_class"]["disc"]["images"] == 0
 
 
 def test_unreadable_images_are_listed_and_counted_and_the_exit_code_says_so(
-    clf_evaluate: Invoke, onnx_model: Path, parts: Path, tmp_path: Path
+    clf_evaluate: Invoke, onnx_model: Path, splits: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(parts / "test", tmp_path / "data")
+    shutil.copytree(splits / "test", tmp_path / "data")
     (tmp_path / "data" / "disc" / "bad\n.png").write_bytes(b"")
     result = clf_evaluate(onnx_model, "data", "--json")
     assert result.exit_code == 1
@@ -103,8 +103,8 @@ def test_unreadable_images_are_listed_and_counted_and_the_exit_code_says_so(
     assert json.loads(result.stdout)["images"] == 10
 
 
-def test_a_report_is_written_with_its_figures(clf_evaluate: Invoke, onnx_model: Path, parts: Path, tmp_path: Path) -> None:
-    result = clf_evaluate(onnx_model, parts, "--report", "out")
+def test_a_report_is_written_with_its_figures(clf_evaluate: Invoke, onnx_model: Path, splits: Path, tmp_path: Path) -> None:
+    result = clf_evaluate(onnx_model, splits, "--report", "out")
     assert (result.exit_code, result.stdout) == (0, "")
     text = (tmp_path / "out" / "report.html").read_text()
     assert "<title>shapes</title>" in text
@@ -114,10 +114,10 @@ def test_a_report_is_written_with_its_figures(clf_evaluate: Invoke, onnx_model: 
 
 
 def test_an_existing_report_is_never_overwritten(
-    clf_evaluate: Invoke, onnx_model: Path, parts: Path, tmp_path: Path
+    clf_evaluate: Invoke, onnx_model: Path, splits: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "report.html").write_text("of the training")
-    result = clf_evaluate(onnx_model, parts, "--report", ".")
+    result = clf_evaluate(onnx_model, splits, "--report", ".")
     assert result.exit_code == 2
     assert "error: . already holds a report.html; choose another folder with --report" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
@@ -127,20 +127,20 @@ def test_an_existing_report_is_never_overwritten(
     ("arguments", "sentence"),
     [
         (["missing"], "missing is no folder; name one with one sub-folder per class, or a CSV file"),
-        (["parts", "--part", "train"], "parts has no train part; choose another (test, val) with --part"),
-        (["parts", "--part", "dev"], "--part must be one of train, val, test, not 'dev'"),
-        (["plain", "--part", "test"], "plain has no test part"),
+        (["splits", "--split", "train"], "splits has no train split; choose another (test, val) with --split"),
+        (["splits", "--split", "dev"], "--split must be one of train, val, test, not 'dev'"),
+        (["plain", "--split", "test"], "plain has no test split"),
         (["empty"], "empty holds no images"),
         (["stranger"], "stranger has the class 'triangle', which the model does not know (disc, square)"),
     ],
     ids=" ".join,
 )
 def test_a_folder_that_cannot_be_used_gets_one_sentence(
-    clf_evaluate: Invoke, onnx_model: Path, parts: Path, tmp_path: Path, arguments: list[str], sentence: str
+    clf_evaluate: Invoke, onnx_model: Path, splits: Path, tmp_path: Path, arguments: list[str], sentence: str
 ) -> None:
-    shutil.copytree(parts, tmp_path / "parts")
-    shutil.copytree(parts / "val", tmp_path / "plain")
-    shutil.copytree(parts / "val", tmp_path / "stranger")
+    shutil.copytree(splits, tmp_path / "splits")
+    shutil.copytree(splits / "val", tmp_path / "plain")
+    shutil.copytree(splits / "val", tmp_path / "stranger")
     (tmp_path / "stranger" / "triangle").mkdir()
     (tmp_path / "empty" / "disc").mkdir(parents=True)
     result = clf_evaluate(onnx_model, *arguments)
@@ -148,32 +148,32 @@ def test_a_folder_that_cannot_be_used_gets_one_sentence(
     assert f"error: {sentence}" in result.stderr
 
 
-def test_a_device_is_refused_where_tensorflow_chooses(clf_evaluate: Invoke, run_folder: Path, parts: Path) -> None:
-    result = clf_evaluate(run_folder / "model.keras", parts, "--device", "cpu")
+def test_a_device_is_refused_where_tensorflow_chooses(clf_evaluate: Invoke, run_folder: Path, splits: Path) -> None:
+    result = clf_evaluate(run_folder / "model.keras", splits, "--device", "cpu")
     assert result.exit_code == 2
     assert "error: --device is for exported models" in result.stderr
 
 
-def test_a_file_that_is_no_model_gets_one_sentence(clf_evaluate: Invoke, parts: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_no_model_gets_one_sentence(clf_evaluate: Invoke, splits: Path, tmp_path: Path) -> None:
     (tmp_path / "model.txt").write_text("x")
-    result = clf_evaluate("model.txt", parts)
+    result = clf_evaluate("model.txt", splits)
     assert result.exit_code == 2
     assert "error: model.txt is no .onnx or .tflite file" in result.stderr
 
 
-def test_a_keras_model_of_ones_own_gets_the_way_to_its_classes(clf_evaluate: Invoke, parts: Path, tmp_path: Path) -> None:
+def test_a_keras_model_of_ones_own_gets_the_way_to_its_classes(clf_evaluate: Invoke, splits: Path, tmp_path: Path) -> None:
     keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]).save(tmp_path / "own.keras")
-    result = clf_evaluate("own.keras", parts)
+    result = clf_evaluate("own.keras", splits)
     assert result.exit_code == 2
     assert "error: own.keras carries no model card, so its classes and image size are unknown;" in result.stderr
     assert "clf-export own.keras --classes labels.txt" in result.stderr
 
 
 @pytest.mark.slow
-def test_an_exported_model_needs_no_tensorflow(onnx_model: Path, parts: Path) -> None:
+def test_an_exported_model_needs_no_tensorflow(onnx_model: Path, splits: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from edgeclf.train.cli.evaluate import measure;"
-        f"measure(Path({str(onnx_model)!r}), Path({str(parts)!r})); print({{'keras', 'tensorflow'}} & set(sys.modules))"
+        f"measure(Path({str(onnx_model)!r}), Path({str(splits)!r})); print({{'keras', 'tensorflow'}} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "set()\n"
 

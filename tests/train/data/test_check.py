@@ -14,17 +14,17 @@ import pytest
 
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.train.data.check import check, check_dataset, refusal, refusals
-from edgeclf.train.data.dataset import Part, scan
+from edgeclf.train.data.dataset import Split, scan
 from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
 
 LayOut = Callable[..., Path]
-PARTS = {f"{part}/{label}": 20 for part in ("train", "val", "test") for label in ("cat", "dog")}
+SPLITS = {f"{split}/{label}": 20 for split in ("train", "val", "test") for label in ("cat", "dog")}
 
 
 @pytest.fixture
 def sound(lay_out: LayOut) -> Path:
-    """Three parts with two classes of 20 images of noise each, in which nothing is wrong."""
-    return lay_out(PARTS, 40, 48)
+    """Three splits with two classes of 20 images of noise each, in which nothing is wrong."""
+    return lay_out(SPLITS, 40, 48)
 
 
 def of(kind: Kind, checkup: Checkup) -> list[tuple[str, list[str]]]:
@@ -94,7 +94,7 @@ def cmyk_tiff() -> bytes:
 def test_nothing_is_found_in_a_sound_folder(sound: Path) -> None:
     checkup = check(sound)
     assert (checkup.findings, checkup.images, checkup.skipped) == ((), 120, 0)
-    assert checkup.counts == {part: {"cat": 20, "dog": 20} for part in ("train", "val", "test")}
+    assert checkup.counts == {split: {"cat": 20, "dog": 20} for split in ("train", "val", "test")}
 
 
 def test_a_check_changes_nothing(sound: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_file_twice_in_one_class_is_a_duplicate(sound: Path) -> None:
 @pytest.mark.parametrize(
     ("folder", "severity"),
     [("train/cat", "notice"), ("train/dog", "warning"), ("test/cat", "warning")],
-    ids=["one class", "two classes", "two parts"],
+    ids=["one class", "two classes", "two splits"],
 )
 def test_an_image_saved_anew_is_a_near_duplicate(sound: Path, folder: str, severity: str) -> None:
     (sound / "train/cat/soft.png").write_bytes(encode(soft()))
@@ -291,13 +291,13 @@ def test_a_class_with_fewer_than_20_images_is_named(lay_out: LayOut) -> None:
 
 
 def test_a_class_folder_without_images_is_named(lay_out: LayOut) -> None:
-    findings = check(lay_out(PARTS | {"val/dog": 0}, 32, 32)).findings
+    findings = check(lay_out(SPLITS | {"val/dog": 0}, 32, 32)).findings
     assert details(Kind.EMPTY_CLASS, findings) == ["dog holds no images in val"]
     assert [(finding.kind, finding.severity) for finding in findings] == [(Kind.EMPTY_CLASS, Severity.ERROR)]
 
 
-def test_a_class_that_a_part_lacks_is_named(lay_out: LayOut) -> None:
-    findings = check(lay_out(PARTS | {"test/wolf": 20}, 32, 32)).findings
+def test_a_class_that_a_split_lacks_is_named(lay_out: LayOut) -> None:
+    findings = check(lay_out(SPLITS | {"test/wolf": 20}, 32, 32)).findings
     sentences = ["wolf is no class in train, but elsewhere", "wolf is no class in val, but elsewhere"]
     assert sorted(details(Kind.MISSING_CLASS, findings)) == sentences
     assert {(finding.kind, finding.severity) for finding in findings} == {(Kind.MISSING_CLASS, Severity.ERROR)}
@@ -325,8 +325,8 @@ def test_an_extension_may_be_in_any_letter_case(sound: Path) -> None:
 
 def test_names_of_any_bytes_are_kept_in_paths_and_spelt_out_in_details(sound: Path) -> None:
     name = os.fsdecode(b"a\n\x1b[31m\xff")
-    for part in ("train", "val", "test"):
-        shutil.copytree(sound / part / "cat", sound / part / name)
+    for split in ("train", "val", "test"):
+        shutil.copytree(sound / split / "cat", sound / split / name)
     copied = [path for finding in check(sound).findings for path in finding.paths if name in path]
     assert len(copied) == 60
     assert all(os.path.exists(path) for path in copied)
@@ -340,7 +340,7 @@ def test_names_of_any_bytes_are_kept_in_paths_and_spelt_out_in_details(sound: Pa
         ({"cat": 3}, r"data has one class folder only \(cat\); make one sub-folder per class"),
         ({"val/cat": 3, "val/dog": 3}, "data has val but no train folder"),
     ],
-    ids=["no images", "one class", "no train part"],
+    ids=["no images", "one class", "no train split"],
 )
 def test_a_folder_that_cannot_be_used_at_all_is_refused(lay_out: LayOut, layout: dict[str, int], sentence: str) -> None:
     with pytest.raises(DatasetError, match=sentence):
@@ -364,8 +364,8 @@ def test_copies_of_which_a_limit_leaves_one_are_no_finding(lay_out: LayOut) -> N
     root = lay_out({"cat": 20, "dog": 20})
     for number in range(1, 16):
         shutil.copy(root / "cat/00.png", root / f"cat/{number:02}.png")
-    one = Part((str(root / "cat/00.png"), str(root / "dog/00.png")), (0, 1))
-    dataset = replace(scan(root), train=one, val=Part((), ()), test=Part((), ()))
+    one = Split((str(root / "cat/00.png"), str(root / "dog/00.png")), (0, 1))
+    dataset = replace(scan(root), train=one, val=Split((), ()), test=Split((), ()))
     assert not {Kind.DUPLICATE, Kind.LEAKAGE} & {finding.kind for finding in check_dataset(dataset)}
 
 
@@ -400,8 +400,8 @@ def test_a_refusal_shows_a_pair_from_two_parts(sound: Path) -> None:
             "2 images are in more than one of train, val and test (first: a.jpg = b.jpg)",
         ),
     ],
-    ids=["one", "some", "in all parts"],
+    ids=["one", "some", "in all splits"],
 )
 def test_a_refusal_says_how_many_where_and_what_to_do(leaks: list[tuple[str, ...]], sentence: str) -> None:
-    findings = [Finding(Kind.LEAKAGE, Severity.ERROR, ("a.jpg", "b.jpg"), "", parts) for parts in leaks]
+    findings = [Finding(Kind.LEAKAGE, Severity.ERROR, ("a.jpg", "b.jpg"), "", splits) for splits in leaks]
     assert refusal(findings) == f"{sentence}; remove one of each, or pass --allow-leakage"

@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 
 from edgeclf.runtime.errors import DatasetError
-from edgeclf.train.data.dataset import PARTS, Dataset, Part, find, read_dataset, read_split, scan, write_split
+from edgeclf.train.data.dataset import SPLITS, Dataset, Split, find, read_dataset, read_split, scan, write_split
 from edgeclf.train.data.splitting import Splitting
 
 LayOut = Callable[..., Path]
 
 
 def counts(dataset: Dataset) -> dict[str, int]:
-    return {name: len(part) for name, part in dataset.parts().items()}
+    return {name: len(split) for name, split in dataset.splits().items()}
 
 
-def per_class(part: Part) -> list[int]:
-    return [count for _, count in sorted(Counter(part.labels).items())]
+def per_class(split: Split) -> list[int]:
+    return [count for _, count in sorted(Counter(split.labels).items())]
 
 
-def class_folders(part: Part) -> list[str]:
-    return [Path(path).parent.name for path in part.paths]
+def class_folders(split: Split) -> list[str]:
+    return [Path(path).parent.name for path in split.paths]
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,17 @@ def class_folders(part: Part) -> list[str]:
     ids=lambda name: name,
 )
 def test_part_folders_are_known_by_their_usual_names(lay_out: LayOut, train: str, val: str, test: str) -> None:
-    root = lay_out({f"{part}/{label}": n for part, n in ((train, 4), (val, 2), (test, 3)) for label in ("cat", "dog")})
+    root = lay_out({f"{split}/{label}": n for split, n in ((train, 4), (val, 2), (test, 3)) for label in ("cat", "dog")})
     dataset = scan(root)
     assert (dataset.classes, counts(dataset)) == (("cat", "dog"), {"train": 8, "val": 4, "test": 6})
 
 
 def test_every_image_of_a_part_folder_is_in_that_part(lay_out: LayOut) -> None:
-    root = lay_out({f"{part}/{label}": 3 for part in PARTS for label in ("cat", "dog")})
-    parts = scan(root).parts()
-    assert {name: {Path(path).parts[-3] for path in part.paths} for name, part in parts.items()} == {p: {p} for p in PARTS}
+    root = lay_out({f"{split}/{label}": 3 for split in SPLITS for label in ("cat", "dog")})
+    splits = scan(root).splits()
+    assert {name: {Path(path).parts[-3] for path in split.paths} for name, split in splits.items()} == {
+        p: {p} for p in SPLITS
+    }
 
 
 def test_class_folders_are_cut_into_three_parts(lay_out: LayOut) -> None:
@@ -57,17 +59,17 @@ def test_class_folders_are_cut_into_three_parts(lay_out: LayOut) -> None:
 
 def test_a_cut_takes_its_share_of_every_class(lay_out: LayOut) -> None:
     dataset = scan(lay_out({"cat": 20, "dog": 40}))
-    assert [per_class(part) for part in dataset.parts().values()] == [[16, 32], [2, 4], [2, 4]]
+    assert [per_class(split) for split in dataset.splits().values()] == [[16, 32], [2, 4], [2, 4]]
 
 
-def test_a_rare_class_still_gets_an_image_in_every_part(lay_out: LayOut) -> None:
+def test_a_rare_class_still_gets_an_image_in_every_split(lay_out: LayOut) -> None:
     dataset = scan(lay_out({"common": 30, "rare": 3}))
-    assert [per_class(part)[1] for part in dataset.parts().values()] == [1, 1, 1]
+    assert [per_class(split)[1] for split in dataset.splits().values()] == [1, 1, 1]
 
 
 def test_a_cut_loses_and_doubles_no_image(lay_out: LayOut) -> None:
     root = lay_out({"cat": 11, "dog": 13})
-    paths = [path for part in scan(root).parts().values() for path in part.paths]
+    paths = [path for split in scan(root).splits().values() for path in split.paths]
     assert sorted(paths) == sorted(map(str, root.rglob("*.png")))
 
 
@@ -95,32 +97,32 @@ def test_a_missing_val_part_is_cut_from_train_and_test_stays_as_it_is(lay_out: L
     assert {Path(path).parts[-3] for path in dataset.val.paths} == {"train"}
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_a_label_means_the_class_of_its_folder_in_every_part(lay_out: LayOut, part: str) -> None:
-    root = lay_out({f"{p}/{label}": 2 for p in PARTS for label in ("zebra", "ant", "Moth")})
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_label_means_the_class_of_its_folder_in_every_split(lay_out: LayOut, split: str) -> None:
+    root = lay_out({f"{p}/{label}": 2 for p in SPLITS for label in ("zebra", "ant", "Moth")})
     dataset = scan(root)
-    found = dataset.parts()[part]
+    found = dataset.splits()[split]
     assert [dataset.classes[label] for label in found.labels] == class_folders(found)
 
 
 def test_labels_keep_to_their_images_through_a_cut(lay_out: LayOut) -> None:
     dataset = scan(lay_out({"zebra": 9, "ant": 12, "Moth": 7}))
-    labels = [dataset.classes[label] for part in dataset.parts().values() for label in part.labels]
-    assert labels == [name for part in dataset.parts().values() for name in class_folders(part)]
+    labels = [dataset.classes[label] for split in dataset.splits().values() for label in split.labels]
+    assert labels == [name for split in dataset.splits().values() for name in class_folders(split)]
 
 
-@pytest.mark.parametrize("part", ["val", "test"])
-def test_a_class_that_training_never_sees_is_named(lay_out: LayOut, part: str) -> None:
-    root = lay_out({f"{p}/{label}": 3 for p in ("train", "val", "test") for label in ("cat", "dog")} | {f"{part}/wolf": 3})
-    with pytest.raises(DatasetError, match=rf"'wolf' is in {part} but not in train"):
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_class_that_training_never_sees_is_named(lay_out: LayOut, split: str) -> None:
+    root = lay_out({f"{p}/{label}": 3 for p in ("train", "val", "test") for label in ("cat", "dog")} | {f"{split}/wolf": 3})
+    with pytest.raises(DatasetError, match=rf"'wolf' is in {split} but not in train"):
         scan(root)
 
 
-@pytest.mark.parametrize("part", ["val", "test"])
-def test_a_class_that_a_part_lacks_is_named(lay_out: LayOut, part: str) -> None:
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_class_that_a_split_lacks_is_named(lay_out: LayOut, split: str) -> None:
     layout = {f"{p}/{label}": 3 for p in ("train", "val", "test") for label in ("cat", "dog")}
-    del layout[f"{part}/dog"]
-    with pytest.raises(DatasetError, match=rf"'dog' has no images in {part}"):
+    del layout[f"{split}/dog"]
+    with pytest.raises(DatasetError, match=rf"'dog' has no images in {split}"):
         scan(lay_out(layout))
 
 
@@ -137,7 +139,7 @@ def test_fewer_than_two_classes_are_named(tmp_path: Path, lay_out: LayOut, layou
 
 
 @pytest.mark.parametrize(
-    "layout", [{"cat": 9, "dog": 9, "empty": 0}, {"train/cat": 9, "train/empty": 0}], ids=["flat", "parts"]
+    "layout", [{"cat": 9, "dog": 9, "empty": 0}, {"train/cat": 9, "train/empty": 0}], ids=["flat", "splits"]
 )
 def test_an_empty_class_folder_is_named(lay_out: LayOut, layout: dict[str, int]) -> None:
     with pytest.raises(DatasetError, match="'empty' has no images"):
@@ -155,12 +157,12 @@ def test_parts_without_a_train_folder_are_refused(lay_out: LayOut) -> None:
 
 
 def test_parts_beside_other_folders_are_refused_with_both_lists(lay_out: LayOut) -> None:
-    with pytest.raises(DatasetError, match=r"mixes parts \(train, val\) with other folders \(wolf\)"):
+    with pytest.raises(DatasetError, match=r"mixes splits \(train, val\) with other folders \(wolf\)"):
         scan(lay_out({"train/cat": 3, "train/dog": 3, "val/cat": 3, "val/dog": 3, "wolf": 3}))
 
 
 def test_two_folders_for_one_part_are_refused(lay_out: LayOut) -> None:
-    with pytest.raises(DatasetError, match="two folders for one part"):
+    with pytest.raises(DatasetError, match="two folders for one split"):
         scan(lay_out({"train/cat": 3, "train/dog": 3, "Training/cat": 3, "Training/dog": 3}))
 
 
@@ -179,7 +181,7 @@ def test_hidden_folders_are_no_classes_and_hold_no_images(lay_out: LayOut) -> No
 def test_files_that_a_mac_leaves_beside_images_are_no_images(lay_out: LayOut) -> None:
     root = lay_out({"cat": 5, "dog": 5})
     (root / "cat" / "._00.png").write_bytes(b"\0\5\26\7")
-    assert not [path for part in scan(root).parts().values() for path in part.paths if "._" in path]
+    assert not [path for split in scan(root).splits().values() for path in split.paths if "._" in path]
 
 
 def test_files_that_are_no_images_are_counted(lay_out: LayOut) -> None:
@@ -233,11 +235,11 @@ def test_any_class_name_survives_split_csv(lay_out: LayOut, tmp_path: Path, name
     assert read_split(tmp_path / "split.csv", "train", dataset.classes) == dataset.train
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_split_csv_gives_every_part_back(lay_out: LayOut, tmp_path: Path, part: str) -> None:
+@pytest.mark.parametrize("split", SPLITS)
+def test_split_csv_gives_every_split_back(lay_out: LayOut, tmp_path: Path, split: str) -> None:
     dataset = scan(lay_out({"cat": 10, "dog": 10}))
     write_split(dataset, tmp_path / "split.csv")
-    assert read_split(tmp_path / "split.csv", part, dataset.classes) == dataset.parts()[part]
+    assert read_split(tmp_path / "split.csv", split, dataset.classes) == dataset.splits()[split]
 
 
 def test_split_csv_holds_paths_that_work_from_any_folder(
@@ -279,7 +281,7 @@ def test_a_folder_around_all_classes_is_passed_through(lay_out: LayOut, wrapping
 
 
 def test_a_folder_around_all_parts_is_passed_through(lay_out: LayOut) -> None:
-    dataset = scan(lay_out({f"photos/{part}/{label}": 3 for part in PARTS for label in ("cat", "dog")}))
+    dataset = scan(lay_out({f"photos/{split}/{label}": 3 for split in SPLITS for label in ("cat", "dog")}))
     assert counts(dataset) == {"train": 6, "val": 6, "test": 6}
 
 
@@ -315,12 +317,12 @@ def test_a_folder_that_holds_only_itself_is_refused(lay_out: LayOut) -> None:
         scan(root)
 
 
-@pytest.mark.parametrize("part", ["val", "test"])
-def test_a_part_in_a_folder_of_its_own_is_taken_whole(lay_out: LayOut, part: str) -> None:
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_split_in_a_folder_of_its_own_is_taken_whole(lay_out: LayOut, split: str) -> None:
     root = lay_out({f"{top}/{label}": count for top, count in (("mine", 18), ("theirs", 5)) for label in ("dog", "cat")})
-    dataset = scan(root / "mine", replace(Splitting(), **{part: root / "theirs"}))
-    assert counts(dataset) == {"train": 32, "val": 4, "test": 4} | {part: 10}
-    assert {Path(path).parts[-3] for path in dataset.parts()[part].paths} == {"theirs"}
+    dataset = scan(root / "mine", replace(Splitting(), **{split: root / "theirs"}))
+    assert counts(dataset) == {"train": 32, "val": 4, "test": 4} | {split: 10}
+    assert {Path(path).parts[-3] for path in dataset.splits()[split].paths} == {"theirs"}
 
 
 def test_two_parts_in_folders_of_their_own_leave_training_whole(lay_out: LayOut) -> None:
@@ -342,10 +344,10 @@ def test_classes_of_a_part_of_its_own_are_known_by_name(lay_out: LayOut) -> None
         ({"cat": 2, "dog": 2, "wolf": 2}, "class 'wolf' is in val but not in train"),
         ({"cat": 2}, "class 'dog' has no images in val"),
         ({"Cat": 2, "dog": 2}, "class 'Cat' in val and 'cat' in train differ only in letter case"),
-        ({"train/cat": 2, "test/cat": 2}, r"--val .*theirs has parts of its own \(test, train\); name one of them"),
-        ({"train/cat": 2, "train/dog": 2}, r"--val .*theirs has parts of its own \(train\); name one of them"),
+        ({"train/cat": 2, "test/cat": 2}, r"--val .*theirs has splits of its own \(test, train\); name one of them"),
+        ({"train/cat": 2, "train/dog": 2}, r"--val .*theirs has splits of its own \(train\); name one of them"),
     ],
-    ids=["another class", "a class less", "letter case", "parts", "one part"],
+    ids=["another class", "a class less", "letter case", "splits", "one split"],
 )
 def test_a_part_of_its_own_that_does_not_fit_is_refused(lay_out: LayOut, layout: dict[str, int], sentence: str) -> None:
     root = lay_out({"mine/cat": 9, "mine/dog": 9} | {f"theirs/{folder}": count for folder, count in layout.items()})
@@ -357,19 +359,19 @@ def test_a_part_of_its_own_that_does_not_fit_is_refused(lay_out: LayOut, layout:
 def test_a_csv_file_with_parts_is_no_part_of_its_own(lay_out: LayOut, column: str) -> None:
     root = lay_out({"mine/cat": 9, "mine/dog": 9})
     split = as_csv(root / "all.csv", [f"path,label,{column}", "a.png,cat,train", "b.png,dog,train"])
-    with pytest.raises(DatasetError, match=r"--test .*all.csv has parts of its own \(train\); name one of them"):
+    with pytest.raises(DatasetError, match=r"--test .*all.csv has splits of its own \(train\); name one of them"):
         scan(root / "mine", Splitting(test=split))
 
 
 def test_letter_case_tells_classes_of_part_folders_apart_in_an_error(lay_out: LayOut) -> None:
-    layout = {f"{part}/{label}": 3 for part in ("train", "test") for label in ("cat", "dog")}
+    layout = {f"{split}/{label}": 3 for split in ("train", "test") for label in ("cat", "dog")}
     with pytest.raises(DatasetError, match="class 'Dog' in val and 'dog' in train differ only in letter case; rename one"):
         scan(lay_out(layout | {"val/cat": 3, "val/Dog": 3}))
 
 
 def test_a_part_that_is_there_already_is_not_replaced(lay_out: LayOut) -> None:
-    root = lay_out({f"{part}/{label}": 3 for part in ("train", "val") for label in ("cat", "dog")})
-    with pytest.raises(DatasetError, match="data has a val part already; leave out --val"):
+    root = lay_out({f"{split}/{label}": 3 for split in ("train", "val") for label in ("cat", "dog")})
+    with pytest.raises(DatasetError, match="data has a val split already; leave out --val"):
         scan(root, Splitting(val=root / "val"))
 
 
@@ -392,10 +394,10 @@ def test_a_csv_file_is_split_as_its_folder_would_be(lay_out: LayOut) -> None:
 @pytest.mark.parametrize("column", ["part", "split"])
 def test_a_csv_file_may_name_parts(lay_out: LayOut, column: str) -> None:
     root = lay_out({"a": 6})
-    parts = ("train", "Training", "val", "valid", "TEST", "testing")
-    rows = [f"a/0{n}.png,{label},{part}" for n, (part, label) in enumerate(zip(parts, ("cat", "dog") * 3, strict=True))]
+    splits = ("train", "Training", "val", "valid", "TEST", "testing")
+    rows = [f"a/0{n}.png,{label},{split}" for n, (split, label) in enumerate(zip(splits, ("cat", "dog") * 3, strict=True))]
     dataset = scan(as_csv(root / "pets.csv", [f"path,label,{column}", *rows]))
-    assert {name: [Path(path).name for path in part.paths] for name, part in dataset.parts().items()} == {
+    assert {name: [Path(path).name for path in split.paths] for name, split in dataset.splits().items()} == {
         "train": ["00.png", "01.png"],
         "val": ["02.png", "03.png"],
         "test": ["04.png", "05.png"],
@@ -433,13 +435,13 @@ def test_a_csv_file_is_grouped_by_the_folders_that_it_names(lay_out: LayOut) -> 
     root = lay_out({f"p{number}": 6 for number in range(10)})
     rows = [f"p{n}/{i:02}.png,{'cat' if i < 3 else 'dog'}" for n in range(10) for i in range(6)]
     dataset = scan(as_csv(root / "pets.csv", ["path,label", *rows]), Splitting(by="folder"))
-    folders = [{Path(path).parent.name for path in part.paths} for part in dataset.parts().values()]
+    folders = [{Path(path).parent.name for path in split.paths} for split in dataset.splits().values()]
     assert ([len(names) for names in folders], len(set.union(*folders))) == ([8, 1, 1], 10)
 
 
 @pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES)
 def test_our_own_split_csv_is_data_with_any_file_name(lay_out: LayOut, tmp_path: Path, name: bytes) -> None:
-    root = lay_out({f"{part}/{label}": 2 for part in PARTS for label in ("cat", "dog")})
+    root = lay_out({f"{split}/{label}": 2 for split in SPLITS for label in ("cat", "dog")})
     os.rename(root / "val" / "cat" / "00.png", os.path.join(os.fsencode(root), b"val", b"cat", name))
     dataset = scan(root)
     write_split(dataset, tmp_path / "split.csv")
@@ -461,8 +463,8 @@ def test_a_backslash_in_any_other_csv_file_is_a_backslash(lay_out: LayOut) -> No
         (b"path,label\n1.png,cat\n2.png\n", r"pets.csv, line 3 has no usable label"),
         (b'path,label\n1.png,"ca\nt"\n2.png,\n', r"pets.csv, line 4 has no usable label"),
         (b"path,label,part\n1.png,cat,train\n2\\x00.png,cat,train\n", r"pets.csv, line 3 has no usable path"),
-        (b"path,label,part\n1.png,cat,train\n2.png,dog,\n", r"pets.csv, line 3 has the part ''; .* train, val, test"),
-        (b"path,label,split\n1.png,cat,dev\n", r"pets.csv, line 2 has the part 'dev'"),
+        (b"path,label,part\n1.png,cat,train\n2.png,dog,\n", r"pets.csv, line 3 has the split ''; .* train, val, test"),
+        (b"path,label,split\n1.png,cat,dev\n", r"pets.csv, line 2 has the split 'dev'"),
         (b"path,label\n1.png,cat\n2.png,dog\n1.png,dog\n", r"pets.csv, line 4: '.*1.png' is in line 2 already"),
         (b"path,label\ncaf\xe9.png,cat\n", r"pets.csv cannot be read as a CSV file in UTF-8"),
         (b'path,label\n"1.png,cat\n2.png,dog\n', r"pets.csv cannot be read as a CSV file in UTF-8"),
@@ -477,8 +479,8 @@ def test_a_backslash_in_any_other_csv_file_is_a_backslash(lay_out: LayOut) -> No
         "no label",
         "after a line break in a cell",
         "nul",
-        "no part",
-        "unknown part",
+        "no split",
+        "unknown split",
         "twice",
         "not utf-8",
         "open quote",
@@ -495,8 +497,8 @@ def test_a_csv_file_that_cannot_be_used_is_refused_with_the_line(tmp_path: Path,
 
 @pytest.mark.parametrize(
     "layout",
-    [{"cat": 10, "dog": 10, "cat-2": 9}, {f"{part}/{label}": 3 for part in PARTS for label in ("zebra", "ant")}],
-    ids=["cut", "part folders"],
+    [{"cat": 10, "dog": 10, "cat-2": 9}, {f"{split}/{label}": 3 for split in SPLITS for label in ("zebra", "ant")}],
+    ids=["cut", "split folders"],
 )
 def test_a_dataset_is_rebuilt_from_its_split_csv(lay_out: LayOut, tmp_path: Path, layout: dict[str, int]) -> None:
     dataset = scan(lay_out(layout), Splitting(seed=4))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeclf.runtime.errors import DatasetError, OptionError
-from edgeclf.train.data.dataset import Dataset, Part, scan
+from edgeclf.train.data.dataset import Dataset, Split, scan
 from edgeclf.train.data.splitting import Splitting, parse_shares
 
 LayOut = Callable[..., Path]
@@ -16,20 +16,20 @@ PATIENTS = [f"p{number}" for number in range(10)]
 
 
 def counts(dataset: Dataset) -> list[int]:
-    return [len(part) for part in dataset.parts().values()]
+    return [len(split) for split in dataset.splits().values()]
 
 
-def per_class(part: Part) -> list[int]:
-    return [count for _, count in sorted(Counter(part.labels).items())]
+def per_class(split: Split) -> list[int]:
+    return [count for _, count in sorted(Counter(split.labels).items())]
 
 
-def parts_of(dataset: Dataset, group_of: Callable[[Path], object]) -> list[set[str]]:
-    """For each group of images, the parts that it is in."""
-    parts = defaultdict(set)
-    for name, part in dataset.parts().items():
-        for path in part.paths:
-            parts[group_of(Path(path))].add(name)
-    return list(parts.values())
+def splits_of(dataset: Dataset, group_of: Callable[[Path], object]) -> list[set[str]]:
+    """For each group of images, the splits that it is in."""
+    splits = defaultdict(set)
+    for name, split in dataset.splits().items():
+        for path in split.paths:
+            splits[group_of(Path(path))].add(name)
+    return list(splits.values())
 
 
 def folder_name(path: Path) -> str:
@@ -99,7 +99,7 @@ def test_beside_a_part_that_is_there_the_others_keep_their_ratio(lay_out: LayOut
 @pytest.mark.parametrize("count", [3, 4])
 def test_a_large_val_part_leaves_an_image_to_the_other_parts(lay_out: LayOut, count: int) -> None:
     dataset = scan(lay_out({"common": 30, "rare": count}), Splitting((0.05, 0.9, 0.05)))
-    assert [per_class(part)[1] for part in dataset.parts().values()] == [1, count - 2, 1]
+    assert [per_class(split)[1] for split in dataset.splits().values()] == [1, count - 2, 1]
 
 
 def test_a_split_without_groups_or_copies_stays_what_it_was(lay_out: LayOut) -> None:
@@ -114,32 +114,32 @@ def test_a_split_without_groups_or_copies_stays_what_it_was(lay_out: LayOut) -> 
 
 def test_images_of_one_folder_stay_on_one_side(lay_out: LayOut) -> None:
     root = lay_out({f"{label}/{day}": 4 for label in ("cat", "dog") for day in PATIENTS})
-    assert all(len(parts) == 1 for parts in parts_of(scan(root, Splitting(by="folder")), lambda path: path.parent))
+    assert all(len(splits) == 1 for splits in splits_of(scan(root, Splitting(by="folder")), lambda path: path.parent))
 
 
 @pytest.mark.parametrize("shares", [(0.8, 0.1, 0.1), (0.6, 0.2, 0.2), (0.2, 0.1, 0.7)], ids=str)
 def test_equal_groups_meet_the_shares(lay_out: LayOut, shares: tuple[float, float, float]) -> None:
     root = lay_out({f"{label}/{day}": 10 for label in ("cat", "dog") for day in PATIENTS}, 4, 4)
     dataset = scan(root, Splitting(shares, "folder"))
-    assert [per_class(part) for part in dataset.parts().values()] == [[round(100 * share)] * 2 for share in shares]
+    assert [per_class(split) for split in dataset.splits().values()] == [[round(100 * share)] * 2 for share in shares]
 
 
 def test_images_beside_the_folders_fill_what_the_groups_leave(lay_out: LayOut) -> None:
     dataset = scan(lay_out({"cat": 18, "cat/day": 7, "cat/night": 5, "dog": 30}), Splitting(by="folder"))
-    assert ([per_class(part) for part in dataset.parts().values()], dataset.ungrouped) == ([[24, 24], [3, 3], [3, 3]], 48)
+    assert ([per_class(split) for split in dataset.splits().values()], dataset.ungrouped) == ([[24, 24], [3, 3], [3, 3]], 48)
 
 
 def test_folders_of_one_name_in_two_classes_are_two_groups(lay_out: LayOut) -> None:
     root = lay_out({f"{label}/{day}": 2 for label in ("cat", "dog") for day in PATIENTS})
-    assert {"train", "test"} in parts_of(scan(root, Splitting(by="folder", seed=1)), folder_name)
+    assert {"train", "test"} in splits_of(scan(root, Splitting(by="folder", seed=1)), folder_name)
 
 
 @pytest.mark.parametrize("by", [r"/(p\d+)/", r"p\d+", r"(p\d)(/)"], ids=["group", "no group", "two groups"])
 def test_what_an_expression_matches_alike_stays_on_one_side_across_classes(lay_out: LayOut, by: str) -> None:
     root = lay_out({f"{label}/{patient}": 3 for label in ("cat", "dog") for patient in PATIENTS})
     dataset = scan(root, Splitting(by=by))
-    assert all(len(parts) == 1 for parts in parts_of(dataset, folder_name))
-    assert [per_class(part) for part in dataset.parts().values()] == [[24, 24], [3, 3], [3, 3]]
+    assert all(len(splits) == 1 for splits in splits_of(dataset, folder_name))
+    assert [per_class(split) for split in dataset.splits().values()] == [[24, 24], [3, 3], [3, 3]]
 
 
 def test_an_expression_sees_the_path_from_its_class_on(lay_out: LayOut) -> None:
@@ -151,7 +151,7 @@ def test_an_expression_sees_the_path_from_its_class_on(lay_out: LayOut) -> None:
 def test_single_images_go_where_groups_left_too_few(lay_out: LayOut) -> None:
     root = lay_out({f"{label}{day}": count for label in ("cat", "dog") for day, count in (("", 10), ("/a", 20), ("/b", 20))})
     dataset = scan(root, Splitting((0.4, 0.3, 0.3), "folder"))
-    assert [per_class(part) for part in dataset.parts().values()] == [[20, 20], [20, 20], [10, 10]]
+    assert [per_class(split) for split in dataset.splits().values()] == [[20, 20], [20, 20], [10, 10]]
 
 
 @pytest.mark.parametrize("by", [r"/(p\d)/", r"/(p\d)?", r"/((?:p\d)?)"], ids=["no match", "no group", "empty group"])
@@ -167,7 +167,7 @@ def test_a_grouping_that_finds_no_group_is_refused_with_a_path(lay_out: LayOut, 
 
 
 def test_a_grouping_that_finds_no_group_does_no_harm_where_nothing_is_cut(lay_out: LayOut) -> None:
-    root = lay_out({f"{part}/{label}": 3 for part in ("train", "val", "test") for label in ("cat", "dog")})
+    root = lay_out({f"{split}/{label}": 3 for split in ("train", "val", "test") for label in ("cat", "dog")})
     assert scan(root, Splitting(by="folder")) == scan(root)
 
 
@@ -181,7 +181,7 @@ def test_a_seed_decides_which_groups_go_where(lay_out: LayOut) -> None:
 def test_three_uneven_groups_still_reach_three_parts(lay_out: LayOut) -> None:
     layout = {f"{label}/{day}": count for label in ("cat", "dog") for day, count in (("a", 50), ("b", 30), ("c", 20))}
     dataset = scan(lay_out(layout, 4, 4), Splitting(by="folder"))
-    assert [per_class(part) for part in dataset.parts().values()] == [[50, 50], [30, 30], [20, 20]]
+    assert [per_class(split) for split in dataset.splits().values()] == [[50, 50], [30, 30], [20, 20]]
 
 
 def test_a_class_in_too_few_groups_is_named_with_the_least_number(lay_out: LayOut) -> None:
@@ -191,7 +191,7 @@ def test_a_class_in_too_few_groups_is_named_with_the_least_number(lay_out: LayOu
 
 
 def test_groups_in_each_others_way_are_refused_with_a_class_and_a_part(lay_out: LayOut) -> None:
-    # All three cats are apart, and so are all dogs: then D is where C is, and fish cannot be in three parts.
+    # All three cats are apart, and so are all dogs: then D is where C is, and fish cannot be in three splits.
     folders = ("cat/A", "cat/B", "cat/C", "dog/A", "dog/B", "dog/D", "fish/C", "fish/D", "fish/E")
     with pytest.raises(DatasetError, match=r"class \w+ did not get into \w+; try another --seed"):
         scan(lay_out(dict.fromkeys(folders, 2)), Splitting(by=r"/(\w)/"))
@@ -202,22 +202,22 @@ def test_copies_of_a_file_never_lie_on_two_sides(lay_out: LayOut, seed: int) -> 
     root = lay_out({"cat": 12, "dog": 20})
     for path in sorted((root / "cat").iterdir()):
         shutil.copy(path, path.with_stem(f"{path.stem} copy"))
-    assert all(len(parts) == 1 for parts in parts_of(scan(root, Splitting(seed=seed)), Path.read_bytes))
+    assert all(len(splits) == 1 for splits in splits_of(scan(root, Splitting(seed=seed)), Path.read_bytes))
 
 
 def test_copies_under_two_classes_stay_on_one_side(lay_out: LayOut) -> None:
     root = lay_out({"cat": 12, "dog": 4})
     for path in sorted((root / "cat").iterdir()):
         shutil.copy(path, root / "dog" / f"copy{path.name}")
-    assert all(len(parts) == 1 for parts in parts_of(scan(root), Path.read_bytes))
+    assert all(len(splits) == 1 for splits in splits_of(scan(root), Path.read_bytes))
 
 
 def test_a_copy_joins_the_groups_that_it_is_in(lay_out: LayOut) -> None:
     root = lay_out({f"{label}/{patient}": 3 for label in ("cat", "dog") for patient in PATIENTS})
     for one, other in zip(PATIENTS[::2], PATIENTS[1::2], strict=True):
         shutil.copy(root / "cat" / one / "00.png", root / "dog" / other / "00.png")
-    pairs = parts_of(scan(root, Splitting(by=r"/(p\d)/")), lambda path: int(path.parent.name[1:]) // 2)
-    assert [len(parts) for parts in pairs] == [1] * 5
+    pairs = splits_of(scan(root, Splitting(by=r"/(p\d)/")), lambda path: int(path.parent.name[1:]) // 2)
+    assert [len(splits) for splits in pairs] == [1] * 5
 
 
 def test_a_class_of_copies_is_too_small_to_split(lay_out: LayOut) -> None:
@@ -230,21 +230,21 @@ def test_a_class_of_copies_is_too_small_to_split(lay_out: LayOut) -> None:
 
 def test_a_limit_is_shared_among_parts_and_classes(lay_out: LayOut) -> None:
     dataset = scan(lay_out({"cat": 30, "dog": 60}), Splitting(limit=40))
-    assert [per_class(part) for part in dataset.parts().values()] == [[16, 16], [2, 2], [2, 2]]
+    assert [per_class(split) for split in dataset.splits().values()] == [[16, 16], [2, 2], [2, 2]]
 
 
 def test_what_a_rare_class_lacks_goes_to_the_others(lay_out: LayOut) -> None:
     dataset = scan(lay_out({"cat": 40, "dog": 40, "rare": 4}), Splitting(limit=30))
-    assert [sum(column) for column in zip(*map(per_class, dataset.parts().values()), strict=True)] == [13, 13, 4]
+    assert [sum(column) for column in zip(*map(per_class, dataset.splits().values()), strict=True)] == [13, 13, 4]
 
 
 def test_each_part_that_is_there_gets_its_share_of_a_limit(lay_out: LayOut) -> None:
-    root = lay_out({f"{part}/{label}": 20 for part in ("train", "val", "test") for label in ("cat", "dog")})
+    root = lay_out({f"{split}/{label}": 20 for split in ("train", "val", "test") for label in ("cat", "dog")})
     assert counts(scan(root, Splitting((0.6, 0.3, 0.1), limit=40))) == [24, 12, 4]
 
 
 def test_a_limit_counts_a_part_that_is_cut(lay_out: LayOut) -> None:
-    root = lay_out({f"{part}/{label}": 30 for part in ("train", "val") for label in ("cat", "dog")})
+    root = lay_out({f"{split}/{label}": 30 for split in ("train", "val") for label in ("cat", "dog")})
     assert counts(scan(root, Splitting(limit=40))) == [32, 4, 4]
 
 
@@ -256,19 +256,19 @@ def test_a_limit_above_all_images_changes_nothing(lay_out: LayOut) -> None:
 def test_a_seed_decides_which_images_a_limit_leaves(lay_out: LayOut) -> None:
     root = lay_out({"cat": 30, "dog": 30})
     first, again, other = (
-        {path for part in scan(root, Splitting(limit=20, seed=seed)).parts().values() for path in part.paths}
+        {path for split in scan(root, Splitting(limit=20, seed=seed)).splits().values() for path in split.paths}
         for seed in (5, 5, 6)
     )
     assert (first == again, first == other) == (True, False)
 
 
 @pytest.mark.parametrize(
-    ("parts", "least"), [(("train",), 6), (("train", "test"), 20), (("train", "val", "test"), 20)], ids=str
+    ("splits", "least"), [(("train",), 6), (("train", "test"), 20), (("train", "val", "test"), 20)], ids=str
 )
 def test_a_limit_too_small_for_every_class_and_part_names_the_least(
-    lay_out: LayOut, parts: tuple[str, ...], least: int
+    lay_out: LayOut, splits: tuple[str, ...], least: int
 ) -> None:
-    root = lay_out({f"{part}/{label}": 20 for part in parts for label in ("cat", "dog")})
+    root = lay_out({f"{split}/{label}": 20 for split in splits for label in ("cat", "dog")})
     assert all(counts(scan(root, Splitting(limit=least))))
     with pytest.raises(OptionError, match=f"--limit {least - 1} is too few .* {least} is the least here"):
         scan(root, Splitting(limit=least - 1))

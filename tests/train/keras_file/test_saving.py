@@ -97,8 +97,8 @@ def test_the_card_is_read_without_tensorflow(run_folder: Path) -> None:
 
 def test_a_training_run_calibrates_with_training_and_verifies_with_validation(run_folder: Path) -> None:
     card = ModelCard.from_json(read_zip_card(run_folder / "model.keras") or "")
-    parts = [read_split(run_folder / "split.csv", part, card.classes) for part in ("train", "val")]
-    images = [{image.tobytes() for image in load(part, card.preprocess, "part").images} for part in parts]
+    splits = [read_split(run_folder / "split.csv", split, card.classes) for split in ("train", "val")]
+    images = [{image.tobytes() for image in load(split, card.preprocess, "split").images} for split in splits]
     samples = [as_set(read_samples(run_folder / "model.keras", name, card.preprocess)) for name in KINDS]
     assert samples == images  # so few that all of them fit
     assert not samples[0] & samples[1]
