@@ -9,12 +9,12 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
-import typer.core
 
 from edgeclf.runtime.errors import EdgeclfError, ExitCode, OptionError
+from edgeclf.runtime.terminal.commands import CommandApp, DefaultGroup
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.version import __version__
 
@@ -44,30 +44,13 @@ _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
 
 
 def command_app(default: str | None = None) -> typer.Typer:
-    """The settings that all commands share. Plain help: typer's rich one takes longer to import than all the rest.
+    """The settings that all commands share. Plain help, because typer's rich help takes longer to import than all the rest.
 
-    default: of several sub-commands, the one that is meant where none is named.
+    default: of several sub-commands, the one that runs when none is named.
     """
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-    group = type("Group", (_DefaultGroup,), {"default": default}) if default else None
-    return typer.Typer(cls=group, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=settings)
-
-
-class _DefaultGroup(typer.core.TyperGroup):
-    """`clf-train photos/` means `clf-train train photos/`, and its help and its errors say so little as that."""
-
-    default: str
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or args[0] not in self.commands:
-            args = [self.default, *args]
-        return super().parse_args(ctx, args)
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        name, command, rest = super().resolve_command(ctx, args)
-        if name == self.default:
-            name, ctx.info_name = ctx.info_name, ""
-        return name, command, rest
+    group = type("Group", (DefaultGroup,), {"default": default}) if default else None
+    return CommandApp(cls=group, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=settings)
 
 
 def show_version(wanted: bool) -> None:

@@ -7,8 +7,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from edgeclf.runtime.cli.flags import SectionedCommand, Text, takes
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.terminal.commands import SectionedCommand
+from edgeclf.runtime.terminal.flags import Text, flags_given, takes
 
 pytestmark = pytest.mark.usefixtures("in_process")  # its settings: stderr stays where pytest wants it
 
@@ -70,8 +71,16 @@ def test_flags_are_checked_as_those_of_any_command() -> None:
     assert "Invalid value for '--width'" in run("me", "-c", "red", "--width", "0")
 
 
-def test_help_has_a_section_for_them() -> None:
+def test_help_shows_a_section_for_each_panel() -> None:
     text = run("--help")
-    own, section = text.index("--fast"), text.index("\nDrawing:\n")
-    assert own < section < text.index("--colour") < text.index("The end.")
-    assert text.index("\nArguments:\n") < text.index("\nOptions:\n") < own
+    places = [text.index(part) for part in ("\nArguments:\n", "\nOptions:\n", "\nDrawing:\n", "--colour", "The end.")]
+    assert places == sorted(places)
+    assert text.index("--fast") < text.index("\nDrawing:\n")
+
+
+def test_flags_that_were_given_are_known_by_field_and_flag() -> None:
+    assert list(flags_given(Drawing(Paper(0.1), "red", points=("a",)))) == [
+        ("paper", "--grey"),
+        ("colour", "--colour"),
+        ("points", "--points"),
+    ]
