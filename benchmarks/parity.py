@@ -33,7 +33,7 @@ def parity(
 def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str, object]]:
     """For each artefact, what the export gate measures, here on images of the caller's choice."""
     from edgeclf.export.calibration import read_images
-    from edgeclf.export.parity import Limits, check
+    from edgeclf.export.parity import GateLimits, check
     from edgeclf.export.targets import TARGETS
     from edgeclf.train.keras_file.saving import open_keras
 
@@ -42,7 +42,7 @@ def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str
     answers = model.answers(images.images)
     precisions = {reference.stem + target.suffix: target.precision for target in TARGETS}
     return [
-        check(path, path.name, precisions.get(path.name, "unknown"), images, answers, Limits()).to_json()
+        check(path, path.name, precisions.get(path.name, "unknown"), images, answers, GateLimits()).to_json()
         for path in artifacts
     ]
 

@@ -14,7 +14,7 @@ from edgeclf.runtime.storage.atomic_write import cannot_write, make_folder, publ
 
 
 @contextmanager
-def workshop(folder: Path) -> Iterator[Path]:
+def staging_folder(folder: Path) -> Iterator[Path]:
     """A hidden folder inside `folder`, on the same disk so that renaming is atomic; gone when the block ends."""
     make_folder(folder)
     try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # artefacts are compared on devices that have no TensorFlow
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ExportImages:
     """calibration: images for INT8 ranges. verification: others, for the gate. origin: where the latter are from."""
 
     calibration: Arrays
@@ -28,7 +28,7 @@ class Evidence:
     origin: str
 
 
-def gather(model: "KerasModel", data: Path | None, *, calibrate: bool = True) -> Evidence:
+def choose_images(model: "KerasModel", data: Path | None, *, calibrate: bool = True) -> ExportImages:
     """Calibration from training images, verification from others, of the best source there is.
 
     `data`, where given: its `val` part verifies and its `train` part calibrates; a folder without parts verifies with all
@@ -45,11 +45,11 @@ def gather(model: "KerasModel", data: Path | None, *, calibrate: bool = True) ->
     if len(validation) and all(map(os.path.exists, validation.paths)):
         if calibrate and not len(embedded):
             embedded = _calibrate(read_split(split, "train", model.card.classes), model)
-        return Evidence(embedded, _load(validation, model.card, "verification"), f"the validation part in {split}")
+        return ExportImages(embedded, _load(validation, model.card, "verification"), f"the validation part in {split}")
     verification = read_samples(model.path, "verification", model.card.preprocess)
     if not len(verification):
         raise DatasetError(f"{model.path} carries no sample images to verify with; name some with --data DIR")
-    return Evidence(embedded, verification, "the validation samples inside the model")
+    return ExportImages(embedded, verification, "the validation samples inside the model")
 
 
 def read_images(data: Path, card: ModelCard) -> Arrays:
@@ -65,7 +65,7 @@ def read_images(data: Path, card: ModelCard) -> Arrays:
         return _load(as_split([image for part in parts for image in part]), card, "images")
 
 
-def _from_folder(model: "KerasModel", data: Path, calibrate: bool) -> Evidence:
+def _from_folder(model: "KerasModel", data: Path, calibrate: bool) -> ExportImages:
     found, _ = find(data)
     parts = {name: labelled(by_class, model.card.classes, data) for name, by_class in found.items()}
     if "val" in parts and "train" in parts:
@@ -78,7 +78,7 @@ def _from_folder(model: "KerasModel", data: Path, calibrate: bool) -> Evidence:
     calibration = (
         _calibrate(as_split(spare), model) if calibrate else read_samples(model.path, "calibration", model.card.preprocess)
     )
-    return Evidence(calibration, _load(as_split(verify), model.card, "verification"), str(data))
+    return ExportImages(calibration, _load(as_split(verify), model.card, "verification"), str(data))
 
 
 def _calibrate(part: Split, model: "KerasModel") -> Arrays:

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 import keras
 
-from edgeclf.export.heads import Ending, choose_head, detect_head
+from edgeclf.export.heads import OutputProbe, choose_head, detect_head
 from edgeclf.runtime.errors import ModelError, OptionError, first_line
 from edgeclf.runtime.images.preprocess import Fit, Preprocess, Resize
 from edgeclf.runtime.model.card import Head, ModelCard, read_zip_card
@@ -25,7 +25,7 @@ SCALES: dict[str, Family] = {
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ExternalModel:
     """What a model's owner knows of it.
 
     classes: labels in the order of the outputs; for one output unit, the second is the one that it speaks of.
@@ -52,23 +52,25 @@ class Foreign:
                 raise OptionError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
 
 
-def adopt(path: Path, foreign: Foreign) -> KerasModel:
+def attach_card(path: Path, external: ExternalModel) -> KerasModel:
     """Load a Keras file that has no card and give it one. Raises ModelError, or OptionError where they contradict."""
-    network = load_network(path, foreign.allow_h5)
+    network = load_network(path, external.allow_h5)
     if path.suffix == ".keras" and read_zip_card(path) is not None:
         raise OptionError(f"{path} carries a model card, which says all that --classes would; leave that out")
-    return adopt_network(network, foreign, path)
+    return attach_card_to(network, external, path)
 
 
-def adopt_network(network: keras.Model, foreign: Foreign, path: Path) -> KerasModel:
-    """As `adopt`, for a network in memory; `path` is what it is called, and where its artefacts take their name from."""
-    shape = image_shape(network, foreign.imgsz, str(path))
-    whole = from_levels(network, shape, foreign.scale, str(path))
-    _check_outputs(whole.output.shape, foreign.classes, str(path))
-    ending = Ending.of(whole, shape, str(path))
-    head = detect_head(ending) if foreign.head == "auto" else choose_head(ending, foreign.head)
-    preprocess = Preprocess(shape[:2], shape[2], foreign.resize, foreign.fit)  # type: ignore[arg-type]
-    return KerasModel(path, whole, ModelCard(foreign.classes, preprocess, head, {"from": path.name, "scale": foreign.scale}))
+def attach_card_to(network: keras.Model, external: ExternalModel, path: Path) -> KerasModel:
+    """Like `attach_card`, for a network in memory. `path` names it in messages and names its artefacts."""
+    shape = image_shape(network, external.imgsz, str(path))
+    whole = from_levels(network, shape, external.scale, str(path))
+    _check_outputs(whole.output.shape, external.classes, str(path))
+    ending = OutputProbe.of(whole, shape, str(path))
+    head = detect_head(ending) if external.head == "auto" else choose_head(ending, external.head)
+    preprocess = Preprocess(shape[:2], shape[2], external.resize, external.fit)  # type: ignore[arg-type]
+    return KerasModel(
+        path, whole, ModelCard(external.classes, preprocess, head, {"from": path.name, "scale": external.scale})
+    )
 
 
 def image_shape(network: keras.Model, imgsz: tuple[int, int] | None, name: str) -> tuple[int, int, int]:

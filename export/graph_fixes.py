@@ -9,7 +9,7 @@ import tensorflow as tf
 _Nodes = dict[str, tf.compat.v1.NodeDef]
 
 
-def repaired(graph: tf.Graph) -> tf.compat.v1.GraphDef:
+def fixed_graph(graph: tf.Graph) -> tf.compat.v1.GraphDef:
     """A copy of a frozen graph that computes the same."""
     copy = graph.as_graph_def()
     nodes = {node.name: node for node in copy.node}

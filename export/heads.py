@@ -21,7 +21,7 @@ _CLOSE = 1e-3  # float16 networks round their probabilities
 
 
 @dataclass(frozen=True, eq=False)
-class Ending:
+class OutputProbe:
     """The operation that makes the output, by its name in TensorFlow, and the answers to a few images.
 
     answers: float32 `[images, units]`, to black, white, noise and a gradient.
@@ -32,7 +32,7 @@ class Ending:
     answers: NDArray[np.float32]
 
     @classmethod
-    def of(cls, network: keras.Model, shape: tuple[int, int, int], name: str) -> "Ending":
+    def of(cls, network: keras.Model, shape: tuple[int, int, int], name: str) -> "OutputProbe":
         """Trace the network, which takes levels 0 to 255 of `shape`, and let it answer. Raises ModelError."""
         traced = tf.function(lambda image: network(image, training=False), autograph=False)
         concrete = traced.get_concrete_function(tf.TensorSpec((1, *shape), tf.float32))
@@ -56,7 +56,7 @@ class Ending:
         return self.lies_between_0_and_1 and bool((np.abs(self.answers.sum(axis=1) - 1) < _CLOSE).all())
 
 
-def detect_head(ending: Ending) -> Head:
+def detect_head(ending: OutputProbe) -> Head:
     """What the network ends in, by its last operation and its answers. Raises ModelError where they leave a doubt."""
     name, operation, units = ending.name, ending.operation, ending.units
     if not np.isfinite(ending.answers).all():
@@ -79,7 +79,7 @@ def detect_head(ending: Ending) -> Head:
     raise ModelError(f"{fact}; say it with --head {'sigmoid' if units == 1 else 'softmax'} or --head logits")
 
 
-def choose_head(ending: Ending, head: Head) -> Head:
+def choose_head(ending: OutputProbe, head: Head) -> Head:
     """What the owner says it ends in, as long as the answers do not contradict. Raises OptionError."""
     fact = f"--head {head} does not fit {ending.name}"
     if head == "sigmoid" and (ending.units != 1 or not ending.lies_between_0_and_1):
@@ -89,7 +89,7 @@ def choose_head(ending: Ending, head: Head) -> Head:
     return head
 
 
-def _seen(ending: Ending) -> str:
+def _seen(ending: OutputProbe) -> str:
     low, high = ending.answers.min(), ending.answers.max()
     return f"which has {ending.units} unit{'s'[: ending.units > 1]} and answered test images with {low:.3g} to {high:.3g}"
 

@@ -20,7 +20,7 @@ BATCHES = (1, 7)
 
 
 @dataclass(frozen=True)
-class Limits:
+class GateLimits:
     """atol: largest difference of a probability, for float32. max_drop: share of the Keras accuracy that any artefact may
     lose, 1 % as in MLPerf's closed division. An image is clear when its two best classes are further apart than a
     margin; on clear images a float32 artefact must always agree with Keras, a reduced one in `agreement` of them.
@@ -98,7 +98,7 @@ def check(
     precision: str,
     images: Arrays,
     reference: NDArray[np.float32],
-    limits: Limits,
+    limits: GateLimits,
     reference_name: str = "Keras",
 ) -> Parity:
     """Run the artefact at `path` over `images` and compare with `reference`, the network's float32 `[N, classes]`.
@@ -146,7 +146,7 @@ def _answers(path: Path, images: Pixels) -> NDArray[np.float32]:
     return answers
 
 
-def _judge(measured: Parity, limits: Limits, reference: str) -> Parity:
+def _judge(measured: Parity, limits: GateLimits, reference: str) -> Parity:
     misses = []
     if measured.precision == "fp32":
         if not measured.max_difference <= limits.atol:

@@ -12,13 +12,13 @@ import onnx
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgeclf.export.artifacts import publish_all, workshop
-from edgeclf.export.calibration import Evidence, gather
-from edgeclf.export.external_model import Foreign, adopt, adopt_network
+from edgeclf.export.artifacts import publish_all, staging_folder
+from edgeclf.export.calibration import ExportImages, choose_images
+from edgeclf.export.external_model import ExternalModel, attach_card, attach_card_to
 from edgeclf.export.int8 import search
-from edgeclf.export.parity import Limits, Parity, check
-from edgeclf.export.targets import Target, Workpiece
-from edgeclf.export.timing import Candidate, choose, milliseconds, pareto
+from edgeclf.export.parity import GateLimits, Parity, check
+from edgeclf.export.targets import ExportContext, Target
+from edgeclf.export.timing import Performance, choose, milliseconds, pareto
 from edgeclf.export.to_onnx import OPSET, check_opset
 from edgeclf.runtime.errors import DatasetError, GateError, ModelError
 from edgeclf.runtime.images.decode import Pixels
@@ -39,7 +39,7 @@ class Export:
     those that missed were to be left out.
     """
 
-    evidence: Evidence
+    evidence: ExportImages
     parities: tuple[Parity, ...]
     published: tuple[Path, ...]
 
@@ -64,9 +64,9 @@ class Export:
         timed = self._timed()
         return tuple(name for name, best in zip(timed, pareto(list(timed.values())), strict=True) if best)
 
-    def _timed(self) -> dict[str, Candidate]:
+    def _timed(self) -> dict[str, Performance]:
         return {
-            parity.name: Candidate(parity.milliseconds, parity.correct, parity.size_bytes)
+            parity.name: Performance(parity.milliseconds, parity.correct, parity.size_bytes)
             for parity in self.parities
             if parity.milliseconds is not None
         }
@@ -76,39 +76,39 @@ def export(
     path: Path,
     folder: Path,
     targets: tuple[Target, ...],
-    limits: Limits,
+    limits: GateLimits,
     data: Path | None = None,
     *,
-    foreign: Foreign | None = None,
+    external: ExternalModel | None = None,
     opset: int = OPSET,
     leave_out: bool = False,
 ) -> Export:
     """Convert, verify and, if every artefact passes, publish to `folder`, with the parity report and `SHA256SUMS`.
 
-    data: labelled images in place of those that the model brings along. foreign: describes a model without a card.
+    data: labelled images in place of those that the model brings along. external: describes a model without a card.
     leave_out: publish what passed even if something else missed, or could not be made at all.
     Raises ModelError, DatasetError, OptionError or OutputError; a missed gate is no error here but an `Export` that did not
     pass.
     """
     check_opset(opset)
-    model = adopt(path, foreign) if foreign else open_keras(path)
+    model = attach_card(path, external) if external else open_keras(path)
     return _export(model, folder, targets, limits, data, opset, leave_out)
 
 
 def export_network(
     network: keras.Model,
-    foreign: Foreign,
+    external: ExternalModel,
     folder: Path,
     data: Path,
     targets: tuple[Target, ...],
-    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    limits: GateLimits = GateLimits(),  # noqa: B008 (frozen)
     *,
     name: str = "model",
     opset: int = OPSET,
 ) -> Export:
     """As `export`, for a network in memory: the way for classes of one's own, which no file can bring along safely."""
     check_opset(opset)
-    model = adopt_network(network, foreign, folder / f"{name}.keras")
+    model = attach_card_to(network, external, folder / f"{name}.keras")
     return _export(model, folder, targets, limits, data, opset, leave_out=False)
 
 
@@ -116,20 +116,20 @@ def _export(
     model: KerasModel,
     folder: Path,
     targets: tuple[Target, ...],
-    limits: Limits,
+    limits: GateLimits,
     data: Path | None,
     opset: int,
     leave_out: bool,
 ) -> Export:
     calibrate = any(target.calibrates for target in targets)
-    evidence = gather(model, data, calibrate=calibrate)
+    evidence = choose_images(model, data, calibrate=calibrate)
     if calibrate and not len(evidence.calibration):
         raise DatasetError(f"{model.path} carries no sample images to calibrate int8 with; name some with --data DIR")
     reference = model.answers(evidence.verification.images)
     if not np.isfinite(reference).all():
         raise ModelError(f"{model.path} answers with NaN or infinity; train it again")
-    with workshop(folder) as hidden:
-        work = Workpiece(model, evidence, hidden / "unfinished", opset)
+    with staging_folder(folder) as hidden:
+        work = ExportContext(model, evidence, hidden / "unfinished", opset)
         make_folder(work.folder)
         gate = _Gate(work, reference, limits, hidden)
         parities = tuple(gate.make(target, leave_out) for target in targets)
@@ -148,9 +148,9 @@ def _export(
 class _Gate:
     """Where artefacts are made and judged. reference: what the network answers, float32 `[N, classes]`."""
 
-    work: Workpiece
+    work: ExportContext
     reference: NDArray[np.float32]
-    limits: Limits
+    limits: GateLimits
     folder: Path
 
     def make(self, target: Target, leave_out: bool) -> Parity:
@@ -181,7 +181,7 @@ class _Error:
     Of their logarithms, since training images get probabilities near 0 and 1, where hardly any error shows.
     """
 
-    def __init__(self, work: Workpiece, target: Target) -> None:
+    def __init__(self, work: ExportContext, target: Target) -> None:
         self._images = work.evidence.calibration.images[:SENSITIVITY_IMAGES]
         self._reference = _logarithms(work.model.answers(self._images))
         self._path = work.folder / f"sensitivity{target.suffix}"
@@ -205,7 +205,7 @@ def _with_times(parities: Sequence[Parity], folder: Path, images: Pixels) -> tup
     return tuple(replace(parity, milliseconds=times.get(parity.name)) for parity in parities)
 
 
-def _report(result: Export, limits: Limits) -> str:
+def _report(result: Export, limits: GateLimits) -> str:
     fields = {
         "verified_on": result.evidence.origin,
         "limits": asdict(limits),

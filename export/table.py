@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from edgeclf.export.parity import Limits, Parity
+from edgeclf.export.parity import GateLimits, Parity
 from edgeclf.export.timing import SAME_SPEED
 from edgeclf.runtime.terminal.console import note, stderr_console
 from edgeclf.runtime.terminal.escaping import escape
@@ -13,7 +13,12 @@ from edgeclf.train.results.intervals import wilson_interval
 
 
 def show(
-    parities: Sequence[Parity], reference: str, origin: str, limits: Limits, ship: str = "", trade_offs: Sequence[str] = ()
+    parities: Sequence[Parity],
+    reference: str,
+    origin: str,
+    limits: GateLimits,
+    ship: str = "",
+    trade_offs: Sequence[str] = (),
 ) -> None:
     """Print to stderr how artefacts compare with `reference` on the images of `origin`.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from edgeclf.export.calibration import Evidence
+from edgeclf.export.calibration import ExportImages
 from edgeclf.export.int8 import Quantizer
 from edgeclf.export.int8_onnx import OnnxQuantizer
 from edgeclf.export.int8_tflite import TfliteQuantizer
@@ -19,11 +19,11 @@ from edgeclf.train.keras_file.saving import KerasModel
 
 
 @dataclass(frozen=True)
-class Workpiece:
+class ExportContext:
     """A model under export; what several artefacts are made from is made once. folder: for files on the way."""
 
     model: KerasModel
-    evidence: Evidence
+    evidence: ExportImages
     folder: Path
     opset: int = OPSET
 
@@ -43,7 +43,7 @@ class Target:
     format: str
     precision: str
     suffix: str
-    convert: Callable[[Workpiece], bytes | Quantizer]
+    convert: Callable[[ExportContext], bytes | Quantizer]
 
     @property
     def calibrates(self) -> bool:
@@ -51,7 +51,7 @@ class Target:
         return self.precision in ("int8", "int16x8")
 
 
-def _tflite(precision: Precision) -> Callable[[Workpiece], bytes]:
+def _tflite(precision: Precision) -> Callable[[ExportContext], bytes]:
     return lambda work: to_tflite(work.model, precision, work.evidence.calibration.images)
 
 

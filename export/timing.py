@@ -28,7 +28,7 @@ def milliseconds(runs: Sequence[Callable[[], object]]) -> list[float]:
     return [statistics.median(taken) for taken in times]
 
 
-class Candidate(NamedTuple):
+class Performance(NamedTuple):
     """What an artefact costs and gives: milliseconds an image, right answers, bytes."""
 
     milliseconds: float
@@ -36,18 +36,18 @@ class Candidate(NamedTuple):
     size_bytes: int
 
 
-def pareto(candidates: Sequence[Candidate]) -> list[bool]:
+def pareto(candidates: Sequence[Performance]) -> list[bool]:
     """Which ones no other beats in time, accuracy or size without losing in one of the three."""
     return [not any(_beats(other, one) for other in candidates) for one in candidates]
 
 
-def choose(candidates: Sequence[Candidate]) -> int:
+def choose(candidates: Sequence[Performance]) -> int:
     """The one to ship: of the fastest, which the gate has already found accurate enough, the most accurate, the smallest."""
     limit = min(one.milliseconds for one in candidates) * SAME_SPEED
     fast = [index for index, one in enumerate(candidates) if one.milliseconds <= limit]
     return min(fast, key=lambda index: (-candidates[index].correct, candidates[index].size_bytes))
 
 
-def _beats(one: Candidate, other: Candidate) -> bool:
+def _beats(one: Performance, other: Performance) -> bool:
     mine, others = ((c.milliseconds, -c.correct, c.size_bytes) for c in (one, other))
     return all(a <= b for a, b in zip(mine, others, strict=True)) and mine != others

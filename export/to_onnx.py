@@ -6,10 +6,10 @@ import tf2onnx
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from edgeclf.export.frozen import INPUT, OUTPUT, freeze
-from edgeclf.export.graph_fixes import HANDLERS, repaired
+from edgeclf.export.graph_fixes import HANDLERS, fixed_graph
 from edgeclf.runtime.errors import GateError, ModelError, OptionError, first_line
 from edgeclf.runtime.model.card import CARD_KEY, ModelCard
-from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
+from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, embed_digest
 from edgeclf.train.keras_file.saving import KerasModel
 
 OPSETS = range(13, 19)
@@ -37,7 +37,7 @@ def convert(model: KerasModel, opset: int = OPSET) -> onnx.ModelProto:
     frozen = freeze(model, tf.uint8)
     try:
         proto, _ = tf2onnx.convert.from_graph_def(
-            repaired(frozen.graph),
+            fixed_graph(frozen.graph),
             input_names=[frozen.inputs[0].name],
             output_names=[frozen.outputs[0].name],
             opset=opset,
@@ -70,7 +70,7 @@ def pack(proto: onnx.ModelProto, card: ModelCard) -> bytes:
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # the checker's and the shape inference's errors share no base
         raise GateError(f"the ONNX model is not valid ({first_line(error)})") from None
-    return seal(proto.SerializeToString())
+    return embed_digest(proto.SerializeToString())
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:

@@ -11,7 +11,7 @@ from edgeclf.export.frozen import INPUT, OUTPUT, freeze
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard
-from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
+from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, embed_digest
 from edgeclf.train.keras_file.saving import KerasModel
 
 Precision = Literal["fp32", "fp16", "dynamic", "int16x8"]
@@ -69,7 +69,7 @@ def append_card(tflite: bytes, card: ModelCard) -> bytes:
     with zipfile.ZipFile(file, "a") as archive:  # offsets count from the start of the file, so that unzip is content
         archive.writestr(CARD_MEMBER, card.to_json())
         archive.comment = f"{DIGEST_KEY}:{BLANK_DIGEST}".encode()
-    return seal(file.getvalue())
+    return embed_digest(file.getvalue())
 
 
 def _one_by_one(images: Pixels) -> Iterator[list[Pixels]]:

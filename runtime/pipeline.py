@@ -21,7 +21,7 @@ from edgeclf.runtime.errors import ImageError
 from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.images.preprocess import Prepared
-from edgeclf.runtime.model.batching import AnyBatch, best_batch
+from edgeclf.runtime.model.batching import BatchSplitter, best_batch
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
 
@@ -137,7 +137,7 @@ class Worker:
     def __init__(self, classifier: Classifier, batch: int, checks: Checks) -> None:
         self.portion = batch
         self._classifier = classifier
-        self._model = AnyBatch(classifier)
+        self._model = BatchSplitter(classifier)
         self._batch = batch
         self._checks = checks
 

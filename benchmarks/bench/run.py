@@ -16,7 +16,7 @@ from edgeclf.benchmarks.bench.recommendation import GATES, Gates, decide
 from edgeclf.benchmarks.bench.report import ColdStart, Latency, Reference, Report, Row
 from edgeclf.benchmarks.bench.rounds import Trial, measure, start_cold
 from edgeclf.benchmarks.machine import load, this_machine
-from edgeclf.export.timing import Candidate, pareto
+from edgeclf.export.timing import Performance, pareto
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError, OptionError
 from edgeclf.runtime.terminal.console import note
@@ -131,7 +131,7 @@ def _start_keras(path: Path, image: str, rounds: int) -> ColdStart | None:
 def _rows(trials: Mapping[Contender, Sequence[Trial]], exam: Exam | None) -> tuple[Row, ...]:
     first = [trial.finding.rate for trial in next(iter(trials.values()))]
     rows = [_row(contender, each, first, exam) for contender, each in trials.items()]
-    costs = [Candidate(1e3 / row.rate, row.accuracy.correct if row.accuracy else 0, row.size_bytes) for row in rows]
+    costs = [Performance(1e3 / row.rate, row.accuracy.correct if row.accuracy else 0, row.size_bytes) for row in rows]
     return tuple(replace(row, best=best) for row, best in zip(rows, pareto(costs), strict=True))
 
 

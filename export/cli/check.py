@@ -38,7 +38,7 @@ def check(
         images = read_images(data or against, reference.card)
         note(f"comparing on {len(images):,} images ...")
         expected = reference.answers(images.images)
-        limits = parity.Limits(max_drop=max_drop) if atol is None else parity.Limits(atol=atol, max_drop=max_drop)
+        limits = parity.GateLimits(max_drop=max_drop) if atol is None else parity.GateLimits(atol=atol, max_drop=max_drop)
         precision = "reduced" if atol is None else "fp32"
         parities = [parity.check(path, path.name, precision, images, expected, limits, against.name) for path in artifacts]
         show(parities, against.name, str(data or against), limits)

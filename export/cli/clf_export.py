@@ -11,7 +11,7 @@ from edgeclf.runtime.errors import GateError, OptionError
 from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, parse_size, show_version
 
 if TYPE_CHECKING:
-    from edgeclf.export.external_model import Foreign
+    from edgeclf.export.external_model import ExternalModel
 
 app = command_app(default="export")
 app.command("check")(check)
@@ -78,16 +78,16 @@ def export(
         from edgeclf.train.quiet import quiet_tensorflow
 
         quiet_tensorflow()
-        from edgeclf.export.parity import Limits
+        from edgeclf.export.parity import GateLimits
         from edgeclf.export.run import export as run_export
         from edgeclf.export.table import show
         from edgeclf.export.targets import TARGETS, choose_targets
 
         targets = TARGETS if everything else choose_targets(_names(format_), _names(quantize))
-        foreign = _foreign(classes, scale, resize, fit, head, imgsz, allow_h5)
-        limits = Limits(atol=atol, max_drop=max_drop)
+        external = _foreign(classes, scale, resize, fit, head, imgsz, allow_h5)
+        limits = GateLimits(atol=atol, max_drop=max_drop)
         result = run_export(
-            model, output or model.parent, targets, limits, data, foreign=foreign, opset=opset, leave_out=everything
+            model, output or model.parent, targets, limits, data, external=external, opset=opset, leave_out=everything
         )
         show(result.parities, "Keras", result.evidence.origin, limits, result.ship, result.trade_offs)
         if json_output:
@@ -106,9 +106,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _foreign(
     classes: Path | None, scale: str, resize: str, fit: str, head: str, imgsz: str | None, allow_h5: bool
-) -> "Foreign | None":
+) -> "ExternalModel | None":
     """What the flags say of a model without a card, or None without --classes. Raises OptionError."""
-    from edgeclf.export.external_model import Foreign
+    from edgeclf.export.external_model import ExternalModel
     from edgeclf.runtime.model.labels import read_classes
 
     size_hw = parse_size(imgsz) if imgsz else None
@@ -117,4 +117,4 @@ def _foreign(
             given = "--scale, --resize, --fit, --head, --imgsz and --allow-h5"
             raise OptionError(f"{given} describe a model from elsewhere; give its labels with --classes as well")
         return None
-    return Foreign(read_classes(classes), resize, fit, scale, head, size_hw, allow_h5)  # type: ignore[arg-type]
+    return ExternalModel(read_classes(classes), resize, fit, scale, head, size_hw, allow_h5)  # type: ignore[arg-type]

@@ -45,11 +45,11 @@ def inspect(
 
 
 def _show_environment(json_output: bool) -> None:
-    from edgeclf.runtime.inspection.environment import survey
-    from edgeclf.runtime.inspection.environment_rows import environment_sections
-    from edgeclf.runtime.inspection.rows import print_sections
+    from edgeclf.runtime.inspection.environment import inspect_environment
+    from edgeclf.runtime.inspection.environment_report import environment_sections
+    from edgeclf.runtime.inspection.report import print_sections
 
-    found = survey()
+    found = inspect_environment()
     if json_output:
         typer.echo(json.dumps(asdict(found), indent=1))
         return
@@ -57,14 +57,14 @@ def _show_environment(json_output: bool) -> None:
 
 
 def _show_model(model: Path, json_output: bool) -> None:
-    from edgeclf.runtime.inspection.model_info import examine
-    from edgeclf.runtime.inspection.model_rows import model_sections
-    from edgeclf.runtime.inspection.rows import print_sections
+    from edgeclf.runtime.inspection.model_info import inspect_model
+    from edgeclf.runtime.inspection.model_report import model_sections
+    from edgeclf.runtime.inspection.report import print_sections
 
-    anatomy = examine(model)
+    info = inspect_model(model)
     if json_output:
-        typer.echo(json.dumps(anatomy.to_json(), indent=1))
+        typer.echo(json.dumps(info.to_json(), indent=1))
     else:
-        print_sections(model_sections(anatomy))
-    if anatomy.problem:
-        fail(anatomy.problem, ExitCode.FAILED)
+        print_sections(model_sections(info))
+    if info.problem:
+        fail(info.problem, ExitCode.FAILED)

@@ -23,7 +23,7 @@ Verdict = Literal["kept", "broken", "unusable", "not tried"]
 
 
 @dataclass(frozen=True)
-class Trial:
+class ContractCheck:
     """Whether the model keeps edgeclf's contract. detail: why not, as a sentence."""
 
     verdict: Verdict
@@ -31,7 +31,7 @@ class Trial:
     detail: str = ""
 
 
-def try_model(path: Path) -> Trial:
+def check_contract(path: Path) -> ContractCheck:
     """Open `path` with the engine for its suffix and let it answer one black image."""
     line = [sys.executable, "-P", "-m", __name__, os.fspath(path)]
     try:
@@ -44,27 +44,29 @@ def try_model(path: Path) -> Trial:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Trial("unusable", detail=f"{path} has not answered one image in {_TIMEOUT_S} s")
+        return ContractCheck("unusable", detail=f"{path} has not answered one image in {_TIMEOUT_S} s")
     if done.returncode:
-        return Trial("unusable", detail=f"the engine dies of {path} (status {done.returncode}); copy or export it again")
-    return Trial(**json.loads(done.stdout.splitlines()[-1]))
+        return ContractCheck(
+            "unusable", detail=f"the engine dies of {path} (status {done.returncode}); copy or export it again"
+        )
+    return ContractCheck(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def _attempt(path: Path) -> Trial:
+def _attempt(path: Path) -> ContractCheck:
     try:
         backend = open_backend(path, "cpu", 1)
     except ContractError as error:
-        return Trial("broken", detail=str(error))
+        return ContractCheck("broken", detail=str(error))
     except EdgeclfError as error:
-        return Trial("unusable", detail=str(error))
+        return ContractCheck("unusable", detail=str(error))
     except ImportError as error:
-        return Trial("not tried", detail=missing_extra(error) or first_line(error))
+        return ContractCheck("not tried", detail=missing_extra(error) or first_line(error))
     try:
         card = _stand_in(path, backend) if backend.card_text is None else None
         Classifier.open(path, device="cpu", threads=1, card=card)
     except EdgeclfError as error:
-        return Trial("broken", backend.engine, str(error))
-    return Trial("kept", backend.engine)
+        return ContractCheck("broken", backend.engine, str(error))
+    return ContractCheck("kept", backend.engine)
 
 
 def _stand_in(path: Path, backend: Backend) -> ModelCard:

@@ -67,7 +67,7 @@ class Environment:
     conflicts: tuple[Conflict, ...]
 
 
-def survey() -> Environment:
+def inspect_environment() -> Environment:
     """Look at everything; imports both engines and OpenCV, and opens no camera."""
     packages = installed(PACKAGES)
     onnxruntime = _try_import("onnxruntime", "cpu")

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgeclf.runtime.errors import ModelError
-from edgeclf.runtime.inspection.contract_check import Trial, try_model
+from edgeclf.runtime.inspection.contract_check import ContractCheck, check_contract
 from edgeclf.runtime.inspection.keras_file import read_keras
 from edgeclf.runtime.inspection.onnx_file import read_onnx
 from edgeclf.runtime.inspection.parity_report import ParityEntry, find_parity
 from edgeclf.runtime.inspection.structure import Structure, plain
 from edgeclf.runtime.inspection.tflite_file import read_tflite
 from edgeclf.runtime.model.card import ModelCard
-from edgeclf.runtime.model.digest import check_digest, check_listed, content_digest, inner_digest
+from edgeclf.runtime.model.digest import check_digest, check_listed, content_digest, embedded_digest
 
 Inner = Literal["agrees", "differs", "missing", "none"]
 
@@ -40,7 +40,7 @@ class Digests:
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class ModelInfo:
     """problem: why the file cannot be used, as a sentence; the rest is what can be said of it all the same."""
 
     file: str
@@ -49,7 +49,7 @@ class Anatomy:
     digests: Digests
     structure: Structure | None
     card: ModelCard | None
-    contract: Trial
+    contract: ContractCheck
     parity: ParityEntry | None
     problem: str
 
@@ -64,7 +64,7 @@ class Anatomy:
         return values
 
 
-def examine(path: Path) -> Anatomy:
+def inspect_model(path: Path) -> ModelInfo:
     """Raises ModelError for a file of which nothing can be said."""
     if path.suffix not in _READERS:
         raise ModelError(f"{path} is no {', '.join(_READERS)} file; without a file, clf-inspect shows this machine")
@@ -85,7 +85,7 @@ def examine(path: Path) -> Anatomy:
     if contract.verdict == "unusable":
         problem = contract.detail
     parity = find_parity(path, digests.sha256, len(data))
-    return Anatomy(str(path), format_name, len(data), digests, structure, card, contract, parity, problem)
+    return ModelInfo(str(path), format_name, len(data), digests, structure, card, contract, parity, problem)
 
 
 def _read(path: Path) -> bytes:
@@ -106,7 +106,7 @@ def _read(path: Path) -> bytes:
 def _digests(path: Path, data: bytes) -> tuple[Digests, str]:
     """The digests, and what is wrong with them."""
     sha256 = hashlib.sha256(data).hexdigest()
-    carried = None if path.suffix == ".keras" else inner_digest(data)
+    carried = None if path.suffix == ".keras" else embedded_digest(data)
     inner: Inner = "none" if carried is None else "agrees" if carried == content_digest(data) else "differs"
     try:
         listed = check_listed(path, data)
@@ -121,9 +121,9 @@ def _digests(path: Path, data: bytes) -> tuple[Digests, str]:
     return digests, ""
 
 
-def _contract(path: Path, problem: str) -> Trial:
+def _contract(path: Path, problem: str) -> ContractCheck:
     if problem:
-        return Trial("not tried", detail="a damaged file is not given to an engine")
+        return ContractCheck("not tried", detail="a damaged file is not given to an engine")
     if path.suffix == ".keras":
-        return Trial("not tried", detail=f"a .keras file is for training; export it: clf-export {path}")
-    return try_model(path)
+        return ContractCheck("not tried", detail=f"a .keras file is for training; export it: clf-export {path}")
+    return check_contract(path)

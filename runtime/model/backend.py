@@ -64,13 +64,13 @@ def open_backend(path: Path, device: str, threads: int) -> Backend:
     return backend
 
 
-def wrong_input(path: Path, found: str) -> ContractError:
+def contract_error(path: Path, found: str) -> ContractError:
     """The sentence for a model that breaks the contract; `found` says what it takes."""
     return ContractError(
         f"{path} does not take one uint8 image batch [batch, H, W, C] (it takes {found}); make it with clf-export"
     )
 
 
-def failed_run(images: int, error: Exception) -> BatchError:
+def batch_error(images: int, error: Exception) -> BatchError:
     """The sentence for a model that loaded and then failed on a batch."""
     return BatchError(f"the model cannot answer a batch of {images} ({first_line(error)}); try another --batch")

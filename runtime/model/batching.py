@@ -37,7 +37,7 @@ _TENSORRT_BATCH = 64
 """Not measured: TensorRT builds its engine anew, for minutes, whenever a batch is larger than all before."""
 
 
-class AnyBatch:
+class BatchSplitter:
     """The model behind a classifier, for batches of any size: those that do not fit into memory are answered in halves."""
 
     def __init__(self, classifier: Classifier) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.cuda_runtime import page_locked
-from edgeclf.runtime.model.providers import said_by_onnxruntime
+from edgeclf.runtime.model.providers import onnxruntime_message
 from edgeclf.runtime.terminal.console import note
 
 _SAME = 1e-3
@@ -49,7 +49,7 @@ def working_bindings(session: ort.InferenceSession, device: str) -> Bindings | N
             if not np.allclose(bindings.run(images), plain, rtol=0, atol=_SAME, equal_nan=True):
                 raise ValueError("it changes the answers")
     except Exception as error:  # onnxruntime raises a dozen unrelated classes
-        note(f"I/O binding does not work on {device} ({said_by_onnxruntime(error)}); going on without it")
+        note(f"I/O binding does not work on {device} ({onnxruntime_message(error)}); going on without it")
         return None
     return bindings
 

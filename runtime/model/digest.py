@@ -15,7 +15,7 @@ SUMS_NAME = "SHA256SUMS"
 DIGEST_KEY = "edgeclf.sha256"
 """The key in ONNX `metadata_props`; the comment of the zip appended to a `.tflite` file is this, a colon and the digest."""
 BLANK_DIGEST = "0" * 64
-"""What an exporter writes into the field, for `seal` to fill in."""
+"""What an exporter writes into the field, for `embed_digest` to fill in."""
 
 # In ONNX, between key and value stand the tag of the field "value" (0x12) and its length (0x40 = 64).
 _FIELD = re.compile(rb"%s(?:\x12\x40|:)([0-9a-f]{64})" % re.escape(DIGEST_KEY.encode()))
@@ -28,7 +28,7 @@ def model_id(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def seal(data: bytes) -> bytes:
+def embed_digest(data: bytes) -> bytes:
     """The file with its blank digest field filled in. Raises ValueError where it has none."""
     field = _field(data)
     if field is None or field[1] != BLANK_DIGEST.encode():
@@ -36,7 +36,7 @@ def seal(data: bytes) -> bytes:
     return data[: field.start(1)] + content_digest(data).encode() + data[field.end(1) :]
 
 
-def inner_digest(data: bytes) -> str | None:
+def embedded_digest(data: bytes) -> str | None:
     """The digest that the file carries, or None where it carries none."""
     field = _field(data)
     return field[1].decode() if field else None
@@ -62,7 +62,7 @@ def check_digest(path: Path, data: bytes) -> None:
     """
     if check_listed(path, data):
         return
-    inner = inner_digest(data)
+    inner = embedded_digest(data)
     if inner is None and any(mark in data for mark in _CARD_MARKS):
         raise ModelError(f"{path} carries a model card but no digest, so it is damaged; copy or export it again")
     if inner not in (None, content_digest(data)):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import DeviceError, ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.model.backend import failed_run, wrong_input
+from edgeclf.runtime.model.backend import batch_error, contract_error
 from edgeclf.runtime.model.card import read_zip_card
 
 
@@ -45,7 +45,7 @@ class LitertBackend:
         try:
             return runner.run(images)
         except (RuntimeError, ValueError) as error:
-            raise failed_run(len(images), error) from None
+            raise batch_error(len(images), error) from None
 
 
 class _Runner:
@@ -62,10 +62,10 @@ class _Runner:
         details = self._inputs[0]
         if len(self._inputs) != 1 or details["dtype"] is not np.uint8 or len(details["shape"]) != 4:
             found = ", ".join(f"{np.dtype(d['dtype']).name}{list(d['shape'])}" for d in self._inputs)
-            raise wrong_input(path, found)
+            raise contract_error(path, found)
         scale, zero_point = details["quantization"]
         if (scale, zero_point) not in ((0.0, 0), (1.0, 0)):
-            raise wrong_input(path, f"uint8 scaled by {scale} from {zero_point}")
+            raise contract_error(path, f"uint8 scaled by {scale} from {zero_point}")
         height, width, channels = (int(side) for side in details["shape"][1:])
         return height, width, channels
 

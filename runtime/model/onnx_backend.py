@@ -8,7 +8,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.model.backend import failed_run, wrong_input
+from edgeclf.runtime.model.backend import batch_error, contract_error
 from edgeclf.runtime.model.bindings import Bindings, working_bindings
 from edgeclf.runtime.model.card import CARD_KEY
 from edgeclf.runtime.model.providers import device_of, open_session
@@ -25,7 +25,7 @@ class OnnxBackend:
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or not _is_image_batch(inputs[0].shape):
             found = ", ".join(f"{i.name}: {i.type}{i.shape}" for i in inputs)
-            raise wrong_input(path, found)
+            raise contract_error(path, found)
         height, width, channels = inputs[0].shape[1:]
         self.input_shape = (height, width, channels)
         self._input_name = inputs[0].name
@@ -39,7 +39,7 @@ class OnnxBackend:
                 return self.bindings.run(images)
             probabilities: NDArray[np.float32] = self._session.run([self._output_name], {self._input_name: images})[0]
         except Exception as error:  # onnxruntime's classes share no other base
-            raise failed_run(len(images), error) from None
+            raise batch_error(len(images), error) from None
         return probabilities
 
 

@@ -73,9 +73,9 @@ def open_session(path: Path, data: bytes, device: str, threads: int) -> ort.Infe
     except Exception as error:  # onnxruntime raises a dozen unrelated classes
         if asked:
             open_session(path, data, "cpu", threads)  # a file that is no model is not the device's fault, and says so itself
-            raise _not_got(asked, said_by_onnxruntime(error)) from None
+            raise _not_got(asked, onnxruntime_message(error)) from None
         if providers[0] != _CPU:
-            note(f"CUDA does not start here ({said_by_onnxruntime(error)}); running on the CPU")
+            note(f"CUDA does not start here ({onnxruntime_message(error)}); running on the CPU")
             return open_session(path, data, "cpu", threads)
         engine = f"onnxruntime {ort.__version__}"
         raise ModelError(f"{path} is no ONNX model that {engine} can load ({first_line(error)})") from None
@@ -99,7 +99,7 @@ def try_providers() -> dict[str, str]:
     return {name: _try_provider(name) for name in names}
 
 
-def said_by_onnxruntime(error: Exception) -> str:
+def onnxruntime_message(error: Exception) -> str:
     """Its message without the places in its source before it, and without the machine's name behind it."""
     text = str(error).strip().partition("\n")[0]
     return _SOURCE_PLACES.sub("", _MACHINE.sub("", text))[:200] or type(error).__name__
@@ -113,7 +113,7 @@ def _try_provider(name: str) -> str:
     try:
         started = _start(_PROBE, 1, _providers(device) if device else [name]).get_providers()
     except Exception as raised:  # onnxruntime raises a dozen unrelated classes
-        started, error = [], said_by_onnxruntime(raised)
+        started, error = [], onnxruntime_message(raised)
     if name in started:
         return ""
     if device:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from edgeclf.export.artifacts import publish_all, workshop
+from edgeclf.export.artifacts import publish_all, staging_folder
 from edgeclf.runtime.errors import ModelError, OutputError
 from edgeclf.runtime.model.digest import check_digest
 from edgeclf.runtime.storage.atomic_write import publish_bytes
 
 
 def publish(folder: Path, files: dict[str, bytes]) -> None:
-    with workshop(folder) as hidden:
+    with staging_folder(folder) as hidden:
         for name, data in files.items():
             publish_bytes(hidden / name, data)
         publish_all([hidden / name for name in files], folder)
@@ -83,7 +83,7 @@ def test_a_file_published_anew_has_its_new_digest(tmp_path: Path) -> None:
 
 
 def test_the_workshop_is_hidden_and_gone_afterwards(tmp_path: Path) -> None:
-    with workshop(tmp_path) as hidden:
+    with staging_folder(tmp_path) as hidden:
         assert hidden.parent == tmp_path
         assert hidden.name.startswith(".")
     assert list(tmp_path.iterdir()) == []
@@ -92,7 +92,7 @@ def test_the_workshop_is_hidden_and_gone_afterwards(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_the_workshop_is_gone_after_an_exception(tmp_path: Path, error: type[BaseException]) -> None:
     def work() -> None:
-        with workshop(tmp_path) as hidden:
+        with staging_folder(tmp_path) as hidden:
             publish_bytes(hidden / "model.onnx", b"half")
             raise error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeclf.export.calibration import Evidence, gather
+from edgeclf.export.calibration import ExportImages, choose_images
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import read_split
@@ -47,7 +47,7 @@ def without_samples(model: KerasModel) -> KerasModel:
 
 
 def test_the_validation_part_in_split_csv_verifies_where_its_images_are(run_copy: KerasModel) -> None:
-    evidence = gather(run_copy, None)
+    evidence = choose_images(run_copy, None)
     part = read_split(run_copy.path.with_name("split.csv"), "val", run_copy.card.classes)
     expected = load(part, run_copy.card.preprocess, "val")
     np.testing.assert_array_equal(evidence.verification.images, expected.images)
@@ -58,20 +58,20 @@ def test_the_validation_part_in_split_csv_verifies_where_its_images_are(run_copy
 def test_the_images_of_split_csv_are_read_and_not_the_samples(run_copy: KerasModel) -> None:
     changed = split_paths(run_copy, "val")[0]
     changed.write_bytes(split_paths(run_copy, "test")[0].read_bytes())
-    assert run_copy.card.preprocess(changed).tobytes() in as_set(gather(run_copy, None).verification)
+    assert run_copy.card.preprocess(changed).tobytes() in as_set(choose_images(run_copy, None).verification)
 
 
 def test_an_unreadable_image_of_split_csv_is_left_out(run_copy: KerasModel) -> None:
     split_paths(run_copy, "val")[0].write_bytes(b"damaged")
-    assert len(gather(run_copy, None).verification) == len(split_paths(run_copy, "val")) - 1
+    assert len(choose_images(run_copy, None).verification) == len(split_paths(run_copy, "val")) - 1
 
 
 def test_calibration_samples_inside_the_model_serve_beside_split_csv(run_copy: KerasModel) -> None:
-    assert as_set(gather(run_copy, None).calibration) == as_set(stored(run_copy, "calibration"))
+    assert as_set(choose_images(run_copy, None).calibration) == as_set(stored(run_copy, "calibration"))
 
 
 def test_the_training_part_calibrates_where_the_model_carries_no_samples(run_copy: KerasModel) -> None:
-    evidence = gather(without_samples(run_copy), None)
+    evidence = choose_images(without_samples(run_copy), None)
     training = {run_copy.card.preprocess(path).tobytes() for path in split_paths(run_copy, "train")}
     assert as_set(evidence.calibration) == training
 
@@ -80,27 +80,29 @@ def test_the_training_part_calibrates_where_the_model_carries_no_samples(run_cop
 def test_the_samples_inside_the_model_verify_where_images_are_gone(run_copy: KerasModel, count: int) -> None:
     for path in split_paths(run_copy, "val")[:count]:
         path.unlink()
-    evidence = gather(run_copy, None)
+    evidence = choose_images(run_copy, None)
     assert as_set(evidence.verification) == as_set(stored(run_copy, "verification"))
     assert evidence.origin == "the validation samples inside the model"
 
 
 def test_a_model_alone_brings_its_own_images(trained: Path) -> None:
     model = open_keras(trained)
-    evidence = gather(model, None)
+    evidence = choose_images(model, None)
     assert as_set(evidence.calibration) == as_set(stored(model, "calibration"))
     np.testing.assert_array_equal(evidence.verification.labels, stored(model, "verification").labels)
 
 
 def test_a_model_without_any_images_asks_for_data(trained: Path) -> None:
     with pytest.raises(DatasetError, match="carries no sample images to verify with; name some with --data DIR"):
-        gather(without_samples(open_keras(trained)), None)
+        choose_images(without_samples(open_keras(trained)), None)
 
 
 def test_verifying_needs_no_training_images(run_copy: KerasModel) -> None:
     for path in split_paths(run_copy, "train"):
         path.unlink()
-    assert len(gather(without_samples(run_copy), None, calibrate=False).verification) == len(split_paths(run_copy, "val"))
+    assert len(choose_images(without_samples(run_copy), None, calibrate=False).verification) == len(
+        split_paths(run_copy, "val")
+    )
 
 
 def as_bytes(model: KerasModel, paths: list[Path]) -> set[bytes]:
@@ -119,7 +121,7 @@ def in_parts(image_folder: Path, folder: Path, *parts: str) -> Path:
 
 def test_data_goes_before_everything_else(run_copy: KerasModel, image_folder: Path, tmp_path: Path) -> None:
     data = in_parts(image_folder, tmp_path / "other", "train", "val")
-    evidence = gather(run_copy, data)
+    evidence = choose_images(run_copy, data)
     assert evidence.origin == str(data)
     assert as_set(evidence.calibration) == as_bytes(run_copy, [*data.glob("train/*/*")])
     assert as_set(evidence.verification) == as_bytes(run_copy, [*data.glob("val/*/*")])
@@ -128,7 +130,7 @@ def test_data_goes_before_everything_else(run_copy: KerasModel, image_folder: Pa
 def test_data_without_parts_verifies_with_every_other_image_and_calibrates_with_the_rest(
     run_copy: KerasModel, image_folder: Path
 ) -> None:
-    evidence = gather(run_copy, image_folder)
+    evidence = choose_images(run_copy, image_folder)
     assert as_set(evidence.calibration) | as_set(evidence.verification) == as_bytes(run_copy, [*image_folder.rglob("*.png")])
     assert (len(evidence.calibration), len(evidence.verification)) == (30, 30)
     assert np.bincount(evidence.verification.labels).tolist() == [15, 15]
@@ -137,12 +139,12 @@ def test_data_without_parts_verifies_with_every_other_image_and_calibrates_with_
 def test_data_without_parts_verifies_with_every_image_where_nothing_is_calibrated(
     run_copy: KerasModel, image_folder: Path
 ) -> None:
-    evidence = gather(run_copy, image_folder, calibrate=False)
+    evidence = choose_images(run_copy, image_folder, calibrate=False)
     assert as_set(evidence.verification) == as_bytes(run_copy, [*image_folder.rglob("*.png")])
 
 
 def test_labels_of_data_are_those_of_its_folders(run_copy: KerasModel, image_folder: Path) -> None:
-    evidence = gather(run_copy, image_folder, calibrate=False)
+    evidence = choose_images(run_copy, image_folder, calibrate=False)
     label_of = {run_copy.card.preprocess(path).tobytes(): path.parent.name for path in image_folder.rglob("*.png")}
     found = [label_of[image.tobytes()] for image in evidence.verification.images]
     assert [run_copy.card.classes[label] for label in evidence.verification.labels] == found
@@ -154,25 +156,25 @@ def test_unreadable_images_of_data_are_left_out_and_told(
     data = in_parts(image_folder, tmp_path / "other", "train", "val")
     bad = sorted(data.glob("val/*/*"))[0]
     bad.write_bytes(b"")
-    assert len(gather(run_copy, data).verification) == 11
+    assert len(choose_images(run_copy, data).verification) == 11
     assert f"1 verification images cannot be read and are left out; the first: {bad}" in capsys.readouterr().err
 
 
-def _with_data(model: KerasModel, image_folder: Path) -> Evidence:
-    return gather(model, image_folder)
+def _with_data(model: KerasModel, image_folder: Path) -> ExportImages:
+    return choose_images(model, image_folder)
 
 
-def _with_split(model: KerasModel, image_folder: Path) -> Evidence:
-    return gather(model, None)
+def _with_split(model: KerasModel, image_folder: Path) -> ExportImages:
+    return choose_images(model, None)
 
 
-def _with_split_only(model: KerasModel, image_folder: Path) -> Evidence:
-    return gather(without_samples(model), None)
+def _with_split_only(model: KerasModel, image_folder: Path) -> ExportImages:
+    return choose_images(without_samples(model), None)
 
 
-def _with_samples(model: KerasModel, image_folder: Path) -> Evidence:
+def _with_samples(model: KerasModel, image_folder: Path) -> ExportImages:
     model.path.with_name("split.csv").unlink()
-    return gather(model, None)
+    return choose_images(model, None)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +183,7 @@ def _with_samples(model: KerasModel, image_folder: Path) -> Evidence:
     ids=["--data", "split.csv and samples", "split.csv alone", "samples alone"],
 )
 def test_no_image_both_calibrates_and_verifies(
-    run_copy: KerasModel, image_folder: Path, collect: Callable[[KerasModel, Path], Evidence]
+    run_copy: KerasModel, image_folder: Path, collect: Callable[[KerasModel, Path], ExportImages]
 ) -> None:
     evidence = collect(run_copy, image_folder)
     calibration, verification = as_set(evidence.calibration), as_set(evidence.verification)
@@ -197,7 +199,7 @@ def test_calibration_takes_a_spread_of_a_large_part(run_copy: KerasModel, image_
             (tmp_path / "many" / part / label).mkdir(parents=True)
             for number in range(count):
                 (tmp_path / "many" / part / label / f"{number}.png").hardlink_to(source)
-    calibration = gather(run_copy, tmp_path / "many").calibration
+    calibration = choose_images(run_copy, tmp_path / "many").calibration
     assert np.bincount(calibration.labels).tolist() == [MAX_SAMPLES // 2, MAX_SAMPLES // 2]
 
 
@@ -209,7 +211,7 @@ def test_data_with_another_class_is_refused_with_its_name(
         shutil.copytree(image_folder / "disc", tmp_path / "other" / name)
     unknown = next(name for name in names if name not in ("disc", "square"))
     with pytest.raises(DatasetError, match=rf"has the class '{unknown}', which the model does not know \(disc, square\)"):
-        gather(run_copy, tmp_path / "other")
+        choose_images(run_copy, tmp_path / "other")
 
 
 @pytest.mark.parametrize("calibrate", [True, False], ids=["int8", "floats"])
@@ -217,22 +219,22 @@ def test_data_with_too_few_images_is_refused(run_copy: KerasModel, tmp_path: Pat
     (tmp_path / "other" / "disc").mkdir(parents=True)
     (tmp_path / "other" / "square").mkdir()
     with pytest.raises(DatasetError, match="other holds too few images of the classes disc, square"):
-        gather(run_copy, tmp_path / "other", calibrate=calibrate)
+        choose_images(run_copy, tmp_path / "other", calibrate=calibrate)
 
 
 def test_data_that_is_no_folder_is_refused(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="missing is no folder"):
-        gather(open_keras(trained), tmp_path / "missing")
+        choose_images(open_keras(trained), tmp_path / "missing")
 
 
 def test_a_foreign_split_csv_is_refused_with_a_way_out(trained: Path) -> None:
     trained.with_name("split.csv").write_text("path,label,part\n/a.png,wolf,val\n")
     with pytest.raises(DatasetError, match=r"split\.csv is no split of this model's images .* --data DIR"):
-        gather(open_keras(trained), None)
+        choose_images(open_keras(trained), None)
 
 
 def test_images_may_come_in_an_archive(trained: Path, image_folder: Path, tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "shapes"), "zip", image_folder)
-    packed, plain = (gather(open_keras(trained), Path(data)) for data in (archive, image_folder))
+    packed, plain = (choose_images(open_keras(trained), Path(data)) for data in (archive, image_folder))
     np.testing.assert_array_equal(packed.verification.images, plain.verification.images)
     assert packed.origin == archive

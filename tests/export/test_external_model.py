@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 
-from edgeclf.export.external_model import Foreign, adopt, adopt_network
+from edgeclf.export.external_model import ExternalModel, attach_card, attach_card_to
 from edgeclf.export.frozen import freeze
 from edgeclf.runtime.errors import EdgeclfError, ModelError, OptionError
 from edgeclf.runtime.images.preprocess import Preprocess
@@ -72,7 +72,9 @@ def test_levels_are_scaled_as_by_the_owners_own_code(save: Save, scale: Any) -> 
     network = body(layers.Dense(3, activation="softmax"))
     network.layers[0].set_weights([weight / 50 for weight in network.layers[0].get_weights()])
     expected = network.predict_on_batch(SCALES[scale](noise().astype(np.float32)))
-    np.testing.assert_allclose(adopt(save(network), Foreign(THREE, scale=scale)).answers(noise()), expected, atol=2e-6)
+    np.testing.assert_allclose(
+        attach_card(save(network), ExternalModel(THREE, scale=scale)).answers(noise()), expected, atol=2e-6
+    )
 
 
 HEADS = {
@@ -127,28 +129,28 @@ def test_what_a_network_ends_in_is_seen(make: Callable[[], keras.Model], head: s
     network = make()
     scores = np.asarray(network(noise().astype(np.float32), training=False), np.float32)
     classes = TWO if scores.shape[1] < 3 else THREE
-    adopted = adopt_network(network, Foreign(classes, imgsz=(16, 20)), Path("network.keras"))
-    assert adopted.card.head == head
-    np.testing.assert_allclose(adopted.answers(noise()), by_hand(scores, head), atol=2e-6)
+    model_with_card = attach_card_to(network, ExternalModel(classes, imgsz=(16, 20)), Path("network.keras"))
+    assert model_with_card.card.head == head
+    np.testing.assert_allclose(model_with_card.answers(noise()), by_hand(scores, head), atol=2e-6)
 
 
 @pytest.mark.parametrize("units", [1, 3])
 @pytest.mark.parametrize("activation", [None, "sigmoid", "softmax"])
 def test_the_exported_graph_answers_as_the_reference(units: int, activation: str | None) -> None:
-    foreign = Foreign(TWO if units == 1 else THREE, scale="caffe")
+    external = ExternalModel(TWO if units == 1 else THREE, scale="caffe")
     if (units, activation) in ((1, "softmax"), (3, "sigmoid")):
         with pytest.raises(ModelError):
-            adopt_network(body(layers.Dense(units, activation=activation)), foreign, Path("x.keras"))
+            attach_card_to(body(layers.Dense(units, activation=activation)), external, Path("x.keras"))
         return
-    adopted = adopt_network(body(layers.Dense(units, activation=activation)), foreign, Path("x.keras"))
-    (graph,) = freeze(adopted, tf.uint8)(tf.constant(noise()))
-    np.testing.assert_allclose(graph.numpy(), adopted.answers(noise()), atol=2e-6)
+    model_with_card = attach_card_to(body(layers.Dense(units, activation=activation)), external, Path("x.keras"))
+    (graph,) = freeze(model_with_card, tf.uint8)(tf.constant(noise()))
+    np.testing.assert_allclose(graph.numpy(), model_with_card.answers(noise()), atol=2e-6)
     np.testing.assert_allclose(graph.numpy().sum(axis=1), 1, atol=1e-6)
 
 
 def test_large_scores_are_no_overflow() -> None:
     network = body(layers.Dense(3, kernel_initializer=keras.initializers.RandomNormal(stddev=1e4)))
-    answers = adopt_network(network, Foreign(THREE), Path("x.keras")).answers(noise())
+    answers = attach_card_to(network, ExternalModel(THREE), Path("x.keras")).answers(noise())
     assert np.isfinite(answers).all()
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
 
@@ -156,8 +158,8 @@ def test_large_scores_are_no_overflow() -> None:
 def test_several_sigmoids_are_refused_and_may_be_taken_for_scores(save: Save) -> None:
     path = save(body(layers.Dense(3, activation="sigmoid")))
     with pytest.raises(ModelError, match="chooses one class, and --head logits would put a softmax on top"):
-        adopt(path, Foreign(THREE))
-    assert adopt(path, Foreign(THREE, head="logits")).card.head == "logits"
+        attach_card(path, ExternalModel(THREE))
+    assert attach_card(path, ExternalModel(THREE, head="logits")).card.head == "logits"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ def test_several_sigmoids_are_refused_and_may_be_taken_for_scores(save: Save) ->
 )
 def test_a_doubtful_ending_is_asked_about(ending: keras.Layer, sentence: str) -> None:
     with pytest.raises(ModelError, match=sentence):
-        adopt_network(body(ending), Foreign(THREE if ending.units == 3 else TWO), Path("x.keras"))
+        attach_card_to(body(ending), ExternalModel(THREE if ending.units == 3 else TWO), Path("x.keras"))
 
 
 @pytest.mark.parametrize(
@@ -188,39 +190,39 @@ def test_a_doubtful_ending_is_asked_about(ending: keras.Layer, sentence: str) ->
 def test_an_ending_that_cannot_be_is_refused(units: int, head: Any, sentence: str) -> None:
     network = body(layers.Dense(units, bias_initializer=keras.initializers.Constant(7.0)))
     with pytest.raises(OptionError, match=f"--head {head} does not fit x.keras, .*{sentence}"):
-        adopt_network(network, Foreign(THREE if units == 3 else TWO, head=head), Path("x.keras"))
+        attach_card_to(network, ExternalModel(THREE if units == 3 else TWO, head=head), Path("x.keras"))
 
 
 def test_the_card_says_what_the_owner_said(save: Save) -> None:
-    card = adopt(save(body(layers.Dense(1))), Foreign(TWO, "nearest", "crop", "1/255")).card
+    card = attach_card(save(body(layers.Dense(1))), ExternalModel(TWO, "nearest", "crop", "1/255")).card
     assert (card.classes, card.head) == (TWO, "logits")
     assert card.preprocess == Preprocess((16, 20), 3, "nearest", "crop")
     assert card.training == {"from": "model.keras", "scale": "1/255"}
 
 
 def test_images_are_resized_as_by_keras_where_nothing_is_said() -> None:
-    assert Foreign(TWO).resize == "bilinear"
+    assert ExternalModel(TWO).resize == "bilinear"
 
 
 def test_grey_images_keep_their_one_channel(save: Save) -> None:
     network = body(layers.Dense(3), shape=(16, 20, 1))
-    assert adopt(save(network), Foreign(THREE, scale="1/255")).card.preprocess.shape == (16, 20, 1)
+    assert attach_card(save(network), ExternalModel(THREE, scale="1/255")).card.preprocess.shape == (16, 20, 1)
 
 
 def test_any_size_becomes_the_one_that_is_given(save: Save) -> None:
     path = save(body(layers.Dense(3, activation="softmax"), shape=(None, None, 3)))
-    adopted = adopt(path, Foreign(THREE, imgsz=(24, 32)))
-    assert adopted.card.preprocess.size_hw == (24, 32)
-    assert adopted.answers(noise((24, 32, 3))).shape == (5, 3)
+    model_with_card = attach_card(path, ExternalModel(THREE, imgsz=(24, 32)))
+    assert model_with_card.card.preprocess.size_hw == (24, 32)
+    assert model_with_card.answers(noise((24, 32, 3))).shape == (5, 3)
 
 
 def test_the_older_format_answers_the_same_where_it_is_allowed(save: Save) -> None:
     network = body(layers.BatchNormalization(), layers.Dense(3, activation="softmax"))
     plain, older = save(network), save(network, "model.h5")
-    expected = adopt(plain, Foreign(THREE)).answers(noise())
-    np.testing.assert_array_equal(adopt(older, Foreign(THREE, allow_h5=True)).answers(noise()), expected)
+    expected = attach_card(plain, ExternalModel(THREE)).answers(noise())
+    np.testing.assert_array_equal(attach_card(older, ExternalModel(THREE, allow_h5=True)).answers(noise()), expected)
     with pytest.raises(ModelError, match=r"older \.h5 format"):
-        adopt(older, Foreign(THREE))
+        attach_card(older, ExternalModel(THREE))
 
 
 def two_inputs() -> keras.Model:
@@ -257,19 +259,19 @@ def test_what_is_no_image_classifier_is_one_sentence(
     save: Save, make: Callable[[], keras.Model], options: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(EdgeclfError, match=sentence):
-        adopt(save(make()), Foreign(**{"classes": THREE} | options))
+        attach_card(save(make()), ExternalModel(**{"classes": THREE} | options))
 
 
 def test_a_size_that_the_network_cannot_take_is_one_sentence(save: Save) -> None:
     network = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 9), POOL(), layers.Dense(3)])
     with pytest.raises(ModelError, match=r"cannot take images of \[4, 4, 3\] .* check --imgsz"):
-        adopt(save(network), Foreign(THREE, imgsz=(4, 4)))
+        attach_card(save(network), ExternalModel(THREE, imgsz=(4, 4)))
 
 
 def test_a_step_that_no_memory_holds_is_refused_before_the_first_image(save: Save) -> None:
     network = keras.Sequential([keras.Input((16, 20, 3)), layers.UpSampling2D(4000), POOL(), layers.Dense(3)])
     with pytest.raises(ModelError, match="makes 15,360,000,000 numbers of one image in one step"):
-        adopt(save(network), Foreign(THREE))
+        attach_card(save(network), ExternalModel(THREE))
 
 
 @pytest.mark.parametrize(
@@ -285,14 +287,14 @@ def test_a_step_that_no_memory_holds_is_refused_before_the_first_image(save: Sav
 )
 def test_options_check_themselves(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(EdgeclfError, match=sentence):
-        Foreign(**{"classes": TWO} | options)
+        ExternalModel(**{"classes": TWO} | options)
 
 
 def test_a_model_with_a_card_needs_no_second_one(tmp_path: Path) -> None:
     card = ModelCard(THREE, Preprocess((16, 20)))
     write_with_card(body(layers.Dense(3, activation="softmax")), card, {}, tmp_path / "model.keras")
     with pytest.raises(OptionError, match="carries a model card, which says all that --classes would"):
-        adopt(tmp_path / "model.keras", Foreign(THREE))
+        attach_card(tmp_path / "model.keras", ExternalModel(THREE))
 
 
 def test_the_code_in_a_file_never_runs(save: Save, tmp_path: Path) -> None:
@@ -302,7 +304,7 @@ def test_the_code_in_a_file_never_runs(save: Save, tmp_path: Path) -> None:
     Path(marker).unlink()  # it would have run
     path = save(network)
     with pytest.raises(ModelError, match="holds a Lambda layer, which can run any program"):
-        adopt(path, Foreign(THREE))
+        attach_card(path, ExternalModel(THREE))
     assert not Path(marker).exists()
 
 
@@ -312,4 +314,4 @@ def test_a_class_of_ones_own_is_not_looked_up_even_where_it_is_registered(save: 
         pass
 
     with pytest.raises(ModelError, match=r"needs the class Mine of the module .*, which edgeclf does not load from a file"):
-        adopt(save(body(Mine(3))), Foreign(THREE))
+        attach_card(save(body(Mine(3))), ExternalModel(THREE))

@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from onnxruntime.quantization.calibrate import HistogramCollector
 
-from edgeclf.export.external_model import Foreign, adopt_network
+from edgeclf.export.external_model import ExternalModel, attach_card_to
 from edgeclf.export.int8 import METHODS, Attempt, Method, fix_bins, search
 from edgeclf.export.int8_onnx import OnnxQuantizer
 from edgeclf.export.int8_tflite import TfliteQuantizer
-from edgeclf.export.parity import Limits, Parity
+from edgeclf.export.parity import GateLimits, Parity
 from edgeclf.export.run import export
 from edgeclf.export.targets import choose_targets
 from edgeclf.export.to_onnx import convert
@@ -134,7 +134,7 @@ def tinted(rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("name", ["onnx", "tflite"])
 def test_a_network_that_8_bits_ruin_is_saved_by_layers_in_float(loud: Path, tmp_path: Path, name: str) -> None:
-    result = export(loud, tmp_path, choose_targets((name,), ("int8",)), Limits())
+    result = export(loud, tmp_path, choose_targets((name,), ("int8",)), GateLimits())
     (parity,) = result.parities
     assert result.passed, parity
     assert "in float" in parity.made_by
@@ -165,7 +165,7 @@ def test_onnx_is_quantised_by_channel_between_quantise_and_dequantise(model: Ker
 def test_every_method_finds_its_own_ranges(tmp_path: Path, method: Method) -> None:
     keras.utils.set_random_seed(2)
     network = ConvNet((8, 16), dropout=0.0).build(SHAPE, 3)
-    model = adopt_network(network, Foreign(("red", "green", "blue")), tmp_path / "model.keras")
+    model = attach_card_to(network, ExternalModel(("red", "green", "blue")), tmp_path / "model.keras")
     images = tinted(np.random.default_rng(0), 12)
     others = [one for one in METHODS if one != method]
     onnx_files = OnnxQuantizer(convert(model), model.card, images, tmp_path)

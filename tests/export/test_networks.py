@@ -11,7 +11,7 @@ import pytest
 from keras import layers
 from numpy.typing import NDArray
 
-from edgeclf.export.external_model import Foreign, adopt, adopt_network
+from edgeclf.export.external_model import ExternalModel, attach_card, attach_card_to
 from edgeclf.export.frozen import freeze
 from edgeclf.export.to_onnx import convert, pack
 from edgeclf.export.to_tflite import to_tflite
@@ -126,7 +126,7 @@ def model(request: pytest.FixtureRequest, tmp_path: Path) -> KerasModel:
     """A network, saved by Keras and read from its file as one from elsewhere."""
     keras.utils.set_random_seed(1)
     request.param[1]().save(tmp_path / "model.keras")
-    return adopt(tmp_path / "model.keras", Foreign(CLASSES))
+    return attach_card(tmp_path / "model.keras", ExternalModel(CLASSES))
 
 
 def test_any_network_is_exported_and_answers_as_in_keras(model: KerasModel, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_class_of_ones_own_is_exported_from_python(tmp_path: Path) -> None:
     images = noise((20, 24, 3))
     scores = network(images.astype(np.float32), training=False).numpy()
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    model = adopt_network(network, Foreign(CLASSES, imgsz=(20, 24)), tmp_path / "model.keras")
+    model = attach_card_to(network, ExternalModel(CLASSES, imgsz=(20, 24)), tmp_path / "model.keras")
     assert model.card.head == "logits"
     (tmp_path / "model.onnx").write_bytes(pack(convert(model), model.card))
     (tmp_path / "model.tflite").write_bytes(to_tflite(model, "fp32"))
@@ -180,7 +180,7 @@ def test_nothing_of_tensorflow_stays_changed(tmp_path: Path) -> None:
 
     before = (tf.function, tf.config.functions_run_eagerly(), keras.layers.Conv2D.call)
     keras.Sequential([keras.Input((8, 8, 2)), layers.Conv2D(4, 3, groups=2)])
-    model = adopt_network(grouped(), Foreign(CLASSES), tmp_path / "model.keras")
+    model = attach_card_to(grouped(), ExternalModel(CLASSES), tmp_path / "model.keras")
     freeze(model, tf.uint8)
     assert (tf.function, tf.config.functions_run_eagerly(), keras.layers.Conv2D.call) == before
 
@@ -188,7 +188,7 @@ def test_nothing_of_tensorflow_stays_changed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("opset", [13, 15, 18])
 def test_the_opset_can_be_chosen(tmp_path: Path, opset: int) -> None:
     keras.utils.set_random_seed(1)
-    model = adopt_network(grouped(), Foreign(CLASSES), tmp_path / "model.keras")
+    model = attach_card_to(grouped(), ExternalModel(CLASSES), tmp_path / "model.keras")
     data = pack(convert(model, opset), model.card)
     (tmp_path / "model.onnx").write_bytes(data)
     proto = onnx.load_model_from_string(data)
@@ -206,7 +206,7 @@ def test_zeros_around_a_map_win_the_maximum_where_all_else_is_negative(tmp_path:
     highest = layers.Flatten()(layers.MaxPooling2D(3, strides=3)(layers.ZeroPadding2D()(low)))
     network = keras.Model(image, layers.Dense(3, activation="softmax", kernel_initializer="ones")(highest / 500 - 1))
     network.layers[-1].set_weights([np.eye(36, 3, dtype=np.float32), np.zeros(3, np.float32)])
-    model = adopt_network(network, Foreign(CLASSES), tmp_path / "model.keras")
+    model = attach_card_to(network, ExternalModel(CLASSES), tmp_path / "model.keras")
     images = noise(model.card.preprocess.shape)
     (tmp_path / "model.onnx").write_bytes(pack(convert(model), model.card))
     np.testing.assert_allclose(

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgeclf.export.parity import Limits, Parity, allowed_loss, check
+from edgeclf.export.parity import GateLimits, Parity, allowed_loss, check
 from edgeclf.export.to_onnx import to_onnx
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.errors import ModelError
@@ -47,7 +47,7 @@ def check_network(
     def run(function: Callable[[tf.Tensor], tf.Tensor], suffix: str) -> Parity:
         path = tmp_path / f"model{suffix}"
         path.write_bytes(FORMATS[suffix](replace(model, network=lambda image, training: function(image))))
-        return check(path, path.name, "fp32", evidence, reference, Limits())
+        return check(path, path.name, "fp32", evidence, reference, GateLimits())
 
     return run
 
@@ -92,7 +92,7 @@ def sabotages(model: KerasModel) -> dict[str, Callable[[tf.Tensor], tf.Tensor]]:
         "scaled twice": lambda image: network(image / 255, training=False),
         "never scaled": lambda image: network(image * 255, training=False),
         "signed levels": lambda image: network(image / 127.5 - 1, training=False),
-        "classes swapped": lambda image: tf.gather(network(image, training=False), [1, 0, 2], axis=1),
+        "classes swapped": lambda image: tf.choose_images(network(image, training=False), [1, 0, 2], axis=1),
         "weights nudged": lambda image: nudged(image, training=False),
         "first of the batch": first_of_batch,
         "no probabilities": lambda image: network(image, training=False) * float("nan"),
@@ -162,7 +162,7 @@ def test_what_cannot_be_opened_is_a_miss_and_no_crash(
 ) -> None:
     path = tmp_path / f"model{suffix}"
     path.write_bytes(content)
-    parity = check(path, path.name, "fp32", evidence, reference, Limits())
+    parity = check(path, path.name, "fp32", evidence, reference, GateLimits())
     assert len(parity.misses) == 1
     assert str(tmp_path) not in parity.misses[0]
 
@@ -175,14 +175,14 @@ def test_a_truncated_artefact_is_a_miss_and_no_crash(
     path = tmp_path / f"model{suffix}"
     data = FORMATS[suffix](model)
     path.write_bytes(data[: int(len(data) * share)])
-    assert check(path, path.name, "fp32", evidence, reference, Limits()).misses
+    assert check(path, path.name, "fp32", evidence, reference, GateLimits()).misses
 
 
 @pytest.fixture
-def check_losses(onnx_model: Path) -> Callable[[int, Limits], Parity]:
+def check_losses(onnx_model: Path) -> Callable[[int, GateLimits], Parity]:
     """A hundred images that the reference has all right, and of which the artefact gets `lost` wrong."""
 
-    def run(lost: int, limits: Limits) -> Parity:
+    def run(lost: int, limits: GateLimits) -> Parity:
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, (100, 32, 32, 3), dtype=np.uint8)
         answers = Classifier.open(onnx_model).probabilities(images)
@@ -205,14 +205,16 @@ def check_losses(onnx_model: Path) -> Callable[[int, Limits], Parity]:
     ],
 )
 def test_accuracy_may_drop_by_the_limit_and_no_further(
-    check_losses: Callable[[int, Limits], Parity], lost: int, max_drop: float, passes: bool
+    check_losses: Callable[[int, GateLimits], Parity], lost: int, max_drop: float, passes: bool
 ) -> None:
-    parity = check_losses(lost, Limits(max_drop=max_drop))
+    parity = check_losses(lost, GateLimits(max_drop=max_drop))
     assert (parity.keras_correct, parity.correct, parity.misses == ()) == (100, 100 - lost, passes)
 
 
-def test_a_drop_beyond_the_limit_is_told_in_images(check_losses: Callable[[int, Limits], Parity]) -> None:
-    assert "it gets 95 of 100 right where Keras gets 100; the limit is a loss of 1.00%" in check_losses(5, Limits()).misses
+def test_a_drop_beyond_the_limit_is_told_in_images(check_losses: Callable[[int, GateLimits], Parity]) -> None:
+    assert (
+        "it gets 95 of 100 right where Keras gets 100; the limit is a loss of 1.00%" in check_losses(5, GateLimits()).misses
+    )
 
 
 @pytest.mark.parametrize(("changed", "misses"), [(1, 0), (3, 0), (4, 1)])
@@ -223,7 +225,7 @@ def test_a_reduced_artefact_may_change_few_clear_answers_even_for_the_better(
     labels = Classifier.open(onnx_model).probabilities(images).argmax(axis=1)
     reference = np.eye(2, dtype=np.float32)[labels]
     reference[:changed] = reference[:changed, ::-1]  # wrong where the artefact is right
-    parity = check(onnx_model, "model", "int8", Arrays(images, labels), reference, Limits(max_drop=0))
+    parity = check(onnx_model, "model", "int8", Arrays(images, labels), reference, GateLimits(max_drop=0))
     assert (parity.clear, parity.clear_agreed, len(parity.misses)) == (100, 100 - changed, misses)
 
 
@@ -250,7 +252,7 @@ def test_the_limit_on_probabilities_can_be_set(
 ) -> None:
     (tmp_path / "model.onnx").write_bytes(to_onnx(model))
     shifted = reference + np.float32(1e-6)
-    parity = check(tmp_path / "model.onnx", "model", "fp32", evidence, shifted, Limits(atol=atol))
+    parity = check(tmp_path / "model.onnx", "model", "fp32", evidence, shifted, GateLimits(atol=atol))
     assert (parity.misses == ()) is passes
 
 
@@ -262,12 +264,14 @@ def test_a_tie_may_be_answered_either_way_but_a_clear_case_may_not(
     clear, tied = certain.copy(), certain.copy()
     clear[0] = np.roll(certain[0], 1)  # another answer by far
     tied[0] = (1 - certain[0] + 1e-4 * clear[0]) / 2  # another answer by a hair
-    parities = [check(tmp_path / "model.onnx", "model", "int8", evidence, expected, Limits()) for expected in (clear, tied)]
+    parities = [
+        check(tmp_path / "model.onnx", "model", "int8", evidence, expected, GateLimits()) for expected in (clear, tied)
+    ]
     assert [(parity.clear, parity.clear_agreed) for parity in parities] == [(40, 39), (39, 39)]
 
 
-def test_the_report_is_plain_values(check_losses: Callable[[int, Limits], Parity], onnx_model: Path) -> None:
-    report = check_losses(3, Limits()).to_json()
+def test_the_report_is_plain_values(check_losses: Callable[[int, GateLimits], Parity], onnx_model: Path) -> None:
+    report = check_losses(3, GateLimits()).to_json()
     assert report["bytes"] == onnx_model.stat().st_size
     assert (report["images"], report["keras_accuracy"], report["accuracy"]) == (100, 1.0, 0.97)
     assert (report["agreement"], report["passed"], len(report["misses"])) == (0.97, False, 1)

@@ -12,11 +12,11 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgeclf.export.external_model import Foreign
+from edgeclf.export.external_model import ExternalModel
 from edgeclf.export.int8 import Quantizer
-from edgeclf.export.parity import Limits
+from edgeclf.export.parity import GateLimits
 from edgeclf.export.run import export, export_network
-from edgeclf.export.targets import TARGETS, Target, Workpiece, choose_targets
+from edgeclf.export.targets import TARGETS, ExportContext, Target, choose_targets
 from edgeclf.runtime.errors import DatasetError, GateError, ModelError, OptionError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.classifier import Classifier
@@ -64,7 +64,7 @@ def road(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             (data / label / f"{number}.png").write_bytes(encode(label, number))
     recipe = Recipe(ConvNet((8,), dropout=0.2), epochs=15, batch=8, learning_rate=0.03)
     run = train(data, tmp_path_factory.mktemp("run"), preprocess, recipe)
-    result = export(run.model, run.model.parent, choose_targets((), ()), Limits())
+    result = export(run.model, run.model.parent, choose_targets((), ()), GateLimits())
     assert result.passed, result.parities
     return run.model.parent, labels
 
@@ -120,7 +120,7 @@ def test_targets_that_do_not_exist_are_refused(formats: tuple[str, ...], precisi
 def test_the_report_says_what_was_verified_on_what(run_folder: Path) -> None:
     report = json.loads((run_folder / "model.parity.json").read_text())
     assert report["verified_on"] == f"the validation part in {run_folder / 'split.csv'}"
-    assert report["limits"] == asdict(Limits())
+    assert report["limits"] == asdict(GateLimits())
     assert {item["file"]: (item["precision"], item["images"], item["passed"]) for item in report["artifacts"]} == {
         "model.onnx": ("fp32", 6, True),
         "model.fp16.onnx": ("fp16", 6, True),
@@ -133,7 +133,7 @@ def test_the_report_says_what_was_verified_on_what(run_folder: Path) -> None:
 
 
 def test_artefacts_are_named_after_the_model_and_go_to_any_folder(trained: Path, tmp_path: Path) -> None:
-    result = export(trained.rename(trained.with_name("cells.v2.keras")), tmp_path / "a" / "b", (ONNX,), Limits())
+    result = export(trained.rename(trained.with_name("cells.v2.keras")), tmp_path / "a" / "b", (ONNX,), GateLimits())
     assert result.published == (tmp_path / "a" / "b" / "cells.v2.onnx",)
     assert {path.name for path in (tmp_path / "a" / "b").iterdir()} == {
         "cells.v2.onnx",
@@ -144,14 +144,14 @@ def test_artefacts_are_named_after_the_model_and_go_to_any_folder(trained: Path,
 
 @pytest.mark.parametrize("name", ["caf\udce9.keras", "two\nlines.keras", "[bold]=1+1.keras"], ids=ascii)
 def test_a_model_of_any_name_is_exported(trained: Path, tmp_path: Path, name: str) -> None:
-    result = export(trained.rename(trained.with_name(name)), tmp_path / "edge", (ONNX, FP32), Limits())
+    result = export(trained.rename(trained.with_name(name)), tmp_path / "edge", (ONNX, FP32), GateLimits())
     assert [Classifier.open(path).card.classes for path in result.published] == [("disc", "square")] * 2
 
 
 def _wrap(target: Target, change: Callable[[KerasModel], Callable[[tf.Tensor], tf.Tensor]]) -> Target:
     """The target, made from something else than the network."""
 
-    def convert(work: Workpiece) -> bytes | Quantizer:
+    def convert(work: ExportContext) -> bytes | Quantizer:
         changed = change(work.model)
         return target.convert(replace(work, model=replace(work.model, network=lambda image, training: changed(image))))
 
@@ -183,14 +183,14 @@ def _finished(made: bytes | Quantizer) -> bytes:
 def test_nothing_is_published_when_one_artefact_misses(
     trained: Path, tmp_path: Path, sabotage: Callable[[Target], Target], target: Target
 ) -> None:
-    result = export(trained, tmp_path / "edge", (FP16, sabotage(target)), Limits())
+    result = export(trained, tmp_path / "edge", (FP16, sabotage(target)), GateLimits())
     assert (result.passed, result.published) == (False, ())
     assert [bool(parity.misses) for parity in result.parities] == [False, True]
     assert list((tmp_path / "edge").iterdir()) == []
 
 
 def refuse(target: Target) -> Target:
-    def convert(work: Workpiece) -> bytes:
+    def convert(work: ExportContext) -> bytes:
         raise ModelError("no such layer in this format")
 
     return replace(target, convert=convert)
@@ -199,7 +199,7 @@ def refuse(target: Target) -> Target:
 @pytest.mark.parametrize("sabotage", [swap_classes, truncate, refuse], ids=lambda f: f.__name__)
 def test_what_misses_may_be_left_out(trained: Path, tmp_path: Path, sabotage: Callable[[Target], Target]) -> None:
     targets = (ONNX, sabotage(FP32), INT8)
-    result = export(trained, tmp_path / "edge", targets, Limits(), leave_out=True)
+    result = export(trained, tmp_path / "edge", targets, GateLimits(), leave_out=True)
     assert (result.passed, result.missed) == (False, ("model.fp32.tflite",))
     assert [path.name for path in result.published] == ["model.onnx", "model.int8.tflite"]
     assert {*published(tmp_path / "edge")} == {"model.onnx", "model.int8.tflite", "model.parity.json", "SHA256SUMS"}
@@ -207,13 +207,13 @@ def test_what_misses_may_be_left_out(trained: Path, tmp_path: Path, sabotage: Ca
 
 
 def test_nothing_is_published_when_all_that_may_be_left_out_misses(trained: Path, tmp_path: Path) -> None:
-    result = export(trained, tmp_path / "edge", (swap_classes(ONNX), refuse(FP32)), Limits(), leave_out=True)
+    result = export(trained, tmp_path / "edge", (swap_classes(ONNX), refuse(FP32)), GateLimits(), leave_out=True)
     assert (result.published, result.ship, result.trade_offs) == ((), "", ())
     assert list((tmp_path / "edge").iterdir()) == []
 
 
 def test_every_kind_of_artefact_passes_and_is_timed(trained: Path, tmp_path: Path) -> None:
-    result = export(trained, tmp_path / "edge", TARGETS, Limits())
+    result = export(trained, tmp_path / "edge", TARGETS, GateLimits())
     assert result.passed, result.parities
     assert [path.name for path in result.published] == [f"model{target.suffix}" for target in TARGETS]
     assert all(parity.milliseconds for parity in result.parities)
@@ -226,8 +226,8 @@ def test_every_kind_of_artefact_passes_and_is_timed(trained: Path, tmp_path: Pat
 def test_a_network_in_memory_is_exported_with_images_of_its_owner(image_folder: Path, tmp_path: Path) -> None:
     network = ConvNet((8,), dropout=0.0).build((32, 32, 3), 2)
     network.compile("adam", "binary_crossentropy")
-    foreign = Foreign(("disc", "square"))
-    result = export_network(network, foreign, tmp_path, image_folder, (ONNX, FP32), name="mine")
+    external = ExternalModel(("disc", "square"))
+    result = export_network(network, external, tmp_path, image_folder, (ONNX, FP32), name="mine")
     assert [path.name for path in result.published] == ["mine.onnx", "mine.fp32.tflite"]
     card = Classifier.open(result.published[0]).card
     assert (card.classes, card.preprocess) == (("disc", "square"), Preprocess((32, 32), 3, "bilinear"))
@@ -236,50 +236,50 @@ def test_a_network_in_memory_is_exported_with_images_of_its_owner(image_folder: 
 @pytest.mark.parametrize("opset", [12, 19])
 def test_an_opset_that_cannot_be_written_is_refused(trained: Path, tmp_path: Path, opset: int) -> None:
     with pytest.raises(OptionError, match=f"opset must be from 13 to 18, not {opset}"):
-        export(trained, tmp_path / "edge", (ONNX,), Limits(), opset=opset)
+        export(trained, tmp_path / "edge", (ONNX,), GateLimits(), opset=opset)
 
 
 @pytest.mark.parametrize("sabotage", [swap_classes, truncate], ids=lambda f: f.__name__)
 def test_a_sabotaged_int8_is_missed(trained: Path, tmp_path: Path, sabotage: Callable[[Target], Target]) -> None:
-    result = export(trained, tmp_path / "edge", (sabotage(INT8), ONNX), Limits())
+    result = export(trained, tmp_path / "edge", (sabotage(INT8), ONNX), GateLimits())
     assert [bool(parity.misses) for parity in result.parities] == [True, False]
 
 
 def test_int8_with_colours_mixed_up_is_missed_where_colours_matter(road: Road, tmp_path: Path) -> None:
     folder, labels = road
-    result = export(folder / "model.keras", tmp_path, (mix_up_colours(INT8),), Limits())
+    result = export(folder / "model.keras", tmp_path, (mix_up_colours(INT8),), GateLimits())
     assert result.passed is (labels == ("dark", "bright"))
 
 
 def test_an_earlier_export_stays_when_a_later_one_misses(trained: Path) -> None:
-    export(trained, trained.parent, (ONNX, FP32), Limits())
+    export(trained, trained.parent, (ONNX, FP32), GateLimits())
     before = published(trained.parent)
-    assert not export(trained, trained.parent, (FP32, swap_classes(ONNX)), Limits()).passed
+    assert not export(trained, trained.parent, (FP32, swap_classes(ONNX)), GateLimits()).passed
     assert published(trained.parent) == before
 
 
 def test_an_earlier_export_is_replaced_when_a_later_one_passes(trained: Path) -> None:
-    first = export(trained, trained.parent, (ONNX, FP32), Limits())
+    first = export(trained, trained.parent, (ONNX, FP32), GateLimits())
     first.published[0].write_bytes(b"damaged")
-    export(trained, trained.parent, (ONNX,), Limits())
+    export(trained, trained.parent, (ONNX,), GateLimits())
     assert Classifier.open(first.published[0]).card.classes == ("disc", "square")
 
 
 @pytest.mark.parametrize("error", [ValueError, GateError, KeyboardInterrupt])
 def test_a_conversion_that_fails_leaves_everything_as_it_was(trained: Path, error: type[BaseException]) -> None:
-    def convert(work: Workpiece) -> bytes:
+    def convert(work: ExportContext) -> bytes:
         raise error
 
-    export(trained, trained.parent, (ONNX,), Limits())
+    export(trained, trained.parent, (ONNX,), GateLimits())
     before = published(trained.parent)
     with pytest.raises(error):
-        export(trained, trained.parent, (ONNX, replace(INT8, convert=convert)), Limits())
+        export(trained, trained.parent, (ONNX, replace(INT8, convert=convert)), GateLimits())
     assert published(trained.parent) == before
 
 
 def test_a_damaged_earlier_list_of_digests_is_no_hindrance(trained: Path) -> None:
     (trained.parent / "SHA256SUMS").write_bytes(b"\xff\xfe no digests\n\n")
-    assert export(trained, trained.parent, (ONNX,), Limits()).passed
+    assert export(trained, trained.parent, (ONNX,), GateLimits()).passed
 
 
 @pytest.fixture
@@ -289,15 +289,15 @@ def without_calibration(make_model: Callable[..., Path]) -> Path:
 
 def test_int8_without_calibration_images_asks_for_data(without_calibration: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="carries no sample images to calibrate int8 with; name some with --data DIR"):
-        export(without_calibration, tmp_path / "edge", (ONNX, INT8), Limits())
+        export(without_calibration, tmp_path / "edge", (ONNX, INT8), GateLimits())
     assert not (tmp_path / "edge").exists()
 
 
 def test_floats_need_no_calibration_images(without_calibration: Path, tmp_path: Path) -> None:
-    assert export(without_calibration, tmp_path, (ONNX, FP32, FP16), Limits()).passed
+    assert export(without_calibration, tmp_path, (ONNX, FP32, FP16), GateLimits()).passed
 
 
 def test_data_verifies_in_place_of_the_run_s_own_images(trained: Path, image_folder: Path, tmp_path: Path) -> None:
-    result = export(trained, tmp_path / "edge", (ONNX, INT8), Limits(), image_folder)
+    result = export(trained, tmp_path / "edge", (ONNX, INT8), GateLimits(), image_folder)
     assert result.passed
     assert (result.evidence.origin, result.parities[0].images) == (str(image_folder), 30)

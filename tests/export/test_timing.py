@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from edgeclf.export.timing import ROUNDS, WARM_UP, Candidate, choose, milliseconds, pareto
+from edgeclf.export.timing import ROUNDS, WARM_UP, Performance, choose, milliseconds, pareto
 
-QUICK = Candidate(2.0, 90, 400)
+QUICK = Performance(2.0, 90, 400)
 
 
 def test_candidates_take_turns_so_that_noise_meets_all() -> None:
@@ -24,29 +24,29 @@ def test_times_are_in_milliseconds_and_in_the_order_asked() -> None:
 @pytest.mark.parametrize(
     ("others", "chosen"),
     [
-        ([Candidate(3.0, 99, 100)], 0),
-        ([Candidate(1.0, 80, 900)], 1),
-        ([Candidate(2.08, 91, 900)], 1),
-        ([Candidate(1.95, 89, 100)], 0),
-        ([Candidate(2.0, 90, 300)], 1),
-        ([Candidate(2.2, 95, 100)], 0),
+        ([Performance(3.0, 99, 100)], 0),
+        ([Performance(1.0, 80, 900)], 1),
+        ([Performance(2.08, 91, 900)], 1),
+        ([Performance(1.95, 89, 100)], 0),
+        ([Performance(2.0, 90, 300)], 1),
+        ([Performance(2.2, 95, 100)], 0),
     ],
     ids=["slower", "faster", "as fast and more accurate", "a hair faster and less accurate", "smaller", "just slower"],
 )
-def test_the_fastest_is_chosen_and_of_equals_the_best(others: list[Candidate], chosen: int) -> None:
+def test_the_fastest_is_chosen_and_of_equals_the_best(others: list[Performance], chosen: int) -> None:
     assert choose([QUICK, *others]) == chosen
 
 
 @pytest.mark.parametrize(
     ("other", "kept"),
     [
-        (Candidate(3.0, 90, 400), [True, False]),
-        (Candidate(3.0, 91, 400), [True, True]),
-        (Candidate(3.0, 80, 399), [True, True]),
-        (Candidate(1.0, 90, 400), [False, True]),
+        (Performance(3.0, 90, 400), [True, False]),
+        (Performance(3.0, 91, 400), [True, True]),
+        (Performance(3.0, 80, 399), [True, True]),
+        (Performance(1.0, 90, 400), [False, True]),
         (QUICK, [True, True]),
     ],
     ids=["slower", "more accurate", "smaller", "faster", "equal"],
 )
-def test_what_another_beats_in_everything_is_no_trade_off(other: Candidate, kept: list[bool]) -> None:
+def test_what_another_beats_in_everything_is_no_trade_off(other: Performance, kept: list[bool]) -> None:
     assert pareto([QUICK, other]) == kept

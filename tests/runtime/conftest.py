@@ -13,7 +13,7 @@ from PIL import Image
 
 from edgeclf.runtime import Classifier, ModelCard, Preprocess
 from edgeclf.runtime.model.card import CARD_KEY
-from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
+from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, embed_digest
 from tests.support.trained_run import KEPT_RUN
 
 Encode = Callable[..., bytes]
@@ -71,7 +71,7 @@ def classifier(onnx_model: Path) -> Classifier:
 def build_onnx() -> Callable[..., onnx.ModelProto]:
     """A classifier of 8 x 8 images: mean colour, times `weights` `[3, classes]`, softmax. With or without a card.
 
-    With a card it also has the blank field for its digest, which `seal` fills in.
+    With a card it also has the blank field for its digest, which `embed_digest` fills in.
     """
 
     def build(
@@ -120,5 +120,5 @@ def colour_model(
 ) -> Path:
     """An ONNX file that names the strongest colour of an image; opens in no time. Read only."""
     path = tmp_path_factory.mktemp("colour") / "model.onnx"
-    path.write_bytes(seal(build_onnx(colour_weights, colour_card).SerializeToString()))
+    path.write_bytes(embed_digest(build_onnx(colour_weights, colour_card).SerializeToString()))
     return path

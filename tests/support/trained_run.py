@@ -16,7 +16,7 @@ _KEPT = ("model.*.onnx", "model.onnx", "model.*.tflite", "model.keras", "SHA256S
 
 def train_and_export(image_folder: Path, folder: Path) -> None:
     """Train on 60 images of discs and squares, and export the model in every format and precision."""
-    from edgeclf.export.parity import Limits
+    from edgeclf.export.parity import GateLimits
     from edgeclf.export.run import export
     from edgeclf.export.targets import choose_targets
     from edgeclf.runtime.images.preprocess import Preprocess
@@ -26,7 +26,7 @@ def train_and_export(image_folder: Path, folder: Path) -> None:
 
     recipe = Recipe(ConvNet(filters=(8, 16), dropout=0.0), epochs=20, batch=8, learning_rate=0.01)
     run = train(image_folder, folder, Preprocess((32, 32)), recipe)
-    result = export(run.model, folder, choose_targets((), ("fp32", "fp16", "dynamic", "int8")), Limits())
+    result = export(run.model, folder, choose_targets((), ("fp32", "fp16", "dynamic", "int8")), GateLimits())
     assert result.passed, result.parities
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from edgeclf.export.targets import TARGETS, Workpiece
+from edgeclf.export.targets import TARGETS, ExportContext
 
 Invoke = Callable[..., Result]
 MakeModel = Callable[..., Path]
@@ -106,7 +106,7 @@ def missed(trained: Path, clf_export: Invoke, monkeypatch: pytest.MonkeyPatch) -
     def swap(network: Callable[..., object]) -> Callable[..., object]:
         return lambda image, training: 1 - network(image, training=training)  # type: ignore[operator]
 
-    def convert(work: Workpiece) -> object:
+    def convert(work: ExportContext) -> object:
         return TARGETS[0].convert(replace(work, model=replace(work.model, network=swap(work.model.network))))
 
     swapped = replace(TARGETS[0], convert=convert)  # type: ignore[arg-type]

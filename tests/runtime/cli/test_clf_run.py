@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from edgeclf.runtime import ModelCard
-from edgeclf.runtime.model.digest import seal
+from edgeclf.runtime.model.digest import embed_digest
 from edgeclf.runtime.results.row import COLUMNS
 from edgeclf.runtime.terminal.escaping import unescape
 
@@ -191,7 +191,7 @@ def test_odd_model_that_is_missing_is_shown_escaped(name: bytes, command: Comman
 
 def write_model(path: Path, model: onnx.ModelProto) -> None:
     data = model.SerializeToString()
-    path.write_bytes(seal(data) if model.metadata_props else data)
+    path.write_bytes(embed_digest(data) if model.metadata_props else data)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime import ModelCard
 from edgeclf.runtime.model.card import CARD_MEMBER
-from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
+from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, embed_digest
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +42,7 @@ def tflite_model(bare_tflite: bytes, colour_card: ModelCard, tmp_path_factory: p
         archive.writestr(CARD_MEMBER, colour_card.to_json())
         archive.comment = f"{DIGEST_KEY}:{BLANK_DIGEST}".encode()
     path = tmp_path_factory.mktemp("tflite") / "model.tflite"
-    path.write_bytes(seal(file.getvalue()))
+    path.write_bytes(embed_digest(file.getvalue()))
     return path
 
 

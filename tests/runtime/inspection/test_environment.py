@@ -6,11 +6,11 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from edgeclf.runtime.inspection.environment import Check, cameras, find_conflicts, survey
+from edgeclf.runtime.inspection.environment import Check, cameras, find_conflicts, inspect_environment
 
 
 def test_cpu_starts_and_litert_is_there() -> None:
-    found = survey()
+    found = inspect_environment()
 
     assert found.providers["CPUExecutionProvider"] == found.onnxruntime == found.litert == found.opencv == Check(True)
     assert 1 <= found.cores_usable <= found.cores_machine
@@ -19,7 +19,7 @@ def test_cpu_starts_and_litert_is_there() -> None:
 
 @pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this onnxruntime has CUDA")
 def test_cuda_that_is_not_built_in_is_said_with_the_cure() -> None:
-    cuda = survey().providers["CUDAExecutionProvider"]
+    cuda = inspect_environment().providers["CUDAExecutionProvider"]
 
     assert not cuda.works
     assert cuda.problem.endswith("pip install 'edgeclf[gpu]'")
@@ -29,7 +29,7 @@ def test_a_provider_that_is_listed_and_does_not_start_is_found_out(monkeypatch: 
     listed = ["CUDAExecutionProvider", "TensorrtExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: listed)
 
-    providers = survey().providers
+    providers = inspect_environment().providers
 
     assert [name for name, check in providers.items() if check.works] == ["CPUExecutionProvider"]
     assert "it needs an NVIDIA driver" in providers["CUDAExecutionProvider"].problem
@@ -46,7 +46,7 @@ def test_a_provider_that_is_left_out_in_silence_is_found_out(monkeypatch: pytest
         lambda data, options, **_: session(data, options, providers=["CPUExecutionProvider"]),
     )
 
-    providers = survey().providers
+    providers = inspect_environment().providers
 
     assert [name for name, check in providers.items() if check.works] == ["CPUExecutionProvider"]
     assert "it needs an NVIDIA driver" in providers["CUDAExecutionProvider"].problem
@@ -57,7 +57,7 @@ def test_an_engine_that_is_not_installed_names_its_cure(monkeypatch: pytest.Monk
     for name in ("ai_edge_litert", "ai_edge_litert.interpreter"):
         monkeypatch.delitem(__import__("sys").modules, name, raising=False)
 
-    assert survey().litert == Check(False, "not installed: pip install 'edgeclf[litert]'")
+    assert inspect_environment().litert == Check(False, "not installed: pip install 'edgeclf[litert]'")
 
 
 @pytest.mark.parametrize(

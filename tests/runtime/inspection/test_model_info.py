@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime import ModelCard
 from edgeclf.runtime.errors import ModelError
-from edgeclf.runtime.inspection.contract_check import try_model
-from edgeclf.runtime.inspection.model_info import Digests, examine
+from edgeclf.runtime.inspection.contract_check import check_contract
+from edgeclf.runtime.inspection.model_info import Digests, inspect_model
 from edgeclf.runtime.inspection.parity_report import find_parity
-from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, SUMS_NAME, format_sums, seal
+from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, SUMS_NAME, embed_digest, format_sums
 
 BuildOnnx = Callable[..., onnx.ModelProto]
 ENGINES = [("model.onnx", "onnxruntime "), ("model.tflite", "LiteRT ")]
@@ -33,39 +33,39 @@ def flip(path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "engine"), ENGINES)
 def test_a_sound_model_keeps_the_contract(name: str, engine: str, colour_files: Path, colour_card: ModelCard) -> None:
-    anatomy = examine(colour_files / name)
+    info = inspect_model(colour_files / name)
 
-    assert (anatomy.contract.verdict, anatomy.problem, anatomy.card) == ("kept", "", colour_card)
-    assert anatomy.contract.engine.startswith(engine)
-    assert anatomy.digests == Digests(digest(colour_files / name), "not listed", "agrees")
-    assert anatomy.bytes == (colour_files / name).stat().st_size
+    assert (info.contract.verdict, info.problem, info.card) == ("kept", "", colour_card)
+    assert info.contract.engine.startswith(engine)
+    assert info.digests == Digests(digest(colour_files / name), "not listed", "agrees")
+    assert info.bytes == (colour_files / name).stat().st_size
 
 
 def test_a_keras_file_is_sent_to_clf_export(colour_files: Path, colour_card: ModelCard) -> None:
-    anatomy = examine(colour_files / "model.keras")
+    info = inspect_model(colour_files / "model.keras")
 
-    assert (anatomy.contract.verdict, anatomy.card, anatomy.problem) == ("not tried", colour_card, "")
-    assert "clf-export" in anatomy.contract.detail
+    assert (info.contract.verdict, info.card, info.problem) == ("not tried", colour_card, "")
+    assert "clf-export" in info.contract.detail
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.tflite", "model.keras"])
 def test_sums_beside_the_file_are_heard(name: str, colour_files: Path) -> None:
     (colour_files / SUMS_NAME).write_text(format_sums({name: digest(colour_files / name)}))
-    assert examine(colour_files / name).digests.listed == "agrees"
+    assert inspect_model(colour_files / name).digests.listed == "agrees"
 
     (colour_files / SUMS_NAME).write_text(format_sums({name: "1" * 64}))
-    anatomy = examine(colour_files / name)
-    assert (anatomy.digests.listed, anatomy.contract.verdict) == ("differs", "not tried")
-    assert SUMS_NAME in anatomy.problem
+    info = inspect_model(colour_files / name)
+    assert (info.digests.listed, info.contract.verdict) == ("differs", "not tried")
+    assert SUMS_NAME in info.problem
 
 
 def test_a_flipped_bit_is_damage_and_the_rest_is_shown(colour_files: Path, colour_card: ModelCard) -> None:
     flip(colour_files / "model.onnx")
 
-    anatomy = examine(colour_files / "model.onnx")
+    info = inspect_model(colour_files / "model.onnx")
 
-    assert (anatomy.digests.inner, anatomy.contract.verdict, anatomy.card) == ("differs", "not tried", colour_card)
-    assert "is damaged" in anatomy.problem
+    assert (info.digests.inner, info.contract.verdict, info.card) == ("differs", "not tried", colour_card)
+    assert "is damaged" in info.problem
 
 
 def test_a_card_without_a_digest_is_damage(
@@ -75,19 +75,19 @@ def test_a_card_without_a_digest_is_damage(
     del model.metadata_props[1]
     (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
 
-    anatomy = examine(tmp_path / "a.onnx")
+    info = inspect_model(tmp_path / "a.onnx")
 
-    assert (anatomy.digests.inner, anatomy.card) == ("missing", colour_card)
-    assert "no digest" in anatomy.problem
+    assert (info.digests.inner, info.card) == ("missing", colour_card)
+    assert "no digest" in info.problem
 
 
 def test_a_model_without_a_card_is_fine(build_onnx: BuildOnnx, colour_weights: NDArray, tmp_path: Path) -> None:  # type: ignore[type-arg]
     (tmp_path / "bare.onnx").write_bytes(build_onnx(colour_weights).SerializeToString())
 
-    anatomy = examine(tmp_path / "bare.onnx")
+    info = inspect_model(tmp_path / "bare.onnx")
 
-    assert (anatomy.card, anatomy.problem, anatomy.digests.inner) == (None, "", "none")
-    assert anatomy.contract.verdict == "kept"
+    assert (info.card, info.problem, info.digests.inner) == (None, "", "none")
+    assert info.contract.verdict == "kept"
 
 
 def test_a_model_of_numbers_breaks_the_contract_and_is_no_damage(
@@ -97,10 +97,10 @@ def test_a_model_of_numbers_breaks_the_contract_and_is_no_damage(
 ) -> None:
     (tmp_path / "float.onnx").write_bytes(build_onnx(colour_weights, None, onnx.TensorProto.FLOAT).SerializeToString())
 
-    anatomy = examine(tmp_path / "float.onnx")
+    info = inspect_model(tmp_path / "float.onnx")
 
-    assert (anatomy.contract.verdict, anatomy.problem) == ("broken", "")
-    assert "does not take one uint8 image batch" in anatomy.contract.detail
+    assert (info.contract.verdict, info.problem) == ("broken", "")
+    assert "does not take one uint8 image batch" in info.contract.detail
 
 
 def test_a_model_that_no_engine_loads_is_a_problem(build_onnx: BuildOnnx, colour_weights: NDArray, tmp_path: Path) -> None:  # type: ignore[type-arg]
@@ -108,24 +108,24 @@ def test_a_model_that_no_engine_loads_is_a_problem(build_onnx: BuildOnnx, colour
     model.graph.node[0].op_type = "NoSuchOperator"
     (tmp_path / "odd.onnx").write_bytes(model.SerializeToString())
 
-    anatomy = examine(tmp_path / "odd.onnx")
+    info = inspect_model(tmp_path / "odd.onnx")
 
-    assert anatomy.contract.verdict == "unusable"
-    assert "no ONNX model that onnxruntime" in anatomy.problem
+    assert info.contract.verdict == "unusable"
+    assert "no ONNX model that onnxruntime" in info.problem
 
 
 def test_a_bad_card_is_a_problem_with_the_files_name(build_onnx: BuildOnnx, colour_weights: NDArray, tmp_path: Path) -> None:  # type: ignore[type-arg]
     model = build_onnx(colour_weights)
     onnx.helper.set_model_props(model, {"edgeclf.card": "{", DIGEST_KEY: BLANK_DIGEST})
-    (tmp_path / "a.onnx").write_bytes(seal(model.SerializeToString()))
+    (tmp_path / "a.onnx").write_bytes(embed_digest(model.SerializeToString()))
 
-    assert "a.onnx: its card cannot be read" in examine(tmp_path / "a.onnx").problem
+    assert "a.onnx: its card cannot be read" in inspect_model(tmp_path / "a.onnx").problem
 
 
 def test_an_engine_that_dies_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
 
-    trial = try_model(tmp_path / "a.onnx")
+    trial = check_contract(tmp_path / "a.onnx")
 
     assert (trial.verdict, "the engine dies of" in trial.detail) == ("unusable", True)
 
@@ -135,7 +135,7 @@ def test_another_kind_of_file_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"x")
 
     with pytest.raises(ModelError, match=r"is no \.keras, \.onnx, \.tflite file"):
-        examine(tmp_path / name)
+        inspect_model(tmp_path / name)
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
@@ -153,15 +153,15 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
         "none": "cannot read",
     }.items():
         with pytest.raises(ModelError, match=message):
-            examine(tmp_path / f"{name}.onnx")
+            inspect_model(tmp_path / f"{name}.onnx")
 
 
 def test_the_parity_report_is_found_by_the_name_of_the_file(colour_files: Path) -> None:
-    anatomy = examine(colour_files / "model.onnx")
+    info = inspect_model(colour_files / "model.onnx")
 
-    assert anatomy.parity is not None
-    assert (anatomy.parity.entry["accuracy"], anatomy.parity.same_file) == (0.925, None)
-    assert examine(colour_files / "model.keras").parity is None
+    assert info.parity is not None
+    assert (info.parity.entry["accuracy"], info.parity.same_file) == (0.925, None)
+    assert inspect_model(colour_files / "model.keras").parity is None
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from onnx import TensorProto, helper
 
 from edgeclf.runtime import Classifier, ModelCard
 from edgeclf.runtime.errors import ModelError
-from edgeclf.runtime.model.backend import failed_run
-from edgeclf.runtime.model.batching import AnyBatch, best_batch
-from edgeclf.runtime.model.digest import seal
+from edgeclf.runtime.model.backend import batch_error
+from edgeclf.runtime.model.batching import BatchSplitter, best_batch
+from edgeclf.runtime.model.digest import embed_digest
 
 MOST = 4
 
@@ -44,7 +44,7 @@ def narrow(
     del graph.node[:]
     graph.node.extend([*nodes[:position], *inner, *nodes[position:]])
     path = tmp_path / "narrow.onnx"
-    path.write_bytes(seal(model.SerializeToString()))
+    path.write_bytes(embed_digest(model.SerializeToString()))
     return Classifier.open(path, threads=1)
 
 
@@ -58,13 +58,13 @@ def colours(count: int) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("count", [1, 4, 5, 8, 9, 31])
 def test_a_batch_that_does_not_fit_is_answered_in_halves(narrow: Classifier, count: int) -> None:
-    answers = AnyBatch(narrow).probabilities(colours(count))
+    answers = BatchSplitter(narrow).probabilities(colours(count))
 
     assert answers.argmax(1).tolist() == [number % 3 for number in range(count)]
 
 
 def test_it_is_said_once(narrow: Classifier, capsys: pytest.CaptureFixture[str]) -> None:
-    model = AnyBatch(narrow)
+    model = BatchSplitter(narrow)
     for _ in range(3):
         model.probabilities(colours(8))
 
@@ -88,10 +88,10 @@ class Sleeper:
 def test_where_not_even_one_image_can_be_answered_the_error_goes_on(colour_card: ModelCard) -> None:
     class Broken(Sleeper):
         def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-            raise failed_run(len(images), RuntimeError("out of memory"))
+            raise batch_error(len(images), RuntimeError("out of memory"))
 
     with pytest.raises(ModelError, match=r"cannot answer a batch of 1 \(out of memory\)"):
-        AnyBatch(Classifier(Broken(0, 0), colour_card)).probabilities(colours(8))
+        BatchSplitter(Classifier(Broken(0, 0), colour_card)).probabilities(colours(8))
 
 
 @pytest.mark.parametrize(("run_s", "image_s", "best"), [(0.008, 0.0, {8, 16, 32}), (0.0, 0.008, {1})], ids=["run", "image"])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime import Classifier, ImageError, ModelCard, Preprocess
 from edgeclf.runtime.errors import DeviceError, ModelError, OptionError
-from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, seal
+from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, embed_digest
 
 ARTEFACTS = ("model.onnx", "model.fp32.tflite", "model.fp16.tflite", "model.dynamic.tflite", "model.int8.tflite")
 BuildOnnx = Callable[..., onnx.ModelProto]
@@ -171,7 +171,7 @@ def test_model_with_a_bad_card_is_refused_by_name(
     model = build_onnx(colour_weights)
     onnx.helper.set_model_props(model, {"edgeclf.card": card_text, DIGEST_KEY: BLANK_DIGEST})
     path = tmp_path / "bad_card.onnx"
-    path.write_bytes(seal(model.SerializeToString()))
+    path.write_bytes(embed_digest(model.SerializeToString()))
 
     with pytest.raises(ModelError, match=r"bad_card\.onnx: its card"):
         Classifier.open(path)

@@ -22,10 +22,10 @@ from edgeclf.runtime.model.digest import (
     SUMS_NAME,
     check_digest,
     content_digest,
+    embed_digest,
+    embedded_digest,
     format_sums,
-    inner_digest,
     read_sums,
-    seal,
 )
 
 DATA = b"a model"
@@ -62,7 +62,7 @@ def sealed_tflite(colour_card: ModelCard, colour_weights: NDArray[np.float32]) -
         return tf.nn.softmax(tf.linalg.matmul(tf.reduce_mean(tf.cast(image, tf.float32), [1, 2]), colour_weights))
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions([answer.get_concrete_function()], answer)
-    return seal(append_card(bytes(converter.convert()), colour_card.to_json()))
+    return embed_digest(append_card(bytes(converter.convert()), colour_card.to_json()))
 
 
 @pytest.fixture
@@ -140,11 +140,11 @@ def test_exported_model_with_one_flipped_bit_is_refused(name: str, run_folder: P
 
 
 def test_seal_fills_the_field_and_changes_nothing_else(sealed_onnx: bytes) -> None:
-    digest = inner_digest(sealed_onnx)
+    digest = embedded_digest(sealed_onnx)
     assert digest is not None
     blank = sealed_onnx.replace(digest.encode(), BLANK_DIGEST.encode())
 
-    assert (seal(blank), inner_digest(blank)) == (sealed_onnx, BLANK_DIGEST)
+    assert (embed_digest(blank), embedded_digest(blank)) == (sealed_onnx, BLANK_DIGEST)
     assert digest == hashlib.sha256(blank).hexdigest() == content_digest(sealed_onnx)
 
 
@@ -152,30 +152,30 @@ def test_sealed_onnx_is_still_an_onnx_model_with_the_digest_as_metadata(sealed_o
     model = onnx.load_from_string(sealed_onnx)
 
     onnx.checker.check_model(model, full_check=True)
-    assert {entry.key: entry.value for entry in model.metadata_props}[DIGEST_KEY] == inner_digest(sealed_onnx)
+    assert {entry.key: entry.value for entry in model.metadata_props}[DIGEST_KEY] == embedded_digest(sealed_onnx)
 
 
 def test_sealed_tflite_is_still_a_zip_with_the_digest_as_comment(sealed_tflite: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(sealed_tflite)) as archive:
         assert archive.testzip() is None
-        assert archive.comment.decode() == f"{DIGEST_KEY}:{inner_digest(sealed_tflite)}"
+        assert archive.comment.decode() == f"{DIGEST_KEY}:{embedded_digest(sealed_tflite)}"
 
 
 def test_the_digest_is_the_last_field_whatever_the_card_says() -> None:
-    data = seal(append_card(b"TFL3", f'{{"training": "{DIGEST_KEY}:{"1" * 64}"}}'))
+    data = embed_digest(append_card(b"TFL3", f'{{"training": "{DIGEST_KEY}:{"1" * 64}"}}'))
 
-    assert inner_digest(data) == content_digest(data) != "1" * 64
+    assert embedded_digest(data) == content_digest(data) != "1" * 64
 
 
 @pytest.mark.parametrize("data", [b"", b"a model", b"edgeclf.sha256:0000"], ids=["empty", "none", "cut"])
 def test_what_has_no_field_cannot_be_sealed(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"no blank edgeclf\.sha256 field"):
-        seal(data)
+        embed_digest(data)
 
 
 def test_what_is_sealed_is_not_sealed_again(sealed_onnx: bytes) -> None:
     with pytest.raises(ValueError, match="no blank"):
-        seal(flipped(sealed_onnx, 100))
+        embed_digest(flipped(sealed_onnx, 100))
 
 
 @pytest.mark.parametrize("name", ["sealed_onnx", "sealed_tflite"])

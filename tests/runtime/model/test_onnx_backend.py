@@ -11,7 +11,7 @@ from onnx import TensorProto
 
 from edgeclf.runtime import Classifier, ModelCard
 from edgeclf.runtime.errors import ModelError
-from edgeclf.runtime.model.digest import BLANK_DIGEST, seal
+from edgeclf.runtime.model.digest import BLANK_DIGEST, embed_digest
 
 BuildOnnx = Callable[..., onnx.ModelProto]
 
@@ -21,7 +21,7 @@ def test_weights_that_are_no_numbers_are_refused(
     value: float, build_onnx: BuildOnnx, colour_card: ModelCard, tmp_path: Path
 ) -> None:
     path = tmp_path / "damaged.onnx"
-    path.write_bytes(seal(build_onnx(np.full((3, 3), value, np.float32), colour_card).SerializeToString()))
+    path.write_bytes(embed_digest(build_onnx(np.full((3, 3), value, np.float32), colour_card).SerializeToString()))
 
     with pytest.raises(ModelError, match="no numbers"):
         Classifier.open(path)
@@ -31,7 +31,7 @@ def test_overflow_that_only_some_images_cause_is_refused_when_it_comes(
     build_onnx: BuildOnnx, colour_card: ModelCard, tmp_path: Path
 ) -> None:
     path = tmp_path / "overflowing.onnx"
-    path.write_bytes(seal(build_onnx(np.full((3, 3), 3e38, np.float32), colour_card).SerializeToString()))
+    path.write_bytes(embed_digest(build_onnx(np.full((3, 3), 3e38, np.float32), colour_card).SerializeToString()))
     opened = Classifier.open(path)
 
     with pytest.raises(ModelError, match="no numbers"):
@@ -42,7 +42,7 @@ def test_float_input_is_refused_and_named(
     build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], colour_card: ModelCard, tmp_path: Path
 ) -> None:
     path = tmp_path / "float.onnx"
-    path.write_bytes(seal(build_onnx(colour_weights, colour_card, TensorProto.FLOAT).SerializeToString()))
+    path.write_bytes(embed_digest(build_onnx(colour_weights, colour_card, TensorProto.FLOAT).SerializeToString()))
 
     with pytest.raises(ModelError, match=r"does not take one uint8 image batch .*tensor\(float\)"):
         Classifier.open(path)
@@ -61,7 +61,7 @@ def test_fixed_batch_is_refused(
 ) -> None:
     model = build_onnx(colour_weights, colour_card)
     set_batch(model, 1)
-    (tmp_path / "fixed.onnx").write_bytes(seal(model.SerializeToString()))
+    (tmp_path / "fixed.onnx").write_bytes(embed_digest(model.SerializeToString()))
 
     with pytest.raises(ModelError, match="does not take one uint8 image batch"):
         Classifier.open(tmp_path / "fixed.onnx")
@@ -72,7 +72,7 @@ def test_free_height_is_refused(
 ) -> None:
     model = build_onnx(colour_weights, colour_card)
     set_free_height(model, "height")
-    (tmp_path / "free.onnx").write_bytes(seal(model.SerializeToString()))
+    (tmp_path / "free.onnx").write_bytes(embed_digest(model.SerializeToString()))
 
     with pytest.raises(ModelError, match="does not take one uint8 image batch"):
         Classifier.open(tmp_path / "free.onnx")
@@ -84,7 +84,7 @@ def test_second_input_is_refused(
     model = build_onnx(colour_weights, colour_card)
     extra = onnx.helper.make_tensor_value_info("seed", TensorProto.FLOAT, [1])
     model.graph.input.append(extra)
-    (tmp_path / "two.onnx").write_bytes(seal(model.SerializeToString()))
+    (tmp_path / "two.onnx").write_bytes(embed_digest(model.SerializeToString()))
 
     with pytest.raises(ModelError, match="does not take one uint8 image batch"):
         Classifier.open(tmp_path / "two.onnx")
@@ -98,7 +98,7 @@ def external(build_onnx: BuildOnnx, colour_card: ModelCard, tmp_path: Path) -> P
     onnx.save_model(
         build_onnx(weights, colour_card), path, save_as_external_data=True, location="weights.bin", size_threshold=0
     )
-    path.write_bytes(seal(path.read_bytes()))
+    path.write_bytes(embed_digest(path.read_bytes()))
     return path
 
 
@@ -123,7 +123,7 @@ def test_external_data_elsewhere_is_refused(location: str, external: Path, monke
     (external.parent / "below").mkdir()
     model.metadata_props[1].value = BLANK_DIGEST
     path = external.parent / "below" / "model.onnx"
-    path.write_bytes(seal(model.SerializeToString()))
+    path.write_bytes(embed_digest(model.SerializeToString()))
     monkeypatch.chdir(path.parent)
 
     with pytest.raises(ModelError, match="no ONNX model that onnxruntime"):

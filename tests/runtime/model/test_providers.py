@@ -9,7 +9,7 @@ import pytest
 
 from edgeclf.runtime import Classifier
 from edgeclf.runtime.errors import DeviceError, ModelError
-from edgeclf.runtime.model.providers import device_of, open_session, said_by_onnxruntime, try_providers
+from edgeclf.runtime.model.providers import device_of, onnxruntime_message, open_session, try_providers
 
 LISTED = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
 """What onnxruntime-gpu lists, whether they start or not."""
@@ -128,4 +128,4 @@ def test_what_is_missing_for_each_provider_is_its_own(monkeypatch: pytest.Monkey
     ids=["CUDA", "option", "TensorRT", "plain", "nothing"],
 )
 def test_of_onnxruntimes_messages_the_words_are_left(message: str, said: str) -> None:
-    assert said_by_onnxruntime(RuntimeError(message)) == said
+    assert onnxruntime_message(RuntimeError(message)) == said

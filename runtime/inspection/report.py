@@ -7,21 +7,21 @@ from typing import Literal
 
 from edgeclf.runtime.terminal.escaping import escape
 
-Look = Literal["plain", "good", "bad", "dim"]
-_STYLES: dict[Look, str] = {"plain": "", "good": "green", "bad": "bold red", "dim": "dim"}
+Style = Literal["plain", "good", "bad", "dim"]
+_STYLES: dict[Style, str] = {"plain": "", "good": "green", "bad": "bold red", "dim": "dim"}
 _SHOWN_NAMES = 10
 _SHOWN_CHARACTERS = 500
 _LABEL_WIDTH = 15
 
 
 @dataclass(frozen=True)
-class Row:
+class ReportLine:
     label: str
     value: str
-    look: Look = "plain"
+    style: Style = "plain"
 
 
-Section = list[Row]
+Section = list[ReportLine]
 """Rows that belong together; a blank line follows."""
 
 
@@ -36,7 +36,7 @@ def print_sections(sections: Iterable[Section]) -> None:
         if number:
             console.print()
         for row in section:
-            value = Text(_shorten(escape(row.value)), _STYLES[row.look])
+            value = Text(_shorten(escape(row.value)), _STYLES[row.style])
             for line, part in enumerate(value.wrap(console, max(20, width))):
                 label = "" if line else row.label
                 console.print(Text(label.ljust(_LABEL_WIDTH), "bold"), part, sep="", soft_wrap=True)

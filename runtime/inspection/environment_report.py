@@ -1,18 +1,18 @@
 """The environment, for a reader."""
 
 from edgeclf.runtime.inspection.environment import Check, Environment
-from edgeclf.runtime.inspection.rows import Look, Row, Section, size
+from edgeclf.runtime.inspection.report import ReportLine, Section, Style, size
 
 
 def environment_sections(found: Environment) -> list[Section]:
     return [
         [
-            Row("CONFLICT", f"{' and '.join(c.packages)} overwrite each other; cure: {c.cure}", "bad")
+            ReportLine("CONFLICT", f"{' and '.join(c.packages)} overwrite each other; cure: {c.cure}", "bad")
             for c in found.conflicts
         ],
         _machine(found),
         [
-            Row("packages" if not number else "", f"{name} {version}")
+            ReportLine("packages" if not number else "", f"{name} {version}")
             for number, (name, version) in enumerate(found.packages.items())
         ],
         _engines(found),
@@ -24,20 +24,20 @@ def _machine(found: Environment) -> Section:
     limit = found.memory_limit_bytes
     memory = size(found.memory_bytes) + (f", of which this process may use {size(limit)}" if limit else "")
     return [
-        Row("edgeclf", found.edgeclf),
-        Row("Python", f"{found.python} ({found.executable})"),
-        Row("system", found.platform),
-        Row("processor", found.processor),
-        Row("cores", f"{found.cores_usable} usable of the machine's {found.cores_machine}"),
-        Row("memory", memory),
+        ReportLine("edgeclf", found.edgeclf),
+        ReportLine("Python", f"{found.python} ({found.executable})"),
+        ReportLine("system", found.platform),
+        ReportLine("processor", found.processor),
+        ReportLine("cores", f"{found.cores_usable} usable of the machine's {found.cores_machine}"),
+        ReportLine("memory", memory),
     ]
 
 
 def _engines(found: Environment) -> Section:
     rows = [_module("onnxruntime", found.onnxruntime)]
     for name, check in found.providers.items():
-        look: Look = "good" if check.works else "plain"
-        rows.append(Row(f"  {name.removesuffix('ExecutionProvider')}", check.problem or "starts", look))
+        style: Style = "good" if check.works else "plain"
+        rows.append(ReportLine(f"  {name.removesuffix('ExecutionProvider')}", check.problem or "starts", style))
     return [*rows, _module("LiteRT", found.litert)]
 
 
@@ -50,10 +50,10 @@ def _images(found: Environment) -> Section:
     window = drawn if found.display or not found.window else f"{drawn}, but there is no display (DISPLAY is not set)"
     return [
         _module("OpenCV", found.opencv),
-        Row("  window", window if found.opencv.works else "unknown"),
-        Row("cameras", ", ".join(found.cameras) or "none"),
+        ReportLine("  window", window if found.opencv.works else "unknown"),
+        ReportLine("cameras", ", ".join(found.cameras) or "none"),
     ]
 
 
-def _module(label: str, check: Check) -> Row:
-    return Row(label, check.problem or "can be imported", "good" if check.works else "bad")
+def _module(label: str, check: Check) -> ReportLine:
+    return ReportLine(label, check.problem or "can be imported", "good" if check.works else "bad")
