@@ -102,7 +102,7 @@ def test_the_split_lists_every_image_in_its_part_once(run: Run, noise: Path) -> 
     }
 
 
-@pytest.mark.parametrize(("kind", "part"), [("calibration", "train"), ("verification", "val")])
+@pytest.mark.parametrize(("kind", "split"), [("calibration", "train"), ("verification", "val")])
 def test_no_test_image_is_among_the_samples(run: Run, kind: str, split: str) -> None:
     samples = {image.tobytes() for image in read_samples(run.model, kind, PREPROCESS).images}
     paths = read_split(run.model.with_name("split.csv"), split, ("a", "b", "c")).paths
