@@ -12,8 +12,9 @@ from edgeclf.runtime.allocator import keep_freed_memory
 from edgeclf.runtime.cameras.capture import is_live, shown_name
 from edgeclf.runtime.cameras.settings import CAMERA_DEFAULTS, RequestedSettings
 from edgeclf.runtime.errors import EdgeclfError, OptionError
-from edgeclf.runtime.images.decode import MAX_PIXELS, Checks
+from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.images.limits import MAX_PIXELS
 from edgeclf.runtime.live.feeds import Feed, open_cameras, play
 from edgeclf.runtime.live.health import HealthServer, Pulse
 from edgeclf.runtime.live.hooks import Hooks, parse_hook
@@ -31,8 +32,8 @@ from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import Worker
 from edgeclf.runtime.results.row import Row, RowBuilder
-from edgeclf.runtime.results.sinks import STDOUT
 from edgeclf.runtime.sources.sampling import EVERY_FRAME, Sampling
+from edgeclf.runtime.terminal.console import STDOUT
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.runtime.terminal.signals import Interrupts
@@ -57,8 +58,7 @@ class LiveOptions:
     output: str = STDOUT
     json_lines: bool = False
     every_frame: bool = False
-    topk: int = 1
-    all_scores: bool = False
+    topk: int | None = 1
     smoothing: SmoothingOptions = NO_SMOOTHING
     on_label: tuple[str, ...] = ()
     on_label_every_s: float = 10.0
@@ -144,7 +144,7 @@ def watch(options: LiveOptions, feed: Feed, classifier: Classifier, model: str) 
             UnsureFolder(options.save_unsure, options.save_unsure_most_bytes) if options.save_unsure else None,
             options.every_frame,
         )
-        topk = len(classifier.card.classes) if options.all_scores else options.topk
+        topk = options.topk or len(classifier.card.classes)
         session = Session(feed.names, RowBuilder(topk, model=model), options.smoothing, listeners)
         worker = Worker(classifier, len(feed.names), Checks(options.max_pixels))
         session.summary.setting = f"{classifier.backend.engine} on {classifier.backend.device}"

@@ -20,7 +20,7 @@ from edgeclf.runtime.results.index import Index
 from edgeclf.runtime.results.parts import Parts
 from edgeclf.runtime.results.row import RowBuilder
 from edgeclf.runtime.results.summary import Summary
-from edgeclf.runtime.run import RunOptions
+from edgeclf.runtime.run_options import RunOptions
 from edgeclf.runtime.sources.source import open_source
 from edgeclf.runtime.storage.object_store import Store, is_uri, local_name
 from edgeclf.runtime.terminal.console import note

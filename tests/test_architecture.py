@@ -24,6 +24,7 @@ FLOORS = {
         "model",
         "pipeline disk_guard results",
         "cluster live",
+        "run_options",
         "run run_live run_ray inspection",
         "cli",
     ),

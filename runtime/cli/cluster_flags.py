@@ -1,4 +1,4 @@
-"""The flags of `clf-run` for many machines."""
+"""The flag of `clf-run` for many machines."""
 
 import os
 from collections.abc import Sequence
@@ -13,68 +13,61 @@ from edgeclf.runtime.cli.live_flags import LiveFlags
 from edgeclf.runtime.errors import OptionError
 
 if TYPE_CHECKING:
-    from edgeclf.runtime.run import RunOptions
+    from edgeclf.runtime.run_options import RunOptions
 
-_PANEL = "Many machines (with edgeclf[ray])"
 _SHARED = (
-    "sources", "output", "restart", "retry_failed", "topk", "all_scores", "threshold", "strict", "max_pixels",
-    "max_failures", "follow_links", "nul", "workers", "batch",
+    "sources", "output", "restart", "retry_failed", "topk", "threshold", "strict", "max_pixels", "max_failures",
+    "follow_links", "nul", "workers", "batch",
 )  # fmt: skip
 """Fields of RunOptions that mean the same on a cluster."""
 
 
 @dataclass(frozen=True)
 class RayFlags:
-    """As they are typed."""
+    """ray: the address of a cluster, `""` for a `--ray` without one; None to run on this machine alone."""
 
-    engine: Annotated[
+    ray: Annotated[
         str | None,
         typer.Option(
-            help="ray: spread the work over a Ray cluster; -o is a folder or a URI for Parquet parts.",
-            metavar="ray",
-            rich_help_panel=_PANEL,
-            show_default=False,
-        ),
-    ] = None
-    ray_address: Annotated[
-        str | None,
-        typer.Option(
-            help="auto or HOST:PORT of a running cluster; default $RAY_ADDRESS, else one of this machine's cores.",
-            metavar="ADDRESS",
-            rich_help_panel=_PANEL,
-            show_default=False,
+            help="Spread the work over a Ray cluster: auto or HOST:PORT. Without a value: $RAY_ADDRESS, or a cluster that "
+            "consists of this machine's cores. -o is then a folder or a URI for Parquet parts. Needs edgeclf[ray].",
+            metavar="[ADDRESS]",
+            rich_help_panel="Many machines",
         ),
     ] = None
 
     def wanted(self, options: "RunOptions", live: LiveFlags) -> bool:
-        """Whether the run is one for a cluster. Raises OptionError for options that do not go with it."""
-        if self.engine is None:
-            if self.ray_address:
-                raise OptionError("--ray-address is for --engine ray; add it, or leave the address out")
+        """Whether the run is one for a cluster. Raises OptionError for options that cannot be combined with it."""
+        if self.ray is None:
             return False
-        if self.engine != "ray":
-            raise OptionError(f"--engine takes ray, not {self.engine!r}; leave it out to run on this machine alone")
+        _check_address(self.ray)
         if live.given:
-            raise OptionError("live options such as --show mean nothing with --engine ray; leave them out")
-        options.require_only(_SHARED, "means nothing with --engine ray; leave it out")
+            raise OptionError("--ray does not combine with live options such as --show; leave them out")
+        options.require_only(_SHARED, "does not combine with --ray; leave it out")
         _refuse_cameras(options.sources)
         if options.output == "-" or Path(options.output).suffix in (".csv", ".jsonl", ".sqlite", ".db"):
             raise OptionError(
-                f"--engine ray writes a folder of Parquet parts, not {options.output}; "
+                f"--ray writes a folder of Parquet parts, not {options.output}; "
                 "name one with -o, such as -o results/ or -o s3://bucket/results/"
             )
         if find_spec("ray") is None:
-            raise ModuleNotFoundError("No module named 'ray'", name="ray")  # before that of a part of what it brings
+            raise ModuleNotFoundError("No module named 'ray'", name="ray")  # otherwise a dependency of Ray is named first
         if os.path.isfile(options.output):
-            raise OptionError(
-                f"{options.output} is a file, and --engine ray writes a folder of Parquet parts; name another -o"
-            )
+            raise OptionError(f"{options.output} is a file, and --ray writes a folder of Parquet parts; name another -o")
         return True
 
     @property
     def address(self) -> str | None:
-        """Of the cluster, as for `cluster.connected`."""
-        return self.ray_address or os.environ.get("RAY_ADDRESS")
+        """The cluster's address, as for `cluster.connected`."""
+        return self.ray or os.environ.get("RAY_ADDRESS")
+
+
+def _check_address(address: str) -> None:
+    """Raise OptionError for what is no address: in `--ray model.onnx`, the model was meant as an argument of its own."""
+    if address not in ("", "auto", "local") and ":" not in address:
+        raise OptionError(
+            f"--ray takes auto or HOST:PORT, not {address!r}; if that is the model, write it first: clf-run {address} --ray"
+        )
 
 
 def _refuse_cameras(sources: Sequence[str]) -> None:
@@ -82,4 +75,4 @@ def _refuse_cameras(sources: Sequence[str]) -> None:
     from edgeclf.runtime.terminal.masking import mask
 
     for source in filter(is_live, sources):
-        raise OptionError(f"{mask(source)} is live, and --engine ray is for images in files; leave --engine out")
+        raise OptionError(f"{mask(source)} is live, and --ray is for images in files; leave --ray out")

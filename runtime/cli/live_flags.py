@@ -11,18 +11,18 @@ from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.terminal.console import parse_duration
 
 if TYPE_CHECKING:
-    from edgeclf.runtime.run import RunOptions
     from edgeclf.runtime.run_live import LiveOptions
+    from edgeclf.runtime.run_options import RunOptions
 
 _PANEL = "Live options (cameras, streams; videos with one of these)"
 _BYTES = re.compile(r"(\d+(?:\.\d+)?) ?([kMGT]?)B", re.ASCII)
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
-_SHARED = ("sources", "output", "json_lines", "topk", "all_scores", "threshold", "max_pixels", "sampling")
+_SHARED = ("sources", "output", "json_lines", "topk", "threshold", "max_pixels", "sampling")
 """Fields of RunOptions that mean the same in a live run; the others are for images in files."""
 
 
-def _option(*names: str, help: str, metavar: str | None = None, **settings: Any) -> Any:  # noqa: A002 (as typer calls it)
+def _option(*names: str, help: str, metavar: str | None = None, **settings: Any) -> Any:
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=_PANEL, show_default=False, **settings)
 
 
@@ -98,7 +98,6 @@ class LiveFlags:
             json_lines=batch.json_lines,
             every_frame=self.rows == "all",
             topk=batch.topk,
-            all_scores=batch.all_scores,
             smoothing=SmoothingOptions(smooth, hysteresis, batch.threshold),
             on_label=tuple(self.on_label or ()),
             on_label_every_s=_seconds("--on-label-every", self.on_label_every) or LiveOptions.on_label_every_s,

@@ -11,7 +11,7 @@ from edgeclf.runtime.terminal.escaping import escape
 
 if TYPE_CHECKING:
     from edgeclf.runtime.results.sorted_file import SortedFile
-    from edgeclf.runtime.results.undo import Undone
+    from edgeclf.runtime.results.undo import UndoResult
 
 
 def undo(
@@ -30,20 +30,20 @@ def undo(
 
         undone = undo_run(journal, dry_run=dry_run, show=_show if dry_run else lambda _: None)
         note(_summary(undone, dry_run))
-    raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if undone.left else ExitCode.OK)
+    raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if undone.left_alone else ExitCode.OK)
 
 
 def _show(sorted_file: "SortedFile") -> None:
     typer.echo(f"{escape(sorted_file.source)}\t{escape(sorted_file.target)}")
 
 
-def _summary(undone: "Undone", dry_run: bool) -> str:
-    if not undone.sorted and not undone.left:
+def _summary(undone: "UndoResult", dry_run: bool) -> str:
+    if not undone.sorted and not undone.left_alone:
         return f"{undone.journal} says of no image that it was sorted; nothing to undo"
     counts = f"of {undone.sorted:,} sorted images"
-    left = f", {undone.left:,} left alone" if undone.left else ""
+    left = f", {undone.left_alone:,} left alone" if undone.left_alone else ""
     if dry_run:
-        return f"{counts}, {undone.taken_back:,} would be taken back{left}; nothing was changed"
-    if undone.left:
-        return f"{counts}, {undone.taken_back:,} taken back{left}; mend what the lines above say, and repeat the command"
-    return f"{counts}, {undone.taken_back:,} taken back; the journal is now {undone.journal}"
+        return f"{counts}, {undone.undone:,} would be taken back{left}; nothing was changed"
+    if undone.left_alone:
+        return f"{counts}, {undone.undone:,} taken back{left}; mend what the lines above say, and repeat the command"
+    return f"{counts}, {undone.undone:,} taken back; the journal is now {undone.journal}"

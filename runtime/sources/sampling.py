@@ -1,17 +1,44 @@
-"""Which frames of a video are looked at: neighbours are nearly the same image, and cost as much as any other."""
+"""Which frames of a video are classified: neighbours look nearly the same, and each costs as much as any other image."""
 
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
+from typing import Annotated
+
+import typer
 
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.terminal.console import parse_duration
+from edgeclf.runtime.terminal.flags import Text
+
+SOURCES_PANEL = "Sources"
+"""The help section of options about sources."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """stride: the first of every so many frames. every_s: the first frame at or after each multiple of so many seconds."""
+    """stride: take every Nth frame, starting with the first. every_s: take the first frame at or after each multiple of it."""
 
-    stride: int = 1
-    every_s: float | None = None
+    stride: Annotated[
+        int,
+        typer.Option(
+            "--vid-stride",
+            min=1,
+            help="Classify only every Nth frame of videos and numbered images.",
+            metavar="N",
+            rich_help_panel=SOURCES_PANEL,
+        ),
+    ] = 1
+    every_s: Annotated[
+        float | None,
+        Text(partial(parse_duration, "--every")),
+        typer.Option(
+            "--every",
+            help="Classify only one frame per TIME of videos and cameras, such as 2s or 0.5s.",
+            metavar="TIME",
+            rich_help_panel=SOURCES_PANEL,
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         if self.stride < 1:
@@ -22,11 +49,11 @@ class Sampling:
             raise OptionError("--vid-stride counts frames and --every counts seconds; give one of them")
 
     def slot(self, number: int, position_ms: int) -> int:
-        """Frames in one slot stand for the same: of these the first is taken. number: of the frame, from 0."""
+        """The slot of frame `number` (from 0) at `position_ms`; only the first frame of each slot is taken."""
         return number // self.stride if self.every_s is None else position_ms // round(self.every_s * 1000)
 
     def count(self, frames: int, duration_s: float) -> int:
-        """How many are taken of so many frames in so many seconds, about."""
+        """About how many frames are taken of a video of this length."""
         taken = frames / self.stride if self.every_s is None else duration_s / self.every_s
         return max(1, ceil(taken))
 

@@ -6,7 +6,8 @@ from typing import Any
 import typer
 import typer.core
 
-_TYPE_NAME = re.compile(r"<(?:list\[)?(\w+)(?: range)?\]?>")
+_TYPE_NAME = re.compile(r" <(?:list\[)?(\w+)(?: range)?\]?>")
+_DEFAULT = re.compile(r"\[default: \((.+?)\)(?=[;\]])")
 _PLACEHOLDERS = {"str": "TEXT", "int": "N", "float": "NUMBER", "path": "PATH", "file": "FILE", "directory": "DIR"}
 
 
@@ -27,7 +28,7 @@ class SectionedCommand(typer.core.TyperCommand):
             if record is not None:
                 usual = "Arguments" if parameter.param_type_name == "argument" else "Options"
                 title = getattr(parameter, "rich_help_panel", None) or usual
-                sections.setdefault(title, []).append((_without_type_names(record[0]), record[1]))
+                sections.setdefault(title, []).append((_plain_term(parameter, record[0]), _plain_default(record[1])))
         for title, records in sections.items():
             if records:
                 with formatter.section(title):
@@ -77,6 +78,12 @@ def _sub_commands(ctx: Any) -> list[tuple[str, str]]:
     return [(name, command.get_short_help_str(200)) for name, command in others]
 
 
-def _without_type_names(term: str) -> str:
-    """`--topk <int range>` as `--topk N`: the names of Python's types mean nothing to a user."""
-    return _TYPE_NAME.sub(lambda match: _PLACEHOLDERS.get(match[1], "VALUE"), term)
+def _plain_term(parameter: Any, term: str) -> str:
+    """`--topk <int range>` as `--topk N`, and `model <path>` as `model`: users do not know the names of Python's types."""
+    is_argument = parameter.param_type_name == "argument"
+    return _TYPE_NAME.sub(lambda match: "" if is_argument else f" {_PLACEHOLDERS.get(match[1], 'VALUE')}", term)
+
+
+def _plain_default(text: str) -> str:
+    """`[default: (measured)]` as `[default: measured]`."""
+    return _DEFAULT.sub(r"[default: \1", text)

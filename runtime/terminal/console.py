@@ -39,7 +39,10 @@ _EXTRA_FOR = {
     "tensorflow": "train",
     "tf2onnx": "export",
 }
+STDOUT = "-"
+"""Stands for stdout where an output file is named."""
 _BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
+_SIZE = re.compile(r"(\d{1,6})(?:x(\d{1,6}))?", re.ASCII)
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
 
 
@@ -60,15 +63,27 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """`"224"` or `"192,256"` (H,W) to `(H, W)`. Raises OptionError."""
-    try:
-        sides = [int(side) for side in text.split(",")]
-    except ValueError:
-        sides = []
-    if len(sides) not in (1, 2):
-        raise OptionError(f"--imgsz takes N or H,W in pixels, not {text!r}")
-    return sides[0], sides[-1]
+def parse_size(text: str, flag: str = "--imgsz") -> tuple[int, int]:
+    """`"224"` or `"320x240"` (width x height), which was given as `flag`, to `(H, W)`. Raises OptionError.
+
+    >>> parse_size("224"), parse_size("320x240")
+    ((224, 224), (240, 320))
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise OptionError(f"{flag} takes a size in pixels such as 224 or 320x240 (width x height), not {text!r}")
+    width, height = match[1], match[2] or match[1]
+    return int(height), int(width)
+
+
+def show_size(size_hw: tuple[int, int]) -> str:
+    """`(H, W)` as `parse_size` reads it.
+
+    >>> show_size((224, 224)), show_size((240, 320))
+    ('224', '320x240')
+    """
+    height, width = size_hw
+    return f"{width}" if width == height else f"{width}x{height}"
 
 
 def parse_duration(flag: str, text: str) -> float:

@@ -1,0 +1,108 @@
+"""The flags of `clf-run` that choose a model, its device and, for a model without a card, what it takes and answers."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgeclf.runtime.errors import ModelError, OptionError
+from edgeclf.runtime.terminal.console import note, parse_size
+from edgeclf.runtime.terminal.flags import Text
+
+if TYPE_CHECKING:
+    from edgeclf.runtime.model.card import ModelCard
+
+_PANEL = "Model without a card"
+
+
+@dataclass(frozen=True)
+class CardFlags:
+    """What a model without a card takes and answers."""
+
+    classes: Annotated[
+        Path | None,
+        typer.Option(help="Its classes, one per line or as JSON.", metavar="FILE", rich_help_panel=_PANEL),
+    ] = None
+    imgsz: Annotated[
+        tuple[int, int] | None,
+        Text(parse_size),
+        typer.Option(
+            help="With --classes: size of its images.", metavar="N|WIDTHxHEIGHT", show_default="224", rich_help_panel=_PANEL
+        ),
+    ] = None
+    grey: Annotated[bool, typer.Option("--grey", help="With --classes: it takes grey images.", rich_help_panel=_PANEL)] = (
+        False
+    )
+    resize: Annotated[
+        str | None,
+        typer.Option(
+            help="With --classes: how images are resized.",
+            metavar="shrink|bilinear|nearest|area",
+            show_default="shrink",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            help="With --classes: how images get its aspect ratio.",
+            metavar="stretch|crop|pad",
+            show_default="stretch",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.classes is None and (self.imgsz or self.grey or self.resize or self.fit):
+            raise OptionError("--imgsz, --grey, --resize and --fit describe a model without a card; give --classes as well")
+
+    def card(self) -> "ModelCard | None":
+        """The card that the flags describe; None without --classes. Raises OptionError."""
+        from edgeclf.runtime.images.preprocess import Preprocess
+        from edgeclf.runtime.model.card import ModelCard
+        from edgeclf.runtime.model.labels import read_classes
+
+        if self.classes is None:
+            return None
+        resize, fit = self.resize or "shrink", self.fit or "stretch"
+        preprocess = Preprocess(self.imgsz or (224, 224), 1 if self.grey else 3, resize, fit)  # type: ignore[arg-type]
+        return ModelCard(read_classes(self.classes), preprocess)
+
+
+@dataclass(frozen=True)
+class ModelFlags:
+    """Which model runs where."""
+
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A .onnx or .tflite file. Default: $CLF_MODEL, then ./model*.onnx, then the newest folder in runs/.",
+            metavar="MODEL",
+            show_default=False,
+        ),
+    ] = None
+    device: Annotated[
+        str,
+        typer.Option(help="auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N.", metavar="DEVICE", rich_help_panel="Speed"),
+    ] = "auto"
+    described: CardFlags = CardFlags()
+
+    def find(self) -> Path:
+        """The model that was named, or the one to take if none was. Raises ModelError if there is none."""
+        return self.path or find_model()
+
+
+def find_model() -> Path:
+    """The model to take when none is named; a note says which one it is. Raises ModelError if there is none."""
+    named = os.environ.get("CLF_MODEL")
+    here = sorted(Path().glob("model*.onnx"))
+    runs = sorted(filter(Path.is_file, Path("runs").glob("*/model*.onnx")), key=lambda path: path.stat().st_mtime)
+    if not (named or here or runs):
+        raise ModelError(
+            "no model is named, and $CLF_MODEL, ./model*.onnx and runs/*/ hold none; try: clf-run model.onnx -s photos/"
+        )
+    found = Path(named) if named else here[0] if here else runs[-1]
+    note(f"model: {found}")
+    return found

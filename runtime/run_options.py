@@ -1,0 +1,297 @@
+"""What a run is asked to do: each option is declared here once, with its flag, its help and its checks."""
+
+import hashlib
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+from edgeclf.runtime.cores import usable_cores
+from edgeclf.runtime.errors import EdgeclfError, OptionError
+from edgeclf.runtime.images.limits import MAX_PIXELS
+from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
+from edgeclf.runtime.results.sort_mode import SortMode
+from edgeclf.runtime.sources.sampling import EVERY_FRAME, SOURCES_PANEL, Sampling
+from edgeclf.runtime.terminal.console import STDOUT
+from edgeclf.runtime.terminal.flags import Text, flags_given
+from edgeclf.runtime.terminal.plural import plural
+
+if TYPE_CHECKING:
+    from edgeclf.runtime.model.card import ModelCard
+    from edgeclf.runtime.results.row import RowBuilder
+
+_DIGEST_DIGITS = 16
+_LEAST_IMAGES_FOR_A_SHARE = 100
+"""A share of fewer images means little."""
+_VERIFY = ("quick", "strict")
+_BAD_IMAGES, _OUTPUT, _JOURNAL, _SORTING, _SPEED = "Bad images", "Output", "Journal", "Sorting", "Speed"
+"""Sections of the help."""
+
+
+def parse_topk(text: str) -> int | None:
+    """`"3"` as a number, `"all"` as None. Raises OptionError."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise OptionError(f"--topk takes a number from 1, or all, not {text!r}")
+    return int(text)
+
+
+def parse_verify(text: str) -> bool:
+    """Whether the checks are strict. Raises OptionError."""
+    if text not in _VERIFY:
+        raise OptionError(f"--verify takes {' or '.join(_VERIFY)}, not {text!r}")
+    return text == "strict"
+
+
+@dataclass(frozen=True)
+class MaxFailures:
+    """How many images may fail: a count, or a share from 0 to 1, which is checked from 100 images on."""
+
+    count: int | None = None
+    share: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "MaxFailures":
+        """`"100"` or `"5%"`. Raises OptionError."""
+        number = text.removesuffix("%")
+        try:
+            limit = cls(share=float(number) / 100) if number != text else cls(count=int(number))
+        except ValueError:
+            limit = cls(count=-1)
+        if (limit.count or 0) < 0 or not 0 <= (limit.share or 0) <= 1:
+            raise OptionError(f"--max-failures takes a number or a percentage, such as 100 or 5%, not {text!r}")
+        return limit
+
+    def check(self, failed: int, done: int) -> None:
+        """Raise EdgeclfError if more images failed than allowed."""
+        too_many = self.count is not None and failed > self.count
+        too_large = self.share is not None and done >= _LEAST_IMAGES_FOR_A_SHARE and failed > self.share * done
+        if too_many or too_large:
+            limit = f"{self.count:,}" if self.count is not None else f"{100 * (self.share or 0):g}%"
+            raise EdgeclfError(f"{failed:,} of {plural(done, 'image')} failed, and --max-failures allows {limit}; stopped")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of a run.
+
+    topk: None for all classes. threshold: an answer with a lower confidence is `unsure`. journal: None for a journal beside
+    the output, or no journal if the output is stdout. sources_moved: go on with a journal whose sources have other names.
+    batch: None measures which size is fastest. For the rest, see `clf-run --help`.
+    """
+
+    sources: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            "--source",
+            "-s",
+            help="A folder (with its sub-folders), an image, a video, a quoted pattern, a .zip or .tar, @list.txt, "
+            "list.csv:column, - for paths on stdin, or a URI such as s3://bucket/photos. Live: webcam, 1, /dev/video2, 0,1 "
+            "for two cameras, an rtsp:// or http:// address, or screen. Repeat the option for several sources.",
+            metavar="SOURCE",
+            rich_help_panel=SOURCES_PANEL,
+        ),
+    ]
+    sampling: Sampling = EVERY_FRAME
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow links to folders.", rich_help_panel=SOURCES_PANEL)
+    ] = False
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Keep running and classify images that are added to the folder, until interrupted.",
+            rich_help_panel=SOURCES_PANEL,
+        ),
+    ] = False
+    nul: Annotated[
+        bool,
+        typer.Option(
+            "--null",
+            "-0",
+            help="Paths on stdin end in NUL, as find -print0 writes them.",
+            rich_help_panel=SOURCES_PANEL,
+        ),
+    ] = False
+    strict: Annotated[
+        bool,
+        Text(parse_verify),
+        typer.Option(
+            "--verify",
+            help="strict also finds damage inside images that decode.",
+            metavar="|".join(_VERIFY),
+            show_default="quick",
+            rich_help_panel=_BAD_IMAGES,
+        ),
+    ] = False
+    max_pixels: Annotated[
+        int,
+        typer.Option(min=1, help="Refuse larger images before decoding them.", metavar="N", rich_help_panel=_BAD_IMAGES),
+    ] = MAX_PIXELS
+    max_failures: Annotated[
+        MaxFailures,
+        Text(MaxFailures.parse),
+        typer.Option(
+            help="Stop when more than N images fail, or more than N% of at least 100.",
+            metavar="N|N%",
+            rich_help_panel=_BAD_IMAGES,
+        ),
+    ] = MaxFailures()
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            help="FILE.csv, .jsonl, .parquet or .sqlite; - is stdout. Live: .csv or .jsonl.",
+            metavar="FILE",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = STDOUT
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="Write JSON lines instead of CSV to stdout.", rich_help_panel=_OUTPUT)
+    ] = False
+    topk: Annotated[
+        int | None,
+        Text(parse_topk),
+        typer.Option(
+            help="Number of classes in the column `top`.", metavar="N|all", show_default="1", rich_help_panel=_OUTPUT
+        ),
+    ] = 1
+    threshold: Annotated[
+        float,
+        typer.Option(
+            "--conf",
+            min=0,
+            max=1,
+            help="Below this confidence the answer is `unsure`.",
+            metavar="P",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = 0.0
+    journal: Annotated[
+        Path | None,
+        typer.Option(help="The journal to keep.", show_default="FILE.journal", metavar="FILE", rich_help_panel=_JOURNAL),
+    ] = None
+    no_journal: Annotated[
+        bool, typer.Option("--no-journal", help="Keep no journal: an interrupted run starts over.", rich_help_panel=_JOURNAL)
+    ] = False
+    sources_moved: Annotated[
+        bool,
+        typer.Option(
+            "--sources-moved",
+            help="Go on with the journal although the sources have new names; they hold the same images.",
+            rich_help_panel=_JOURNAL,
+        ),
+    ] = False
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Classify images again that failed before.", rich_help_panel=_JOURNAL)
+    ] = False
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Discard the journal and start over.", rich_help_panel=_JOURNAL)
+    ] = False
+    sort: Annotated[
+        SortMode | None,
+        Text(str),
+        typer.Option(
+            help="Copy, move or link images into a folder for each class; plan only says where they would go.",
+            metavar="|".join(get_args(SortMode)),
+            rich_help_panel=_SORTING,
+        ),
+    ] = None
+    sort_dir: Annotated[
+        Path | None, typer.Option(help="The folder for --sort.", metavar="DIR", rich_help_panel=_SORTING)
+    ] = None
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads.", metavar="N", show_default="one for each usable core", rich_help_panel=_SPEED),
+    ] = None
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch", "-b", min=1, help="Images in one call of the model.", metavar="N", show_default="measured",
+            rich_help_panel=_SPEED,
+        ),
+    ] = None  # fmt: skip
+
+    def __post_init__(self) -> None:
+        self._check_output()
+        self._check_sorting()
+        self._check_journal()
+
+    def _check_output(self) -> None:
+        if self.json_lines and self.output != STDOUT:
+            raise OptionError(f"--json is for stdout; name a .jsonl file instead of {self.output}")
+
+    def _check_sorting(self) -> None:
+        if self.sort is not None and self.sort not in get_args(SortMode):
+            raise OptionError(f"--sort takes {', '.join(get_args(SortMode))}, not {self.sort!r}")
+        if (self.sort is None) != (self.sort_dir is None):
+            raise OptionError("--sort needs --sort-dir, and --sort-dir needs --sort; give both")
+
+    def _check_journal(self) -> None:
+        if self.journal and os.path.realpath(self.journal) == os.path.realpath(self.output):
+            raise OptionError(f"{self.output} cannot be both the output and the journal; name another with --journal")
+        goes_on = self.sources_moved or self.restart or self.retry_failed
+        if self.no_journal and (goes_on or self.journal or self.sort):
+            raise OptionError(
+                "--journal, --sources-moved, --restart, --retry-failed and --sort need a journal; leave out --no-journal"
+            )
+        resumable = self.journal_path is not None or os.path.isdir(self.output)  # a run over a cluster writes into a folder
+        if goes_on and not resumable:
+            raise OptionError(
+                "--sources-moved, --restart and --retry-failed need a journal; write to a file with -o, or name a journal "
+                "with --journal"
+            )
+
+    def require_only(self, names: Collection[str], why: str) -> None:
+        """Raise OptionError if a field that is not in `names` was given. why: what the sentence says after its flag."""
+        for name, flag in flags_given(self):
+            if name not in names:
+                raise OptionError(f"{flag} {why}")
+
+    @property
+    def journal_path(self) -> Path | None:
+        """The journal's file; None for a run without a journal."""
+        if self.no_journal or self.journal:
+            return self.journal
+        if self.output != STDOUT and (os.path.isfile(self.output) or not os.path.exists(self.output)):
+            return Path(f"{self.output}.journal")
+        return self.sort_dir / "clf-run.journal" if self.sort_dir else None
+
+    @property
+    def threads(self) -> int:
+        """The number of workers, by default one for each usable core."""
+        return self.workers or usable_cores()
+
+    @property
+    def resumed(self) -> bool:
+        """Whether there is a journal to go on with."""
+        return self.journal_path is not None and self.journal_path.is_file() and not self.restart
+
+    def row_builder(self, card: "ModelCard", model: str = "") -> "RowBuilder":
+        """Makes rows of answers. model: the model's identifier, as in `Row`."""
+        from edgeclf.runtime.results.row import RowBuilder  # imports numpy
+
+        return RowBuilder(self.topk or len(card.classes), self.threshold, model)
+
+    def fingerprint(self, model: str, card: "ModelCard", *, foreign: bool) -> Fingerprint:
+        """Everything that determines the rows. foreign: whether the card comes from the command line."""
+        made_with: dict[str, Any] = {
+            "model": model,
+            SOURCES: list(self.sources),
+            "--topk": self.topk or len(card.classes),
+            "--conf": self.threshold,
+            "--verify": "strict" if self.strict else None,
+            "--max-pixels": self.max_pixels,
+            "--vid-stride": self.sampling.stride if self.sampling.stride != 1 else None,
+            "--every": f"{self.sampling.every_s:g}s" if self.sampling.every_s is not None else None,
+            "--sort": self.sort,
+            "--sort-dir": str(self.sort_dir) if self.sort_dir else None,
+        }
+        if foreign:
+            made_with["card"] = hashlib.sha256(card.to_json().encode()).hexdigest()[:_DIGEST_DIGITS]
+        return {name: value for name, value in made_with.items() if value is not None}
