@@ -1,6 +1,6 @@
 """What does Ray cost, and how much can the machine that runs the command hand out?
 
-`python -m edgeclf.benchmarks.scaling`, on Linux: `clf-run --engine ray` against `clf-run` alone, on the same images and
+`python -m edgeclf.benchmarks.scaling`, on Linux: `clf-run --ray` against `clf-run` alone, on the same images and
 the same cores, turn by turn. `edgeclf.benchmarks.sizing` works out large runs from such figures.
 """
 
@@ -27,7 +27,7 @@ app = command_app()
 
 HEIGHT, WIDTH, DISTINCT = 375, 500, 300
 NETWORK = "MobileNetV3Small"
-ALONE, RAY = "clf-run", "clf-run --engine ray"
+ALONE, RAY = "clf-run", "clf-run --ray"
 OUTPUTS = {ALONE: "rows.parquet", RAY: "rows"}
 EXPLAINED = """\
 {images:,} generated JPEGs of {width} x {height} ({kilobytes:.0f} kB each; hard links to {distinct} files, so all of them

@@ -10,6 +10,7 @@ from edgeclf.export.heads import OutputProbe, choose_head, detect_head
 from edgeclf.runtime.errors import ModelError, OptionError, first_line
 from edgeclf.runtime.images.preprocess import Fit, Preprocess, Resize
 from edgeclf.runtime.model.card import Head, ModelCard, read_zip_card
+from edgeclf.runtime.terminal.console import show_size
 from edgeclf.train.keras_file.saving import KerasModel, load_network
 from edgeclf.train.networks.backbones import FAMILIES, Family
 
@@ -78,7 +79,7 @@ def image_shape(network: keras.Model, imgsz: tuple[int, int] | None, name: str) 
     inputs = getattr(network, "inputs", None)
     if not inputs:  # a class of its own that has seen no image yet
         if imgsz is None:
-            raise OptionError(f"{name} does not say which size of image it takes; give it with --imgsz H,W")
+            raise OptionError(f"{name} does not say which size of image it takes; give it with --imgsz WIDTHxHEIGHT")
         return (*imgsz, 3)
     if len(inputs) != 1:
         raise ModelError(f"{name} takes {len(inputs)} inputs, and edgeclf gives a classifier one image; train one like that")
@@ -87,10 +88,10 @@ def image_shape(network: keras.Model, imgsz: tuple[int, int] | None, name: str) 
         fact = f"{name} takes {_written(shape)}, and not images [N, H, W, C] with 1 or 3 channels, the channels last"
         raise ModelError(f"{fact}; put a Reshape or Permute layer in front and save again")
     if imgsz is None and None in shape[1:3]:
-        raise OptionError(f"{name} takes images of any size; give the one that it was trained on with --imgsz H,W")
+        raise OptionError(f"{name} takes images of any size; give the one that it was trained on with --imgsz WIDTHxHEIGHT")
     size = imgsz or (int(shape[1]), int(shape[2]))
     if any(fixed not in (None, side) for fixed, side in zip(shape[1:3], size, strict=True)):
-        fact = f"--imgsz says {size[0]},{size[1]}, and {name} takes images of {_written(shape[1:3])}"
+        fact = f"--imgsz says {show_size(size)}, and {name} takes images of {_written(shape[1:3])}"
         raise OptionError(f"{fact}; leave --imgsz out")
     return (*size, int(shape[3]))
 

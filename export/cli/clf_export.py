@@ -63,7 +63,9 @@ def export(
     ] = "bilinear",
     fit: Annotated[str, typer.Option(help="... how they were fitted: stretch, crop, pad.")] = "stretch",
     head: Annotated[str, typer.Option(help="... what it ends in: auto, softmax, sigmoid, logits.")] = "auto",
-    imgsz: Annotated[str | None, typer.Option(help="... the size of its images, N or H,W, if it takes any.")] = None,
+    imgsz: Annotated[
+        str | None, typer.Option(help="... the size of its images, N or WIDTHxHEIGHT, if it takes any.")
+    ] = None,
     allow_h5: Annotated[bool, typer.Option("--allow-h5", help="... it may be a file of the older .h5 format.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="The parity report as JSON on stdout.")] = False,
     version: Annotated[

@@ -41,7 +41,7 @@ def check_device(device: str) -> None:
     """Raise OptionError for what no cluster can be asked for."""
     kind, _, number = device.partition(":")
     if kind not in _DEVICES or (number and not number.isdecimal()):
-        raise OptionError(f"--device takes {', '.join(_DEVICES)} with --engine ray, not {device!r}")
+        raise OptionError(f"--device takes {', '.join(_DEVICES)} with --ray, not {device!r}")
     if number:
         raise OptionError(f"--device {device} names one GPU of one machine, and Ray gives them out; write --device {kind}")
 

@@ -64,7 +64,7 @@ class Work:
             if frame is None:
                 continue
             if isinstance(frame.image, np.ndarray):
-                raise OptionError(f"{frame.name} is from a video; --engine ray is for images, so classify videos without it")
+                raise OptionError(f"{frame.name} is from a video; --ray is for images, so classify videos without it")
             before = self._index.done
             frame = _as_in_rows(frame)
             if self._index.claim(frame):

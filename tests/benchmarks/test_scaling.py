@@ -14,8 +14,8 @@ from edgeclf.benchmarks.scaling import report
 from edgeclf.benchmarks.sizing import Run
 from tests.conftest import Invoke
 
-RATES = ("clf-run, whole command", "clf-run --engine ray, whole command")
-ROWS = ("clf-run, row to row", "clf-run --engine ray, row to row")
+RATES = ("clf-run, whole command", "clf-run --ray, whole command")
+ROWS = ("clf-run, row to row", "clf-run --ray, row to row")
 
 
 def test_the_overhead_is_a_ratio_within_a_round_by_either_clock() -> None:

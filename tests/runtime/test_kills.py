@@ -72,7 +72,7 @@ def wait_for(path: Path, size: int, process: "subprocess.Popen[str]") -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", EXIT, ids=lambda number: number.name)
 def test_twenty_kills_lose_no_row_and_double_none(start: Start, tmp_path: Path, number: signal.Signals) -> None:
-    assert finish(start("--no-resume", output="whole.csv"))[0] == 1
+    assert finish(start("--no-journal", output="whole.csv"))[0] == 1
     journal, dice = tmp_path / "results.csv.journal", random.Random(number)
 
     for _ in range(KILLS):

@@ -1,4 +1,4 @@
-"""`clf-run --engine ray` on real clusters: the rows of one machine's run, each once, whatever is killed meanwhile."""
+"""`clf-run --ray` on real clusters: the rows of one machine's run, each once, whatever is killed meanwhile."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def start(many: Path, tmp_path: Path, colour_model: Path) -> Callable[..., "subp
     (tmp_path / "photos").symlink_to(many / "photos")
 
     def run(*options: str, folder: Path = tmp_path) -> "subprocess.Popen[str]":
-        line = [str(CLF_RUN), str(colour_model), "-s", "photos/", "--engine", "ray", "-o", "rows", *options]
+        line = [str(CLF_RUN), str(colour_model), "-s", "photos/", "--ray", "-o", "rows", *options]
         return subprocess.Popen(line, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     return run
@@ -100,14 +100,14 @@ def test_two_machines_make_the_rows_of_one_and_a_second_run_does_no_work(
     many: Path,
     tmp_path: Path,
 ) -> None:
-    code, said = finish(start("--ray-address", machines.address, "--summary", "first.json"))
+    code, said = finish(start("--ray", machines.address, "--summary", "first.json"))
     assert code == 1, said
     assert "2 workers of 1 thread on 2 machines" in said
     assert rows_in(tmp_path / "rows") == local_rows
     assert json.loads((tmp_path / "first.json").read_text())["classified_now"] == len(local_rows)
 
     parts = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "rows").iterdir()}
-    code, said = finish(start("--ray-address", machines.address))
+    code, said = finish(start("--ray", machines.address))
     assert code == 1, said
     assert "20,004 images, all of them from earlier runs" in said
     assert "Ray" not in said, "nothing is started where there is nothing to do"
@@ -131,7 +131,7 @@ def test_a_machine_that_is_lost_loses_nothing(
     start: Callable[..., "subprocess.Popen[str]"], local_rows: dict[str, Any], tmp_path: Path
 ) -> None:
     with two_machines() as machines:
-        process = start("--ray-address", machines.address)
+        process = start("--ray", machines.address)
         wait_for_parts(tmp_path / "rows", 10, process)
         machines.kill_one()
         code, said = finish(process)
@@ -175,7 +175,7 @@ def test_what_has_changed_and_what_failed_is_done_again_and_has_one_row(
     good = (many / "photos" / "0" / "00000.jpg").read_bytes()
     for name, content in {"a": good, "b": good, "bad": b"", "worse": b""}.items():
         (photos / f"{name}.jpg").write_bytes(content)
-    line = ("clf-run", colour_model, "-s", "photos", "--engine", "ray", "-o", "rows")
+    line = ("clf-run", colour_model, "-s", "photos", "--ray", "-o", "rows")
     assert command(*line).returncode == 1
 
     (photos / "a.jpg").write_bytes(b"damaged")
@@ -201,7 +201,7 @@ def test_a_bucket_is_read_and_written(
 ) -> None:
     source = many / "photos" / "7"
     uri = store.upload(source, "s3://camera/photos")
-    line = ("clf-run", colour_model, "-s", uri, "--engine", "ray", "-o", "s3://camera/rows")
+    line = ("clf-run", colour_model, "-s", uri, "--ray", "-o", "s3://camera/rows")
     done = command(*line, env=store.environment())
     assert done.returncode == 1, done.stderr
 
@@ -230,7 +230,7 @@ def test_wrong_credentials_are_one_sentence(
     store: ObjectStore, command: Command, colour_model: Path, image_folder: Path, where: str
 ) -> None:
     source, output = ("s3://camera/photos", "rows") if where == "source" else (str(image_folder), "s3://camera/denied")
-    line = ("clf-run", colour_model, "-s", source, "--engine", "ray", "-o", output)
+    line = ("clf-run", colour_model, "-s", source, "--ray", "-o", output)
     done = command(*line, env=store.environment(WRONG))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
@@ -240,7 +240,7 @@ def test_wrong_credentials_are_one_sentence(
 
 
 def test_what_is_no_cluster_is_one_sentence(command: Command, colour_model: Path, image_folder: Path) -> None:
-    line = ("clf-run", colour_model, "-s", image_folder, "--engine", "ray", "-o", "rows", "--ray-address", "127.0.0.1:1")
+    line = ("clf-run", colour_model, "-s", image_folder, "--ray", "127.0.0.1:1", "-o", "rows")
     done = command(*line)
     assert (done.returncode, done.stdout) == (2, "")
     assert "error: no way into a Ray cluster at 127.0.0.1:1 (Connection refused); " in done.stderr

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Machines:
-    """address: for --ray-address."""
+    """address: for --ray."""
 
     address: str
     _process: "subprocess.Popen[str]"

@@ -64,7 +64,7 @@ def test_every_value_of_a_recipe_can_be_overridden(flag: str, value: object, fie
 
 
 def test_size_and_shares_of_a_recipe_can_be_overridden() -> None:
-    chosen = options(recipe="boolean", imgsz="64,96", split="50,25,25")
+    chosen = options(recipe="boolean", imgsz="96x64", split="50,25,25")
     assert (chosen.preprocess().size_hw, chosen.splitting().shares) == ((64, 96), (0.5, 0.25, 0.25))
 
 

@@ -66,7 +66,7 @@ def train(
         str | None, typer.Option(help="For a pretrained network: imagenet, none, or a file.", show_default="imagenet")
     ] = None,
     imgsz: Annotated[
-        str | None, typer.Option(help="Image size for the network: N or H,W.", show_default="the network's own")
+        str | None, typer.Option(help="Image size for the network: N or WIDTHxHEIGHT.", show_default="the network's own")
     ] = None,
     grey: Annotated[bool, typer.Option("--grey", help="Grey images, one channel.")] = False,
     resize: Annotated[str, typer.Option(help="shrink, bilinear (as Keras), nearest or area.")] = "shrink",

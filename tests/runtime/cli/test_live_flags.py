@@ -70,7 +70,7 @@ def test_a_video_that_is_watched_has_the_answers_of_one_that_is_not(
     command: Command, colour_model: Path, tmp_path: Path
 ) -> None:
     write_clip(tmp_path / "clip.mkv", "rrrgggbbbrrr")
-    command("clf-run", colour_model, "-s", "clip.mkv", "-o", "all.csv", "--no-resume")
+    command("clf-run", colour_model, "-s", "clip.mkv", "-o", "all.csv", "--no-journal")
     done = command("clf-run", colour_model, "-s", "clip.mkv", "-o", "live.jsonl", "--rows", "all", "--hysteresis", "0")
     assert done.returncode == 0
     with (tmp_path / "all.csv").open(newline="") as file:
@@ -142,7 +142,7 @@ def run(in_process: Callable[[typer.Typer], Invoke]) -> Invoke:
         (("-s", "photos"), "is live and other sources are files; run them one after the other"),
         (("--sort", "copy", "--sort-dir", "x", "-o", "x.csv"), "--sort is for images in files, and this is a live run"),
         (("--restart", "-o", "x.csv"), "--restart is for images in files"),
-        (("--no-resume",), "--resume or --no-resume is for images in files"),
+        (("--no-journal",), "--no-journal is for images in files"),
         (("--workers", "2"), "--workers is for images in files"),
         (("--vid-stride", "2"), "--vid-stride counts the frames of videos; a camera takes --every 2s or --max-fps 5"),
         (("--rows", "some"), "--rows takes changes or all, not 'some'"),

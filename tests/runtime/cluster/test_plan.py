@@ -83,7 +83,7 @@ def test_one_gpu_of_one_machine_cannot_be_asked_for() -> None:
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:x", ""])
 def test_what_is_no_device_is_refused(device: str) -> None:
-    with pytest.raises(OptionError, match=f"--device takes auto, cpu, cuda, tensorrt with --engine ray, not '{device}'"):
+    with pytest.raises(OptionError, match=f"--device takes auto, cpu, cuda, tensorrt with --ray, not '{device}'"):
         check_device(device)
 
 

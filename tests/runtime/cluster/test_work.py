@@ -135,5 +135,5 @@ def test_a_time_that_no_row_can_hold_is_no_change(tmp_path: Path) -> None:
 def test_frames_of_a_video_are_refused(tmp_path: Path) -> None:
     images = [np.full((48, 64, 3), level, np.uint8) for level in (0, 100, 200)]
     work = Work(open_source(str(write_video(tmp_path / "clip.ffv1.mkv", images))), Index())
-    with pytest.raises(OptionError, match="--engine ray is for images, so classify videos without it"):
+    with pytest.raises(OptionError, match="--ray is for images, so classify videos without it"):
         work.is_there()

@@ -85,7 +85,7 @@ def test_options_reach_the_model(lay_out: LayOut, clf_train: Invoke) -> None:
     from edgeclf.train.keras_file.samples import read_samples
 
     lay_out({"cat": 4, "dog": 4})
-    options = ("--imgsz", "24,40", "--grey", "--resize", "area", "--fit", "pad", "--filters", "4,6", "--dense", "5")
+    options = ("--imgsz", "40x24", "--grey", "--resize", "area", "--fit", "pad", "--filters", "4,6", "--dense", "5")
     result = clf_train(
         "data", "-o", "here", "--model", "cnn", "--epochs", "1", "--seed", "9", "--no-embed-samples", *options
     )
@@ -102,7 +102,7 @@ def test_options_reach_the_model(lay_out: LayOut, clf_train: Invoke) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--imgsz", "big"], "--imgsz takes N or H,W in pixels, not 'big'"),
+        (["--imgsz", "big"], "--imgsz takes a size in pixels such as 224 or 320x240 (width x height), not 'big'"),
         (["--imgsz", "0"], "image size must be two whole numbers from 1 to 4096, not (0, 0)"),
         (["--filters", "8;16"], "--filters takes whole numbers with commas between, not '8;16'"),
         (["--filters", ""], "filters and dense take positive whole numbers"),
