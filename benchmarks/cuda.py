@@ -99,7 +99,7 @@ def jobs_of(model: Path, photographs: Path, device: str) -> Iterator[tuple[dict[
 def measure(jobs: Mapping[str, Job], rounds: int) -> list[Rates]:
     """Images a second of every job, a dictionary a round, each round begun by another; a first round warms up."""
     names, measured = list(jobs), []
-    with Progress("measuring", (rounds + 1) * len(names), "runs") as progress:
+    with Progress("measuring", (rounds + 1) * len(names), "run") as progress:
         for order in turns(names, rounds + 1):
             rates = {}
             for name in order:

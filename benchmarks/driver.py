@@ -43,7 +43,7 @@ def write_parts(folder: Path, rows: int) -> None:
     """As a run leaves them, all images different and all well."""
     parts = Parts(Store.open(str(folder)))
     run = parts.begin({}, restart=False)
-    with Progress("writing", rows, "rows") as progress:
+    with Progress("writing", rows, "row") as progress:
         for number, start in enumerate(range(0, rows, PART_ROWS)):
             some = [_row(at) for at in range(start, min(start + PART_ROWS, rows))]
             parts.write(run, number, some)

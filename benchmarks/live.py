@@ -77,7 +77,7 @@ def measure(folder: Path, frames: int, rounds: int) -> "list[Rates]":
         "clf-run --view, one viewer": partial(viewed_rate, video, classifier, log),
     }
     names, measured = list(candidates), []
-    with Progress("measuring", (rounds + 1) * len(names), "runs") as progress:
+    with Progress("measuring", (rounds + 1) * len(names), "run") as progress:
         for number in range(rounds + 1):
             first = number % len(names)
             rates = {}

@@ -58,7 +58,7 @@ def _write(path: Path, rows: int) -> None:
     from edgeclf.runtime.results.row import Row
 
     frames = _frames(rows)
-    with open_journal(path, {}, [PREFIX]) as journal, Progress("writing", rows, "rows") as progress:
+    with open_journal(path, {}, [PREFIX]) as journal, Progress("writing", rows, "row") as progress:
         while portion := list(islice(frames, 1_000)):
             top = {"functional": 0.987654}
             row = Row("", "ok", "functional", 0.987654, top, width=4000, height=3000, time="2026-11-22T21:00:00.123Z")

@@ -94,7 +94,7 @@ def measure_time(folder: Path, height: int, width: int, images: int = 8, rounds:
     roads: list[Callable[[Path], object]] = [Preprocess((224, 224), resize=name) for name in CANDIDATES]
     roads.append(FullDecode.like(Preprocess((224, 224))))
     measured: list[list[float]] = [[] for _ in roads]
-    with Progress(f"timing {width} x {height}", rounds, "rounds") as progress:
+    with Progress(f"timing {width} x {height}", rounds, "round") as progress:
         for _ in range(rounds):
             for road, times in zip(roads, measured, strict=True):
                 started = time.process_time()

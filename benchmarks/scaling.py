@@ -104,7 +104,7 @@ def measure(folder: Path, model: Path, rounds: int) -> "list[Rates]":
     from edgeclf.benchmarks.turns import turns
 
     measured = []
-    with Progress("measuring", rounds * len(OUTPUTS), "runs") as progress:
+    with Progress("measuring", rounds * len(OUTPUTS), "run") as progress:
         for order in turns(list(OUTPUTS), rounds):
             rates: Rates = {}
             for engine in order:

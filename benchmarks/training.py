@@ -55,7 +55,7 @@ def measure(folder: Path, imgsz: int, rounds: int) -> dict[str, list[float]]:
     """Seconds of every epoch after the first, by feed."""
     epochs = {feed: make(folder, imgsz) for feed, make in FEEDS.items()}
     measured: dict[str, list[float]] = {feed: [] for feed in epochs}
-    with Progress("measuring", (rounds + 1) * len(epochs), "epochs") as progress:
+    with Progress("measuring", (rounds + 1) * len(epochs), "epoch") as progress:
         for number in range(rounds + 1):
             for feed, epoch in epochs.items():
                 started = time.perf_counter()

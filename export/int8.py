@@ -126,7 +126,7 @@ def _nearest(missed: list[Quantized]) -> Quantized:
 def most_sensitive(quantizer: Quantizer, method: Method, error: Callable[[bytes], float]) -> tuple[str, ...]:
     """The layers by the error that each makes when it alone computes in integers, the largest first."""
     errors = {}
-    with Progress("measuring how sensitive layers are", len(quantizer.layers), "layers") as progress:
+    with Progress("measuring how sensitive layers are", len(quantizer.layers), "layer") as progress:
         for layer in quantizer.layers:
             others = [other for other in quantizer.layers if other != layer]
             errors[layer] = error(quantizer.quantize(method, others))
