@@ -1,4 +1,4 @@
-"""The protocol between a classifier and the engine that runs its file, and the table of engines."""
+"""The interface between a classifier and the engine that runs its model file, and the table of engines."""
 
 import importlib
 from pathlib import Path
@@ -18,23 +18,23 @@ class Backend(Protocol):
     engine: str
     """Name and version of the engine."""
     device: str
-    """Where it really runs: `cpu`, `cuda:N` or `tensorrt:N`."""
+    """The device in use: `cpu`, `cuda:N` or `tensorrt:N`."""
     input_shape: tuple[int, int, int]
     """`(H, W, C)` of one image."""
     card_text: str | None
-    """The model card that the file carries, unparsed."""
+    """The model card in the file, as JSON text; None without a card."""
 
     def run(self, images: Pixels) -> NDArray[np.float32]:
-        """uint8 `[N, H, W, C]`, 0 to 255, to float32 `[N, classes]`; any N of at least 1."""
+        """Classify uint8 images `[N, H, W, C]`, 0 to 255; returns float32 `[N, classes]`. N is at least 1."""
         ...
 
 
 class BatchError(ModelError):
-    """A batch that a sound model cannot answer, most often because it does not fit into memory."""
+    """A valid model failed on a batch, usually because the batch does not fit into memory."""
 
 
 class ContractError(ModelError):
-    """A sound model that takes something else than images as edgeclf makes them."""
+    """A valid model whose input is not a uint8 image batch."""
 
 
 _BACKENDS = {
@@ -44,14 +44,14 @@ _BACKENDS = {
 
 
 def open_backend(path: Path, device: str, threads: int) -> Backend:
-    """Load a model file with the engine for its suffix; the engine is imported here and not before.
+    """Load a model file with the engine for its suffix. The engine is imported only here.
 
-    device: as in Classifier.open. threads: cores for a single `run`.
-    Raises ModelError for a file that is missing, damaged or no model; DeviceError for a device that is not there.
+    device: see Classifier.open. threads: CPU threads for one `run`.
+    Raises ModelError if the file is missing, damaged or not a model, and DeviceError if the device is not available.
     """
     if path.suffix not in _BACKENDS:
         hint = "; export it first: clf-export " + str(path) if path.suffix in (".keras", ".h5") else ""
-        raise ModelError(f"{path} is no {' or '.join(_BACKENDS)} file{hint}")
+        raise ModelError(f"{path} is not a {' or '.join(_BACKENDS)} file{hint}")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -65,12 +65,12 @@ def open_backend(path: Path, device: str, threads: int) -> Backend:
 
 
 def contract_error(path: Path, found: str) -> ContractError:
-    """The sentence for a model that breaks the contract; `found` says what it takes."""
+    """The error for a model that breaks the input contract. found: what the model takes instead."""
     return ContractError(
         f"{path} does not take one uint8 image batch [batch, H, W, C] (it takes {found}); make it with clf-export"
     )
 
 
 def batch_error(images: int, error: Exception) -> BatchError:
-    """The sentence for a model that loaded and then failed on a batch."""
-    return BatchError(f"the model cannot answer a batch of {images} ({first_line(error)}); try another --batch")
+    """The error for a model that loaded but failed on a batch."""
+    return BatchError(f"the model failed on a batch of {images} ({first_line(error)}); try another --batch")

@@ -1,4 +1,4 @@
-"""How many images to hand to the model at once: what is the quickest depends on the model and on the machine."""
+"""The batch size for a model: the fastest one depends on both the model and the machine."""
 
 import statistics
 import time
@@ -14,16 +14,17 @@ from edgeclf.runtime.model.backend import BatchError
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.terminal.console import note
 
-_WORTH_IT = 0.88
-"""The share of the time per image that a larger batch may take at most: its images wait in memory while the others are
-decoded, which costs more than a batch gains the model by a little.
+_WORTHWHILE = 0.88
+"""A doubled batch must cut the time per image to this share. A larger batch keeps its images in memory while the rest are
+decoded, which costs more than a small gain in the model.
 """
 
 
 @dataclass(frozen=True)
 class _Search:
-    """largest: batch to try. budget_s: after which no larger one is tried. enough_s: a worker's time per image below which
-    it is not the model that takes the time: to read a small JPEG takes twenty times as long.
+    """largest: the largest batch to try. budget_s: no larger batch is tried after this time. enough_s: the search stops when
+    a worker takes less time per image than this; the model is then no longer the bottleneck, as reading a small JPEG takes
+    twenty times as long.
     """
 
     largest: int = 32
@@ -32,58 +33,58 @@ class _Search:
 
 
 _SEARCHES = {"cuda": _Search(largest=256, budget_s=3.0, enough_s=50e-6)}
-"""By kind of device, where it is not as on the CPU."""
+"""By kind of device; the CPU takes the defaults."""
 _TENSORRT_BATCH = 64
-"""Not measured: TensorRT builds its engine anew, for minutes, whenever a batch is larger than all before."""
+"""Fixed, because TensorRT rebuilds its engine, for minutes, whenever a batch is larger than all batches before it."""
 
 
 class BatchSplitter:
-    """The model behind a classifier, for batches of any size: those that do not fit into memory are answered in halves."""
+    """Runs a classifier on batches of any size. A batch that does not fit into memory is split in halves."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
-        self._most = 1 << 30
+        self._largest = 1 << 30
 
     def probabilities(self, images: Pixels) -> NDArray[np.float32]:
-        """As Classifier.probabilities. Raises ModelError where not even one image can be answered."""
-        most = self._most
-        if len(images) > most:
-            parts = [images[start : start + most] for start in range(0, len(images), most)]
+        """Like Classifier.probabilities. Raises ModelError if even a single image fails."""
+        largest = self._largest
+        if len(images) > largest:
+            parts = [images[start : start + largest] for start in range(0, len(images), largest)]
             return np.concatenate([self.probabilities(part) for part in parts])
         try:
             return self._classifier.probabilities(images)
         except (BatchError, MemoryError):
             if len(images) == 1:
                 raise
-        self._most = min(self._most, len(images) // 2)
-        note(f"a batch of {len(images)} does not fit into memory; going on with {self._most}")
+        self._largest = min(self._largest, len(images) // 2)
+        note(f"a batch of {len(images)} does not fit into memory; continuing with {self._largest}")
         return self.probabilities(images)
 
 
 def best_batch(classifier: Classifier, workers: int) -> int:
-    """1, 2, 4, ... 32: doubled for as long as that makes the model quicker while all workers use it, and time is left.
+    """The batch size, found by doubling it while the model gets faster with all workers running and time is left.
 
-    On a GPU up to 256. With TensorRT always 64.
+    A power of two: at most 32 on the CPU and 256 on a GPU. Always 64 with TensorRT.
     """
     kind = classifier.backend.device.partition(":")[0]
     if kind == "tensorrt":
         return _TENSORRT_BATCH
     search = _SEARCHES.get(kind, _Search())
     started = time.perf_counter()
-    batch, took = 1, _seconds_an_image(classifier, 1, workers)
-    while batch < search.largest and took > search.enough_s and time.perf_counter() - started < search.budget_s:
+    batch, image_s = 1, _seconds_per_image(classifier, 1, workers)
+    while batch < search.largest and image_s > search.enough_s and time.perf_counter() - started < search.budget_s:
         try:
-            larger = _seconds_an_image(classifier, batch * 2, workers)
+            doubled_s = _seconds_per_image(classifier, batch * 2, workers)
         except (BatchError, MemoryError):
             break
-        if larger > took * _WORTH_IT:
+        if doubled_s > image_s * _WORTHWHILE:
             break
-        batch, took = batch * 2, larger
+        batch, image_s = batch * 2, doubled_s
     return batch
 
 
-def _seconds_an_image(classifier: Classifier, batch: int, workers: int) -> float:
-    """Median of three runs after one to warm up, by each worker at the same time as the others."""
+def _seconds_per_image(classifier: Classifier, batch: int, workers: int) -> float:
+    """The median of three runs after one warm-up run, with all workers running at the same time."""
     images = np.zeros((batch, *classifier.backend.input_shape), np.uint8)
 
     def measure(_: int) -> list[float]:

@@ -1,7 +1,7 @@
-"""Runs of an onnxruntime session with the images put into its device's memory beforehand: I/O binding.
+"""I/O binding: images are copied into the device's memory before an onnxruntime session runs.
 
-What a binding is given in the processor's memory, onnxruntime copies when it is bound, and it does not wait for the end of
-that. So the images go by `update_inplace`, which does wait, into memory of the device, and this is what is bound.
+When host memory is bound, onnxruntime starts copying it at once and does not wait for the copy to end. `update_inplace` does
+wait, so images are copied with it into device memory, and that memory is bound.
 """
 
 import threading
@@ -15,13 +15,13 @@ from edgeclf.runtime.model.cuda_runtime import page_locked
 from edgeclf.runtime.model.providers import onnxruntime_message
 from edgeclf.runtime.terminal.console import note
 
-_SAME = 1e-3
+_TOLERANCE = 1e-3
 
 
 class Bindings:
-    """A session whose input lies in the memory of a device: `cpu`, `cuda:N` or `tensorrt:N`.
+    """A session whose input is in the memory of a device: `cpu`, `cuda:N` or `tensorrt:N`.
 
-    `run` may be called from several threads at once; each has its own memory.
+    `run` may be called from several threads at once; each thread has its own memory.
     """
 
     def __init__(self, session: ort.InferenceSession, device: str) -> None:
@@ -30,7 +30,7 @@ class Bindings:
         self._local = threading.local()
 
     def run(self, images: Pixels) -> NDArray[np.float32]:
-        """As Backend.run; raises what onnxruntime raises."""
+        """Like Backend.run. Raises whatever onnxruntime raises."""
         binding: _Binding | None = getattr(self._local, "binding", None)
         if binding is None:
             binding = self._local.binding = _Binding(self._session, self._device)
@@ -38,24 +38,24 @@ class Bindings:
 
 
 def working_bindings(session: ort.InferenceSession, device: str) -> Bindings | None:
-    """Bindings that have answered two images as the session does without them; None, with a note, where they do not."""
+    """Bindings that gave the session's own answers for two images. If they do not, print a note and return None."""
     bindings = Bindings(session, device)
     image = session.get_inputs()[0]
     random = np.random.default_rng(0)
     try:
-        for _ in range(2):  # the second would get the first one's answer, did a binding keep what it was given
+        for _ in range(2):  # a binding that kept its first input would answer the second image with the first answer
             images = random.integers(0, 256, (1, *image.shape[1:]), np.uint8)
-            plain = session.run([session.get_outputs()[0].name], {image.name: images})[0]
-            if not np.allclose(bindings.run(images), plain, rtol=0, atol=_SAME, equal_nan=True):
+            expected = session.run([session.get_outputs()[0].name], {image.name: images})[0]
+            if not np.allclose(bindings.run(images), expected, rtol=0, atol=_TOLERANCE, equal_nan=True):
                 raise ValueError("it changes the answers")
     except Exception as error:  # onnxruntime raises a dozen unrelated classes
-        note(f"I/O binding does not work on {device} ({onnxruntime_message(error)}); going on without it")
+        note(f"I/O binding does not work on {device} ({onnxruntime_message(error)}); continuing without it")
         return None
     return bindings
 
 
 class _Binding:
-    """One thread's: page-locked memory that grows with the batch, and the device's, of the last batch's size."""
+    """One thread's memory: a page-locked buffer that grows with the batch, and a device buffer of the last batch's size."""
 
     def __init__(self, session: ort.InferenceSession, device: str) -> None:
         self._session = session
@@ -74,14 +74,14 @@ class _Binding:
             shape = (count, *self._host.shape[1:])
             self._host = np.empty(shape, np.uint8) if self._memory == "cpu" else page_locked(shape, self._gpu)
         if self._input is None or self._input.shape()[0] != count:
-            self._binding.clear_binding_inputs()  # frees the old one before there is a new one
+            self._binding.clear_binding_inputs()  # frees the old buffer before a new one is allocated
             self._input = None
             shape = (count, *self._host.shape[1:])
             self._input = ort.OrtValue.ortvalue_from_shape_and_type(shape, np.uint8, self._memory, self._gpu)
         np.copyto(self._host[:count], images, casting="no")
         self._input.update_inplace(self._host[:count])
-        # Both in each run: where the first layer runs on another device, it is binding that copies; and an output keeps the
-        # memory of the last answers, which may have been more or fewer.
+        # Bind both on every run. If the first layer runs on another device, binding is what copies the input; and a bound
+        # output keeps the memory of the last answers, whose count may differ.
         self._binding.bind_ortvalue_input(self._input_name, self._input)
         self._binding.bind_output(self._output_name)
         self._session.run_with_iobinding(self._binding)

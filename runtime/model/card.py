@@ -1,4 +1,4 @@
-"""The only description of a model: what its numbers mean and how its images are made. It travels inside every artefact."""
+"""The model card: what a model's outputs mean and how its input images are made. Every model file carries it."""
 
 import json
 import struct
@@ -25,9 +25,9 @@ _MAX_BYTES = 4 << 20
 class ModelCard:
     """classes: labels in the order of the output columns.
     preprocess: how an image becomes the input.
-    head: what the trained network ends in, `softmax` (a unit a class), `sigmoid` (one unit: the second class) or `logits`
-        (either of them without its last step); exported models give one probability a class in any case.
-    training: facts about the training, as plain values: versions, counts, accuracy on data not used for fitting.
+    head: the output layer of the trained network: `softmax` (one unit per class), `sigmoid` (one unit, for the second
+        class) or `logits` (either one without its activation). Exported models always give one probability per class.
+    training: facts about the training as JSON values: versions, counts, accuracy on data that was not used for fitting.
     """
 
     classes: tuple[str, ...]
@@ -39,14 +39,14 @@ class ModelCard:
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             raise ModelError(f"a classifier needs at least two classes with different names, not {list(self.classes)}")
         if not all(isinstance(name, str) and name for name in self.classes):
-            raise ModelError(f"class names must be texts of at least one character, not {list(self.classes)}")
+            raise ModelError(f"class names must be non-empty strings, not {list(self.classes)}")
         if self.head not in get_args(Head):
             raise ModelError(f"head must be one of {', '.join(get_args(Head))}, not {self.head!r}")
         if self.head == "sigmoid" and len(self.classes) != 2:
-            raise ModelError(f"a sigmoid head has two classes, not {len(self.classes)}")
+            raise ModelError(f"a sigmoid head needs two classes, not {len(self.classes)}")
 
     def to_json(self) -> str:
-        """JSON in ASCII, readable by `from_json` of this and later versions."""
+        """ASCII JSON that `from_json` of this and later versions can read."""
         fields = {
             "schema": SCHEMA,
             "classes": list(self.classes),
@@ -58,14 +58,14 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":
-        """Raises ModelError when the text is no card, or one of a later schema."""
+        """Raises ModelError if the text is not a card, or has a newer schema."""
         try:
             fields = json.loads(text)
             schema = fields["schema"]
             if not isinstance(schema, int) or not 1 <= schema <= SCHEMA:
-                raise ModelError(f"its card has schema {schema!r}, this edgeclf reads up to {SCHEMA}; upgrade edgeclf")
+                raise ModelError(f"its card has schema {schema!r}, but this edgeclf reads up to {SCHEMA}; upgrade edgeclf")
             if not isinstance(fields["classes"], list):
-                raise TypeError("classes is no list")
+                raise TypeError("classes is not a list")
             preprocess = Preprocess.from_json(fields["preprocess"])
             return cls(tuple(fields["classes"]), preprocess, fields["head"], dict(fields["training"]))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -75,14 +75,16 @@ class ModelCard:
 
 
 def read_zip_card(file: Path | IO[bytes]) -> str | None:
-    """The card's text from a `.keras` or `.tflite` file, or None where it has none."""
+    """The JSON text of the card in a `.keras` or `.tflite` file; None without a card."""
     try:
         with zipfile.ZipFile(file) as archive:
             member = archive.getinfo(CARD_MEMBER)
             if member.file_size > _MAX_BYTES:
-                raise ModelError(f"the model has a card of over {_MAX_BYTES >> 20} MB, which no classifier needs")
+                raise ModelError(f"the model's card is larger than {_MAX_BYTES >> 20} MB; copy or export the model again")
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise ModelError("the model's card is packed as edgeclf never does it; copy or export the model again")
+                raise ModelError(
+                    "the model's card has a zip compression that edgeclf never uses; copy or export the model again"
+                )
             return archive.read(CARD_MEMBER).decode("utf-8", "replace")
     except (zipfile.BadZipFile, KeyError):
         return None

@@ -1,4 +1,4 @@
-"""NVIDIA's own CUDA runtime, for what onnxruntime's Python interface does not offer: page-locked memory, and why CUDA fails.
+"""NVIDIA's CUDA runtime, for what onnxruntime's Python interface lacks: page-locked memory, and the reason why CUDA fails.
 
 https://docs.nvidia.com/cuda/cuda-runtime-api/
 """
@@ -13,11 +13,11 @@ import onnxruntime as ort
 
 from edgeclf.runtime.images.decode import Pixels
 
-_PORTABLE = 1  # cudaHostAllocPortable: page-locked for every GPU, whichever the thread uses
+_PORTABLE = 1  # cudaHostAllocPortable: page-locked for every GPU, whichever one the thread uses
 
 
 def page_locked(shape: tuple[int, ...], gpu: int) -> Pixels:
-    """An uninitialised uint8 array that the GPU copies from without the processor; ordinary memory where CUDA refuses."""
+    """An uninitialised uint8 array that the GPU can copy without the processor; ordinary memory if CUDA refuses."""
     try:
         return np.asarray(_HostMemory(int(np.prod(shape)), gpu)).reshape(shape)
     except (OSError, MemoryError):
@@ -25,7 +25,7 @@ def page_locked(shape: tuple[int, ...], gpu: int) -> Pixels:
 
 
 def cuda_problem() -> str:
-    """What CUDA itself says where no GPU can be used; "" where one can, or where the runtime is not installed."""
+    """CUDA's own message if no GPU can be used; "" if one can, or if the CUDA runtime is not installed."""
     try:
         status = _runtime().cudaGetDeviceCount(ctypes.byref(ctypes.c_int()))
     except OSError:
@@ -34,13 +34,13 @@ def cuda_problem() -> str:
 
 
 class _HostMemory:
-    """Bytes of CUDA's own, freed with the last array on them. Raises OSError without CUDA, MemoryError without room."""
+    """Memory from CUDA, freed with the last array on it. Raises OSError without CUDA, MemoryError if none is left."""
 
     def __init__(self, size_bytes: int, gpu: int) -> None:
         pointer = ctypes.c_void_p()
-        # A thread uses the first GPU until told otherwise, and would take memory of a GPU that nobody asked for.
+        # A thread uses the first GPU until it selects one, and would allocate on a GPU that was not asked for.
         if _runtime().cudaSetDevice(gpu) or _runtime().cudaHostAlloc(ctypes.byref(pointer), size_bytes, _PORTABLE):
-            raise MemoryError(f"CUDA gives no {size_bytes} bytes of page-locked memory")
+            raise MemoryError(f"CUDA cannot allocate {size_bytes} bytes of page-locked memory")
         weakref.finalize(self, _runtime().cudaFreeHost, pointer).atexit = False
         self.__array_interface__ = {
             "version": 3,
@@ -52,7 +52,7 @@ class _HostMemory:
 
 @functools.cache
 def _runtime() -> ctypes.CDLL:
-    """The library of the version that onnxruntime was built for, most often loaded already. Raises OSError."""
+    """The CUDA runtime that onnxruntime was built for, usually loaded already. Raises OSError if there is none."""
     major = getattr(ort, "cuda_version", "").partition(".")[0]
     if not major:
         raise OSError("this onnxruntime is built without CUDA")

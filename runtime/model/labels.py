@@ -1,4 +1,4 @@
-"""The classes of a model without a card, from a file that its owner wrote."""
+"""Reads the classes of a model without a card from a text or JSON file."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,9 @@ from edgeclf.runtime.errors import OptionError
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
-    """Labels in the order of the model's outputs. Raises OptionError.
+    """Class names in the order of the model's outputs. Raises OptionError.
 
-    A text with one label a line, or JSON: a list of labels, or the `class_indices` of Keras, `{"cat": 0, "dog": 1}`.
+    The file has one class per line, or is JSON: a list of names, or the `class_indices` of Keras, `{"cat": 0, "dog": 1}`.
     """
     try:
         text = path.read_text("utf-8-sig")
@@ -20,13 +20,10 @@ def read_classes(path: Path) -> tuple[str, ...]:
     is_json = path.suffix.lower() == ".json" or ends in ("[]", "{}")
     names = _from_json(text, path) if is_json else [line.strip() for line in text.splitlines() if line.strip()]
     if len(names) < 2 or len(set(names)) < len(names):
-        twice = next((name for name in names if names.count(name) > 1), None)
-        fault = (
-            f"names {twice!r} twice"
-            if twice is not None
-            else f"names {len(names)} classes, and a classifier has two or more"
-        )
-        raise OptionError(f"{path} {fault}; write one class a line, in the order of the model's outputs")
+        repeated = next((name for name in names if names.count(name) > 1), None)
+        count = "1 class" if len(names) == 1 else f"{len(names)} classes"
+        problem = f"names {count}, but a classifier has at least two" if repeated is None else f"names {repeated!r} twice"
+        raise OptionError(f"{path} {problem}; write one class per line, in the order of the model's outputs")
     return tuple(names)
 
 
@@ -34,7 +31,7 @@ def _from_json(text: str, path: Path) -> list[str]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise OptionError(f"cannot read the classes in {path}: it is no JSON ({error}); write one class a line") from None
+        raise OptionError(f"cannot read the classes in {path}: it is not JSON ({error}); write one class per line") from None
     names = _in_order(value) if isinstance(value, dict) else value
     if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
         raise OptionError(f'{path} must hold a list such as ["cat", "dog"] or numbers from 0 such as {{"cat": 0, "dog": 1}}')
@@ -42,7 +39,7 @@ def _from_json(text: str, path: Path) -> list[str]:
 
 
 def _in_order(indices: dict[str, Any]) -> list[str] | None:
-    """The names by their numbers, which are 0, 1, 2 and so on; None where they are not."""
+    """The names sorted by their numbers; None unless the numbers are 0, 1, 2 and so on."""
     numbers = list(indices.values())
     if not all(type(number) is int for number in numbers) or sorted(numbers) != list(range(len(numbers))):
         return None

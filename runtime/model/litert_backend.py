@@ -1,4 +1,4 @@
-"""LiteRT behind the `Backend` protocol. An interpreter serves one thread only, so each thread gets its own."""
+"""The LiteRT backend. An interpreter can only be used by one thread, so each thread gets its own."""
 
 import io
 import threading
@@ -17,7 +17,7 @@ from edgeclf.runtime.model.card import read_zip_card
 
 
 class LitertBackend:
-    """A `.tflite` file: one uint8 input `[batch, H, W, C]`, probabilities as its only output, quantised or not."""
+    """A `.tflite` file with one uint8 input `[batch, H, W, C]`; its first output holds probabilities, quantised or not."""
 
     device = "cpu"
 
@@ -33,7 +33,7 @@ class LitertBackend:
         try:
             runner = _Runner(data, threads)
         except (ValueError, RuntimeError) as error:
-            raise ModelError(f"{path} is no TFLite model that {self.engine} can load ({first_line(error)})") from None
+            raise ModelError(f"{path} is not a TFLite model that {self.engine} can load ({first_line(error)})") from None
         self._local.runner = runner
         self.card_text = read_zip_card(io.BytesIO(data))
         self.input_shape = runner.input_shape(path)
@@ -49,7 +49,7 @@ class LitertBackend:
 
 
 class _Runner:
-    """One interpreter, resized when the batch changes."""
+    """One interpreter. Its input is resized when the batch size changes."""
 
     def __init__(self, data: bytes, threads: int) -> None:
         self._interpreter = Interpreter(model_content=data, num_threads=threads)
@@ -81,7 +81,7 @@ class _Runner:
             return np.asarray(raw, np.float32)
         scale, zero_point = self._output["quantization"]
         levels = np.maximum((raw.astype(np.float32) - zero_point) * np.float32(scale), 0)
-        # Whole levels need not add up to 1, and with hundreds of classes all of them may round to 0.
+        # Quantised probabilities need not sum to 1, and with hundreds of classes they may all round to 0.
         total = levels.sum(axis=1, keepdims=True)
         shares = np.where(total > 0, levels / np.maximum(total, 1e-9), 1 / levels.shape[1])
         return np.asarray(shares, np.float32)

@@ -1,4 +1,4 @@
-"""onnxruntime behind the `Backend` protocol. One session serves every thread."""
+"""The onnxruntime backend. All threads share one session."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from edgeclf.runtime.model.providers import device_of, open_session
 
 
 class OnnxBackend:
-    """A `.onnx` file: one uint8 input `[batch, H, W, C]`, probabilities as its first output."""
+    """A `.onnx` file with one uint8 input `[batch, H, W, C]` and probabilities as its first output."""
 
     def __init__(self, path: Path, data: bytes, device: str, threads: int) -> None:
         self._session = open_session(path, data, device, threads)
@@ -31,14 +31,14 @@ class OnnxBackend:
         self._input_name = inputs[0].name
         self._output_name = self._session.get_outputs()[0].name
         self.bindings: Bindings | None = None if self.device == "cpu" else working_bindings(self._session, self.device)
-        """How images reach a GPU; None where the session takes them as they are."""
+        """Copies images to the GPU; None if the session takes them from host memory."""
 
     def run(self, images: Pixels) -> NDArray[np.float32]:
         try:
             if self.bindings is not None:
                 return self.bindings.run(images)
             probabilities: NDArray[np.float32] = self._session.run([self._output_name], {self._input_name: images})[0]
-        except Exception as error:  # onnxruntime's classes share no other base
+        except Exception as error:  # onnxruntime's error classes share no other base
             raise batch_error(len(images), error) from None
         return probabilities
 

@@ -1,4 +1,4 @@
-"""What comes out: an answer for an image, and the one outcome that every input ends as."""
+"""Results: the prediction for an image, and the one outcome of each input."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from edgeclf.runtime.images.frame import Frame
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """The answer for one image: a probability for each class, summing to 1."""
+    """A probability for each class, summing to 1."""
 
     classes: tuple[str, ...]
     probabilities: NDArray[np.float32]
@@ -19,7 +19,7 @@ class Prediction:
 
     @property
     def label(self) -> str:
-        """The class with the highest probability; of equals, the first."""
+        """The class with the highest probability; the first one if several are equal."""
         return self.classes[int(self.probabilities.argmax())]
 
     @property
@@ -29,7 +29,7 @@ class Prediction:
 
     @property
     def scores(self) -> dict[str, float]:
-        """Every class with its probability, in the model's order."""
+        """Probability by class, in the model's order."""
         return dict(zip(self.classes, self.probabilities.tolist(), strict=True))
 
     def top(self, count: int) -> list[tuple[str, float]]:
@@ -43,12 +43,12 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an image has no answer."""
+    """Why an image has no prediction."""
 
     reason: Reason
     detail: str
     errno: int | None = None
-    """What the operating system said, where reading the file failed."""
+    """The operating system's error number, if reading the file failed."""
 
     @classmethod
     def of(cls, error: ImageError) -> "Failure":
@@ -57,9 +57,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one input: an answer or a failure, never both and never neither.
+    """The result of one input: either a prediction or a failure.
 
-    size_hw: of the image as stored, in pixels, where its header could be read.
+    size_hw: height and width of the stored image in pixels; None if its header could not be read.
     """
 
     frame: Frame
@@ -68,5 +68,5 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        """The path in its row."""
+        """The path in the result row."""
         return self.frame.name

@@ -1,4 +1,4 @@
-"""What onnxruntime runs a model on: what to ask for, what has really started, and why something did not."""
+"""The execution providers of onnxruntime: which to request, which one really started, and why another did not."""
 
 import contextlib
 import functools
@@ -19,7 +19,7 @@ _Provider = str | tuple[str, dict[str, str]]
 
 @dataclass(frozen=True)
 class _Gpu:
-    """A provider for NVIDIA's GPUs. needs: what it takes to start, with the way to get it."""
+    """A provider for NVIDIA GPUs. needs: what it requires to start, and how to install that."""
 
     provider: str
     title: str
@@ -35,25 +35,25 @@ _CUDA = _Gpu(
 _TENSORRT = _Gpu(
     "TensorrtExecutionProvider",
     "TensorRT",
-    "an NVIDIA driver (see nvidia-smi), CUDA, cuDNN, and NVIDIA's TensorRT libraries where the loader finds them "
+    "an NVIDIA driver (see nvidia-smi), CUDA, cuDNN, and NVIDIA's TensorRT libraries on the library path "
     "(LD_LIBRARY_PATH; on Windows PATH)",
 )
 _GPUS = {"cuda": _CUDA, "tensorrt": _TENSORRT}
 _CUDA_OPTIONS = {
-    # The default searches anew, and long, for each new size of a batch: 634 ms against 1.9 ms, and what it finds is
-    # no faster (measured in PaddlePaddle/PaddleX#5057; what the names stand for since 1.20: microsoft/onnxruntime#22705).
+    # The default searches for the best algorithm at each new batch size: 634 ms against 1.9 ms, and the result is no faster
+    # (measured in PaddlePaddle/PaddleX#5057; the meaning of the names since 1.20: microsoft/onnxruntime#22705).
     "cudnn_conv_algo_search": "HEURISTIC",
-    # The default rounds float32 to 10 bits of mantissa from Ampere on (microsoft/onnxruntime#19357 and #19426), which nobody
-    # has asked for and no gate has seen. Whoever wants speed exports float16, and the gate sees that.
+    # The default rounds float32 to a 10-bit mantissa from Ampere on (microsoft/onnxruntime#19357 and #19426), which the gate
+    # does not test. For speed, export float16, which the gate does test.
     "use_tf32": "0",
 }
-# As above for TensorRT, which has no option for it (microsoft/onnxruntime#6427 and #26029).
+# The same for TensorRT, which has no option for it (microsoft/onnxruntime#6427 and #26029).
 _EXACT_FLOAT32 = ("NVIDIA_TF32_OVERRIDE", "0")
 _SOURCE_PLACES = re.compile(r"^(\S+:\d+ .*?\)( \[with .*?\])? )+(\[ONNXRuntimeError\] : \d+ : \w+ : )?(\S+:\d+ \w+ )?")
 _MACHINE = re.compile(r" ; GPU=-?\d+ ; hostname=.*")
 
-# The smallest model that a session can be made of, y = x, to see which providers really start: in protobuf's wire format,
-# ir_version 8, graph "g" with one Identity node, x and y as float32 [1], opset 17.
+# The smallest model for a session, y = x, to test which providers really start. In protobuf's wire format: ir_version 8,
+# graph "g" with one Identity node, x and y as float32 [1], opset 17.
 _PROBE = (
     b"\x08\x08" b"\x3a\x37"
     b"\x0a\x10" b"\x0a\x01x" b"\x12\x01y" b"\x22\x08Identity"
@@ -65,27 +65,27 @@ _PROBE = (
 
 
 def open_session(path: Path, data: bytes, device: str, threads: int) -> ort.InferenceSession:
-    """A session on `device`, as in Classifier.open. Raises DeviceError, and ModelError for what is no ONNX file."""
+    """A session on `device` (see Classifier.open). Raises DeviceError, and ModelError if the data is not an ONNX model."""
     providers = _providers(device)
-    asked = _GPUS.get(device.partition(":")[0])
+    requested = _GPUS.get(device.partition(":")[0])
     try:
         session = _start(data, threads, providers)
     except Exception as error:  # onnxruntime raises a dozen unrelated classes
-        if asked:
-            open_session(path, data, "cpu", threads)  # a file that is no model is not the device's fault, and says so itself
-            raise _not_got(asked, onnxruntime_message(error)) from None
+        if requested:
+            open_session(path, data, "cpu", threads)  # a file that is not a model raises its own error here
+            raise _unavailable(requested, onnxruntime_message(error)) from None
         if providers[0] != _CPU:
             note(f"CUDA does not start here ({onnxruntime_message(error)}); running on the CPU")
             return open_session(path, data, "cpu", threads)
         engine = f"onnxruntime {ort.__version__}"
-        raise ModelError(f"{path} is no ONNX model that {engine} can load ({first_line(error)})") from None
-    if asked and session.get_providers()[0] != asked.provider:
-        raise _not_got(asked)
+        raise ModelError(f"{path} is not an ONNX model that {engine} can load ({first_line(error)})") from None
+    if requested and session.get_providers()[0] != requested.provider:
+        raise _unavailable(requested)
     return session
 
 
 def device_of(session: ort.InferenceSession) -> str:
-    """Where it really runs: `cpu`, `cuda:N` or `tensorrt:N`."""
+    """The device that the session really uses: `cpu`, `cuda:N` or `tensorrt:N`."""
     first = session.get_providers()[0]
     for name, gpu in _GPUS.items():
         if first == gpu.provider:
@@ -94,13 +94,13 @@ def device_of(session: ort.InferenceSession) -> str:
 
 
 def try_providers() -> dict[str, str]:
-    """Every provider that onnxruntime lists, and CUDA: "" where a session really starts on it, else why it does not."""
+    """For CUDA and each provider that onnxruntime lists: "" if a session really starts on it, else the reason why not."""
     names = dict.fromkeys([*ort.get_available_providers(), _CUDA.provider])
     return {name: _try_provider(name) for name in names}
 
 
 def onnxruntime_message(error: Exception) -> str:
-    """Its message without the places in its source before it, and without the machine's name behind it."""
+    """The message of an onnxruntime error without source locations and host name."""
     text = str(error).strip().partition("\n")[0]
     return _SOURCE_PLACES.sub("", _MACHINE.sub("", text))[:200] or type(error).__name__
 
@@ -108,7 +108,7 @@ def onnxruntime_message(error: Exception) -> str:
 def _try_provider(name: str) -> str:
     device = next((device for device, gpu in _GPUS.items() if gpu.provider == name), None)
     if name not in ort.get_available_providers():
-        return _why_not(_CUDA)
+        return _reason(_CUDA)
     error = ""
     try:
         started = _start(_PROBE, 1, _providers(device) if device else [name]).get_providers()
@@ -117,8 +117,8 @@ def _try_provider(name: str) -> str:
     if name in started:
         return ""
     if device:
-        return _why_not(_GPUS[device]) + _in_brackets(_what_failed() or error)
-    return "onnxruntime lists it, but cannot start it" + _in_brackets(error)
+        return _reason(_GPUS[device]) + _in_parentheses(_cuda_detail() or error)
+    return "onnxruntime lists it, but cannot start it" + _in_parentheses(error)
 
 
 def _start(data: bytes, threads: int, providers: list[_Provider]) -> ort.InferenceSession:
@@ -126,15 +126,15 @@ def _start(data: bytes, threads: int, providers: list[_Provider]) -> ort.Inferen
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    # A session made from bytes looks for external data in the working directory; a folder that cannot exist forbids it.
+    # A session made from bytes looks for external data in the working directory; a folder that cannot exist prevents this.
     nowhere = os.path.join(os.devnull, "none")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", nowhere)
-    # With its own fallback, onnxruntime prints to stdout and goes on with other providers in silence.
+    # With its own fallback, onnxruntime prints to stdout and silently continues with other providers.
     return ort.InferenceSession(data, options, providers=providers, enable_fallback=0)
 
 
 def _providers(device: str) -> list[_Provider]:
-    """What to ask for; onnxruntime leaves out in silence what does not start, so the session is asked afterwards."""
+    """The providers to request. onnxruntime silently drops those that do not start, so ask the session afterwards."""
     kind, _, number = device.partition(":")
     available = ort.get_available_providers()
     if kind == "auto":
@@ -142,7 +142,7 @@ def _providers(device: str) -> list[_Provider]:
     if kind == "cpu":
         return [_CPU]
     if _GPUS[kind].provider not in available:
-        raise _not_got(_GPUS[kind])
+        raise _unavailable(_GPUS[kind])
     _load_libraries()
     gpu = {"device_id": number or "0"}
     cuda: list[_Provider] = [(_CUDA.provider, gpu | _CUDA_OPTIONS), _CPU]
@@ -154,32 +154,32 @@ def _providers(device: str) -> list[_Provider]:
 
 @functools.cache
 def _load_libraries() -> str:
-    """Let onnxruntime find the CUDA and cuDNN libraries that pip installed; what it says about them, once."""
-    ort.set_default_logger_severity(4)  # what does not start is said by us, once and in one sentence
-    said = io.StringIO()
+    """Load the CUDA and cuDNN libraries that pip installed, once. Returns what onnxruntime prints about them."""
+    ort.set_default_logger_severity(4)  # edgeclf reports a provider that does not start, in one sentence
+    printed = io.StringIO()
     if hasattr(ort, "preload_dlls"):
-        with contextlib.redirect_stdout(said):  # it prints what it cannot load, where only results belong
+        with contextlib.redirect_stdout(printed):  # stdout is for results only
             ort.preload_dlls()
-    return said.getvalue()
+    return printed.getvalue()
 
 
-def _not_got(gpu: _Gpu, error: str = "") -> DeviceError:
+def _unavailable(gpu: _Gpu, error: str = "") -> DeviceError:
     if gpu.provider in ort.get_available_providers():
-        error = _what_failed() or error
-    return DeviceError(f"{gpu.title} was asked for, but {_why_not(gpu)}, or use --device cpu{_in_brackets(error)}")
+        error = _cuda_detail() or error
+    return DeviceError(f"{gpu.title} was requested, but {_reason(gpu)}, or use --device cpu{_in_parentheses(error)}")
 
 
-def _why_not(gpu: _Gpu) -> str:
-    """The cause, and the cure as a command."""
+def _reason(gpu: _Gpu) -> str:
+    """Why the provider is not available, with the command that installs it."""
     if gpu.provider not in ort.get_available_providers():
         return f"this onnxruntime {ort.__version__} is built without it; in a fresh environment: pip install 'edgeclf[gpu]'"
     return f"onnxruntime {ort.__version__} cannot start it; it needs {gpu.needs}"
 
 
-def _what_failed() -> str:
-    """A library that is missing, or what CUDA says of the GPUs."""
+def _cuda_detail() -> str:
+    """The missing library, or CUDA's own message about the GPUs."""
     return _load_libraries().partition("\n")[0] or cuda_problem()
 
 
-def _in_brackets(detail: str) -> str:
+def _in_parentheses(detail: str) -> str:
     return f" ({detail})" if detail else ""

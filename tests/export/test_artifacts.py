@@ -53,7 +53,7 @@ def test_sha256sum_accepts_any_file_name(tmp_path: Path, name: str) -> None:
 def test_the_runtime_finds_a_flipped_bit_under_any_file_name(tmp_path: Path, name: str) -> None:
     publish(tmp_path, {name: b"model"})
     check_digest(tmp_path / name, b"model")
-    with pytest.raises(ModelError, match="is not the file that SHA256SUMS beside it describes"):
+    with pytest.raises(ModelError, match="does not match its digest in SHA256SUMS"):
         check_digest(tmp_path / name, b"modem")
 
 

@@ -1,6 +1,8 @@
-"""What the tests of the runtime share: one telling image, encoders for every format, opened models."""
+"""What the tests of the runtime share: one telling image, encoders for every format, small models of every format."""
 
 import io
+import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +14,9 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from edgeclf.runtime import Classifier, ModelCard, Preprocess
-from edgeclf.runtime.model.card import CARD_KEY
+from edgeclf.runtime.model.card import CARD_KEY, CARD_MEMBER
 from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, embed_digest
+from tests.support.small_models import COLOUR_WEIGHTS, append_card
 from tests.support.trained_run import KEPT_RUN
 
 Encode = Callable[..., bytes]
@@ -21,13 +24,13 @@ Encode = Callable[..., bytes]
 
 @pytest.fixture(scope="session")
 def run_folder() -> Path:
-    """In place of a fresh run, the one that is kept with the tests: the runtime's tests need no TensorFlow. Read only."""
+    """The run that is kept with the tests instead of a fresh one, so that these tests need no TensorFlow. Read only."""
     return KEPT_RUN
 
 
 @pytest.fixture(scope="session")
 def scene() -> NDArray[np.uint8]:
-    """uint8 `[32, 48, 3]` RGB: four corners of four colours, so that no turn and no mirroring leaves it as it is."""
+    """uint8 `[32, 48, 3]` RGB: four corners of four colours, so that every rotation and reflection changes it."""
     pixels = np.empty((32, 48, 3), np.uint8)
     pixels[:16, :24] = (250, 20, 20)
     pixels[:16, 24:] = (20, 250, 20)
@@ -38,13 +41,13 @@ def scene() -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="session")
 def texture() -> NDArray[np.uint8]:
-    """uint8 `[96, 128, 3]` RGB noise: what does not compress, so that every cut of a file takes pixels with it."""
+    """uint8 `[96, 128, 3]` RGB noise. It does not compress, so every truncated file lacks pixels."""
     return np.random.default_rng(7).integers(0, 256, (96, 128, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="session")
 def encode() -> Encode:
-    """`encode(pixels, "PNG", mode="L", **options of Pillow)` to the bytes of a file."""
+    """`encode(pixels, "PNG", mode="L", **options of Pillow)` returns the bytes of a file."""
 
     def to_bytes(pixels: NDArray[np.generic], format_name: str, mode: str | None = None, **options: object) -> bytes:
         image = Image.fromarray(np.ascontiguousarray(pixels))
@@ -69,9 +72,9 @@ def classifier(onnx_model: Path) -> Classifier:
 
 @pytest.fixture(scope="session")
 def build_onnx() -> Callable[..., onnx.ModelProto]:
-    """A classifier of 8 x 8 images: mean colour, times `weights` `[3, classes]`, softmax. With or without a card.
+    """A classifier of 8 x 8 images: mean colour, times `weights` `[3, classes]`, softmax. The card is optional.
 
-    With a card it also has the blank field for its digest, which `embed_digest` fills in.
+    With a card, the model also has the blank digest field that `embed_digest` fills in.
     """
 
     def build(
@@ -107,8 +110,8 @@ def colour_card() -> ModelCard:
 
 @pytest.fixture(scope="session")
 def colour_weights() -> NDArray[np.float32]:
-    """Weights with which the strongest colour wins."""
-    return np.eye(3, dtype=np.float32) * np.float32(0.1)
+    """With these weights, the strongest colour wins."""
+    return COLOUR_WEIGHTS
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +121,56 @@ def colour_model(
     colour_card: ModelCard,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """An ONNX file that names the strongest colour of an image; opens in no time. Read only."""
+    """An ONNX file that names the strongest colour of an image. Quick to open. Read only."""
     path = tmp_path_factory.mktemp("colour") / "model.onnx"
     path.write_bytes(embed_digest(build_onnx(colour_weights, colour_card).SerializeToString()))
     return path
+
+
+@pytest.fixture(scope="session")
+def bare_tflite() -> bytes:
+    """The same classifier as TFLite, made by TensorFlow, without a card."""
+    return (KEPT_RUN / "colour.tflite").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def tflite_model(bare_tflite: bytes, colour_card: ModelCard, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The TFLite classifier as the exporter writes it: card and digest in an appended zip. Read only."""
+    path = tmp_path_factory.mktemp("tflite") / "model.tflite"
+    path.write_bytes(embed_digest(append_card(bare_tflite, colour_card.to_json())))
+    return path
+
+
+@pytest.fixture(scope="session")
+def keras_model(colour_card: ModelCard, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network inside a network, saved by Keras, with a card and three sample images. Read only."""
+    path = tmp_path_factory.mktemp("keras") / "model.keras"
+    path.write_bytes((KEPT_RUN / "nested.keras").read_bytes())
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(CARD_MEMBER, colour_card.to_json())
+        for name in ("calibration/0000-0.png", "calibration/0001-1.png", "verification/0000-2.png"):
+            archive.writestr(f"edgeclf/samples/{name}", b"png")
+    return path
+
+
+@pytest.fixture
+def colour_files(colour_model: Path, tflite_model: Path, keras_model: Path, tmp_path: Path) -> Path:
+    """The test's own folder with copies of the three models and a parity report for two of them."""
+    for source in (colour_model, tflite_model, keras_model):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+    entries = [
+        {
+            "file": name,
+            "bytes": (tmp_path / name).stat().st_size,
+            "images": 40,
+            "keras_accuracy": 0.95,
+            "accuracy": 0.925,
+            "accuracy_95_interval": [0.801, 0.974],
+            "agreement": 0.975,
+            "max_probability_difference": 0.0123,
+        }
+        for name in ("model.onnx", "model.tflite")
+    ]
+    report = {"verified_on": "the validation part", "artifacts": entries, "made_with": {"edgeclf": "0.1.0"}}
+    (tmp_path / "model.parity.json").write_text(json.dumps(report))
+    return tmp_path

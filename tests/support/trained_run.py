@@ -1,4 +1,4 @@
-"""A tiny training run with every file that can be exported from it, and a copy of one that is kept with the tests.
+"""A tiny training run with every file that can be exported from it, and a copy that is kept with the tests.
 
 The copy lets the runtime's tests run without TensorFlow. Make it again with `python -m tests.support.trained_run` when the
 card, the digest or the exports change.
@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from tests.support.drawings import write_images
+from tests.support.small_models import write_small_models
 
 KEPT_RUN = Path(__file__).with_name("kept_run")
 _KEPT = ("model.*.onnx", "model.onnx", "model.*.tflite", "model.keras", "SHA256SUMS")
@@ -39,6 +40,7 @@ def main() -> None:
         for pattern in _KEPT:
             for path in (folder / "run").glob(pattern):
                 shutil.copyfile(path, KEPT_RUN / path.name)
+    write_small_models(KEPT_RUN)
 
 
 if __name__ == "__main__":

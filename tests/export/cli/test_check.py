@@ -78,7 +78,7 @@ def test_another_model_altogether_is_refused(check: Invoke, onnx_model: Path, im
     (tmp_path / "text.onnx").write_text("no model")
     result = check(onnx_model, "--against", tmp_path / "text.onnx", "--data", image_folder)
     assert result.exit_code == 2
-    assert "text.onnx is no ONNX model that onnxruntime" in result.stderr
+    assert "text.onnx is not an ONNX model that onnxruntime" in result.stderr
 
 
 def test_only_the_runtime_is_needed(run_folder: Path, tmp_path: Path, image_folder: Path) -> None:

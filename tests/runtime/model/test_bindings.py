@@ -1,4 +1,4 @@
-"""I/O binding, on the CPU: the same answers as without it, whatever the batch, the thread and the model."""
+"""I/O binding on the CPU: it never changes the answers, for any batch, thread or model."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,28 +39,28 @@ def noise(seed: int, count: int) -> Pixels:
     return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3), np.uint8)
 
 
-def plain(session: ort.InferenceSession, images: Pixels) -> NDArray[np.float32]:
+def unbound(session: ort.InferenceSession, images: Pixels) -> NDArray[np.float32]:
     return np.asarray(session.run(None, {"image": images})[0])
 
 
-def test_every_batch_is_answered_as_without_a_binding(session: ort.InferenceSession, bindings: Bindings) -> None:
+def test_binding_does_not_change_the_answers(session: ort.InferenceSession, bindings: Bindings) -> None:
     batches = [noise(seed, count) for seed, count in enumerate([1, 1, 4, 4, 9, 2, 9, 1, 30])]
 
     for images in batches:
-        np.testing.assert_array_equal(bindings.run(images), plain(session, images))
+        np.testing.assert_array_equal(bindings.run(images), unbound(session, images))
 
 
-def test_answers_stay_when_the_next_batch_comes(session: ort.InferenceSession, bindings: Bindings) -> None:
+def test_answers_are_not_overwritten_by_the_next_batch(session: ort.InferenceSession, bindings: Bindings) -> None:
     first = bindings.run(noise(1, 4))
     bindings.run(noise(2, 4))
 
-    np.testing.assert_array_equal(first, plain(session, noise(1, 4)))
+    np.testing.assert_array_equal(first, unbound(session, noise(1, 4)))
 
 
-def test_many_threads_at_once_get_their_own_answers(session: ort.InferenceSession, bindings: Bindings) -> None:
+def test_each_thread_gets_its_own_answers(session: ort.InferenceSession, bindings: Bindings) -> None:
     def differences(thread: int) -> int:
         batches = (noise(1000 * thread + number, 1 + (thread + number) % 7) for number in range(100))
-        return sum(not np.array_equal(bindings.run(images), plain(session, images)) for images in batches)
+        return sum(not np.array_equal(bindings.run(images), unbound(session, images)) for images in batches)
 
     with ThreadPoolExecutor(8) as executor:
         assert list(executor.map(differences, range(8))) == [0] * 8
@@ -75,13 +75,13 @@ def test_two_models_in_one_thread_do_not_mix(
     others = Bindings(other, "cpu")
 
     for seed in range(4):
-        np.testing.assert_array_equal(bindings.run(noise(seed, 5)), plain(session, noise(seed, 5)))
-        np.testing.assert_array_equal(others.run(noise(seed, 5)), plain(other, noise(seed, 5)))
+        np.testing.assert_array_equal(bindings.run(noise(seed, 5)), unbound(session, noise(seed, 5)))
+        np.testing.assert_array_equal(others.run(noise(seed, 5)), unbound(other, noise(seed, 5)))
 
 
-def test_images_that_lie_apart_in_memory_are_taken(session: ort.InferenceSession, bindings: Bindings) -> None:
+def test_non_contiguous_images_are_accepted(session: ort.InferenceSession, bindings: Bindings) -> None:
     images = noise(0, 12)[::3]
-    np.testing.assert_array_equal(bindings.run(images), plain(session, np.ascontiguousarray(images)))
+    np.testing.assert_array_equal(bindings.run(images), unbound(session, np.ascontiguousarray(images)))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_images_that_lie_apart_in_memory_are_taken(session: ort.InferenceSession
     [np.zeros((2, 8, 8, 3), np.float32), np.zeros((2, 9, 8, 3), np.uint8), np.zeros((2, 8, 8), np.uint8)],
     ids=["type", "height", "axes"],
 )
-def test_a_wrong_batch_is_refused_and_the_next_one_answered(
+def test_a_wrong_batch_is_refused_and_the_next_one_works(
     wrong: NDArray[np.generic], session: ort.InferenceSession, bindings: Bindings
 ) -> None:
     bindings.run(noise(0, 2))
@@ -97,11 +97,11 @@ def test_a_wrong_batch_is_refused_and_the_next_one_answered(
     with pytest.raises((TypeError, ValueError)):
         bindings.run(wrong)  # type: ignore[arg-type]
 
-    np.testing.assert_array_equal(bindings.run(noise(1, 2)), plain(session, noise(1, 2)))
+    np.testing.assert_array_equal(bindings.run(noise(1, 2)), unbound(session, noise(1, 2)))
 
 
 class BoundBackend:
-    """As OnnxBackend on a GPU."""
+    """Like OnnxBackend on a GPU."""
 
     engine, device, card_text = "bound", "cpu", None
     input_shape = (8, 8, 3)
@@ -126,20 +126,18 @@ def test_the_pipelines_workers_share_a_bound_session(
     assert len(bound) == 60
 
 
-def test_bindings_that_work_are_taken(session: ort.InferenceSession, capsys: pytest.CaptureFixture[str]) -> None:
+def test_working_bindings_are_used(session: ort.InferenceSession, capsys: pytest.CaptureFixture[str]) -> None:
     assert working_bindings(session, "cpu") is not None
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.skipif(not try_providers()["CUDAExecutionProvider"], reason="CUDA starts here")
-def test_bindings_that_fail_are_given_up_with_a_note(
-    session: ort.InferenceSession, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failing_bindings_are_dropped_with_a_note(session: ort.InferenceSession, capsys: pytest.CaptureFixture[str]) -> None:
     assert working_bindings(session, "cuda:0") is None
     assert capsys.readouterr().err.startswith("I/O binding does not work on cuda:0 (")
 
 
-def test_bindings_that_change_the_answers_are_given_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bindings_that_change_the_answers_are_dropped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     nodes = [
         helper.make_node("Cast", ["image"], ["levels"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["levels"], ["mean"], axes=[1, 2], keepdims=0),
@@ -147,8 +145,8 @@ def test_bindings_that_change_the_answers_are_given_up(tmp_path: Path, capsys: p
     ]
     images = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 8, 8, 3])
     answers = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 3])
-    graph = helper.make_graph(nodes, "fickle", [images], [answers])
-    path = tmp_path / "fickle.onnx"
+    graph = helper.make_graph(nodes, "random", [images], [answers])
+    path = tmp_path / "random.onnx"
     path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
 
     assert working_bindings(open_on_cpu(path), "cpu") is None

@@ -1,4 +1,4 @@
-"""`Classifier`: the answers are right, the same in a batch and from many threads, and a wrong model is refused."""
+"""`Classifier` is right, gives the same answers in batches and threads, and refuses an unusable model."""
 
 import shutil
 from collections.abc import Callable
@@ -20,7 +20,7 @@ BuildOnnx = Callable[..., onnx.ModelProto]
 
 @pytest.mark.parametrize("artefact", ARTEFACTS)
 @pytest.mark.parametrize("label", ["disc", "square"])
-def test_trained_images_get_their_class(label: str, artefact: str, run_folder: Path, image_folder: Path) -> None:
+def test_training_images_get_their_class(label: str, artefact: str, run_folder: Path, image_folder: Path) -> None:
     opened = Classifier.open(run_folder / artefact)
 
     answers = opened.predict_batch(sorted((image_folder / label).iterdir()))
@@ -36,7 +36,7 @@ def test_probabilities_sum_to_one(artefact: str, run_folder: Path, image_folder:
 
 
 @pytest.mark.parametrize("artefact", ARTEFACTS)
-def test_batch_answers_as_one_by_one(artefact: str, run_folder: Path, image_folder: Path) -> None:
+def test_a_batch_gives_the_same_answers_as_single_images(artefact: str, run_folder: Path, image_folder: Path) -> None:
     opened = Classifier.open(run_folder / artefact)
     some = sorted(image_folder.rglob("*.png"))[20:40]
 
@@ -46,7 +46,7 @@ def test_batch_answers_as_one_by_one(artefact: str, run_folder: Path, image_fold
 
 
 @pytest.mark.parametrize("artefact", ARTEFACTS)
-def test_eight_threads_on_one_classifier_answer_as_one(artefact: str, run_folder: Path, image_folder: Path) -> None:
+def test_eight_threads_get_the_same_answers_as_one(artefact: str, run_folder: Path, image_folder: Path) -> None:
     opened = Classifier.open(run_folder / artefact, threads=1)
     some = sorted(image_folder.rglob("*.png")) * 4
     expected = [opened.predict(path).probabilities for path in some]
@@ -58,7 +58,7 @@ def test_eight_threads_on_one_classifier_answer_as_one(artefact: str, run_folder
 
 
 @pytest.mark.parametrize("artefact", ["model.onnx", "model.int8.tflite"])
-def test_threads_with_batches_of_changing_size_answer_as_one(
+def test_threads_with_changing_batch_sizes_get_the_same_answers_as_one(
     artefact: str, run_folder: Path, classifier: Classifier
 ) -> None:
     opened = Classifier.open(run_folder / artefact, threads=1)
@@ -72,7 +72,7 @@ def test_threads_with_batches_of_changing_size_answer_as_one(
     np.testing.assert_allclose(np.concatenate(answers), np.concatenate(expected), atol=1e-6)
 
 
-def test_path_bytes_and_array_get_the_same_answer(classifier: Classifier, image_folder: Path) -> None:
+def test_a_path_bytes_and_an_array_get_the_same_answer(classifier: Classifier, image_folder: Path) -> None:
     path = next(image_folder.rglob("*.png"))
     pixels = Preprocess((48, 64))(path)
 
@@ -81,11 +81,11 @@ def test_path_bytes_and_array_get_the_same_answer(classifier: Classifier, image_
     np.testing.assert_array_equal([answer.probabilities for answer in answers], answers[0].probabilities[None].repeat(4, 0))
 
 
-def test_empty_batch_gets_no_answers(classifier: Classifier) -> None:
+def test_an_empty_batch_gets_no_answers(classifier: Classifier) -> None:
     assert classifier.predict_batch([]) == []
 
 
-def test_bad_image_is_an_image_error(classifier: Classifier) -> None:
+def test_a_bad_image_is_an_image_error(classifier: Classifier) -> None:
     with pytest.raises(ImageError, match="not_an_image"):
         classifier.predict(b"no image")
 
@@ -98,48 +98,48 @@ def test_colours_are_red_green_blue(colour_model: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.int8.tflite"])
-def test_pathlike_and_text_open_the_same_model(name: str, run_folder: Path) -> None:
+def test_a_path_and_a_string_open_the_same_model(name: str, run_folder: Path) -> None:
     assert Classifier.open(str(run_folder / name)).card == Classifier.open(run_folder / name).card
 
 
 @pytest.mark.parametrize("device", ["gpu", "CPU", "cuda:", "cuda:a", "", "cpu:0", "cuda:0 ", "tensorrt:", "trt"])
-def test_unknown_device_is_an_option_error(device: str, onnx_model: Path) -> None:
-    with pytest.raises(OptionError, match="device must be auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N, not"):
+def test_an_unknown_device_is_an_option_error(device: str, onnx_model: Path) -> None:
+    with pytest.raises(OptionError, match=r"device must be .*tensorrt:N, not "):
         Classifier.open(onnx_model, device=device)
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7", "tensorrt", "tensorrt:1"])
 def test_litert_on_cuda_is_a_device_error(device: str, int8_model: Path) -> None:
-    with pytest.raises(DeviceError, match="on the CPU only"):
+    with pytest.raises(DeviceError, match="CPU only"):
         Classifier.open(int8_model, device=device)
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 @pytest.mark.parametrize("artefact", ["model.onnx", "model.int8.tflite"])
-def test_backend_says_where_it_runs(artefact: str, device: str, run_folder: Path) -> None:
+def test_the_backend_names_its_device_and_engine(artefact: str, device: str, run_folder: Path) -> None:
     backend = Classifier.open(run_folder / artefact, device=device).backend
 
     assert backend.device == "cpu" or device == "auto"
     assert backend.engine.startswith(("onnxruntime ", "LiteRT "))
 
 
-def test_given_card_stands_in_for_the_models_own(colour_model: Path) -> None:
+def test_a_given_card_replaces_the_embedded_one(colour_model: Path) -> None:
     card = ModelCard(("rouge", "vert", "bleu"), Preprocess((8, 8)))
 
     assert Classifier.open(colour_model, card=card).predict(np.full((4, 4, 3), (200, 0, 0), np.uint8)).label == "rouge"
 
 
-def test_model_without_a_card_names_the_flags_that_help(
+def test_a_model_without_a_card_names_the_flags_to_use(
     build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], tmp_path: Path
 ) -> None:
     path = tmp_path / "bare.onnx"
     path.write_bytes(build_onnx(colour_weights).SerializeToString())
 
-    with pytest.raises(ModelError, match=r"carries no model card.* --classes labels\.txt --imgsz 8,"):
+    with pytest.raises(ModelError, match=r"no model card.* --classes labels\.txt --imgsz 8,"):
         Classifier.open(path)
 
 
-def test_model_without_a_card_works_with_one(
+def test_a_model_without_a_card_works_with_a_given_one(
     build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], colour_card: ModelCard, tmp_path: Path
 ) -> None:
     path = tmp_path / "bare.onnx"
@@ -151,21 +151,21 @@ def test_model_without_a_card_works_with_one(
 
 
 @pytest.mark.parametrize(
-    ("card", "message"),
+    ("card", "keywords"),
     [
-        (ModelCard(("a", "b"), Preprocess((8, 8))), r"answers with shape \[1, 3\], .*its card names 2 classes"),
-        (ModelCard(("a", "b", "c"), Preprocess((9, 8))), r"takes images of \[8, 8, 3\] .*its card makes \[9, 8, 3\]"),
-        (ModelCard(("a", "b", "c"), Preprocess((8, 8), 1)), r"takes images of \[8, 8, 3\] .* makes \[8, 8, 1\]"),
+        (ModelCard(("a", "b"), Preprocess((8, 8))), r"shape \[1, 3\], .* 2 classes"),
+        (ModelCard(("a", "b", "c"), Preprocess((9, 8))), r"\[8, 8, 3\] .*card makes \[9, 8, 3\]"),
+        (ModelCard(("a", "b", "c"), Preprocess((8, 8), 1)), r"\[8, 8, 3\] .*card makes \[8, 8, 1\]"),
     ],
     ids=["classes", "size", "channels"],
 )
-def test_card_that_does_not_fit_the_model_is_refused(card: ModelCard, message: str, colour_model: Path) -> None:
-    with pytest.raises(ModelError, match=message):
+def test_a_card_that_does_not_fit_the_model_is_refused(card: ModelCard, keywords: str, colour_model: Path) -> None:
+    with pytest.raises(ModelError, match=keywords):
         Classifier.open(colour_model, card=card)
 
 
-@pytest.mark.parametrize("card_text", ["{", '{"schema": 2}', "\ud83d"[:0]], ids=["damaged", "later-schema", "empty"])
-def test_model_with_a_bad_card_is_refused_by_name(
+@pytest.mark.parametrize("card_text", ["{", '{"schema": 2}', "\ud83d"[:0]], ids=["damaged", "newer-schema", "empty"])
+def test_an_error_in_the_card_names_the_file(
     card_text: str, build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], tmp_path: Path
 ) -> None:
     model = build_onnx(colour_weights)
@@ -179,7 +179,7 @@ def test_model_with_a_bad_card_is_refused_by_name(
 
 @pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
 @pytest.mark.parametrize("data", [b"", b"hello, I am a text\n", bytes(2000)], ids=["empty", "text", "zeros"])
-def test_foreign_file_is_a_model_error(suffix: str, data: bytes, tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_a_model_error(suffix: str, data: bytes, tmp_path: Path) -> None:
     path = tmp_path / f"model{suffix}"
     path.write_bytes(data)
 
@@ -189,7 +189,7 @@ def test_foreign_file_is_a_model_error(suffix: str, data: bytes, tmp_path: Path)
 
 @pytest.mark.parametrize("artefact", ["model.onnx", "model.int8.tflite"])
 @pytest.mark.parametrize("tenth", range(1, 10))
-def test_cut_model_is_a_model_error(artefact: str, tenth: int, run_folder: Path, tmp_path: Path) -> None:
+def test_a_truncated_model_is_a_model_error(artefact: str, tenth: int, run_folder: Path, tmp_path: Path) -> None:
     data = (run_folder / artefact).read_bytes()
     path = tmp_path / artefact
     path.write_bytes(data[: len(data) * tenth // 10])
@@ -199,21 +199,21 @@ def test_cut_model_is_a_model_error(artefact: str, tenth: int, run_folder: Path,
 
 
 @pytest.mark.parametrize(("source", "target"), [("model.onnx", "x.tflite"), ("model.int8.tflite", "x.onnx")])
-def test_model_under_the_other_suffix_is_a_model_error(source: str, target: str, run_folder: Path, tmp_path: Path) -> None:
+def test_a_model_with_the_wrong_suffix_is_a_model_error(source: str, target: str, run_folder: Path, tmp_path: Path) -> None:
     shutil.copy(run_folder / source, tmp_path / target)
 
     with pytest.raises(ModelError):
         Classifier.open(tmp_path / target)
 
 
-def test_keras_file_is_sent_to_clf_export(run_folder: Path) -> None:
-    with pytest.raises(ModelError, match=r"export it first: clf-export .*model\.keras"):
+def test_a_keras_file_is_sent_to_clf_export(run_folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"clf-export .*model\.keras"):
         Classifier.open(run_folder / "model.keras")
 
 
 @pytest.mark.parametrize("name", ["missing.onnx", "folder.onnx"])
-def test_path_that_is_no_file_is_a_model_error(name: str, tmp_path: Path) -> None:
+def test_an_unreadable_path_is_a_model_error(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.onnx").mkdir()
 
-    with pytest.raises(ModelError, match=f"cannot read the model .*{name}"):
+    with pytest.raises(ModelError, match=f"cannot read .*{name}"):
         Classifier.open(tmp_path / name)

@@ -1,4 +1,4 @@
-"""A real GPU: the answers are the CPU's, whatever the batch, and the device is the one that was asked for."""
+"""On a real GPU, the answers are the same as on the CPU for every batch, and the requested device is used."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -27,17 +27,17 @@ def noise(count: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), np.uint8)
 
 
-@pytest.mark.parametrize(("device", "got"), [("cuda", "cuda:0"), ("cuda:0", "cuda:0"), ("auto", "cuda:0")])
-def test_the_device_asked_for_is_the_one_that_runs(device: str, got: str, onnx_model: Path) -> None:
-    assert Classifier.open(onnx_model, device=device).backend.device == got
+@pytest.mark.parametrize(("device", "used"), [("cuda", "cuda:0"), ("cuda:0", "cuda:0"), ("auto", "cuda:0")])
+def test_the_requested_device_is_used(device: str, used: str, onnx_model: Path) -> None:
+    assert Classifier.open(onnx_model, device=device).backend.device == used
 
 
-def test_a_gpu_that_is_not_there_is_a_device_error(onnx_model: Path) -> None:
-    with pytest.raises(DeviceError, match="CUDA was asked for"):
+def test_a_missing_gpu_is_a_device_error(onnx_model: Path) -> None:
+    with pytest.raises(DeviceError, match="CUDA was requested"):
         Classifier.open(onnx_model, device="cuda:99")
 
 
-def test_images_are_bound_and_nothing_is_said(onnx_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_are_bound_silently(onnx_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     backend = Classifier.open(onnx_model, device="cuda").backend
 
     assert isinstance(backend, OnnxBackend)
@@ -54,7 +54,7 @@ def test_memory_is_page_locked() -> None:
     [("model.onnx", 1e-5), ("model.fp16.onnx", 5e-3), ("model.int8.onnx", 5e-2)],
     ids=["fp32", "fp16", "int8"],
 )
-def test_the_answers_are_the_cpus(file: str, most: float, run_folder: Path) -> None:
+def test_the_answers_are_the_same_as_on_the_cpu(file: str, most: float, run_folder: Path) -> None:
     on_gpu, on_cpu = (Classifier.open(run_folder / file, device=device) for device in ("cuda", "cpu"))
 
     for seed, count in enumerate([1, 7, 7, 64, 3, 256]):
@@ -87,7 +87,7 @@ def test_the_pipeline_with_an_automatic_batch_answers_every_image(
 
 @with_tensorrt
 @pytest.mark.slow
-def test_tensorrt_answers_as_the_cpu(onnx_model: Path) -> None:
+def test_tensorrt_gives_the_same_answers_as_the_cpu(onnx_model: Path) -> None:
     on_gpu, on_cpu = (Classifier.open(onnx_model, device=device) for device in ("tensorrt", "cpu"))
 
     assert on_gpu.backend.device == "tensorrt:0"

@@ -1,4 +1,4 @@
-"""Page-locked memory is an array like any other, whether CUDA gives it or not."""
+"""Page-locked memory is an ordinary array, with and without CUDA."""
 
 import gc
 
@@ -9,14 +9,14 @@ from edgeclf.runtime.model.cuda_runtime import cuda_problem, page_locked
 from edgeclf.runtime.model.providers import try_providers
 
 
-def test_an_array_for_images_comes_in_any_case() -> None:
+def test_an_array_is_allocated_with_and_without_cuda() -> None:
     array = page_locked((3, 8, 8, 3), 0)
     array[:] = 7
 
     assert (array.shape, array.dtype, int(array.sum())) == ((3, 8, 8, 3), np.uint8, 3 * 8 * 8 * 3 * 7)
 
 
-def test_a_view_keeps_the_memory() -> None:
+def test_a_view_keeps_the_memory_alive() -> None:
     view = page_locked((1000, 1000), 0)[500:, ::2]
     view[:] = 3
     gc.collect()
@@ -26,5 +26,5 @@ def test_a_view_keeps_the_memory() -> None:
 
 
 @pytest.mark.skipif(bool(try_providers()["CUDAExecutionProvider"]), reason="CUDA does not start here")
-def test_where_cuda_starts_nothing_is_wrong_with_it() -> None:
+def test_cuda_reports_no_problem_if_it_starts() -> None:
     assert cuda_problem() == ""

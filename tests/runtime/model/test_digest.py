@@ -1,4 +1,4 @@
-"""`SHA256SUMS` beside a model is believed, and so is the digest inside one that was copied alone."""
+"""Damage shows in the digest in `SHA256SUMS`, or in the embedded one of a model that was copied alone."""
 
 import hashlib
 import io
@@ -10,12 +10,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import tensorflow as tf
-from numpy.typing import NDArray
 
-from edgeclf.runtime import Classifier, ModelCard
+from edgeclf.runtime import Classifier
 from edgeclf.runtime.errors import ModelError
-from edgeclf.runtime.model.card import CARD_MEMBER
 from edgeclf.runtime.model.digest import (
     BLANK_DIGEST,
     DIGEST_KEY,
@@ -27,19 +24,10 @@ from edgeclf.runtime.model.digest import (
     format_sums,
     read_sums,
 )
+from tests.support.small_models import append_card
 
 DATA = b"a model"
 DIGEST = hashlib.sha256(DATA).hexdigest()
-
-
-def append_card(tflite: bytes, card_text: str, comment: bytes = f"{DIGEST_KEY}:{BLANK_DIGEST}".encode()) -> bytes:
-    """A `.tflite` file as the exporter makes it: a zip behind it with the card, and the digest as the zip's comment."""
-    file = io.BytesIO()
-    file.write(tflite)
-    with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(CARD_MEMBER, card_text)
-        archive.comment = comment
-    return file.getvalue()
 
 
 def flipped(data: bytes, bit: int) -> bytes:
@@ -49,20 +37,13 @@ def flipped(data: bytes, bit: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def sealed_onnx(colour_model: Path) -> bytes:
+def onnx_data(colour_model: Path) -> bytes:
     return colour_model.read_bytes()
 
 
 @pytest.fixture(scope="module")
-def sealed_tflite(colour_card: ModelCard, colour_weights: NDArray[np.float32]) -> bytes:
-    """The colour model once more, through TensorFlow's converter."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.uint8, "image")])  # type: ignore[untyped-decorator]
-    def answer(image: tf.Tensor) -> tf.Tensor:
-        return tf.nn.softmax(tf.linalg.matmul(tf.reduce_mean(tf.cast(image, tf.float32), [1, 2]), colour_weights))
-
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([answer.get_concrete_function()], answer)
-    return embed_digest(append_card(bytes(converter.convert()), colour_card.to_json()))
+def tflite_data(tflite_model: Path) -> bytes:
+    return tflite_model.read_bytes()
 
 
 @pytest.fixture
@@ -81,7 +62,7 @@ def test_listed_file_with_its_digest_passes(model: Path) -> None:
 def test_listed_file_with_another_digest_is_refused(model: Path) -> None:
     model.with_name(SUMS_NAME).write_text(format_sums({model.name: DIGEST}))
 
-    with pytest.raises(ModelError, match=r"model\.onnx is not the file that SHA256SUMS beside it describes"):
+    with pytest.raises(ModelError, match=r"model\.onnx does not match its digest in SHA256SUMS"):
         check_digest(model, b"b model")
 
 
@@ -100,7 +81,7 @@ def test_file_that_is_not_listed_passes(model: Path) -> None:
     [f"{DIGEST}  model.onnx\n", f"{DIGEST} *model.onnx\n", f"{DIGEST}  model.onnx\r\n", f"{DIGEST.upper()}  model.onnx\n"],
     ids=["text", "binary", "crlf", "upper-case"],
 )
-def test_every_spelling_of_sha256sum_is_understood(line: str, model: Path) -> None:
+def test_every_format_of_sha256sum_is_read(line: str, model: Path) -> None:
     model.with_name(SUMS_NAME).write_bytes(line.encode())
 
     check_digest(model, DATA)
@@ -108,13 +89,13 @@ def test_every_spelling_of_sha256sum_is_understood(line: str, model: Path) -> No
         check_digest(model, b"b model")
 
 
-def test_sums_are_what_sha256sum_checks(model: Path) -> None:
+def test_sha256sum_accepts_the_sums(model: Path) -> None:
     (model.with_name(SUMS_NAME)).write_text(format_sums({model.name: DIGEST}))
 
     subprocess.run(["sha256sum", "-c", "--status", "--strict", SUMS_NAME], cwd=model.parent, check=True)
 
 
-def test_sums_are_read_as_they_were_written(tmp_path: Path) -> None:
+def test_sums_round_trip(tmp_path: Path) -> None:
     digests = {"model.onnx": DIGEST, "a b.tflite": "1" * 64}
     (tmp_path / SUMS_NAME).write_text(format_sums(digests))
 
@@ -122,14 +103,14 @@ def test_sums_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\0garbage", b"one-word\n"], ids=["empty", "binary", "words"])
-def test_sums_that_are_none_say_nothing(content: bytes, model: Path) -> None:
+def test_an_unreadable_sums_file_is_ignored(content: bytes, model: Path) -> None:
     model.with_name(SUMS_NAME).write_bytes(content)
 
     check_digest(model, DATA)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.int8.tflite"])
-def test_exported_model_with_one_flipped_bit_is_refused(name: str, run_folder: Path, tmp_path: Path) -> None:
+def test_an_exported_model_with_one_flipped_bit_is_refused(name: str, run_folder: Path, tmp_path: Path) -> None:
     shutil.copy(run_folder / SUMS_NAME, tmp_path)
     data = bytearray((run_folder / name).read_bytes())
     data[len(data) // 2] ^= 1
@@ -139,57 +120,55 @@ def test_exported_model_with_one_flipped_bit_is_refused(name: str, run_folder: P
         Classifier.open(tmp_path / name)
 
 
-def test_seal_fills_the_field_and_changes_nothing_else(sealed_onnx: bytes) -> None:
-    digest = embedded_digest(sealed_onnx)
+def test_embedding_the_digest_changes_nothing_else(onnx_data: bytes) -> None:
+    digest = embedded_digest(onnx_data)
     assert digest is not None
-    blank = sealed_onnx.replace(digest.encode(), BLANK_DIGEST.encode())
+    blank = onnx_data.replace(digest.encode(), BLANK_DIGEST.encode())
 
-    assert (embed_digest(blank), embedded_digest(blank)) == (sealed_onnx, BLANK_DIGEST)
-    assert digest == hashlib.sha256(blank).hexdigest() == content_digest(sealed_onnx)
+    assert (embed_digest(blank), embedded_digest(blank)) == (onnx_data, BLANK_DIGEST)
+    assert digest == hashlib.sha256(blank).hexdigest() == content_digest(onnx_data)
 
 
-def test_sealed_onnx_is_still_an_onnx_model_with_the_digest_as_metadata(sealed_onnx: bytes) -> None:
-    model = onnx.load_from_string(sealed_onnx)
+def test_an_onnx_file_stays_valid_and_has_the_digest_in_its_metadata(onnx_data: bytes) -> None:
+    model = onnx.load_from_string(onnx_data)
 
     onnx.checker.check_model(model, full_check=True)
-    assert {entry.key: entry.value for entry in model.metadata_props}[DIGEST_KEY] == embedded_digest(sealed_onnx)
+    assert {entry.key: entry.value for entry in model.metadata_props}[DIGEST_KEY] == embedded_digest(onnx_data)
 
 
-def test_sealed_tflite_is_still_a_zip_with_the_digest_as_comment(sealed_tflite: bytes) -> None:
-    with zipfile.ZipFile(io.BytesIO(sealed_tflite)) as archive:
+def test_a_tflite_file_stays_a_zip_and_has_the_digest_as_its_comment(tflite_data: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(tflite_data)) as archive:
         assert archive.testzip() is None
-        assert archive.comment.decode() == f"{DIGEST_KEY}:{embedded_digest(sealed_tflite)}"
+        assert archive.comment.decode() == f"{DIGEST_KEY}:{embedded_digest(tflite_data)}"
 
 
-def test_the_digest_is_the_last_field_whatever_the_card_says() -> None:
+def test_a_digest_field_in_the_card_is_not_mistaken_for_the_digest() -> None:
     data = embed_digest(append_card(b"TFL3", f'{{"training": "{DIGEST_KEY}:{"1" * 64}"}}'))
 
     assert embedded_digest(data) == content_digest(data) != "1" * 64
 
 
 @pytest.mark.parametrize("data", [b"", b"a model", b"edgeclf.sha256:0000"], ids=["empty", "none", "cut"])
-def test_what_has_no_field_cannot_be_sealed(data: bytes) -> None:
+def test_a_file_without_a_blank_field_gets_no_digest(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"no blank edgeclf\.sha256 field"):
         embed_digest(data)
 
 
-def test_what_is_sealed_is_not_sealed_again(sealed_onnx: bytes) -> None:
+def test_a_digest_is_not_overwritten(onnx_data: bytes) -> None:
     with pytest.raises(ValueError, match="no blank"):
-        embed_digest(flipped(sealed_onnx, 100))
+        embed_digest(flipped(onnx_data, 100))
 
 
-@pytest.mark.parametrize("name", ["sealed_onnx", "sealed_tflite"])
+@pytest.mark.parametrize("name", ["onnx_data", "tflite_data"])
 def test_a_model_copied_alone_is_opened(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    path = tmp_path / f"model.{name.removeprefix('sealed_')}"
+    path = tmp_path / f"model.{name.removesuffix('_data')}"
     path.write_bytes(request.getfixturevalue(name))
 
     assert Classifier.open(path).predict(np.full((4, 4, 3), (0, 0, 200), np.uint8)).label == "blue"
 
 
 @pytest.mark.parametrize(("published", "flips"), [("onnx_model", 2000), ("int8_model", 400)])
-def test_no_flipped_bit_ever_answers_otherwise(
-    published: str, flips: int, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_no_flipped_bit_goes_unnoticed(published: str, flips: int, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Copied alone, without `SHA256SUMS`."""
     original: Path = request.getfixturevalue(published)
     data, path = original.read_bytes(), tmp_path / original.name
@@ -201,13 +180,13 @@ def test_no_flipped_bit_ever_answers_otherwise(
         try:
             opened.append((bit, Classifier.open(path)))
         except ModelError as error:
-            assert str(path) in str(error)  # noqa: PT017 (two thousand times)
+            assert str(path) in str(error)  # noqa: PT017 (in a loop)
 
     assert opened == []
 
 
-@pytest.mark.parametrize("name", ["sealed_onnx", "sealed_tflite"])
-def test_every_bit_of_the_field_itself_counts(name: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("name", ["onnx_data", "tflite_data"])
+def test_every_bit_of_the_digest_field_counts(name: str, request: pytest.FixtureRequest) -> None:
     data: bytes = request.getfixturevalue(name)
     start = data.rindex(DIGEST_KEY.encode()) * 8
 
@@ -217,10 +196,10 @@ def test_every_bit_of_the_field_itself_counts(name: str, request: pytest.Fixture
 
 
 @pytest.mark.parametrize("left", [0.3, 0.6, 0.9, 0.99])
-@pytest.mark.parametrize("name", ["sealed_onnx", "sealed_tflite"])
-def test_a_cut_model_is_refused(name: str, left: float, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["onnx_data", "tflite_data"])
+def test_a_truncated_model_is_refused(name: str, left: float, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     data: bytes = request.getfixturevalue(name)
-    path = tmp_path / f"model.{name.removeprefix('sealed_')}"
+    path = tmp_path / f"model.{name.removesuffix('_data')}"
     path.write_bytes(data[: int(len(data) * left)])
 
     with pytest.raises(ModelError, match=r"copy or export it again|can load|carries no model card"):
@@ -233,20 +212,20 @@ def test_a_card_without_a_digest_is_refused(comment: bytes, tmp_path: Path) -> N
         check_digest(tmp_path / "a.tflite", append_card(b"TFL3", "{}", comment))
 
 
-def test_a_file_that_was_never_sealed_is_refused(tmp_path: Path) -> None:
+def test_a_blank_digest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"a\.tflite is damaged: .*; copy or export it again"):
         check_digest(tmp_path / "a.tflite", append_card(b"TFL3", "{}"))
 
 
-def test_a_changed_model_passes_once_it_is_listed(sealed_onnx: bytes, model: Path) -> None:
-    changed = flipped(sealed_onnx, 100)
+def test_a_changed_model_passes_once_it_is_listed(onnx_data: bytes, model: Path) -> None:
+    changed = flipped(onnx_data, 100)
     model.with_name(SUMS_NAME).write_text(format_sums({model.name: hashlib.sha256(changed).hexdigest()}))
 
     check_digest(model, changed)
 
 
-def test_a_listed_model_with_another_digest_is_refused_although_its_own_agrees(sealed_onnx: bytes, model: Path) -> None:
+def test_the_listed_digest_overrides_the_embedded_one(onnx_data: bytes, model: Path) -> None:
     model.with_name(SUMS_NAME).write_text(format_sums({model.name: DIGEST}))
 
     with pytest.raises(ModelError, match=SUMS_NAME):
-        check_digest(model, sealed_onnx)
+        check_digest(model, onnx_data)

@@ -1,4 +1,4 @@
-"""What a prediction says."""
+"""Predictions and failures."""
 
 import numpy as np
 import pytest
@@ -10,20 +10,20 @@ from edgeclf.runtime.model.prediction import Failure
 ANSWER = Prediction(("a", "b", "c"), np.array([0.25, 0.5, 0.25], np.float32))
 
 
-def test_label_is_the_most_probable_class() -> None:
+def test_the_label_is_the_most_probable_class() -> None:
     assert (ANSWER.label, ANSWER.confidence) == ("b", 0.5)
 
 
-def test_of_equals_the_first_class_wins() -> None:
+def test_the_first_of_equally_probable_classes_wins() -> None:
     assert Prediction(("a", "b"), np.array([0.5, 0.5], np.float32)).label == "a"
 
 
-def test_scores_name_every_class_in_the_order_of_the_model() -> None:
+def test_scores_have_every_class_in_the_order_of_the_model() -> None:
     assert list(ANSWER.scores.items()) == [("a", 0.25), ("b", 0.5), ("c", 0.25)]
 
 
 @pytest.mark.parametrize(("count", "labels"), [(1, ["b"]), (3, ["b", "a", "c"]), (9, ["b", "a", "c"])])
-def test_top_is_best_first(count: int, labels: list[str]) -> None:
+def test_top_starts_with_the_best(count: int, labels: list[str]) -> None:
     assert [label for label, _ in ANSWER.top(count)] == labels
 
 
@@ -31,5 +31,5 @@ def test_repr_is_readable() -> None:
     assert repr(ANSWER) == "Prediction(label='b', confidence=0.5000)"
 
 
-def test_failure_keeps_the_reason_and_the_detail() -> None:
+def test_a_failure_keeps_the_reason_and_the_detail() -> None:
     assert Failure.of(ImageError(Reason.EMPTY, "0 bytes")) == Failure(Reason.EMPTY, "0 bytes")

@@ -1,4 +1,4 @@
-"""The device that is asked for is the one that is got, or it is said why not."""
+"""The requested device is used, or the error says why not."""
 
 import os
 import re
@@ -12,13 +12,13 @@ from edgeclf.runtime.errors import DeviceError, ModelError
 from edgeclf.runtime.model.providers import device_of, onnxruntime_message, open_session, try_providers
 
 LISTED = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
-"""What onnxruntime-gpu lists, whether they start or not."""
+"""The providers that onnxruntime-gpu lists, whether they start or not."""
 only_cpu = pytest.mark.skipif(len(set(LISTED) & set(ort.get_available_providers())) > 1, reason="this onnxruntime has CUDA")
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What asking for TensorRT sets is put back."""
+    """Restores the variable that a request for TensorRT sets."""
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
     monkeypatch.delenv("NVIDIA_TF32_OVERRIDE")
 
@@ -28,15 +28,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     ("device", "title"), [("cuda", "CUDA"), ("cuda:7", "CUDA"), ("tensorrt", "TensorRT"), ("tensorrt:1", "TensorRT")]
 )
 def test_a_provider_that_is_not_built_in_is_a_device_error(device: str, title: str, colour_model: Path) -> None:
-    with pytest.raises(
-        DeviceError, match=rf"^{title} was asked for, but .*pip install 'edgeclf\[gpu\]', or use --device cpu$"
-    ):
+    with pytest.raises(DeviceError, match=rf"^{title} was requested.*pip install 'edgeclf\[gpu\]', or use --device cpu$"):
         Classifier.open(colour_model, device=device)
 
 
 @only_cpu
 @pytest.mark.parametrize(("device", "needs"), [("cuda", "cuDNN"), ("tensorrt", "TensorRT libraries")])
-def test_a_provider_that_is_listed_and_does_not_start_is_a_device_error(
+def test_a_listed_provider_that_does_not_start_is_a_device_error(
     device: str, needs: str, colour_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ort, "get_available_providers", lambda: LISTED)
@@ -47,20 +45,20 @@ def test_a_provider_that_is_listed_and_does_not_start_is_a_device_error(
 
 @only_cpu
 @pytest.mark.parametrize("device", ["cuda:3", "tensorrt:3"])
-def test_a_provider_that_is_left_out_in_silence_is_a_device_error(
+def test_a_provider_that_is_silently_dropped_is_a_device_error(
     device: str, colour_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What onnxruntime-gpu does where CUDA does not start: the session is made, on the CPU, and nothing is raised.
+    # onnxruntime-gpu does this if CUDA does not start: it makes the session on the CPU and raises nothing.
     session = ort.InferenceSession
     monkeypatch.setattr(ort, "get_available_providers", lambda: LISTED)
     monkeypatch.setattr(ort, "InferenceSession", lambda data, options, **_: session(data, options, providers=LISTED[-1:]))
 
-    with pytest.raises(DeviceError, match=r"was asked for, but onnxruntime .* cannot start it"):
+    with pytest.raises(DeviceError, match=r"requested, but onnxruntime .* cannot start it"):
         Classifier.open(colour_model, device=device)
 
 
 @only_cpu
-def test_auto_goes_on_without_what_does_not_start(
+def test_auto_falls_back_to_the_cpu(
     colour_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(ort, "get_available_providers", lambda: LISTED)
@@ -70,7 +68,7 @@ def test_auto_goes_on_without_what_does_not_start(
 
 
 @only_cpu
-def test_tensorrt_is_kept_from_rounding_float32(colour_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tensorrt_does_not_round_float32(colour_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ort, "get_available_providers", lambda: LISTED)
 
     with pytest.raises(DeviceError):
@@ -79,19 +77,19 @@ def test_tensorrt_is_kept_from_rounding_float32(colour_model: Path, monkeypatch:
     assert os.environ["NVIDIA_TF32_OVERRIDE"] == "0"
 
 
-def test_a_session_is_asked_where_it_runs(colour_model: Path) -> None:
+def test_the_device_is_taken_from_the_session(colour_model: Path) -> None:
     assert device_of(open_session(colour_model, colour_model.read_bytes(), "cpu", 1)) == "cpu"
 
 
-def test_what_is_no_model_is_not_the_gpus_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_not_a_model_is_not_blamed_on_the_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ort, "get_available_providers", lambda: LISTED)
 
-    with pytest.raises(ModelError, match="no ONNX model"):
+    with pytest.raises(ModelError, match="not an ONNX model"):
         open_session(tmp_path / "x.onnx", b"nonsense", "cuda", 1)
 
 
 @only_cpu
-def test_what_is_missing_for_each_provider_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_provider_names_its_own_requirements(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ort, "get_available_providers", lambda: LISTED)
 
     problems = try_providers()
@@ -102,7 +100,7 @@ def test_what_is_missing_for_each_provider_is_its_own(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "expected"),
     [
         (
             "/src/cuda_call.cc:154 std::conditional_t<THRW, void> onnxruntime::CudaCall(ERRTYPE, const char*, int) [with "
@@ -127,5 +125,5 @@ def test_what_is_missing_for_each_provider_is_its_own(monkeypatch: pytest.Monkey
     ],
     ids=["CUDA", "option", "TensorRT", "plain", "nothing"],
 )
-def test_of_onnxruntimes_messages_the_words_are_left(message: str, said: str) -> None:
-    assert onnxruntime_message(RuntimeError(message)) == said
+def test_source_locations_are_removed_from_onnxruntime_messages(message: str, expected: str) -> None:
+    assert onnxruntime_message(RuntimeError(message)) == expected
