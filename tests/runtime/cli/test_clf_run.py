@@ -224,13 +224,13 @@ def wrong_models(
     ("model", "message"),
     [
         ("missing.onnx", "cannot read the model missing.onnx"),
-        ("text.onnx", "text.onnx is no ONNX model"),
+        ("text.onnx", "text.onnx is not an ONNX model"),
         ("float.onnx", "does not take one uint8 image batch"),
         ("bare.onnx", "--classes labels.txt --imgsz 8"),
-        ("nan.onnx", "no numbers"),
-        ("external.onnx", "external.onnx is no ONNX model"),
+        ("nan.onnx", "NaN or infinity"),
+        ("external.onnx", "external.onnx is not an ONNX model"),
         ("model.keras", "export it first: clf-export model.keras"),
-        ("digest/model.onnx", "is not the file that SHA256SUMS beside it describes"),
+        ("digest/model.onnx", "does not match its digest in SHA256SUMS"),
     ],
 )
 def test_wrong_model_is_one_sentence_and_exit_2_and_no_result(
