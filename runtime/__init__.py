@@ -1,4 +1,4 @@
-"""The edge side of edgeclf: open a model, classify images. Needs numpy, OpenCV and one engine; nothing of training."""
+"""The edge side of edgeclf: open a model and classify images. Needs numpy, OpenCV and one engine, no training library."""
 
 import importlib
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgeclf.runtime.pipeline import classify
     from edgeclf.runtime.sources.source import open_source
 
-_HOMES = {
+_MODULES = {
     "Classifier": "model.classifier",
     "EdgeclfError": "errors",
     "Failure": "model.prediction",
@@ -48,7 +48,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for, so that `--help` need not wait for OpenCV."""
-    if name not in _HOMES:
+    """Import a public name on first access, so that `--help` does not wait for OpenCV."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,17 +1,17 @@
-"""How many processor cores this process may really use: in a container, rarely what the machine has."""
+"""The number of processor cores that this process may use. In a container, that is often less than the machine has."""
 
 import os
 from pathlib import Path
 
 
 def usable_cores() -> int:
-    """At least 1: the affinity mask, capped by the CPU quota of the control group (v2 and v1) that this process is in."""
+    """The cores in the affinity mask, limited by the CPU quota of this process's control group (v2 and v1); at least 1."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([allowed, *_cgroup_quotas(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"))]))
 
 
 def _cgroup_quotas(root: Path, membership: Path) -> list[int]:
-    """Whole cores granted by each level from this process's group up to the root; levels without a limit say nothing."""
+    """Whole cores that each level from this process's group up to the root allows; levels without a limit are left out."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:

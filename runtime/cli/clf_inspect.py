@@ -1,4 +1,4 @@
-"""`clf-inspect`: what a model file is, or what this machine has."""
+"""`clf-inspect`: shows a model file, or the software and devices of this machine."""
 
 import json
 from dataclasses import asdict
@@ -18,7 +18,7 @@ Examples:
   clf-inspect model.keras --json  the same, for a program
   clf-inspect                     this machine: engines that start, packages, conflicts, cameras
 
-Reads and changes nothing. Exit codes: 0 all well, 2 a file that is damaged or no model."""
+Only reads. Exit codes: 0 all well, 2 the file is damaged or is not a model."""
 
 
 def main() -> None:
@@ -28,15 +28,16 @@ def main() -> None:
 @app.command(epilog=EPILOG)
 def inspect(
     model: Annotated[
-        Path | None, typer.Argument(help="A .keras, .onnx or .tflite file. Without it: this machine.", show_default=False)
+        Path | None,
+        typer.Argument(help="A .keras, .onnx or .tflite file. Default: this machine.", metavar="MODEL", show_default=False),
     ] = None,
     *,
-    json_output: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Show what a model file is and whether it is sound; without a file, what this machine has for edgeclf."""
+    """Show what a model file contains and whether it is intact; without a file, show what this machine offers edgeclf."""
     with friendly_errors():
         if model is None:
             _show_environment(json_output)

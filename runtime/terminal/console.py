@@ -1,4 +1,4 @@
-"""How every command speaks: data on stdout, everything for people on stderr, errors as one sentence and an exit code."""
+"""What all commands share: data goes to stdout, messages to stderr, and an error is one sentence and an exit code."""
 
 import faulthandler
 import os
@@ -41,7 +41,7 @@ _EXTRA_FOR = {
 }
 STDOUT = "-"
 """Stands for stdout where an output file is named."""
-_BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
+_BROKEN_PIPE = 141  # a shell's status for a program that SIGPIPE ended
 _SIZE = re.compile(r"(\d{1,6})(?:x(\d{1,6}))?", re.ASCII)
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
 
@@ -57,14 +57,14 @@ def command_app(default: str | None = None) -> typer.Typer:
 
 
 def show_version(wanted: bool) -> None:
-    """Print the version and stop, for a command's --version."""
+    """Print the version and exit, for a command's --version."""
     if wanted:
         typer.echo(f"edgeclf {__version__}")
         raise typer.Exit
 
 
 def parse_size(text: str, flag: str = "--imgsz") -> tuple[int, int]:
-    """`"224"` or `"320x240"` (width x height), which was given as `flag`, to `(H, W)`. Raises OptionError.
+    """Read `"224"` or `"320x240"` (width x height), given as `flag`, as `(H, W)`. Raises OptionError.
 
     >>> parse_size("224"), parse_size("320x240")
     ((224, 224), (240, 320))
@@ -77,7 +77,7 @@ def parse_size(text: str, flag: str = "--imgsz") -> tuple[int, int]:
 
 
 def show_size(size_hw: tuple[int, int]) -> str:
-    """`(H, W)` as `parse_size` reads it.
+    """Write `(H, W)` as `parse_size` reads it.
 
     >>> show_size((224, 224)), show_size((240, 320))
     ('224', '320x240')
@@ -87,7 +87,7 @@ def show_size(size_hw: tuple[int, int]) -> str:
 
 
 def parse_duration(flag: str, text: str) -> float:
-    """Seconds in `"90s"`, `"0.5s"`, `"30m"` or `"1h30m"`, which was given as `flag`. Raises OptionError.
+    """Read `"90s"`, `"0.5s"`, `"30m"` or `"1h30m"`, given as `flag`, as seconds. Raises OptionError.
 
     >>> parse_duration("--time", "1h30m")
     5400.0
@@ -100,12 +100,12 @@ def parse_duration(flag: str, text: str) -> float:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, raised where the main thread stands, so that it unwinds as Ctrl-C does."""
+    """SIGTERM, raised in the main thread, which then unwinds as after Ctrl-C."""
 
 
 @contextmanager
 def friendly_errors() -> Iterator[None]:
-    """Turn what the user can put right into one sentence on stderr and the exit code for it; bugs keep their traceback."""
+    """Turn an error that the user can fix into one sentence on stderr and an exit code. Bugs keep their traceback."""
     _check_streams()
     _take_over_stderr()
     signal.signal(signal.SIGTERM, _raise_terminated)
@@ -121,7 +121,7 @@ def friendly_errors() -> Iterator[None]:
             _crash()
         fail(cure, ExitCode.FAILED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit complains
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise the flush at exit fails
         raise typer.Exit(_BROKEN_PIPE) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -135,43 +135,43 @@ def friendly_errors() -> Iterator[None]:
 
 
 def fail(sentence: str, code: ExitCode) -> NoReturn:
-    """Print `error: ...` on stderr and leave the command with `code`."""
+    """Print `error: ...` on stderr and exit with `code`."""
     typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
     note(sentence)
     raise typer.Exit(code)
 
 
 def missing_extra(error: ImportError) -> str | None:
-    """What to install when one of our extras is missing; None for any other import that failed."""
+    """What to install if one of our extras is missing; None if the import failed for another reason."""
     missing = (error.name or "").partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and missing in _EXTRA_FOR:
         return f"this needs {missing}, which is not installed: pip install 'edgeclf[{_EXTRA_FOR[missing]}]'"
     if "libGL" in str(error):
-        cure = "install it (apt install libgl1), or opencv-python-headless in place of opencv-python"
+        cure = "install it (apt install libgl1), or opencv-python-headless instead of opencv-python"
         return f"OpenCV's desktop build needs the system's libGL: {cure}"
     return None
 
 
 def note(sentence: str) -> None:
-    """One line for people, on stderr; whatever a file name in it holds, it stays one line of printable text.
+    """Print one line on stderr. It stays one printable line even if it quotes a file name with control characters.
 
-    Where nobody can read it, because the disk behind stderr is full or its reader has gone, that is no reason to end.
+    If stderr cannot be written, because its disk is full or its reader has ended, the line is lost and the command goes on.
     """
     try:
         typer.echo(escape(sentence).replace("\\\\", "\\"), err=True)
     except OSError:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (or the flush at exit complains)
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (otherwise the flush at exit fails)
 
 
 def stderr_console() -> "Console":
-    """A rich console on stderr; NO_COLOR and a width of 100 without a terminal."""
+    """A rich console on stderr, which respects NO_COLOR. It is 100 columns wide if stderr is not a terminal."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 100)
 
 
 def _crash() -> NoReturn:
-    """A bug keeps its traceback; but Python's own exit status would be 1, which says that some inputs failed."""
+    """Print the traceback of a bug and exit with 2. Python itself would exit with 1, which means that some inputs failed."""
     traceback.print_exc()
     raise typer.Exit(ExitCode.FAILED) from None
 
@@ -181,10 +181,10 @@ def _raise_terminated(number: int, frame: FrameType | None) -> None:
 
 
 def _check_streams() -> None:
-    """Streams that a caller has closed would be taken by the next files opened; and names may hold any bytes."""
+    """Replace streams that the caller has closed, or the next file opened takes their place. Let stdout take any name."""
     if sys.stderr is None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        sys.stderr = open(2, "w", encoding="utf-8")  # noqa: SIM115 (as long as the process lives)
+        sys.stderr = open(2, "w", encoding="utf-8")  # noqa: SIM115 (stays open until the process ends)
     if sys.stdout is None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.stdout = open(1, "w", encoding="utf-8")  # noqa: SIM115
@@ -193,10 +193,10 @@ def _check_streams() -> None:
 
 
 def _take_over_stderr() -> None:
-    """Keep stderr for ourselves: what native libraries (libpng, TensorFlow, XNNPACK) print there is noise to a user.
+    """Hide what native libraries (libpng, TensorFlow, XNNPACK) print on stderr, because it means nothing to users.
 
-    They write to file descriptor 2, which now leads nowhere; Python, crash dumps included, writes to a copy of the real one.
-    EDGECLF_VERBOSE=1 leaves everything as it was.
+    They write to file descriptor 2, which now leads to the null device. Python, with its crash dumps, writes to a copy of
+    the original. EDGECLF_VERBOSE=1 changes nothing.
     """
     if os.environ.get("EDGECLF_VERBOSE"):
         return

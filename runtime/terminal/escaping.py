@@ -1,7 +1,7 @@
-r"""One line of harmless, reversible text for any file name: terminals, logs and spreadsheets show the same spelling.
+r"""Turns any file name into one line of harmless text, and back. Terminals, logs and spreadsheets show the same spelling.
 
-A name may hold newlines, terminal escapes, right-to-left marks and bytes that are not UTF-8. Everything that does not
-print is spelt as in a Python string, and the backslash is doubled, so that `unescape` gives the name back.
+A name may contain newlines, terminal escapes, right-to-left marks and bytes that are not UTF-8. Characters that do not
+print are written as in a Python string, and the backslash is doubled, so that `unescape` can restore the name.
 """
 
 import re
@@ -13,7 +13,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 def escape(text: str) -> str:
-    r"""Spell out whatever does not print; bytes that are not UTF-8 (surrogate escapes) become `\xhh`.
+    r"""Write out characters that do not print; bytes that are not UTF-8 (surrogate escapes) become `\xhh`.
 
     >>> escape("bee\n\x1b[31m.jpg")
     'bee\\n\\x1b[31m.jpg'
@@ -24,7 +24,7 @@ def escape(text: str) -> str:
 
 
 def escape_cell(text: str) -> str:
-    r"""As `escape`, and no spreadsheet takes the text for a formula.
+    r"""As `escape`, and safe from being read as a formula by a spreadsheet.
 
     >>> escape_cell("=HYPERLINK(1).jpg")
     '\\x3dHYPERLINK(1).jpg'
@@ -36,7 +36,7 @@ def escape_cell(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """The name that `escape` or `escape_cell` was given, ready for `open`."""
+    """Restore the name that `escape` or `escape_cell` was given; the result is ready for `open`."""
     return _SPELLING.sub(lambda match: _read(match[0]), text)
 
 

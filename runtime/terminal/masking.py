@@ -1,4 +1,4 @@
-"""Passwords and tokens hidden in the addresses that people are shown."""
+"""Hides passwords and tokens in addresses before they are shown."""
 
 import re
 
@@ -12,7 +12,7 @@ _SECRET = re.compile(
 
 
 def mask(text: str) -> str:
-    """The text without the passwords and tokens of any address in it. Where it is unsure what is secret, it hides more.
+    """The text with the passwords and tokens in its addresses replaced by `***`. In doubt, it hides too much.
 
     >>> mask("rtsp://ann:secret@10.0.0.7/live?token=5f3a&w=640")
     'rtsp://ann:***@10.0.0.7/live?token=***&w=640'
@@ -21,7 +21,7 @@ def mask(text: str) -> str:
 
 
 def _mask_password(match: re.Match[str]) -> str:
-    """Up to the last @, for people write passwords with @ and / in them; but an @ in a path behind a plain host is none."""
+    """Mask up to the last @, because passwords may contain @ and /. An @ in a path after a plain host is not a password."""
     user, colon, password = match[2].partition(":")
     in_path = "/" in user or ("/" in password and password.partition("/")[0].isdigit())
     return match[0] if in_path or not colon else f"{match[1]}{user}:***@"

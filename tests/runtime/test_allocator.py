@@ -1,4 +1,4 @@
-"""Freed memory is reused: an image's buffers cost page faults once, not for every image."""
+"""Freed memory is reused: the buffers of images cause page faults once, not for every image."""
 
 import subprocess
 import sys
@@ -14,9 +14,9 @@ from edgeclf.runtime.pipeline import ordered_map
 
 noise = np.random.default_rng(0).integers(0, 256, (375, 500, 3), dtype=np.uint8)
 image = bytes(cv2.imencode(".jpg", noise)[1])
-if sys.argv[1] == "return":  # as if it had been called already, without its effect
+if sys.argv[1] == "return":  # pretend that it was called, without its effect
     sys.modules["edgeclf.runtime.pipeline"].keep_freed_memory = lambda: None
-for _ in ordered_map(Preprocess((224, 224)), [image] * 200, 2):
+for _ in ordered_map(Preprocess((224, 224)), [image] * 100, 2):
     pass
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 """
@@ -28,5 +28,5 @@ def faults(mode: str) -> int:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
-def test_workers_do_not_fault_in_their_buffers_for_every_image() -> None:
-    assert faults("keep") < faults("return") - 200 * 20
+def test_workers_reuse_buffers_without_page_faults_for_every_image() -> None:
+    assert faults("keep") < faults("return") - 100 * 20

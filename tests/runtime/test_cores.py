@@ -1,4 +1,4 @@
-"""The number of workers follows what this process may use, not what the machine has."""
+"""The number of workers follows the cores that this process may use, not those of the machine."""
 
 import os
 from collections.abc import Callable

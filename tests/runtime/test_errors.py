@@ -1,4 +1,4 @@
-"""The exit codes and the reasons are a contract with scripts: they do not change unnoticed."""
+"""Exit codes and reasons are a contract with scripts: this test fails when they change."""
 
 import pytest
 
@@ -51,5 +51,5 @@ def test_reasons_are_a_closed_list() -> None:
     }
 
 
-def test_image_error_says_reason_and_detail() -> None:
+def test_image_error_shows_reason_and_detail() -> None:
     assert str(ImageError(Reason.EMPTY, "0 bytes")) == "empty: 0 bytes"

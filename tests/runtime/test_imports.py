@@ -1,4 +1,4 @@
-"""What is imported when: help is instant, and the edge never meets a training library."""
+"""Which libraries are imported when: help starts fast, and the runtime never imports a training library."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,14 +21,14 @@ TRAINING = (
 )
 
 
-@pytest.mark.parametrize("module", ["edgeclf.runtime", "edgeclf.runtime.cli.clf_run", "edgeclf.runtime.terminal.console"])
-def test_import_of_the_command_brings_nothing_heavy(module: str, fresh_python: Callable[..., str]) -> None:
+@pytest.mark.parametrize("module", ["edgeclf.runtime", "edgeclf.runtime.cli.clf_run", "edgeclf.runtime.run_options"])
+def test_importing_the_command_imports_nothing_heavy(module: str, fresh_python: Callable[..., str]) -> None:
     printed = fresh_python(f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])")
 
     assert printed == "[]\n"
 
 
-def test_help_brings_nothing_heavy(fresh_python: Callable[..., str]) -> None:
+def test_help_imports_nothing_heavy(fresh_python: Callable[..., str]) -> None:
     printed = fresh_python(
         "import sys; from edgeclf.runtime.cli.clf_run import main\n"
         "sys.argv = ['clf-run', '--help']\n"
@@ -43,7 +43,7 @@ def test_help_brings_nothing_heavy(fresh_python: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     ("artefact", "other_engine"), [("model.onnx", "ai_edge_litert"), ("model.int8.tflite", "onnxruntime")]
 )
-def test_classifying_brings_one_engine_and_nothing_of_training(
+def test_classifying_imports_one_engine_and_no_training_library(
     artefact: str, other_engine: str, run_folder: Path, image_folder: Path, fresh_python: Callable[..., str]
 ) -> None:
     printed = fresh_python(

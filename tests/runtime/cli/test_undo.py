@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,20 +39,19 @@ def test_images_go_back_with_code_0(clf_undo: Invoke, moved: Path) -> None:
     result = clf_undo("journal")
 
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "of 1 sorted images, 1 taken back; the journal is now journal.undone\n"
+    assert re.search("1 of 1 sorted image .* the journal is now journal.undone", result.stderr)
     assert sorted(os.listdir(moved)) == sorted([NAME, "journal.undone"])
 
 
-def test_what_is_left_alone_is_named_with_code_1(clf_undo: Invoke, moved: Path) -> None:
+def test_files_left_alone_are_named_with_code_1(clf_undo: Invoke, moved: Path) -> None:
     (moved / NAME).write_bytes(b"other")
 
     result = clf_undo("journal")
 
     assert result.exit_code == 1
-    assert result.stderr.splitlines() == [
-        rf"left alone: {moved}/sorted/caf\xe9\t.jpg: something else is at {moved}/caf\xe9\t.jpg by now",
-        "of 1 sorted images, 0 taken back, 1 left alone; mend what the lines above say, and repeat the command",
-    ]
+    left_alone, summary = result.stderr.splitlines()
+    assert left_alone.startswith(rf"left alone: {moved}/sorted/caf\xe9\t.jpg: ")
+    assert re.match("0 of 1 sorted image .*1 left alone; .* again", summary)
 
 
 def test_dry_run_prints_from_and_to_and_changes_nothing(clf_undo: Invoke, moved: Path) -> None:
@@ -62,7 +62,7 @@ def test_dry_run_prints_from_and_to_and_changes_nothing(clf_undo: Invoke, moved:
         str(moved / NAME),
         str(moved / "sorted" / NAME),
     ]
-    assert result.stderr == "of 1 sorted images, 1 would be taken back; nothing was changed\n"
+    assert re.search("1 of 1 sorted image would be .* nothing was changed", result.stderr)
     assert sorted(os.listdir(moved)) == ["journal", "sorted"]
 
 
@@ -71,16 +71,13 @@ def test_journal_without_sorted_images_has_nothing_to_undo(clf_undo: Invoke, tmp
 
     result = clf_undo("journal")
 
-    assert (result.exit_code, result.stderr) == (
-        0,
-        "journal says of no image that it was sorted; nothing to undo\n",
-    )
+    assert (result.exit_code, "journal lists no sorted images" in result.stderr) == (0, True)
 
 
-def test_file_that_is_no_journal_is_one_sentence_with_code_2(clf_undo: Invoke, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_one_sentence_with_code_2(clf_undo: Invoke, tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8")
 
     result = clf_undo("photo.jpg")
 
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: photo.jpg is no journal of this version of clf-run; name that of a run")
+    assert re.match("error: photo.jpg is not a journal", result.stderr)

@@ -1,15 +1,17 @@
-"""What people read: one sentence for an error, no control characters."""
+"""What users read: one sentence for an error, no control characters; and how sizes and durations are read."""
 
-from collections.abc import Callable
+import subprocess
+import sys
 
 import pytest
 import typer
+from typer.testing import CliRunner, Result
 
-from edgeclf.runtime.errors import ExitCode, OptionError
-from edgeclf.runtime.terminal.console import fail, note, parse_duration
+from edgeclf.runtime.errors import ExitCode, GateError, OptionError
+from edgeclf.runtime.terminal.console import command_app, fail, friendly_errors, note, parse_duration, parse_size, show_size
 
 
-def test_fail_says_error_on_stderr_and_leaves_with_the_code(capsys: pytest.CaptureFixture[str]) -> None:
+def test_fail_prints_the_error_on_stderr_and_exits_with_the_code(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as caught:
         fail("no model", ExitCode.DEVICE_UNAVAILABLE)
 
@@ -34,48 +36,64 @@ def test_note_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     ],
     ids=["plain", "lines", "escape", "latin-1", "return", "backslash"],
 )
-def test_line_for_people_is_one_line_without_control_characters(
-    text: str, shown: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_note_is_one_line_without_control_characters(text: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
     note(text)
 
     assert capsys.readouterr().err == f"{shown}\n"
 
 
-def test_error_of_ours_is_one_sentence_and_its_code(fresh_python: Callable[..., str]) -> None:
-    printed = fresh_python(
-        "import subprocess, sys\n"
-        "script = '''\n"
-        "import typer\n"
-        "from edgeclf.runtime.terminal.console import friendly_errors\n"
-        "from edgeclf.runtime.errors import GateError\n"
-        "def command():\n"
-        "    with friendly_errors(): raise GateError('it differs')\n"
-        "typer.run(command)\n"
-        "'''\n"
-        "done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)\n"
-        "print((done.returncode, done.stdout, done.stderr))"
-    )
+def run_with(error: Exception) -> Result:
+    """The result of a command that raises `error`."""
+    app = command_app()
 
-    assert printed == "(3, '', 'error: it differs\\n')\n"
+    @app.command()
+    def command() -> None:
+        with friendly_errors():
+            raise error
+
+    return CliRunner().invoke(app)
 
 
-def test_bug_keeps_its_traceback_and_does_not_look_like_bad_images(fresh_python: Callable[..., str]) -> None:
-    printed = fresh_python(
-        "import subprocess, sys\n"
-        "script = '''\n"
+@pytest.mark.usefixtures("in_process")
+def test_an_error_of_ours_is_one_sentence_and_its_code() -> None:
+    result = run_with(GateError("it differs"))
+
+    assert (result.exit_code, result.stdout, result.stderr) == (3, "", "error: it differs\n")
+
+
+@pytest.mark.usefixtures("in_process")
+def test_an_error_of_the_system_names_its_file() -> None:
+    result = run_with(PermissionError(13, "Permission denied", "a.csv"))
+
+    assert (result.exit_code, result.stderr) == (2, "error: a.csv: Permission denied\n")
+
+
+def test_a_bug_keeps_its_traceback_and_its_code_is_not_that_of_bad_images() -> None:
+    script = (
         "import typer\n"
         "from edgeclf.runtime.terminal.console import friendly_errors\n"
         "def command():\n"
         "    with friendly_errors(): 1 / 0\n"
         "typer.run(command)\n"
-        "'''\n"
-        "done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)\n"
-        "print(done.returncode, done.stderr)"
     )
 
-    assert printed.startswith("2 Traceback")
-    assert "ZeroDivisionError" in printed
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("Traceback")
+    assert "ZeroDivisionError" in done.stderr
+
+
+@pytest.mark.parametrize(("text", "size_hw"), [("224", (224, 224)), ("320x240", (240, 320)), (" 8x16 ", (16, 8))], ids=str)
+def test_sizes_are_read_width_first(text: str, size_hw: tuple[int, int]) -> None:
+    assert parse_size(text) == size_hw
+    assert parse_size(show_size(size_hw)) == size_hw
+
+
+@pytest.mark.parametrize("text", ["", "big", "240,320", "320x", "x240", "-1", "1.5", "320x240x3", "\u0663"])
+def test_other_texts_are_not_sizes(text: str) -> None:
+    with pytest.raises(OptionError, match=r"--camera-size takes .*320x240"):
+        parse_size(text, "--camera-size")
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2h5s", 7205), ("0.5s", 0.5)])
@@ -84,6 +102,6 @@ def test_durations_are_read(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "30", "0m", "m", "1.5h", "-5m", "5m1h", "1d", "\u0663s", "nans", "1.s"])
-def test_other_texts_are_no_durations(text: str) -> None:
-    with pytest.raises(OptionError, match="--give-up takes hours"):
+def test_other_texts_are_not_durations(text: str) -> None:
+    with pytest.raises(OptionError, match=r"--give-up takes .*30m"):
         parse_duration("--give-up", text)
