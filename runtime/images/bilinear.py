@@ -1,6 +1,6 @@
-"""Bilinear resize to the bit as TensorFlow does it, for models that Keras's own loader trained.
+"""Bilinear resize, bit by bit the same as TensorFlow's, for models trained with Keras's own loader.
 
-OpenCV's, also on floats, is off by up to 0.01 levels, and whole levels then differ wherever a value lies near a half.
+OpenCV's bilinear resize differs by up to 0.01 levels, even on floats, so values near a half round to another level.
 """
 
 import numpy as np
@@ -13,9 +13,9 @@ _Floats = NDArray[np.float32]
 
 
 def resize_as_tensorflow(pixels: Pixels, height: int, width: int) -> Pixels:
-    """uint8 `[h, w, C]` to uint8 `[height, width, C]`: `tf.image.resize(pixels, (height, width))`, rounded.
+    """Resize uint8 `[h, w, C]` to uint8 `[height, width, C]` as `tf.image.resize(pixels, (height, width))`, rounded.
 
-    The order of the float32 operations is that of TensorFlow's ResizeBilinear with half-pixel centres.
+    The float32 operations have the same order as in TensorFlow's ResizeBilinear with half-pixel centres.
     """
     top, bottom, down = _neighbours(height, pixels.shape[0])
     left, right, across = _neighbours(width, pixels.shape[1])
@@ -30,7 +30,7 @@ def _blend(rows: Pixels, left: _Indices, right: _Indices, across: _Floats) -> _F
 
 
 def _neighbours(target: int, source: int) -> tuple[_Indices, _Indices, _Floats]:
-    """For each of `target` places along a side: the source index before it, the one after it, and how far between."""
+    """For each of `target` pixels of a side: the source index before it, the one after it, and the fraction between them."""
     scale = np.float32(source) / np.float32(target)
     place = (np.arange(target, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
     before = np.floor(place)

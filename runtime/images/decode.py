@@ -1,7 +1,7 @@
-"""Bytes to pixels, or one reason from the closed list why not.
+"""Bytes to pixels, or an ImageError with a reason from the closed list.
 
-`cv2.imread` is banned in this project: it accepts every truncated JPEG in silence, and a file name that is not UTF-8 ends
-the process. `cv2.imdecode` on bytes that Python read does neither.
+This project bans `cv2.imread`: it silently accepts truncated JPEGs, and a file name that is not UTF-8 ends the process.
+`cv2.imdecode` on bytes that Python has read does neither.
 """
 
 import os
@@ -9,24 +9,25 @@ import stat
 from dataclasses import dataclass
 from typing import Literal
 
-# A second guard behind the header check, for files whose header lies; OpenCV reads it once, at its import.
-MAX_PIXELS = 100_000_000
+from edgeclf.runtime.images.limits import MAX_PIXELS
+
+# A second guard behind the header check, for files with a false header. OpenCV reads it once, when it is imported.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
-from edgeclf.runtime.errors import ImageError, OptionError, Reason  # noqa: E402
-from edgeclf.runtime.images.formats.header import Header, is_cut_short, read_header, work  # noqa: E402
-from edgeclf.runtime.images.formats.integrity import check_inside, require_simplejpeg  # noqa: E402
-from edgeclf.runtime.images.formats.png import still  # noqa: E402
+from edgeclf.runtime.errors import ImageError, OptionError, Reason
+from edgeclf.runtime.images.formats.header import Header, decode_cost, is_truncated, read_header
+from edgeclf.runtime.images.formats.integrity import check_integrity, require_simplejpeg
+from edgeclf.runtime.images.formats.png import without_animation
 
 Pixels = NDArray[np.uint8]
 Reduction = Literal[1, 2, 4, 8]
 Channels = Literal[1, 3]
 
-MAX_SIDE = 1 << 20  # OpenCV's own limit for either side
+MAX_SIDE = 1 << 20  # OpenCV's own limit for each side
 MAX_BYTES = 1 << 30  # 100 megapixels of 16-bit RGBA, uncompressed, are 800 MB
 
 _REDUCED = {
@@ -38,14 +39,14 @@ _REDUCED = {
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of one regular file; pipes, sockets and devices are never opened, so nothing can block.
+    """The bytes of a regular file. Pipes, sockets and devices are never opened, so this cannot block on one.
 
     Raises ImageError: `not_found`, `not_a_file`, `unreadable` or `too_large`.
     """
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
-            os.scandir(path).close()  # a folder that cannot be listed says why
+            os.scandir(path).close()  # raises the reason if the folder cannot be listed
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(Reason.NOT_A_FILE, "not a regular file")
         if status.st_size > MAX_BYTES:
@@ -54,17 +55,17 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
             return file.read()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _unreadable(Reason.NOT_FOUND, error) from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
+    except (OSError, ValueError) as error:  # ValueError: the name contains a NUL character
         raise _unreadable(Reason.UNREADABLE, error) from None
 
 
 @dataclass(frozen=True)
 class Checks:
-    """What a file must pass before it is decoded.
+    """The checks that a file must pass before it is decoded.
 
-    max_pixels: refuse larger images, and those whose decoding costs as much. Above MAX_PIXELS, set the environment's
-    OPENCV_IO_MAX_IMAGE_PIXELS before anything here is imported: OpenCV's own guard stays at what it was then.
-    strict: look for damage inside; see `check_inside`. Raises ModuleNotFoundError where simplejpeg is not installed.
+    max_pixels: refuse images that have more pixels, or that cost as much to decode. For a limit above MAX_PIXELS, set the
+    environment variable OPENCV_IO_MAX_IMAGE_PIXELS before importing anything from here: OpenCV reads its own limit once.
+    strict: look for damage inside the file; see `check_integrity`. Raises ModuleNotFoundError without simplejpeg.
     """
 
     max_pixels: int = MAX_PIXELS
@@ -72,22 +73,20 @@ class Checks:
 
     def __post_init__(self) -> None:
         if self.max_pixels < 1:
-            raise OptionError(
-                f"the largest image must have at least 1 pixel, not {self.max_pixels:,}; the default is {MAX_PIXELS:,}"
-            )
+            raise OptionError(f"the pixel limit must be at least 1, not {self.max_pixels:,}; the default is {MAX_PIXELS:,}")
         if self.strict:
             require_simplejpeg()
 
     def header_of(self, data: bytes) -> Header:
-        """The header of an image that passed. Raises ImageError."""
+        """The header of a file that passes all checks. Raises ImageError."""
         header = read_header(data)
         try:
             check_size(header, self.max_pixels)
-            check_work(header, data, self.max_pixels)
-            if is_cut_short(header, data):
+            check_decode_cost(header, data, self.max_pixels)
+            if is_truncated(header, data):
                 raise ImageError(Reason.TRUNCATED, f"{header.format} without its end")
             if self.strict:
-                check_inside(header, data)
+                check_integrity(header, data)
         except ImageError as error:
             error.size_hw = (header.height, header.width)
             raise
@@ -95,29 +94,29 @@ class Checks:
 
 
 def check_size(header: Header, max_pixels: int = MAX_PIXELS) -> None:
-    """Raise ImageError `too_large` before a bomb is decoded: over `max_pixels`, or a side over 2**20."""
+    """Raise ImageError `too_large` for more than `max_pixels` pixels, or for a side longer than 2**20."""
     if header.width * header.height > max_pixels or max(header.width, header.height) > MAX_SIDE:
-        megapixels = header.width * header.height / 1e6
-        size = f"{header.width} x {header.height} pixels ({megapixels:,.0f} megapixels)"
+        size = f"{header.width} x {header.height} pixels ({_megapixels(header.width * header.height)})"
         raise ImageError(Reason.TOO_LARGE, f"{size}; the limit is {max_pixels / 1e6:,.3g} megapixels")
 
 
-def check_work(header: Header, data: bytes, max_pixels: int = MAX_PIXELS) -> None:
-    """Raise ImageError `too_large` for a small file made to keep a decoder busy for minutes, or to fill the memory."""
-    pixels = work(header, data, max_pixels)
-    if pixels > max_pixels:
-        asked = f"{header.format} of {header.width} x {header.height} that costs as much as {pixels / 1e6:,.0f} megapixels"
-        raise ImageError(Reason.TOO_LARGE, f"{asked}; the limit is {max_pixels / 1e6:,.3g}")
+def check_decode_cost(header: Header, data: bytes, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise ImageError `too_large` for a small file that would keep the decoder busy for minutes or fill the memory."""
+    cost = decode_cost(header, data, max_pixels)
+    if cost > max_pixels:
+        image = f"{header.format} of {header.width} x {header.height} pixels"
+        limit = f"the limit is {max_pixels / 1e6:,.3g} megapixels"
+        raise ImageError(Reason.TOO_LARGE, f"{image} that costs as much to decode as {_megapixels(cost)}; {limit}")
 
 
 def decode(data: bytes, header: Header, channels: Channels, reduction: Reduction = 1) -> Pixels:
-    """Decode to uint8 `[h, w, channels]`, RGB or grey, EXIF orientation applied, alpha dropped, 16 bits cut to 8.
+    """Decode to uint8 `[h, w, channels]`, RGB or grey, upright by EXIF, without alpha, 16 bits reduced to 8.
 
-    `reduction` divides both sides inside a JPEG's own DCT, rounding up; for other formats it must be 1, because OpenCV
-    would decode in full and then take every n-th pixel. Raises ImageError: `corrupt` or `too_large`.
+    `reduction` divides both sides inside a JPEG's own DCT, rounding up. It must be 1 for other formats: OpenCV would decode
+    them in full and then take every n-th pixel. Raises ImageError: `corrupt` or `too_large`.
     """
     flags = (cv2.IMREAD_COLOR_RGB if channels == 3 else cv2.IMREAD_GRAYSCALE) | _REDUCED[reduction]
-    file = still(data) if header.format == "PNG" else data
+    file = without_animation(data) if header.format == "PNG" else data
     try:
         pixels = cv2.imdecode(np.frombuffer(file, np.uint8), flags)
     except cv2.error as error:
@@ -127,14 +126,18 @@ def decode(data: bytes, header: Header, channels: Channels, reduction: Reduction
     return pixels.reshape(*pixels.shape[:2], channels).astype(np.uint8, copy=False)
 
 
+def _megapixels(pixels: int) -> str:
+    return f"{pixels / 1e6:,.0f} megapixels"
+
+
 def _undecodable(header: Header, error: cv2.error | None = None) -> ImageError:
     if error and error.code == cv2.Error.StsNoMem:
-        return ImageError(Reason.TOO_LARGE, "not enough memory to decode it")
-    size = f"{header.format} of {header.width} x {header.height}"
+        return ImageError(Reason.TOO_LARGE, "there is not enough memory to decode it")
+    image = f"{header.format} of {header.width} x {header.height} pixels"
     if error and "CV_IO_MAX_IMAGE" in str(error):
         variable = "OPENCV_IO_MAX_IMAGE_PIXELS"
-        return ImageError(Reason.TOO_LARGE, f"{size}, over OpenCV's own limit; {variable} is {os.environ.get(variable)}")
-    return ImageError(Reason.CORRUPT, f"{size} that does not decode")
+        return ImageError(Reason.TOO_LARGE, f"{image}, above OpenCV's own limit; {variable} is {os.environ.get(variable)}")
+    return ImageError(Reason.CORRUPT, f"{image} that does not decode")
 
 
 def _unreadable(reason: Reason, error: OSError | ValueError) -> ImageError:

@@ -1,4 +1,4 @@
-"""One input on its way through the pipeline, still unread."""
+"""One input of the pipeline, not decoded yet."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from edgeclf.runtime.images.preprocess import ImageLike
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One image on its way, still unread.
+    """One image on its way through the pipeline, not decoded yet.
 
-    name: the path in its row: the source as it was named, and the place in it. image: where its pixels are.
-    source, path: which of the run's sources it is from, and where in it; these stay the same when the source is moved.
-    size_bytes, mtime_ns: of its file when it was listed; -1 where nothing is known of it. position_s: seconds from the
-    beginning of its video. captured_at: when a camera gave it, as `time.monotonic` counts.
+    name: the path in its row: the name of the source, and the place in it. image: where to get its pixels from.
+    source, path: the index of its source, and the place in it; both stay the same when the source moves.
+    size_bytes, mtime_ns: of its file when it was listed; -1 if unknown. position_s: seconds from the start of its video.
+    captured_at: when the camera delivered it, on the clock of `time.monotonic`.
     """
 
     name: str

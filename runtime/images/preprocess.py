@@ -1,4 +1,4 @@
-"""The one way from an image to a model's input; training, calibration, the gate, benchmarks and running all call it."""
+"""From any image to the input of a model; training, calibration, the gate, benchmarks and serving all use this."""
 
 import os
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from edgeclf.runtime.images.decode import Channels, Checks, Pixels, Reduction, d
 
 
 class Stored(Protocol):
-    """An image's file inside another one, such as an archive."""
+    """An image file inside another file, such as an archive."""
 
     def read(self) -> bytes:
-        """Its bytes. May be called from any thread. Raises ImageError."""
+        """The bytes of the image file. May be called from any thread. Raises ImageError."""
         ...
 
 
@@ -29,15 +29,15 @@ Fit = Literal["stretch", "crop", "pad"]
 
 _CHECKS = Checks()
 _INTERPOLATION = {
-    "shrink": cv2.INTER_LINEAR_EXACT,  # integer arithmetic: the same bits on every processor
-    "nearest": cv2.INTER_NEAREST_EXACT,  # pixel centres, as Pillow and TensorFlow; INTER_NEAREST is off by half a pixel
+    "shrink": cv2.INTER_LINEAR_EXACT,  # integer arithmetic: the same result on every processor
+    "nearest": cv2.INTER_NEAREST_EXACT,  # pixel centres, like Pillow and TensorFlow; INTER_NEAREST is off by half a pixel
     "area": cv2.INTER_AREA,
 }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """pixels: uint8 `[H, W, C]`, as the model takes them. size_hw: of the image as stored."""
+    """pixels: uint8 `[H, W, C]`, the input of the model. size_hw: the size of the stored image."""
 
     pixels: Pixels
     size_hw: tuple[int, int]
@@ -45,13 +45,13 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How any image becomes uint8 `[H, W, C]`, RGB or grey.
+    """How an image becomes uint8 `[H, W, C]`, RGB or grey.
 
-    resize: `shrink` halves the image (inside a JPEG's own DCT where it is one, 2x2 means otherwise) until the next
-        halving would pass below the model's size, then is bilinear: no aliasing on camera-size images, at a fraction of
-        the cost of `area`. `bilinear` is `keras.utils.image_dataset_from_directory`, rounded to whole levels; `nearest`
-        is `keras.utils.load_img`; `area` averages.
-    fit: `stretch` ignores the aspect ratio, `crop` keeps the middle, `pad` adds black borders.
+    resize: `shrink` halves the image until another halving would make it smaller than the model's input, then resizes
+        bilinearly. A JPEG is halved in its own DCT, anything else by 2x2 means. Camera-size images do not alias, at a
+        fraction of the cost of `area`. `bilinear` is `keras.utils.image_dataset_from_directory`, rounded to whole levels;
+        `nearest` is `keras.utils.load_img`; `area` averages.
+    fit: `stretch` ignores the aspect ratio, `crop` keeps the centre, `pad` adds black borders.
     """
 
     size_hw: tuple[int, int]
@@ -73,11 +73,11 @@ class Preprocess:
         return (*self.size_hw, self.channels)
 
     def __call__(self, image: ImageLike) -> Pixels:
-        """uint8 `[H, W, C]`. Raises ImageError with a reason when the image cannot be read."""
+        """uint8 `[H, W, C]`. Raises ImageError when the image cannot be read."""
         return self.prepare(image).pixels
 
     def prepare(self, image: ImageLike, checks: Checks = _CHECKS) -> Prepared:
-        """The same with the image's own size. checks: what a file must pass before it is decoded."""
+        """The pixels and the size of the stored image. Files must pass the checks before they are decoded."""
         try:
             return self._prepare(image, checks)
         except (MemoryError, cv2.error) as error:
@@ -89,7 +89,7 @@ class Preprocess:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Preprocess":
-        """The inverse of `to_json`; a missing or extra field is a KeyError or ignored."""
+        """The inverse of `to_json`. A missing field raises KeyError; extra fields are ignored."""
         return cls(tuple(fields["size_hw"]), fields["channels"], fields["resize"], fields["fit"])
 
     def _prepare(self, image: ImageLike, checks: Checks) -> Prepared:
@@ -97,7 +97,7 @@ class Preprocess:
             pixels = _as_channels(image, self.channels)
             height, width = pixels.shape[:2]
             return Prepared(self._from_pixels(pixels), (height, width))
-        data = contents(image)
+        data = read_bytes(image)
         header = checks.header_of(data)
         reduction: Reduction = 1
         if header.format == "JPEG" and self.resize == "shrink":
@@ -120,7 +120,7 @@ class Preprocess:
         return resized if (inner_h, inner_w) == self.size_hw else self._pad(resized)
 
     def _region(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Top, left, height and width of the part that is used."""
+        """Top, left, height and width of the region that is used."""
         if self.fit != "crop":
             return 0, 0, height, width
         scale = min(height / self.size_hw[0], width / self.size_hw[1])
@@ -129,7 +129,7 @@ class Preprocess:
         return (height - used_h) // 2, (width - used_w) // 2, used_h, used_w
 
     def _inner(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width that the used part takes in the result."""
+        """Height and width of the used region in the result."""
         if self.fit != "pad":
             return self.size_hw
         scale = max(height / self.size_hw[0], width / self.size_hw[1])
@@ -137,7 +137,7 @@ class Preprocess:
         return max(1, min(inner_h, self.size_hw[0])), max(1, min(inner_w, self.size_hw[1]))
 
     def _jpeg_reduction(self, height: int, width: int) -> Reduction:
-        """The stored size may still be turned by EXIF, so both orientations must allow the reduction."""
+        """EXIF may still rotate the stored size, so the reduction must be possible in both orientations."""
         factors = []
         for stored_h, stored_w in ((height, width), (width, height)):
             _, _, used_h, used_w = self._region(stored_h, stored_w)
@@ -161,21 +161,21 @@ class Preprocess:
         return canvas
 
 
-def contents(image: str | os.PathLike[str] | bytes | Stored) -> bytes:
-    """The bytes of an image's file, wherever it is. Raises ImageError."""
+def read_bytes(image: str | os.PathLike[str] | bytes | Stored) -> bytes:
+    """The bytes of an image file. Raises ImageError."""
     if isinstance(image, bytes):
         return image
     return read_file(image) if isinstance(image, str | os.PathLike) else image.read()
 
 
 def _power_of_two(height: int, width: int, target_h: int, target_w: int) -> int:
-    """The largest power of two by which both sides can be divided without passing below the target; at least 1."""
+    """The largest power of two that leaves both sides at least as long as the target; at least 1."""
     factor = min(height // target_h, width // target_w)
     return 1 << max(0, factor.bit_length() - 1)
 
 
 def _halve(pixels: Pixels, factor: int) -> Pixels:
-    """Means over 2x2 blocks, again and again: OpenCV's quick path. An odd last row or column is left out."""
+    """Repeated means over 2x2 blocks, which OpenCV does fast. An odd last row or column is dropped."""
     while factor > 1:
         height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
         smaller = cv2.resize(pixels[: height * 2, : width * 2], (width, height), interpolation=cv2.INTER_AREA)

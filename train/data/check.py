@@ -1,7 +1,6 @@
 """The dataset doctor: what is wrong with a folder of labelled images, by file, before a night of training shows it."""
 
 import statistics
-import struct
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -15,7 +14,7 @@ import numpy as np
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import DatasetError, ImageError
 from edgeclf.runtime.images.decode import Pixels, read_file
-from edgeclf.runtime.images.formats.header import Header, read_header
+from edgeclf.runtime.images.formats.header import TRUNCATION_ERRORS, Header, read_header
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.pipeline import ordered_map
@@ -228,7 +227,7 @@ def _examine(path: str) -> _Image | Failure:
     try:
         turned = orientation(data) if header.format == "JPEG" else 1
         return _Image(path, header, modes(data, header), turned, thumbnail)
-    except (struct.error, IndexError):  # an odd header around an image that decodes
+    except TRUNCATION_ERRORS:  # an odd header around an image that decodes
         return _Image(path, header, frozenset(), 1, thumbnail)
 
 

@@ -1,53 +1,49 @@
-"""What an image's bytes say about how its pixels are stored: colour mode, depth, rotation; nothing is decoded."""
+"""How an image file stores its pixels (colour mode, bit depth, rotation), read without decoding it."""
 
 import struct
 from collections.abc import Callable, Iterator
 
+from edgeclf.runtime.images.formats import jpeg, tiff
 from edgeclf.runtime.images.formats.header import Header
 
 
 def modes(data: bytes, header: Header) -> frozenset[str]:
-    """Those of grey, palette, CMYK, alpha, 16-bit and animated that apply. struct.error or IndexError: an odd header."""
+    """Those of grey, palette, CMYK, alpha, 16-bit and animated that apply.
+
+    Raises one of TRUNCATION_ERRORS for an unusual header.
+    """
     return frozenset(filter(None, _MODES[header.format](data)))
 
 
 def orientation(data: bytes) -> int:
-    """EXIF's tag 274 of a JPEG, 1 to 8; 1 is upright, and what stands for none."""
-    for marker, start in _segments(data):
-        if marker == 0xE1 and data[start : start + 6] == b"Exif\0\0":
-            orientation = _tiff_tags(data[start + 6 : start + 65536]).get(274, 1)
-            return orientation if 1 <= orientation <= 8 else 1
+    """The EXIF orientation of a JPEG, 1 to 8; 1 means upright, and is returned when there is none.
+
+    Raises one of TRUNCATION_ERRORS for an unusual header.
+    """
+    for marker, position in jpeg.segments(data):
+        if marker in (jpeg.START_OF_SCAN, jpeg.END_OF_IMAGE):
+            break
+        start = position + 4
+        if marker == jpeg.APP1 and data[start : start + 6] == b"Exif\0\0":
+            block = data[start + 6 : start + 65536]  # EXIF is stored as a TIFF
+            value = _short(block, tiff.read_directory(block), tiff.ORIENTATION, 1)
+            return value if 1 <= value <= 8 else 1
     return 1
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Marker and start of the contents of each segment of a JPEG before its pixels."""
-    position = data.find(b"\xff", 2)
-    while position >= 0 and (marker := data[position + 1]) not in (0xD9, 0xDA):
-        if 0xC0 <= marker < 0xFF and not 0xD0 <= marker <= 0xD8:
-            yield marker, position + 4
-            position += max(2, int(struct.unpack_from(">H", data, position + 2)[0])) + 1
-        position = data.find(b"\xff", position + 1)
+def _short(data: bytes, directory: tiff.Directory, tag: int, default: int) -> int:
+    """The first value of a tag of 16-bit numbers, or the default when it is missing or of another type.
 
-
-def _tiff_tags(data: bytes) -> dict[int, int]:
-    """The first value of each short whole number in a TIFF's first directory; EXIF is stored as one."""
-    order = "<" if data[:2] == b"II" else ">"
-    directory = struct.unpack_from(order + "I", data, 4)[0]
-    tags = {}
-    for number in range(struct.unpack_from(order + "H", data, directory)[0]):
-        entry = directory + 2 + 12 * number
-        tag, kind, count = struct.unpack_from(order + "HHI", data, entry)
-        if kind == 3:  # SHORT; up to two of them stand in the entry itself
-            value_at = entry + 8 if count <= 2 else struct.unpack_from(order + "I", data, entry + 8)[0]
-            tags[tag] = struct.unpack_from(order + "H", data, value_at)[0]
-    return tags
+    The count is ignored, as OpenCV does.
+    """
+    entry = directory.get(tag)
+    if entry is None or entry.kind != tiff.SHORT:
+        return default
+    return int(struct.unpack_from(tiff.byte_order(data) + "H", data, entry.position)[0])
 
 
 def _jpeg_modes(data: bytes) -> Iterator[str]:
-    for marker, start in _segments(data):
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame: precision, height, width, count
-            yield {1: "grey", 4: "CMYK"}.get(data[start + 5], "")
+    yield {1: "grey", 4: "CMYK"}.get(jpeg.components(data), "")
 
 
 def _png_modes(data: bytes) -> Iterator[str]:
@@ -76,11 +72,11 @@ def _webp_modes(data: bytes) -> Iterator[str]:
 
 
 def _tiff_modes(data: bytes) -> Iterator[str]:
-    if data[2:4] in (b"+\0", b"\0+"):  # BigTIFF has another directory
+    if data[2:4] in (b"+\0", b"\0+"):  # BigTIFF is so rare that it is not checked
         return
-    tags = _tiff_tags(data)
-    yield {0: "grey", 1: "grey", 3: "palette", 5: "CMYK"}.get(tags.get(262, -1), "")
-    yield "16-bit" if tags.get(258, 8) == 16 else ""
+    directory = tiff.read_directory(data)
+    yield {0: "grey", 1: "grey", 3: "palette", 5: "CMYK"}.get(_short(data, directory, tiff.PHOTOMETRIC, -1), "")
+    yield "16-bit" if _short(data, directory, tiff.BITS, 8) == 16 else ""
 
 
 _MODES: dict[str, Callable[[bytes], Iterator[str]]] = {

@@ -1,7 +1,7 @@
-"""What an image's file says of itself: its format and its size, before anything is decoded.
+"""The format and the size of an image file, read from its header before anything is decoded.
 
-Decoding first and asking later costs gigabytes: a PNG of 109 KB can hold 900 megapixels. The parsers follow the formats'
-own specifications and read no more than they need.
+Decoding first would cost gigabytes: a PNG of 109 KB can hold 900 megapixels. The parsers follow the specifications of the
+formats and read no more than they need.
 """
 
 import struct
@@ -22,32 +22,32 @@ class Header:
 
 
 class _Format(Protocol):
-    """A module for each format. Its functions raise struct.error, IndexError or OverflowError where the file is cut."""
+    """The module of one format. Its functions raise one of TRUNCATION_ERRORS for a truncated file."""
 
     MAGICS: tuple[bytes, ...]
 
     def size(self, data: bytes, /) -> tuple[int, int]: ...
 
-    def is_cut(self, data: bytes, /) -> bool: ...
+    def is_truncated(self, data: bytes, /) -> bool: ...
 
-    def bits(self, data: bytes, /) -> int:
-        """That the file has for each pixel, unpacked; 0 where that is of no account."""
+    def bits_per_pixel(self, data: bytes, /) -> int:
+        """Uncompressed; 0 where the compression ratio does not matter."""
         ...
 
-    def work(self, data: bytes, pixels: int, enough: int, /) -> int: ...
+    def decode_cost(self, data: bytes, pixels: int, limit: int, /) -> int: ...
 
 
-_MOST_PACKED = 200
-"""How many times smaller than its pixels a file can be: a scanned page of text is 60 times, an empty one up to 1,000."""
-_FLAT = 8
-"""Pixels' worth of one pixel of a file that is packed more than that: 12 megapixels of nothing are enough."""
-_CUT = (struct.error, IndexError, OverflowError)  # offsets of a hostile TIFF overflow
+_HIGH_RATIO = 200
+"""A compression ratio above this is suspicious: a scanned page of text reaches 60, an empty page up to 1,000."""
+_HIGH_RATIO_COST = 8
+"""Cost of one pixel of a file above that ratio: it may have at most 12 megapixels."""
+TRUNCATION_ERRORS = (struct.error, IndexError, OverflowError)  # the offsets of a hostile TIFF overflow
 
 
 def read_header(data: bytes) -> Header:
-    """Recognise JPEG, PNG, BMP, GIF, TIFF and WebP by content; a file's name is not asked.
+    """Recognise JPEG, PNG, BMP, GIF, TIFF and WebP by content, not by file name.
 
-    Raises ImageError: `empty`, `not_an_image`, or `truncated` where the header itself is cut.
+    Raises ImageError: `empty`, `not_an_image`, or `truncated` when the header itself is incomplete.
     """
     if not data:
         raise ImageError(Reason.EMPTY, "the file holds 0 bytes")
@@ -57,32 +57,32 @@ def read_header(data: bytes) -> Header:
         raise ImageError(Reason.NOT_AN_IMAGE, f"not JPEG, PNG, BMP, GIF, TIFF or WebP (starts with {start})")
     try:
         width, height = _FORMATS[name].size(data)
-    except _CUT:
+    except TRUNCATION_ERRORS:
         raise ImageError(Reason.TRUNCATED, f"{name} cut within its header") from None
     if width < 1 or height < 1:
         raise ImageError(Reason.CORRUPT, f"{name} of {width} x {height} pixels")
     return Header(name, width, height)
 
 
-def is_cut_short(header: Header, data: bytes) -> bool:
-    """Whether something is missing that the file itself says it has, or the end that its format promises."""
+def is_truncated(header: Header, data: bytes) -> bool:
+    """Whether data that the file declares, or the end marker of its format, are missing."""
     try:
-        return _FORMATS[header.format].is_cut(data)
-    except _CUT:
+        return _FORMATS[header.format].is_truncated(data)
+    except TRUNCATION_ERRORS:
         return True
 
 
-def work(header: Header, data: bytes, enough: int) -> int:
-    """What decoding costs, in pixels of a usual image: at least as many as it has, far more for some small files.
+def decode_cost(header: Header, data: bytes, limit: int) -> int:
+    """What decoding costs, in pixels of an ordinary image: at least the pixel count, far more for some small files.
 
-    enough: need not be counted beyond.
+    limit: costs above this need not be exact.
     """
     pixels = header.width * header.height
     format_ = _FORMATS[header.format]
     try:
-        flat = pixels * format_.bits(data) > 8 * len(data) * _MOST_PACKED
-        return max(format_.work(data, pixels, enough), pixels * _FLAT if flat else pixels)
-    except _CUT:
+        high_ratio = pixels * format_.bits_per_pixel(data) > 8 * len(data) * _HIGH_RATIO
+        return max(format_.decode_cost(data, pixels, limit), pixels * _HIGH_RATIO_COST if high_ratio else pixels)
+    except TRUNCATION_ERRORS:
         return pixels
 
 

@@ -1,6 +1,7 @@
-"""Damage inside a file that has its end: what decoders pass over, filling the place with whatever comes out.
+"""Damage inside a complete file, which decoders accept and fill with wrong pixels.
 
-A flipped bit in a JPEG, a block of zeros where the disk failed: OpenCV, Pillow and TensorFlow give pixels without a word.
+Examples are a flipped bit in a JPEG, or a block of zeros after a disk error: OpenCV, Pillow and TensorFlow return pixels
+without a warning.
 """
 
 import zlib
@@ -10,7 +11,7 @@ from edgeclf.runtime.errors import ImageError, Reason
 from edgeclf.runtime.images.formats import tiff
 from edgeclf.runtime.images.formats.header import Header
 
-_NO_DAMAGE = (
+_HARMLESS_WARNINGS = (
     "Insufficient memory",
     "Invalid SOS parameters for sequential JPEG",  # written by some cameras
     "Unknown Adobe color transform",
@@ -21,23 +22,24 @@ _NO_DAMAGE = (
     "bad ICC marker",
     "subsampling level",
 )
-"""Words in what libjpeg says of whole images that are odd, or of a kind that simplejpeg does not read."""
+"""Words of libjpeg's messages about intact images that are unusual, or of a kind that simplejpeg does not read."""
 _DEFLATE = (8, 32946)
-_DEEPEST = 32  # bytes of a pixel: RGBA in 64 bits
-_PORTION = 1 << 20
+_MAX_PIXEL_BYTES = 32  # RGBA in 64 bits a channel
+_CHUNK_BYTES = 1 << 20
 
 
 def require_simplejpeg() -> None:
-    """Raise ModuleNotFoundError at once where it is not installed, and not at the first JPEG."""
+    """Raise ModuleNotFoundError now rather than at the first JPEG when simplejpeg is not installed."""
     import simplejpeg  # noqa: F401
 
 
-def check_inside(header: Header, data: bytes) -> None:
-    """Raise ImageError `corrupt` or `truncated` for damage that can be seen for certain; harmless files always pass.
+def check_integrity(header: Header, data: bytes) -> None:
+    """Raise ImageError `corrupt` or `truncated` for damage that is certain; intact files always pass.
 
-    JPEG is decoded once more, at an eighth of its size, with libjpeg's warnings as errors; damage that leaves valid codes
-    remains unseen, as does all in kinds of JPEG that simplejpeg does not read. Of deflated TIFF the checksums are looked
-    at. Those of PNG always are, by the decoder; WebP, GIF, BMP and other TIFF carry none: what decodes may be damaged.
+    A JPEG is decoded once more at an eighth of its size, with libjpeg's warnings as errors. Damage that leaves valid codes
+    goes unnoticed, and so does any damage in kinds of JPEG that simplejpeg does not read. Deflated TIFF strips have
+    checksums, which are verified. The decoder always verifies those of PNG. WebP, GIF, BMP and other TIFFs carry no
+    checksums: damage that still decodes goes unnoticed.
     """
     check = _CHECKS.get(header.format)
     if check:
@@ -50,29 +52,28 @@ def _check_jpeg(header: Header, data: bytes) -> None:
     try:
         simplejpeg.decode_jpeg(data, "gray", min_height=1, min_width=1, strict=True)
     except ValueError as error:
-        said = str(error)
-        if not any(words in said for words in _NO_DAMAGE):
-            reason = Reason.TRUNCATED if "premature end" in said.lower() else Reason.CORRUPT
-            raise ImageError(reason, said) from None
+        message = str(error)
+        if not any(words in message for words in _HARMLESS_WARNINGS):
+            reason = Reason.TRUNCATED if "premature end" in message.lower() else Reason.CORRUPT
+            raise ImageError(reason, message) from None
 
 
 def _check_tiff(header: Header, data: bytes) -> None:
     directory = tiff.read_directory(data)
-    compression = tiff.numbers(data, directory, tiff.COMPRESSION).tolist()
-    if compression and compression[0] in _DEFLATE:
-        for start, length in zip(*tiff.parts(data, directory), strict=True):
-            _inflate(data[int(start) : int(start + length)], header.width * header.height * _DEEPEST)
+    if tiff.first_number(data, directory, tiff.COMPRESSION, 0) in _DEFLATE:
+        for start, length in zip(*tiff.strips(data, directory), strict=True):
+            _inflate(data[int(start) : int(start + length)], header.width * header.height * _MAX_PIXEL_BYTES)
 
 
-def _inflate(part: bytes, at_most: int) -> None:
-    """Raise ImageError where a strip cannot be unpacked, or its checksum is wrong; no more than `at_most` bytes of it."""
+def _inflate(strip: bytes, at_most: int) -> None:
+    """Raise ImageError when a strip cannot be inflated or its checksum is wrong; stop after `at_most` bytes."""
     inflater = zlib.decompressobj()
     try:
-        while part and not inflater.eof and at_most > 0:
-            at_most -= len(inflater.decompress(part, _PORTION))
-            part = inflater.unconsumed_tail
+        while strip and not inflater.eof and at_most > 0:
+            at_most -= len(inflater.decompress(strip, _CHUNK_BYTES))
+            strip = inflater.unconsumed_tail
     except zlib.error as error:
-        raise ImageError(Reason.CORRUPT, f"TIFF that does not unpack ({error})") from None
+        raise ImageError(Reason.CORRUPT, f"TIFF that cannot be inflated ({error})") from None
 
 
 _CHECKS: dict[str, Callable[[Header, bytes], None]] = {"JPEG": _check_jpeg, "TIFF": _check_tiff}

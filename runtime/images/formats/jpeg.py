@@ -1,4 +1,4 @@
-"""JPEG by its segments: its size, whether its end is there, and how many scans it asks for."""
+"""JPEG: size, completeness and number of scans from its segments."""
 
 import struct
 from collections.abc import Iterator
@@ -6,68 +6,54 @@ from collections.abc import Iterator
 from edgeclf.runtime.errors import ImageError, Reason
 
 MAGICS: tuple[bytes, ...] = (b"\xff\xd8\xff",)
+APP1, START_OF_SCAN, END_OF_IMAGE = 0xE1, 0xDA, 0xD9
 _MAX_SEGMENTS = 10_000
-_BARE_MARKERS = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})  # followed by no length
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # starts of frame; the others are tables
+_BARE_MARKERS = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})  # not followed by a length
+_STARTS_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the three others are tables
 _SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
-_SCAN, _END = 0xDA, 0xD9
 _USUAL_SCANS = 20
-"""Encoders write 10 for colour by default, and up to a dozen when they look for the smallest file."""
+"""Encoders write 10 scans for colour by default, and up to a dozen when they optimise for size."""
 
 
 def size(data: bytes) -> tuple[int, int]:
-    """Width and height. Raises IndexError or struct.error where the file is cut, ImageError `corrupt`."""
+    """Width and height. Raises IndexError or struct.error when the file is truncated, ImageError `corrupt`."""
     height, width = struct.unpack_from(">HH", data, _frame(data) + 5)
     return width, height
 
 
-def is_cut(data: bytes) -> bool:
-    """Whether no end marker follows the frame header; one before it is that of a thumbnail.
+def components(data: bytes) -> int:
+    """1 for grey, 3 for colour, 4 for CMYK. Raises the same errors as `size`."""
+    return data[_frame(data) + 9]
 
-    Within pixels the two bytes cannot occur. Whatever cameras add behind the end may be of any length.
+
+def is_truncated(data: bytes) -> bool:
+    """Whether no end marker follows the frame header; an end marker before it belongs to a thumbnail.
+
+    The two bytes of the marker cannot occur within pixels. Cameras may append any amount of data after the end.
     """
-    return data.rfind(bytes((0xFF, _END)), _frame(data)) < 0
+    return data.rfind(bytes((0xFF, END_OF_IMAGE)), _frame(data)) < 0
 
 
-def bits(data: bytes) -> int:
-    """Of no account: it is decoded at a fraction of its size."""
+def bits_per_pixel(data: bytes) -> int:
+    """Not used: a large JPEG is decoded at a fraction of its size."""
     return 0
 
 
-def work(data: bytes, pixels: int, enough: int) -> int:
-    """In pixels of a usual image: each scan is a walk through all blocks, and an empty one takes ten bytes."""
+def decode_cost(data: bytes, pixels: int, limit: int) -> int:
+    """In pixels of an ordinary image: each scan visits all blocks, and an empty scan takes ten bytes."""
     if not _has_many_scans(data):
         return pixels
-    return max(pixels, pixels * data.count(bytes((0xFF, _SCAN)), _frame(data)) // _USUAL_SCANS)
+    return max(pixels, pixels * data.count(bytes((0xFF, START_OF_SCAN)), _frame(data)) // _USUAL_SCANS)
 
 
-def _frame(data: bytes) -> int:
-    """Where the start of frame is."""
-    for marker, position in _segments(data):
-        if marker in _FRAMES:
-            return position
-        if marker in (_SCAN, _END):
-            break
-    raise ImageError(Reason.CORRUPT, "JPEG without a frame header")
+def segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """The marker and the position of each segment that has a length, for at most 10,000 segments.
 
-
-def _has_many_scans(data: bytes) -> bool:
-    components = 0
-    for marker, position in _segments(data):
-        if marker in _FRAMES:
-            if marker not in _SEQUENTIAL:
-                return True
-            components = data[position + 9]
-        if marker == _SCAN:
-            return data[position + 4] < components
-    return False
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Marker and position of each segment, those without a length left out; at most 10,000 of them."""
+    The length is at position + 2, the contents are at position + 4. Raises IndexError or struct.error at the end of data.
+    """
     position = 2
     for _ in range(_MAX_SEGMENTS):
-        position = data.find(b"\xff", position)  # stray bytes between segments are passed over, as libjpeg does
+        position = data.find(b"\xff", position)  # skip stray bytes between segments, as libjpeg does
         if position < 0:
             raise IndexError
         marker = data[position + 1]
@@ -78,3 +64,26 @@ def _segments(data: bytes) -> Iterator[tuple[int, int]]:
         else:
             yield marker, position
             position += 2 + max(2, int(struct.unpack_from(">H", data, position + 2)[0]))
+
+
+def _frame(data: bytes) -> int:
+    """The position of the start of frame."""
+    for marker, position in segments(data):
+        if marker in _STARTS_OF_FRAME:
+            return position
+        if marker in (START_OF_SCAN, END_OF_IMAGE):
+            break
+    raise ImageError(Reason.CORRUPT, "JPEG without a frame header")
+
+
+def _has_many_scans(data: bytes) -> bool:
+    """Whether it is progressive, or its first scan does not hold all components."""
+    count = 0
+    for marker, position in segments(data):
+        if marker in _STARTS_OF_FRAME:
+            if marker not in _SEQUENTIAL:
+                return True
+            count = data[position + 9]
+        if marker == START_OF_SCAN:
+            return data[position + 4] < count
+    return False

@@ -1,4 +1,4 @@
-"""WebP by the head of its RIFF file: its size, whether its end is there, and whether it is an animation."""
+"""WebP: size, completeness and animation flag from the head of its RIFF file."""
 
 import struct
 
@@ -6,14 +6,14 @@ from edgeclf.runtime.errors import ImageError, Reason
 
 MAGICS: tuple[bytes, ...] = (b"RIFF",)
 _ANIMATED = 0x02
-_CANVAS = 10
-"""Pixels' worth of one pixel of an animation's canvas: libwebp keeps two of them, for any small frame on them."""
+_CANVAS_COST = 10
+"""Cost of one canvas pixel of an animation: libwebp keeps two canvases, however small the frames on them are."""
 
 
 def size(data: bytes) -> tuple[int, int]:
-    """Width and height. Raises IndexError or struct.error where the file is cut, ImageError `not_an_image`."""
+    """Width and height. Raises IndexError or struct.error when truncated, ImageError `not_an_image` or `corrupt`."""
     if not b"WEBP".startswith(data[8:12]):
-        raise ImageError(Reason.NOT_AN_IMAGE, "a RIFF file, but not WebP")
+        raise ImageError(Reason.NOT_AN_IMAGE, "a RIFF file that is not WebP")
     match data[12:16]:
         case b"VP8 ":
             width, height = struct.unpack_from("<HH", data, 26)
@@ -26,20 +26,20 @@ def size(data: bytes) -> tuple[int, int]:
             return (width & 0xFFFFFF) + 1, (height >> 8) + 1
     if len(data) < 30:
         raise IndexError
-    raise ImageError(Reason.CORRUPT, f"WebP that starts with {data[12:16].hex(' ')}")
+    raise ImageError(Reason.CORRUPT, f"WebP whose first chunk has the unknown name {data[12:16].hex(' ')}")
 
 
-def is_cut(data: bytes) -> bool:
-    """Whether the file is shorter than it says."""
+def is_truncated(data: bytes) -> bool:
+    """Whether the file is shorter than its header says."""
     return len(data) < int(struct.unpack_from("<I", data, 4)[0]) + 8
 
 
-def bits(data: bytes) -> int:
-    """That a pixel has, unpacked."""
+def bits_per_pixel(data: bytes) -> int:
+    """Uncompressed."""
     return 24
 
 
-def work(data: bytes, pixels: int, enough: int) -> int:
-    """In pixels of a usual image."""
+def decode_cost(data: bytes, pixels: int, limit: int) -> int:
+    """In pixels of an ordinary image."""
     animated = data[12:16] == b"VP8X" and data[20] & _ANIMATED
-    return pixels * _CANVAS if animated else pixels
+    return pixels * _CANVAS_COST if animated else pixels

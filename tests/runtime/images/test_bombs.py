@@ -73,7 +73,7 @@ def test_file_that_only_looks_like_a_bomb_costs_little(name: str, outcomes: Outc
 
 
 def test_bomb_says_what_it_costs_and_what_the_limit_is() -> None:
-    with pytest.raises(ImageError, match=r"GIF of 10000 x 10000 that costs as much as 1,000 megapixels; the limit is 100"):
+    with pytest.raises(ImageError, match=r"10000 x 10000 .* 1,000 megapixels; the limit is 100"):
         Checks().header_of(gif(LARGE, LARGE))
 
 
@@ -93,7 +93,7 @@ def test_higher_limit_allows_more_of_everything(data: bytes, header: Header) -> 
 def test_gif_of_endless_blocks_ends(block: bytes) -> None:
     small = gif(8, 8)
 
-    with pytest.raises(ImageError, match="GIF of more than 1,048,576 parts"):
+    with pytest.raises(ImageError, match="more than 1,048,576 sub-blocks"):
         Checks().header_of(small[:19] + block * 1_100_000 + small[19:])
 
 

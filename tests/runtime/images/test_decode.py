@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -377,7 +378,7 @@ def test_name_that_is_not_utf8_is_read(png: bytes, scene: NDArray[np.uint8], tmp
 
 @pytest.mark.parametrize("max_pixels", [0, -1])
 def test_limit_of_no_pixels_is_an_error(max_pixels: int) -> None:
-    with pytest.raises(OptionError, match=f"at least 1 pixel, not {max_pixels}"):
+    with pytest.raises(OptionError, match=f"at least 1, not {max_pixels}"):
         Checks(max_pixels)
 
 
@@ -403,7 +404,7 @@ def test_image_over_the_limit_of_opencv_is_too_large(png: bytes, fresh_python: C
         "except ImageError as error: print(error)\n"
     )
 
-    assert printed.startswith("too_large: PNG of 48 x 32, over OpenCV's own limit; OPENCV_IO_MAX_IMAGE_PIXELS is 1000")
+    assert re.match("too_large: .*48 x 32.*OPENCV_IO_MAX_IMAGE_PIXELS is 1000", printed)
 
 
 def test_limit_that_the_environment_sets_for_opencv_stays(fresh_python: Callable[..., str]) -> None:

@@ -1,10 +1,9 @@
-"""`Preprocess`: the one resize, its Keras twins, its geometry, its extremes, and that training and running share it."""
+"""`Preprocess`: how it resizes, its geometry, and its extremes. Its parity with Keras: `tests/train/data`."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -13,24 +12,10 @@ from PIL import Image
 from edgeclf.runtime import Classifier, Preprocess
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.preprocess import Fit, Resize
-from edgeclf.train.data.arrays import load
-from edgeclf.train.data.dataset import Split
 
 Encode = Callable[..., bytes]
 RESIZES: tuple[Resize, ...] = ("shrink", "bilinear", "nearest", "area")
 FITS: tuple[Fit, ...] = ("stretch", "crop", "pad")
-
-SIZES = {
-    "down": ((480, 640), (150, 150)),
-    "down-little": ((48, 64), (40, 44)),
-    "up": ((20, 30), (150, 150)),
-    "up-to-wide": ((100, 37), (91, 217)),
-    "narrower-and-higher": ((48, 64), (64, 48)),
-    "whole-factor": ((64, 96), (32, 48)),
-    "same": ((32, 48), (32, 48)),
-    "to-224": ((375, 500), (224, 224)),
-    "one-row": ((1, 50), (32, 32)),
-}
 
 
 def noise(size_hw: tuple[int, int]) -> NDArray[np.uint8]:
@@ -46,30 +31,6 @@ def photo(height: int, width: int, grain: int = 60) -> NDArray[np.uint8]:
 
 def mean_difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     return float(np.abs(first.astype(int) - second).mean())
-
-
-@pytest.mark.parametrize("case", SIZES)
-def test_bilinear_is_keras_image_dataset_from_directory_to_the_bit(case: str, encode: Encode, tmp_path: Path) -> None:
-    stored_hw, size_hw = SIZES[case]
-    (tmp_path / "class").mkdir()
-    path = tmp_path / "class" / "image.png"
-    path.write_bytes(encode(noise(stored_hw), "PNG"))
-    dataset = keras.utils.image_dataset_from_directory(tmp_path, labels=None, image_size=size_hw, verbose=False)
-
-    keras_pixels = next(iter(dataset))[0].numpy()
-
-    np.testing.assert_array_equal(Preprocess(size_hw, resize="bilinear")(path), np.rint(keras_pixels))
-
-
-@pytest.mark.parametrize("case", SIZES)
-def test_nearest_is_keras_load_img_to_the_bit(case: str, encode: Encode, tmp_path: Path) -> None:
-    stored_hw, size_hw = SIZES[case]
-    path = tmp_path / "image.png"
-    path.write_bytes(encode(noise(stored_hw), "PNG"))
-
-    keras_pixels = np.asarray(keras.utils.load_img(path, target_size=size_hw))
-
-    np.testing.assert_array_equal(Preprocess(size_hw, resize="nearest")(path), keras_pixels)
 
 
 @pytest.mark.parametrize("resize", RESIZES)
@@ -284,48 +245,6 @@ def test_json_gives_the_same_preprocess_back(channels: int, resize: Resize, fit:
     preprocess = Preprocess((32, 48), 3 if channels == 3 else 1, resize, fit)
 
     assert Preprocess.from_json(preprocess.to_json()) == preprocess
-
-
-def exif(orientation: int) -> Image.Exif:
-    block = Image.Exif()
-    block[274] = orientation
-    return block
-
-
-FILES: dict[str, tuple[str, dict[str, object]]] = {
-    "jpeg": ("JPEG", {}),
-    "jpeg-progressive": ("JPEG", {"progressive": True}),
-    "jpeg-grey": ("JPEG", {"mode": "L"}),
-    "jpeg-cmyk": ("JPEG", {"mode": "CMYK"}),
-    "png": ("PNG", {}),
-    "png-grey": ("PNG", {"mode": "L"}),
-    "png-alpha": ("PNG", {"mode": "RGBA"}),
-    "png-grey-alpha": ("PNG", {"mode": "LA"}),
-    "png-palette": ("PNG", {"mode": "P"}),
-    "png-16-bit": ("PNG", {"mode": "I;16"}),
-    "webp": ("WEBP", {}),
-    "gif": ("GIF", {}),
-    "bmp": ("BMP", {}),
-    "tiff": ("TIFF", {}),
-} | {f"jpeg-exif-{orientation}": ("JPEG", {"exif": exif(orientation)}) for orientation in range(1, 9)}
-
-
-@pytest.mark.parametrize("artefact", ["model.onnx", "model.int8.tflite", "model.fp32.tflite"])
-@pytest.mark.parametrize("name", FILES)
-def test_training_and_running_see_the_same_tensor(
-    name: str, artefact: str, run_folder: Path, encode: Encode, tmp_path: Path
-) -> None:
-    format_name, options = FILES[name]
-    grey_16 = options.get("mode") == "I;16"
-    pixels = noise((150, 110))[..., 0].astype(np.uint16) * 257 if grey_16 else noise((150, 110))
-    path = tmp_path / f"image.{format_name.lower()}"
-    path.write_bytes(encode(pixels, format_name, **options))
-    running = Classifier.open(run_folder / artefact, threads=1).card.preprocess
-
-    trained_on = load(Split((str(path),), (0,)), Preprocess((32, 32)), "train").images[0]
-
-    np.testing.assert_array_equal(running(path), trained_on)
-    np.testing.assert_array_equal(running(path.read_bytes()), trained_on)
 
 
 def test_preprocess_of_the_artefact_is_the_one_of_the_training(classifier: Classifier) -> None:
