@@ -1,4 +1,4 @@
-"""Opens a model as `clf-run` would, in a process of its own: engines have died of damaged files."""
+"""Opens a model as `clf-run` would, in a separate process, because damaged files have crashed engines."""
 
 import json
 import os
@@ -24,7 +24,7 @@ Verdict = Literal["kept", "broken", "unusable", "not tried"]
 
 @dataclass(frozen=True)
 class ContractCheck:
-    """Whether the model keeps edgeclf's contract. detail: why not, as a sentence."""
+    """Whether a model keeps edgeclf's input and output contract. detail: a sentence that says why not."""
 
     verdict: Verdict
     engine: str = ""
@@ -32,11 +32,11 @@ class ContractCheck:
 
 
 def check_contract(path: Path) -> ContractCheck:
-    """Open `path` with the engine for its suffix and let it answer one black image."""
-    line = [sys.executable, "-P", "-m", __name__, os.fspath(path)]
+    """Open `path` with the engine for its suffix and classify one black image."""
+    command = [sys.executable, "-P", "-m", __name__, os.fspath(path)]
     try:
         done = subprocess.run(
-            line,
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -44,15 +44,17 @@ def check_contract(path: Path) -> ContractCheck:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return ContractCheck("unusable", detail=f"{path} has not answered one image in {_TIMEOUT_S} s")
+        return ContractCheck(
+            "unusable", detail=f"{path} did not classify one image within {_TIMEOUT_S} s; copy or export it again"
+        )
     if done.returncode:
         return ContractCheck(
-            "unusable", detail=f"the engine dies of {path} (status {done.returncode}); copy or export it again"
+            "unusable", detail=f"the engine crashed on {path} (status {done.returncode}); copy or export it again"
         )
     return ContractCheck(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def _attempt(path: Path) -> ContractCheck:
+def _open_and_run(path: Path) -> ContractCheck:
     try:
         backend = open_backend(path, "cpu", 1)
     except ContractError as error:
@@ -62,21 +64,21 @@ def _attempt(path: Path) -> ContractCheck:
     except ImportError as error:
         return ContractCheck("not tried", detail=missing_extra(error) or first_line(error))
     try:
-        card = _stand_in(path, backend) if backend.card_text is None else None
+        card = _placeholder_card(path, backend) if backend.card_text is None else None
         Classifier.open(path, device="cpu", threads=1, card=card)
     except EdgeclfError as error:
         return ContractCheck("broken", backend.engine, str(error))
     return ContractCheck("kept", backend.engine)
 
 
-def _stand_in(path: Path, backend: Backend) -> ModelCard:
-    """A card for a model that carries none, with numbers for names."""
+def _placeholder_card(path: Path, backend: Backend) -> ModelCard:
+    """A card with numbers as class names, for a model without one."""
     height, width, channels = backend.input_shape
-    answer = backend.run(np.zeros((1, height, width, channels), np.uint8))
-    if answer.ndim != 2:
-        raise ContractError(f"{path} answers one image with shape {list(answer.shape)}, not [1, classes]")
-    return ModelCard(tuple(map(str, range(answer.shape[1]))), Preprocess((height, width), channels))  # type: ignore[arg-type]
+    scores = backend.run(np.zeros((1, height, width, channels), np.uint8))
+    if scores.ndim != 2:
+        raise ContractError(f"{path} returns shape {list(scores.shape)} for one image, not [1, classes]")
+    return ModelCard(tuple(map(str, range(scores.shape[1]))), Preprocess((height, width), channels))  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asdict(_attempt(Path(sys.argv[1])))))
+    sys.stdout.write(json.dumps(asdict(_open_and_run(Path(sys.argv[1])))))

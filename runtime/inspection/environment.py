@@ -1,4 +1,4 @@
-"""What this machine has for edgeclf: processor, packages, engines that really start, a window, cameras."""
+"""What this machine offers to edgeclf: processor, packages, engines that really start, a window, cameras."""
 
 import importlib
 import os
@@ -22,12 +22,12 @@ PACKAGES = (
     "numpy", "tensorflow", "keras", "onnx", "tf2onnx",
 )  # fmt: skip
 _FAMILIES = {"onnxruntime": r"onnxruntime(-\w+)?", "cv2": r"opencv(-contrib)?-python(-headless)?"}
-"""Module to the packages that each bring it: the last one installed wins, and removing any of them breaks the others."""
+"""Packages that bring the same module: the last one installed wins, and removing one breaks the others."""
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """Packages that overwrite each other's files, and the command that cures it."""
+    """Packages that overwrite each other's files, and the command that repairs the installation (`cure`)."""
 
     packages: tuple[str, ...]
     cure: str
@@ -35,7 +35,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Check:
-    """Whether something that was tried works, and if not, why, with its cure."""
+    """The result of a test. problem: why it failed, and what to do about it."""
 
     works: bool
     problem: str = ""
@@ -43,8 +43,8 @@ class Check:
 
 @dataclass(frozen=True)
 class Environment:
-    """memory_limit_bytes: what the control group allows. providers: of onnxruntime; one works when a session really starts
-    on it. onnxruntime, litert, opencv: they work when they can be imported. window: what OpenCV draws windows with.
+    """memory_limit_bytes: the limit of the control group. onnxruntime, litert, opencv: whether they can be imported.
+    providers: by name in onnxruntime, whether a session really starts on it. window: the toolkit of OpenCV's windows.
     """
 
     edgeclf: str
@@ -68,7 +68,7 @@ class Environment:
 
 
 def inspect_environment() -> Environment:
-    """Look at everything; imports both engines and OpenCV, and opens no camera."""
+    """Imports both engines and OpenCV. Opens no camera."""
     packages = installed(PACKAGES)
     onnxruntime = _try_import("onnxruntime", "cpu")
     opencv = _try_import("cv2", "cpu")
@@ -95,7 +95,7 @@ def inspect_environment() -> Environment:
 
 
 def processor() -> str:
-    """The processor's name as its maker spells it, where the system knows it."""
+    """The name of the processor, as far as the system knows it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -105,7 +105,7 @@ def processor() -> str:
 
 
 def installed(packages: Sequence[str]) -> dict[str, str]:
-    """The versions of those packages that are installed."""
+    """Versions by name, for the packages that are installed."""
     versions = {}
     for name in packages:
         try:
@@ -116,7 +116,7 @@ def installed(packages: Sequence[str]) -> dict[str, str]:
 
 
 def find_conflicts(packages: dict[str, str]) -> tuple[Conflict, ...]:
-    """Of all installed packages, those that bring the same module."""
+    """Installed packages that bring the same module."""
     found = []
     for module, pattern in _FAMILIES.items():
         family = tuple(sorted(name for name in packages if re.fullmatch(pattern, name)))
@@ -129,7 +129,7 @@ def find_conflicts(packages: dict[str, str]) -> tuple[Conflict, ...]:
 
 
 def cameras(folder: Path) -> tuple[str, ...]:
-    """Video devices, not opened; on other systems than Linux, none can be seen without opening it."""
+    """Video devices, without opening them. Only Linux can list them."""
     paths = sorted(folder.glob("video*"), key=lambda path: (len(path.name), path.name))
     return tuple(str(path) for path in paths if _is_device(path))
 
@@ -142,7 +142,7 @@ def _is_device(path: Path) -> bool:
 
 
 def _try_import(module: str, extra: str) -> Check:
-    """A module that is there and broken is described in its own words."""
+    """Import a module. For a broken installation, `problem` is the error of the import."""
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -161,7 +161,7 @@ def _providers() -> dict[str, Check]:
 
 
 def memory_bytes() -> int | None:
-    """Of the machine; None where the system does not tell."""
+    """Physical memory; None if the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -169,7 +169,7 @@ def memory_bytes() -> int | None:
 
 
 def _memory_limit_bytes(root: Path) -> int | None:
-    """What a container is granted: version 2 and version 1 of control groups; None for no limit."""
+    """The memory limit of a container, from control groups of version 2 or 1; None without a limit."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
             limit = int((root / name).read_text())

@@ -1,13 +1,13 @@
-"""The environment, for a reader."""
+"""The environment as a report for people."""
 
 from edgeclf.runtime.inspection.environment import Check, Environment
-from edgeclf.runtime.inspection.report import ReportLine, Section, Style, size
+from edgeclf.runtime.inspection.report import ReportLine, Section, Style, format_size
 
 
 def environment_sections(found: Environment) -> list[Section]:
     return [
         [
-            ReportLine("CONFLICT", f"{' and '.join(c.packages)} overwrite each other; cure: {c.cure}", "bad")
+            ReportLine("CONFLICT", f"{' and '.join(c.packages)} overwrite each other; to repair: {c.cure}", "bad")
             for c in found.conflicts
         ],
         _machine(found),
@@ -16,13 +16,13 @@ def environment_sections(found: Environment) -> list[Section]:
             for number, (name, version) in enumerate(found.packages.items())
         ],
         _engines(found),
-        _images(found),
+        _opencv(found),
     ]
 
 
 def _machine(found: Environment) -> Section:
     limit = found.memory_limit_bytes
-    memory = size(found.memory_bytes) + (f", of which this process may use {size(limit)}" if limit else "")
+    memory = format_size(found.memory_bytes) + (f", of which this process may use {format_size(limit)}" if limit else "")
     return [
         ReportLine("edgeclf", found.edgeclf),
         ReportLine("Python", f"{found.python} ({found.executable})"),
@@ -41,13 +41,13 @@ def _engines(found: Environment) -> Section:
     return [*rows, _module("LiteRT", found.litert)]
 
 
-def _images(found: Environment) -> Section:
-    drawn = (
+def _opencv(found: Environment) -> Section:
+    toolkit = (
         f"OpenCV draws with {found.window}"
         if found.window
-        else "none: this OpenCV is built without (edgeclf[desktop] has one)"
+        else "none: this OpenCV is built without windows (edgeclf[desktop] has them)"
     )
-    window = drawn if found.display or not found.window else f"{drawn}, but there is no display (DISPLAY is not set)"
+    window = toolkit if found.display or not found.window else f"{toolkit}, but there is no display (DISPLAY is not set)"
     return [
         _module("OpenCV", found.opencv),
         ReportLine("  window", window if found.opencv.works else "unknown"),

@@ -1,4 +1,4 @@
-"""What a `.keras` file says of itself, read without Keras: a zip archive with a JSON description inside."""
+"""Reads the structure of a `.keras` file without Keras: a zip archive with a JSON description inside."""
 
 import io
 import json
@@ -22,14 +22,14 @@ _DAMAGED = (
 
 
 def read_keras(data: bytes) -> Structure:
-    """Raises ModelError, without the file's name, for bytes that are no Keras 3 file, or a damaged one."""
+    """Raises ModelError, without the file's name, if the data is damaged or not a Keras 3 file."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check_members(archive)
             config, metadata = _read_json(archive, _CONFIG), _read_json(archive, _METADATA)
             names = archive.namelist()
     except _DAMAGED as error:  # RecursionError is a RuntimeError
-        raise ModelError(f"damaged or no .keras file ({first_line(error)})") from None
+        raise ModelError(f"damaged or not a .keras file ({first_line(error)})") from None
     layers = _layers(config)
     return Structure(
         inputs=tuple(_inputs(config)),
@@ -41,17 +41,17 @@ def read_keras(data: bytes) -> Structure:
         },
         samples=dict(Counter(name.split("/")[2] for name in names if name.startswith(_SAMPLES) and name.count("/") == 3)),
         card_text=read_zip_card(io.BytesIO(data)),
-        remark="what it takes and gives is settled at export: clf-export",
+        remark="clf-export sets its final input and output",
     )
 
 
 def _check_members(archive: zipfile.ZipFile) -> None:
-    """Every member has a checksum of its own; unpack them all to see it, bit by bit and nothing kept."""
+    """Verify the checksum of every member by unpacking it in small pieces."""
     if sum(member.file_size for member in archive.infolist()) > _MAX_UNPACKED_BYTES:
         raise ValueError(f"it would unpack to more than {_MAX_UNPACKED_BYTES >> 30} GB")
     bad = archive.testzip()
     if bad is not None:
-        raise ValueError(f"its member {bad} does not have its checksum")
+        raise ValueError(f"its member {bad} has a wrong checksum")
 
 
 def _read_json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
@@ -60,12 +60,12 @@ def _read_json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
         raise ValueError(f"{name} is larger than {_MAX_CONFIG_BYTES >> 20} MB")
     value = json.loads(archive.read(name))
     if not isinstance(value, dict):
-        raise ValueError(f"{name} is no JSON object")
+        raise ValueError(f"{name} is not a JSON object")
     return value
 
 
 def _layers(config: dict[str, Any]) -> list[dict[str, Any]]:
-    """All layers, those of models within the model included."""
+    """All layers, including those of models inside the model."""
     found, waiting = [], [config]
     while waiting:
         layer = waiting.pop()
@@ -78,7 +78,7 @@ def _layers(config: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _inputs(config: dict[str, Any]) -> list[Tensor]:
-    """Those of the model itself, not those of models within it."""
+    """The inputs of the model itself, not of models inside it."""
     found = []
     layers = _settings(config).get("layers")
     for layer in layers if isinstance(layers, list) else ():

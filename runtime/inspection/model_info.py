@@ -1,4 +1,4 @@
-"""All that can be said of a model file without running it on images."""
+"""Everything that can be said about a model file without images."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from edgeclf.runtime.inspection.contract_check import ContractCheck, check_contr
 from edgeclf.runtime.inspection.keras_file import read_keras
 from edgeclf.runtime.inspection.onnx_file import read_onnx
 from edgeclf.runtime.inspection.parity_report import ParityEntry, find_parity
-from edgeclf.runtime.inspection.structure import Structure, plain
+from edgeclf.runtime.inspection.structure import Structure, json_safe
 from edgeclf.runtime.inspection.tflite_file import read_tflite
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.digest import check_digest, check_listed, content_digest, embedded_digest
@@ -25,13 +25,13 @@ _READERS: dict[str, tuple[str, Callable[[bytes], Structure]]] = {
     ".onnx": ("ONNX", read_onnx),
     ".tflite": ("TFLite", read_tflite),
 }
-_MAX_BYTES = 2 << 30  # protobuf and flatbuffers end there, and an edge device long before
+_MAX_BYTES = 2 << 30  # the limit of protobuf and flatbuffers
 
 
 @dataclass(frozen=True)
 class Digests:
-    """listed: what SHA256SUMS beside the file says. inner: what the digest inside says; `missing` where one should be,
-    `none` for a file that is not ours and for a `.keras` file, whose members have checksums of their own.
+    """listed: the verdict of `SHA256SUMS` beside the file. inner: the verdict of the digest inside; `missing` if there
+    should be one, `none` for a file from elsewhere and for a `.keras` file, whose members have checksums.
     """
 
     sha256: str
@@ -41,7 +41,7 @@ class Digests:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """problem: why the file cannot be used, as a sentence; the rest is what can be said of it all the same."""
+    """problem: a sentence that says why the file cannot be used, or "". The other fields hold what is known anyway."""
 
     file: str
     format: str
@@ -54,7 +54,7 @@ class ModelInfo:
     problem: str
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; the card as it stands in the file."""
+        """JSON values. The card is written as in the file."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("digests", "structure", "contract", "parity"):
             values[name] = asdict(values[name]) if values[name] is not None else None
@@ -65,9 +65,9 @@ class ModelInfo:
 
 
 def inspect_model(path: Path) -> ModelInfo:
-    """Raises ModelError for a file of which nothing can be said."""
+    """Raises ModelError if nothing can be said about the file."""
     if path.suffix not in _READERS:
-        raise ModelError(f"{path} is no {', '.join(_READERS)} file; without a file, clf-inspect shows this machine")
+        raise ModelError(f"{path} is not a {', '.join(_READERS)} file; without a file, clf-inspect shows this machine")
     format_name, read = _READERS[path.suffix]
     data = _read(path)
     digests, problem = _digests(path, data)
@@ -76,25 +76,35 @@ def inspect_model(path: Path) -> ModelInfo:
         structure = read(data)
         if structure.card_text is not None:
             card = ModelCard.from_json(structure.card_text)
-            card = replace(card, training=plain(card.training))
+            card = replace(card, training=json_safe(card.training))
     except ModelError as error:
         problem = problem or f"{path}: {error}"
     if problem and structure is None and digests == Digests(digests.sha256, "not listed", "none"):
         raise ModelError(problem)
-    contract = _contract(path, problem)
+    contract = _check_contract(path, problem)
     if contract.verdict == "unusable":
         problem = contract.detail
     parity = find_parity(path, digests.sha256, len(data))
-    return ModelInfo(str(path), format_name, len(data), digests, structure, card, contract, parity, problem)
+    return ModelInfo(
+        file=str(path),
+        format=format_name,
+        bytes=len(data),
+        digests=digests,
+        structure=structure,
+        card=card,
+        contract=contract,
+        parity=parity,
+        problem=problem,
+    )
 
 
 def _read(path: Path) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ModelError(f"{path} is no file")
+            raise ModelError(f"{path} is not a file")
         if status.st_size > _MAX_BYTES:
-            raise ModelError(f"{path} is larger than {_MAX_BYTES >> 30} GB; no engine of edgeclf runs such a model")
+            raise ModelError(f"{path} is larger than {_MAX_BYTES >> 30} GB, which no engine of edgeclf can run")
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read the model {path}: {error.strerror}") from None
@@ -104,7 +114,7 @@ def _read(path: Path) -> bytes:
 
 
 def _digests(path: Path, data: bytes) -> tuple[Digests, str]:
-    """The digests, and what is wrong with them."""
+    """The digests, and a sentence about what is wrong with them."""
     sha256 = hashlib.sha256(data).hexdigest()
     carried = None if path.suffix == ".keras" else embedded_digest(data)
     inner: Inner = "none" if carried is None else "agrees" if carried == content_digest(data) else "differs"
@@ -121,9 +131,9 @@ def _digests(path: Path, data: bytes) -> tuple[Digests, str]:
     return digests, ""
 
 
-def _contract(path: Path, problem: str) -> ContractCheck:
+def _check_contract(path: Path, problem: str) -> ContractCheck:
     if problem:
-        return ContractCheck("not tried", detail="a damaged file is not given to an engine")
+        return ContractCheck("not tried", detail="a damaged file is not loaded")
     if path.suffix == ".keras":
         return ContractCheck("not tried", detail=f"a .keras file is for training; export it: clf-export {path}")
     return check_contract(path)

@@ -1,4 +1,4 @@
-"""The info of a model file, for a reader."""
+"""A model file as a report for people."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from edgeclf.runtime.inspection.contract_check import ContractCheck
 from edgeclf.runtime.inspection.model_info import ModelInfo
 from edgeclf.runtime.inspection.parity_report import ParityEntry
-from edgeclf.runtime.inspection.report import ReportLine, Section, counted, several, size
+from edgeclf.runtime.inspection.report import ReportLine, Section, breakdown, first_few, format_size
 from edgeclf.runtime.inspection.structure import Structure
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.digest import SUMS_NAME
@@ -19,23 +19,26 @@ _LISTED = {
 }
 _INNER = {
     "agrees": ReportLine("  inside", "agrees", "good"),
-    "differs": ReportLine("  inside", "DAMAGED: the digest inside is that of another file", "bad"),
+    "differs": ReportLine("  inside", "DAMAGED: the file does not match the digest inside", "bad"),
     "missing": ReportLine("  inside", "DAMAGED: a card, but no digest", "bad"),
     "none": ReportLine("  inside", "none"),
 }
-_CHANGED = ReportLine("  inside", "differs: changed after its export, and listed as it is now")
-_CHECKSUMS = ReportLine("  inside", "every member has its checksum", "good")
+_CHANGED = ReportLine("  inside", "differs: the file was changed after its export, and is listed as it is now")
+_CHECKSUMS = ReportLine("  inside", "the checksum of every member agrees", "good")
 _SAME = {
     True: "made for this very file (its digest is in the report)",
-    False: "made for ANOTHER file of this name: digest or size differ",
-    None: "names a file like this; it holds no digest, so whether it was this very one cannot be known",
+    False: "made for ANOTHER file of this name: its digest or size differs",
+    None: "names a file like this, but has no digest to prove that it is the same file",
 }
 
 
 def model_sections(info: ModelInfo) -> list[Section]:
     structure = info.structure or Structure()
     return [
-        [ReportLine("file", info.file), ReportLine("format", f"{info.format}, {size(info.bytes)} ({info.bytes:,} bytes)")],
+        [
+            ReportLine("file", info.file),
+            ReportLine("format", f"{info.format}, {format_size(info.bytes)} ({info.bytes:,} bytes)"),
+        ],
         _card(info.card, structure.card_text is not None),
         _contract(info.contract, structure),
         _digests(info),
@@ -45,22 +48,23 @@ def model_sections(info: ModelInfo) -> list[Section]:
     ]
 
 
-def _card(card: ModelCard | None, there: bool) -> Section:
+def _card(card: ModelCard | None, has_card: bool) -> Section:
     if card is None:
-        absent = "it carries one that cannot be read" if there else "none; clf-run needs --classes and --imgsz for it"
-        return [ReportLine("card", absent, "bad" if there else "plain")]
-    how = card.preprocess
+        absent = "present, but cannot be read" if has_card else "none; clf-run needs --classes and --imgsz"
+        return [ReportLine("card", absent, "bad" if has_card else "plain")]
+    preprocess = card.preprocess
+    colours = "grey" if preprocess.channels == 1 else "RGB"
     return [
-        ReportLine("classes", f"{len(card.classes):,}: {several(card.classes)}"),
-        ReportLine("images", f"{how.size_hw[0]} x {how.size_hw[1]} (H x W), {'grey' if how.channels == 1 else 'RGB'}"),
-        ReportLine("resize", f"{how.resize}, fit {how.fit}"),
+        ReportLine("classes", f"{len(card.classes):,}: {first_few(card.classes)}"),
+        ReportLine("images", f"{preprocess.size_hw[0]} x {preprocess.size_hw[1]} (H x W), {colours}"),
+        ReportLine("resize", f"{preprocess.resize}, fit {preprocess.fit}"),
         ReportLine("head", card.head),
         *(ReportLine("training" if not number else "", line) for number, line in enumerate(_facts(card.training))),
     ]
 
 
 def _facts(training: dict[str, Any]) -> list[str]:
-    """A line a fact; a table within is written in one. The versions come further down."""
+    """One line per fact, with nested tables on the same line. `_provenance` has the versions."""
     facts = [(name, value) for name, value in training.items() if name not in _VERSIONS]
     return [f"{name.replace('_', ' ')}: {_value(value)}" for name, value in facts[:40]]
 
@@ -71,14 +75,14 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _contract(trial: ContractCheck, structure: Structure) -> Section:
-    by = f" ({trial.engine} opened it and asked it one image)" if trial.engine else ""
+def _contract(check: ContractCheck, structure: Structure) -> Section:
+    by = f" ({check.engine} opened it and classified one image)" if check.engine else ""
     verdict = {
         "kept": ReportLine("contract", f"kept{by}{_other_names(structure)}", "good"),
-        "broken": ReportLine("contract", f"NOT kept: {trial.detail}", "bad"),
-        "unusable": ReportLine("contract", f"NOT kept: {trial.detail}", "bad"),
-        "not tried": ReportLine("contract", f"not tried: {trial.detail}"),
-    }[trial.verdict]
+        "broken": ReportLine("contract", f"NOT kept: {check.detail}", "bad"),
+        "unusable": ReportLine("contract", f"NOT kept: {check.detail}", "bad"),
+        "not tried": ReportLine("contract", f"not tried: {check.detail}"),
+    }[check.verdict]
     inputs = [ReportLine("  input", str(tensor)) for tensor in structure.inputs[:8]]
     outputs = [ReportLine("  output", str(tensor)) for tensor in structure.outputs[:8]]
     return [verdict, *inputs, *outputs]
@@ -86,7 +90,11 @@ def _contract(trial: ContractCheck, structure: Structure) -> Section:
 
 def _other_names(structure: Structure) -> str:
     names = [tensor.name for tensor in (*structure.inputs, *structure.outputs)]
-    return "" if names in ([], ["image", "probabilities"]) else ", but for the names, which are image and probabilities"
+    return (
+        ""
+        if names in ([], ["image", "probabilities"])
+        else ", except for its names, which should be image and probabilities"
+    )
 
 
 def _digests(info: ModelInfo) -> Section:
@@ -95,13 +103,13 @@ def _digests(info: ModelInfo) -> Section:
     if digests.inner == "differs" and digests.listed == "agrees":
         inner = _CHANGED
     if info.format == "Keras":
-        inner = _CHECKSUMS if info.structure else ReportLine("  inside", "DAMAGED: not every member has its checksum", "bad")
+        inner = _CHECKSUMS if info.structure else ReportLine("  inside", "DAMAGED: the checksum of a member is wrong", "bad")
     return [ReportLine("sha256", digests.sha256), _LISTED[digests.listed], inner]
 
 
 def _parity(parity: ParityEntry | None) -> Section:
     if parity is None:
-        return [ReportLine("parity", "no report beside it that names this file", "dim")]
+        return [ReportLine("parity", "no report beside the file lists it", "dim")]
     entry = parity.entry
     low, high = _pair(entry.get("accuracy_95_interval"))
     return [
@@ -113,7 +121,7 @@ def _parity(parity: ParityEntry | None) -> Section:
         ),
         ReportLine(
             "  agreement",
-            f"{_percent(entry.get('agreement'))} the same answer as Keras; "
+            f"{_percent(entry.get('agreement'))} the same answers as Keras; "
             f"largest difference of a probability {_value(entry.get('max_probability_difference'))}",
         ),
         ReportLine("  images", f"{_value(entry.get('images'))}: {parity.verified_on}"),
@@ -129,29 +137,29 @@ def _percent(value: Any) -> str:
 
 
 def _contents(format_name: str, structure: Structure) -> Section:
-    rows = []
+    lines = []
     if structure.operators:
-        rows.append(ReportLine("graph", counted(structure.operators, "layers" if format_name == "Keras" else "nodes")))
+        lines.append(ReportLine("graph", breakdown(structure.operators, "layer" if format_name == "Keras" else "node")))
     if structure.weights:
-        rows.append(ReportLine("weights", counted(structure.weights, "values")))
+        lines.append(ReportLine("weights", breakdown(structure.weights, "value")))
     if structure.samples:
-        rows.append(ReportLine("samples", counted(structure.samples, "images inside")))
+        lines.append(ReportLine("samples", breakdown(structure.samples, "image")))
     if structure.remark:
-        rows.append(ReportLine("note", structure.remark))
-    return rows
+        lines.append(ReportLine("note", structure.remark))
+    return lines
 
 
 def _provenance(structure: Structure, info: ModelInfo) -> Section:
     training = info.card.training if info.card else {}
     made = {name: str(training[name]) for name in _VERSIONS if name in training}
     exported = {name: str(version) for name, version in (info.parity.made_with if info.parity else {}).items()}
-    rows: dict[str, dict[str, str]] = {
+    sources: dict[str, dict[str, str]] = {
         "made by": structure.provenance,
         "trained with": made,
         "exported with": exported,
     }
     return [
         ReportLine(label, ", ".join(f"{name} {value}" for name, value in facts.items()))
-        for label, facts in rows.items()
+        for label, facts in sources.items()
         if facts
     ]

@@ -1,106 +1,91 @@
-"""What an ONNX file says of itself, read without the onnx package. Field numbers are those of onnx.proto."""
+"""Reads the structure of an ONNX file without loading it into an engine."""
 
 import math
 from collections import Counter
+from collections.abc import Iterable
+from typing import Any
 
 from edgeclf.runtime.errors import ModelError
-from edgeclf.runtime.inspection.protobuf import Value, WireError, WireReader, messages, numbers, text
+from edgeclf.runtime.inspection.onnx_schema import parse_model
 from edgeclf.runtime.inspection.structure import Structure, Tensor
 from edgeclf.runtime.model.card import CARD_KEY
 
-_IR_VERSION, _PRODUCER, _PRODUCER_VERSION, _GRAPH, _OPSET, _METADATA = 1, 2, 3, 7, 8, 14  # ModelProto
-_NODE, _INITIALIZER, _INPUT, _OUTPUT = 1, 5, 11, 12  # GraphProto
-_OP_TYPE = 4  # NodeProto
-_DIMS, _DATA_TYPE, _TENSOR_NAME, _DATA_LOCATION = 1, 2, 8, 14  # TensorProto
 _EXTERNAL = 1
 _TYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "string", 9: "bool",
     10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16", 21: "uint4", 22: "int4",
 }  # fmt: skip
 _MAX_CARD_BYTES = 4 << 20
+_MAX_TENSORS = 1_000
+_MAX_OPSETS = 20
 _MAX_AXES = 64
 
 
 def read_onnx(data: bytes) -> Structure:
-    """Raises ModelError, without the file's name, for bytes that are no ONNX model."""
+    """Raises ModelError, without the file's name, if the data is not an ONNX model."""
     try:
-        return _read(data)
-    except WireError as error:
-        raise ModelError(f"damaged or no ONNX file ({error})") from None
+        return _structure(parse_model(data))
+    except ImportError:
+        return Structure(remark="protobuf is not installed, so the file cannot be read: pip install 'edgeclf[cpu]'")
+    except ValueError as error:
+        raise ModelError(f"damaged or not an ONNX file ({error})") from None
 
 
-def _read(data: bytes) -> Structure:
-    reader = WireReader()
-    model = reader.collect(memoryview(data), _IR_VERSION, _PRODUCER, _PRODUCER_VERSION, _GRAPH, _OPSET, _METADATA)
-    graphs = messages(model[_GRAPH])
-    if not graphs:
-        raise WireError("it holds no graph")
-    graph = reader.collect(graphs[-1], _NODE, _INITIALIZER, _INPUT, _OUTPUT)
-    weights, external, names = _weights(reader, graph[_INITIALIZER])
-    operators = Counter(text(reader.collect(node, _OP_TYPE)[_OP_TYPE]) for node in messages(graph[_NODE]))
+def _structure(model: Any) -> Structure:
+    if not model.HasField("graph"):
+        raise ValueError("it holds no graph")
+    graph = model.graph
+    weights = {bytes(tensor.name) for tensor in graph.initializer}
+    external = sum(tensor.data_location == _EXTERNAL for tensor in graph.initializer)
     return Structure(
-        # Before IR version 4, every weight had to be listed among the inputs.
-        inputs=tuple(tensor for tensor in _tensors(reader, graph[_INPUT]) if tensor.name not in names),
-        outputs=tuple(_tensors(reader, graph[_OUTPUT])),
-        operators=dict(operators.most_common()),
-        weights=weights,
-        provenance=_provenance(reader, model),
-        card_text=_card_text(reader, model[_METADATA]),
-        remark=f"{external:,} of its weights lie in other files; runtimes of edgeclf take one file only" if external else "",
+        # Before IR version 4, every weight also had to be listed among the inputs.
+        inputs=tuple(_tensor(value) for value in graph.input[:_MAX_TENSORS] if value.name not in weights),
+        outputs=tuple(_tensor(value) for value in graph.output[:_MAX_TENSORS]),
+        operators=dict(Counter(_text(node.op_type) for node in graph.node).most_common()),
+        weights=_count_weights(graph.initializer),
+        provenance=_provenance(model),
+        card_text=_card_text(model.metadata_props),
+        remark=f"{external:,} of its weights are in other files, but edgeclf runs single files only" if external else "",
     )
 
 
-def _provenance(reader: WireReader, model: dict[int, list[Value]]) -> dict[str, str]:
-    opsets = [reader.collect(opset, 1, 2) for opset in messages(model[_OPSET])[:20]]
+def _provenance(model: Any) -> dict[str, str]:
+    opsets = (f"{_text(opset.domain)} {opset.version}".strip() for opset in model.opset_import[:_MAX_OPSETS])
     facts = {
-        "producer": f"{text(model[_PRODUCER])} {text(model[_PRODUCER_VERSION])}".strip(),
-        "opset": ", ".join(f"{text(opset[1])} {(numbers(opset[2]) or [0])[-1]}".strip() for opset in opsets),
-        "IR version": ", ".join(map(str, numbers(model[_IR_VERSION])[-1:])),
+        "producer": f"{_text(model.producer_name)} {_text(model.producer_version)}".strip(),
+        "opset": ", ".join(opsets),
+        "IR version": str(model.ir_version) if model.HasField("ir_version") else "",
     }
     return {name: value for name, value in facts.items() if value}
 
 
-def _card_text(reader: WireReader, metadata: list[Value]) -> str | None:
-    card = None
-    for entry in messages(metadata):
-        pair = reader.collect(entry, 1, 2)
-        if text(pair[1]) == CARD_KEY:
-            card = text(pair[2], _MAX_CARD_BYTES)
-    return card
+def _card_text(metadata: Iterable[Any]) -> str | None:
+    cards = [entry.value for entry in metadata if entry.key == CARD_KEY.encode()]
+    return _text(cards[-1], _MAX_CARD_BYTES) if cards else None
 
 
-def _weights(reader: WireReader, tensors: list[Value]) -> tuple[dict[str, int], int, set[str]]:
-    """Stored values by type, how many tensors lie in other files, and the names of all."""
+def _count_weights(tensors: Iterable[Any]) -> dict[str, int]:
+    """The number of stored values by type."""
     counts: Counter[str] = Counter()
-    external = 0
-    names = set()
-    for message in messages(tensors):
-        tensor = reader.collect(message, _DIMS, _DATA_TYPE, _TENSOR_NAME, _DATA_LOCATION)
-        counts[_type_name(tensor[_DATA_TYPE])] += math.prod(numbers(tensor[_DIMS], _MAX_AXES))
-        external += _EXTERNAL in numbers(tensor[_DATA_LOCATION])
-        names.add(text(tensor[_TENSOR_NAME]))
-    return dict(counts.most_common()), external, names
+    for tensor in tensors:
+        if len(tensor.dims) > _MAX_AXES:
+            raise ValueError(f"a weight has more than {_MAX_AXES} axes")
+        counts[_type_name(tensor.data_type)] += math.prod(tensor.dims)
+    return dict(counts.most_common())
 
 
-def _tensors(reader: WireReader, values: list[Value]) -> list[Tensor]:
-    """ValueInfoProto: name = 1, type = 2; TypeProto: tensor_type = 1; its elem_type = 1, shape = 2; its dim = 1."""
-    found = []
-    for message in messages(values)[:1_000]:
-        value = reader.collect(message, 1, 2)
-        tensor_type = [inner for kind in messages(value[2]) for inner in messages(reader.collect(kind, 1)[1])]
-        fields = [reader.collect(inner, 1, 2) for inner in tensor_type]
-        axes = [axis for field in fields for shape in messages(field[2]) for axis in messages(reader.collect(shape, 1)[1])]
-        shape = tuple(_axis(reader, axis) for axis in axes[:_MAX_AXES])
-        found.append(Tensor(text(value[1]), _type_name([n for field in fields for n in field[1]]), shape))
-    return found
+def _tensor(value: Any) -> Tensor:
+    kind = value.type.tensor_type
+    return Tensor(_text(value.name), _type_name(kind.elem_type), tuple(_side(axis) for axis in kind.shape.dim[:_MAX_AXES]))
 
 
-def _axis(reader: WireReader, message: memoryview) -> int | str:
-    """Dimension: dim_value = 1, or dim_param = 2."""
-    axis = reader.collect(message, 1, 2)
-    return (numbers(axis[1]) or [-1])[-1] if axis[1] else text(axis[2]) or -1
+def _side(axis: Any) -> int | str:
+    return int(axis.dim_value) if axis.HasField("dim_value") else _text(axis.dim_param) or -1
 
 
-def _type_name(values: list[Value]) -> str:
-    number = (numbers(values) or [0])[-1]
+def _type_name(number: int) -> str:
     return _TYPES.get(number, f"type {number}")
+
+
+def _text(value: bytes, max_bytes: int = 200) -> str:
+    return value[:max_bytes].decode("utf-8", "replace")

@@ -1,11 +1,11 @@
-"""What the parity report beside a model says about it."""
+"""Finds a model in the parity report beside it."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeclf.runtime.inspection.structure import plain
+from edgeclf.runtime.inspection.structure import json_safe
 
 _MAX_BYTES = 4 << 20
 
@@ -14,8 +14,8 @@ _MAX_BYTES = 4 << 20
 class ParityEntry:
     """The report's entry for a file of this name.
 
-    same_file: True where the report has this very digest, False where digest or size are another's, None where it cannot be
-    known. entry: as it stands in the report.
+    same_file: True if the digest agrees, False if the digest or size differs, None if the report has no digest.
+    entry: unchanged from the report.
     """
 
     report: str
@@ -26,7 +26,7 @@ class ParityEntry:
 
 
 def find_parity(path: Path, sha256: str, size_bytes: int) -> ParityEntry | None:
-    """For `model.int8.tflite`, `model.int8.parity.json` or `model.parity.json`; None where neither names the file."""
+    """Look up `model.int8.tflite` in `model.int8.parity.json`, then in `model.parity.json`. None if neither lists it."""
     stem = path.name
     while "." in stem[1:]:
         stem = stem.rpartition(".")[0]
@@ -39,14 +39,14 @@ def find_parity(path: Path, sha256: str, size_bytes: int) -> ParityEntry | None:
                     str(report),
                     _is_same(entry, sha256, size_bytes),
                     str(fields.get("verified_on", "")),
-                    plain(entry),
-                    plain(made_with) if isinstance(made_with, dict) else {},
+                    json_safe(entry),
+                    json_safe(made_with) if isinstance(made_with, dict) else {},
                 )
     return None
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Empty for what is no report."""
+    """The fields of a report; empty if the file is not one."""
     try:
         if not path.is_file() or path.stat().st_size > _MAX_BYTES:
             return {}

@@ -1,4 +1,4 @@
-"""Rows for a reader: a label, a value, and how it is to be seen. What comes from a file is escaped here, and only here."""
+"""Prints reports of labelled lines. This is the one place that escapes text from model files."""
 
 import sys
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.plural import plural
 
 Style = Literal["plain", "good", "bad", "dim"]
 _STYLES: dict[Style, str] = {"plain": "", "good": "green", "bad": "bold red", "dim": "dim"}
@@ -22,11 +23,11 @@ class ReportLine:
 
 
 Section = list[ReportLine]
-"""Rows that belong together; a blank line follows."""
+"""Lines that belong together. Sections are separated by blank lines."""
 
 
 def print_sections(sections: Iterable[Section]) -> None:
-    """On stdout. A terminal gets long values folded under their beginning, a pipe gets them whole."""
+    """Print to stdout. Long values are wrapped on a terminal, but not in a pipe."""
     from rich.console import Console
     from rich.text import Text
 
@@ -35,27 +36,28 @@ def print_sections(sections: Iterable[Section]) -> None:
     for number, section in enumerate(filter(None, sections)):
         if number:
             console.print()
-        for row in section:
-            value = Text(_shorten(escape(row.value)), _STYLES[row.style])
-            for line, part in enumerate(value.wrap(console, max(20, width))):
-                label = "" if line else row.label
+        for line in section:
+            value = Text(_shorten(escape(line.value)), _STYLES[line.style])
+            for index, part in enumerate(value.wrap(console, max(20, width))):
+                label = "" if index else line.label
                 console.print(Text(label.ljust(_LABEL_WIDTH), "bold"), part, sep="", soft_wrap=True)
 
 
-def several(names: Iterable[str], separator: str = ", ") -> str:
-    """The first few, and how many more there are."""
+def first_few(names: Iterable[str]) -> str:
+    """The first names, and the number of the others."""
     every = list(names)
-    more = f"{separator}and {len(every) - _SHOWN_NAMES:,} more" if len(every) > _SHOWN_NAMES else ""
-    return separator.join(every[:_SHOWN_NAMES]) + more
+    more = f", and {len(every) - _SHOWN_NAMES:,} more" if len(every) > _SHOWN_NAMES else ""
+    return ", ".join(every[:_SHOWN_NAMES]) + more
 
 
-def counted(counts: dict[str, int], noun: str) -> str:
+def breakdown(counts: dict[str, int], noun: str) -> str:
     """`37 nodes: 12 Conv, 10 Relu`."""
-    return f"{sum(counts.values()):,} {noun}: " + several(f"{count:,} {name}" for name, count in counts.items())
+    total = plural(sum(counts.values()), noun)
+    return f"{total}: {first_few(f'{count:,} {name}' for name, count in counts.items())}"
 
 
-def size(count: int | None) -> str:
-    """Bytes in the unit that fits."""
+def format_size(count: int | None) -> str:
+    """A size in bytes, kB, MB or GB."""
     if count is None:
         return "unknown"
     for unit, power in (("GB", 3), ("MB", 2), ("kB", 1)):

@@ -1,4 +1,4 @@
-"""What any model file is made of, whatever its format."""
+"""The structure of a model file, whatever its format."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ _MAX_DEPTH = 20
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output. shape: numbers, names of free axes, and -1 for a free axis without a name."""
+    """An input or output. shape: the size of each axis, the name of a variable axis, or -1 for one without a name."""
 
     name: str
     type: str
@@ -22,10 +22,10 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Structure:
-    """What the file itself says, read without running it.
+    """What the file says about itself, read without running it.
 
-    operators: nodes of the graph, or layers of a Keras file, by type. weights: stored values by number type.
-    samples: sample images inside, by set. remark: what could not be read, and what to do about it.
+    operators: number of graph nodes, or of layers in a Keras file, by type. weights: number of stored values by data type.
+    samples: number of sample images inside, by set. remark: what is missing, and what to do about it.
     """
 
     inputs: tuple[Tensor, ...] = ()
@@ -38,12 +38,12 @@ class Structure:
     remark: str = ""
 
 
-def plain(value: Any, depth: int = _MAX_DEPTH) -> Any:
-    """What a stranger's JSON holds, so that any JSON can hold it: NaN and infinity as text, nothing nested without end."""
+def json_safe(value: Any, depth: int = _MAX_DEPTH) -> Any:
+    """Make values from untrusted JSON safe to write: NaN and infinity become text, and deep nesting is cut off."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict | list) and not depth:
         return "..."
     if isinstance(value, dict):
-        return {name: plain(inner, depth - 1) for name, inner in value.items()}
-    return [plain(inner, depth - 1) for inner in value] if isinstance(value, list) else value
+        return {name: json_safe(inner, depth - 1) for name, inner in value.items()}
+    return [json_safe(inner, depth - 1) for inner in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What is said of the machine was tried, not assumed."""
+"""The description of the machine rests on tests, not on assumptions."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from edgeclf.runtime.inspection.environment import Check, cameras, find_conflicts, inspect_environment
 
 
-def test_cpu_starts_and_litert_is_there() -> None:
+def test_both_engines_work_on_the_cpu() -> None:
     found = inspect_environment()
 
     assert found.providers["CPUExecutionProvider"] == found.onnxruntime == found.litert == found.opencv == Check(True)
@@ -18,14 +18,14 @@ def test_cpu_starts_and_litert_is_there() -> None:
 
 
 @pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this onnxruntime has CUDA")
-def test_cuda_that_is_not_built_in_is_said_with_the_cure() -> None:
+def test_missing_cuda_is_reported_with_a_command_to_install_it() -> None:
     cuda = inspect_environment().providers["CUDAExecutionProvider"]
 
     assert not cuda.works
     assert cuda.problem.endswith("pip install 'edgeclf[gpu]'")
 
 
-def test_a_provider_that_is_listed_and_does_not_start_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listed_provider_that_does_not_start_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = ["CUDAExecutionProvider", "TensorrtExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: listed)
 
@@ -36,8 +36,8 @@ def test_a_provider_that_is_listed_and_does_not_start_is_found_out(monkeypatch: 
     assert "cannot start it" in providers["TensorrtExecutionProvider"].problem
 
 
-def test_a_provider_that_is_left_out_in_silence_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    # What onnxruntime-gpu does on a machine without CUDA: the session is made, on the CPU, and nothing is raised.
+def test_a_silently_dropped_provider_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    # onnxruntime-gpu does this on a machine without CUDA: it makes the session on the CPU and raises nothing.
     session = onnxruntime.InferenceSession
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
     monkeypatch.setattr(
@@ -52,7 +52,7 @@ def test_a_provider_that_is_left_out_in_silence_is_found_out(monkeypatch: pytest
     assert "it needs an NVIDIA driver" in providers["CUDAExecutionProvider"].problem
 
 
-def test_an_engine_that_is_not_installed_names_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_engine_is_reported_with_a_command_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.path", [])
     for name in ("ai_edge_litert", "ai_edge_litert.interpreter"):
         monkeypatch.delitem(__import__("sys").modules, name, raising=False)
@@ -69,18 +69,18 @@ def test_an_engine_that_is_not_installed_names_its_cure(monkeypatch: pytest.Monk
         (("opencv-contrib-python-headless", "opencv-python-headless"), "cpu"),
     ],
 )
-def test_packages_that_overwrite_each_other_are_a_conflict_with_a_cure(packages: tuple[str, ...], profile: str) -> None:
+def test_packages_that_overwrite_each_other_are_a_conflict(packages: tuple[str, ...], profile: str) -> None:
     (conflict,) = find_conflicts(dict.fromkeys(("numpy", *packages), "1.0"))
 
     assert conflict.packages == tuple(sorted(packages))
     assert conflict.cure == f"pip uninstall -y {' '.join(sorted(packages))} && pip install 'edgeclf[{profile}]'"
 
 
-def test_one_engine_and_one_opencv_are_no_conflict() -> None:
+def test_one_engine_and_one_opencv_do_not_conflict() -> None:
     assert find_conflicts({"onnxruntime-gpu": "1", "opencv-python-headless": "1", "onnx": "1", "numpy": "1"}) == ()
 
 
-def test_cameras_are_devices_and_nothing_else(tmp_path: Path) -> None:
+def test_cameras_are_devices(tmp_path: Path) -> None:
     (tmp_path / "video1").write_text("a file")
     (tmp_path / "video2").mkdir()
     (tmp_path / "video3").symlink_to("nowhere")

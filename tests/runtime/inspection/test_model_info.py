@@ -1,8 +1,9 @@
-"""What is said of a model file is true of that very file, and of a damaged one it is said that it is damaged."""
+"""The description of a model file is true, and damage is reported."""
 
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from edgeclf.runtime import ModelCard
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.inspection.contract_check import check_contract
-from edgeclf.runtime.inspection.model_info import Digests, inspect_model
+from edgeclf.runtime.inspection.model_info import ModelInfo, inspect_model
 from edgeclf.runtime.inspection.parity_report import find_parity
 from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, SUMS_NAME, embed_digest, format_sums
 
@@ -31,35 +32,61 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
+@pytest.fixture(scope="module")
+def intact(
+    colour_model: Path, tflite_model: Path, keras_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, ModelInfo]:
+    """What is said about each model. `SHA256SUMS` lists the ONNX and the Keras file, but not the TFLite file."""
+    folder = tmp_path_factory.mktemp("intact")
+    for source in (colour_model, tflite_model, keras_model):
+        shutil.copy(source, folder)
+    listed = ("model.onnx", "model.keras")
+    (folder / SUMS_NAME).write_text(format_sums({name: digest(folder / name) for name in listed}))
+    return {name: inspect_model(folder / name) for name in ("model.onnx", "model.tflite", "model.keras")}
+
+
 @pytest.mark.parametrize(("name", "engine"), ENGINES)
-def test_a_sound_model_keeps_the_contract(name: str, engine: str, colour_files: Path, colour_card: ModelCard) -> None:
-    info = inspect_model(colour_files / name)
+def test_an_intact_model_keeps_the_contract(
+    name: str, engine: str, intact: dict[str, ModelInfo], colour_card: ModelCard
+) -> None:
+    info = intact[name]
 
     assert (info.contract.verdict, info.problem, info.card) == ("kept", "", colour_card)
     assert info.contract.engine.startswith(engine)
-    assert info.digests == Digests(digest(colour_files / name), "not listed", "agrees")
-    assert info.bytes == (colour_files / name).stat().st_size
+    assert info.digests.inner == "agrees"
 
 
-def test_a_keras_file_is_sent_to_clf_export(colour_files: Path, colour_card: ModelCard) -> None:
-    info = inspect_model(colour_files / "model.keras")
+@pytest.mark.parametrize("name", ["model.onnx", "model.tflite", "model.keras"])
+def test_size_and_sha256_are_those_of_the_file(name: str, intact: dict[str, ModelInfo]) -> None:
+    path = Path(intact[name].file)
+
+    assert (intact[name].bytes, intact[name].digests.sha256) == (path.stat().st_size, digest(path))
+
+
+def test_a_keras_file_is_sent_to_clf_export(intact: dict[str, ModelInfo], colour_card: ModelCard) -> None:
+    info = intact["model.keras"]
 
     assert (info.contract.verdict, info.card, info.problem) == ("not tried", colour_card, "")
     assert "clf-export" in info.contract.detail
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.tflite", "model.keras"])
-def test_sums_beside_the_file_are_heard(name: str, colour_files: Path) -> None:
-    (colour_files / SUMS_NAME).write_text(format_sums({name: digest(colour_files / name)}))
-    assert inspect_model(colour_files / name).digests.listed == "agrees"
+def test_sums_beside_the_file_are_checked(intact: dict[str, ModelInfo]) -> None:
+    listed = {name: info.digests.listed for name, info in intact.items()}
 
+    assert listed == {"model.onnx": "agrees", "model.tflite": "not listed", "model.keras": "agrees"}
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.tflite", "model.keras"])
+def test_another_digest_in_the_sums_is_damage(name: str, colour_files: Path) -> None:
     (colour_files / SUMS_NAME).write_text(format_sums({name: "1" * 64}))
+
     info = inspect_model(colour_files / name)
+
     assert (info.digests.listed, info.contract.verdict) == ("differs", "not tried")
     assert SUMS_NAME in info.problem
 
 
-def test_a_flipped_bit_is_damage_and_the_rest_is_shown(colour_files: Path, colour_card: ModelCard) -> None:
+def test_a_flipped_bit_is_damage_and_the_rest_is_still_shown(colour_files: Path, colour_card: ModelCard) -> None:
     flip(colour_files / "model.onnx")
 
     info = inspect_model(colour_files / "model.onnx")
@@ -81,7 +108,9 @@ def test_a_card_without_a_digest_is_damage(
     assert "no digest" in info.problem
 
 
-def test_a_model_without_a_card_is_fine(build_onnx: BuildOnnx, colour_weights: NDArray, tmp_path: Path) -> None:  # type: ignore[type-arg]
+def test_a_model_without_a_card_may_keep_the_contract(
+    build_onnx: BuildOnnx, colour_weights: NDArray, tmp_path: Path
+) -> None:  # type: ignore[type-arg]
     (tmp_path / "bare.onnx").write_bytes(build_onnx(colour_weights).SerializeToString())
 
     info = inspect_model(tmp_path / "bare.onnx")
@@ -90,7 +119,7 @@ def test_a_model_without_a_card_is_fine(build_onnx: BuildOnnx, colour_weights: N
     assert info.contract.verdict == "kept"
 
 
-def test_a_model_of_numbers_breaks_the_contract_and_is_no_damage(
+def test_a_float_input_breaks_the_contract_but_is_not_damage(
     build_onnx: BuildOnnx,
     colour_weights: NDArray,
     tmp_path: Path,  # type: ignore[type-arg]
@@ -100,10 +129,12 @@ def test_a_model_of_numbers_breaks_the_contract_and_is_no_damage(
     info = inspect_model(tmp_path / "float.onnx")
 
     assert (info.contract.verdict, info.problem) == ("broken", "")
-    assert "does not take one uint8 image batch" in info.contract.detail
+    assert "uint8 image batch" in info.contract.detail
 
 
-def test_a_model_that_no_engine_loads_is_a_problem(build_onnx: BuildOnnx, colour_weights: NDArray, tmp_path: Path) -> None:  # type: ignore[type-arg]
+def test_a_model_that_the_engine_cannot_load_is_a_problem(
+    build_onnx: BuildOnnx, colour_weights: NDArray, tmp_path: Path
+) -> None:  # type: ignore[type-arg]
     model = build_onnx(colour_weights)
     model.graph.node[0].op_type = "NoSuchOperator"
     (tmp_path / "odd.onnx").write_bytes(model.SerializeToString())
@@ -111,34 +142,34 @@ def test_a_model_that_no_engine_loads_is_a_problem(build_onnx: BuildOnnx, colour
     info = inspect_model(tmp_path / "odd.onnx")
 
     assert info.contract.verdict == "unusable"
-    assert "no ONNX model that onnxruntime" in info.problem
+    assert "not an ONNX model" in info.problem
 
 
-def test_a_bad_card_is_a_problem_with_the_files_name(build_onnx: BuildOnnx, colour_weights: NDArray, tmp_path: Path) -> None:  # type: ignore[type-arg]
+def test_a_bad_card_is_a_problem_that_names_the_file(build_onnx: BuildOnnx, colour_weights: NDArray, tmp_path: Path) -> None:  # type: ignore[type-arg]
     model = build_onnx(colour_weights)
     onnx.helper.set_model_props(model, {"edgeclf.card": "{", DIGEST_KEY: BLANK_DIGEST})
     (tmp_path / "a.onnx").write_bytes(embed_digest(model.SerializeToString()))
 
-    assert "a.onnx: its card cannot be read" in inspect_model(tmp_path / "a.onnx").problem
+    assert "a.onnx: its card" in inspect_model(tmp_path / "a.onnx").problem
 
 
-def test_an_engine_that_dies_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_of_the_engine_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
 
-    trial = check_contract(tmp_path / "a.onnx")
+    check = check_contract(tmp_path / "a.onnx")
 
-    assert (trial.verdict, "the engine dies of" in trial.detail) == ("unusable", True)
+    assert (check.verdict, "crashed" in check.detail) == ("unusable", True)
 
 
 @pytest.mark.parametrize("name", ["a.h5", "a.txt", "a", "a.ONNX.gz"])
 def test_another_kind_of_file_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"x")
 
-    with pytest.raises(ModelError, match=r"is no \.keras, \.onnx, \.tflite file"):
+    with pytest.raises(ModelError, match=r"not a \.keras, \.onnx, \.tflite file"):
         inspect_model(tmp_path / name)
 
 
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_an_unusable_path_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.onnx")
     (tmp_path / "folder.onnx").mkdir()
     with open(tmp_path / "huge.onnx", "wb") as file:
@@ -146,8 +177,8 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "empty.onnx").touch()
 
     for name, message in {
-        "pipe": "no file",
-        "folder": "no file",
+        "pipe": "not a file",
+        "folder": "not a file",
         "huge": "larger",
         "empty": "empty",
         "none": "cannot read",
@@ -156,11 +187,11 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
             inspect_model(tmp_path / f"{name}.onnx")
 
 
-def test_the_parity_report_is_found_by_the_name_of_the_file(colour_files: Path) -> None:
-    info = inspect_model(colour_files / "model.onnx")
+def test_the_parity_report_is_found_by_the_file_name(colour_files: Path) -> None:
+    found = find_parity(colour_files / "model.onnx", "", (colour_files / "model.onnx").stat().st_size)
 
-    assert info.parity is not None
-    assert (info.parity.entry["accuracy"], info.parity.same_file) == (0.925, None)
+    assert found is not None
+    assert (found.entry["accuracy"], found.same_file) == (0.925, None)
     assert inspect_model(colour_files / "model.keras").parity is None
 
 
@@ -169,7 +200,7 @@ def test_the_parity_report_is_found_by_the_name_of_the_file(colour_files: Path) 
     [({"sha256": "1" * 64}, True), ({"sha256": "2" * 64}, False), ({"bytes": 11}, False), ({"bytes": 10}, None), ({}, None)],
     ids=["digest", "other-digest", "other-size", "size", "nothing"],
 )
-def test_only_a_digest_proves_that_the_report_is_for_this_file(
+def test_only_a_digest_proves_that_the_report_is_about_this_file(
     change: dict[str, object], same: bool | None, tmp_path: Path
 ) -> None:
     report = {"artifacts": [{"file": "model.int8.tflite"} | change]}
@@ -194,7 +225,7 @@ def test_only_a_digest_proves_that_the_report_is_for_this_file(
         '{"artifacts": {"file": 1}}',
     ],
 )
-def test_what_is_no_parity_report_says_nothing(text: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_parity_report_is_ignored(text: str, tmp_path: Path) -> None:
     (tmp_path / "model.parity.json").write_text(text)
 
     assert find_parity(tmp_path / "model.onnx", "", 1) is None

@@ -1,4 +1,4 @@
-"""What the three readers see is what the tools that wrote the files say; damage is a ModelError and nothing else."""
+"""The three readers agree with the tools that wrote the files; damage is a ModelError and nothing else."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from edgeclf.runtime import ModelCard
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.inspection.keras_file import read_keras
 from edgeclf.runtime.inspection.onnx_file import read_onnx
-from edgeclf.runtime.inspection.structure import Structure, Tensor, plain
+from edgeclf.runtime.inspection.structure import Structure, Tensor, json_safe
 from edgeclf.runtime.inspection.tflite_file import read_tflite
 
 BuildOnnx = Callable[..., onnx.ModelProto]
@@ -56,23 +56,52 @@ def test_onnx_producer_and_every_opset_are_named(build_onnx: BuildOnnx, colour_w
     assert seen.provenance == {"producer": "tool 1.2", "opset": "17, ai.onnx.ml 2", "IR version": "8"}
 
 
-def test_onnx_weights_among_the_inputs_are_no_inputs(build_onnx: BuildOnnx, colour_weights: NDArray[np.float32]) -> None:
+def test_onnx_weights_are_not_listed_as_inputs(build_onnx: BuildOnnx, colour_weights: NDArray[np.float32]) -> None:
     model = build_onnx(colour_weights)
     model.graph.input.append(onnx.helper.make_tensor_value_info("weights", onnx.TensorProto.FLOAT, [3, 3]))
 
     assert [tensor.name for tensor in read_onnx(model.SerializeToString()).inputs] == ["image"]
 
 
-def test_onnx_weights_in_other_files_are_remarked(
+def test_onnx_weights_in_other_files_are_reported(
     build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], tmp_path: Path
 ) -> None:
     path = tmp_path / "model.onnx"
     onnx.save_model(build_onnx(colour_weights), path, save_as_external_data=True, location="w.bin", size_threshold=0)
 
-    assert "1 of its weights lie in other files" in read_onnx(path.read_bytes()).remark
+    assert "1 of its weights are in other files" in read_onnx(path.read_bytes()).remark
 
 
-def test_tflite_is_read_with_the_names_of_its_signature(tflite_model: Path, colour_card: ModelCard) -> None:
+def test_onnx_without_protobuf_says_how_to_install_it(colour_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("google.protobuf")]:
+        monkeypatch.setitem(sys.modules, name, None)
+
+    assert "pip install 'edgeclf[cpu]'" in read_onnx(colour_model.read_bytes()).remark
+
+
+def test_onnx_names_that_are_not_utf_8_are_read(colour_model: Path) -> None:
+    seen = read_onnx(colour_model.read_bytes().replace(b"image", b"im\xffge"))
+
+    assert seen.inputs[0].name == "im\ufffdge"
+
+
+def test_an_onnx_weight_with_too_many_axes_is_damage(build_onnx: BuildOnnx, colour_weights: NDArray[np.float32]) -> None:
+    model = build_onnx(colour_weights)
+    model.graph.initializer[0].dims.extend([2] * 1000)
+
+    with pytest.raises(ModelError, match="more than 64 axes"):
+        read_onnx(model.SerializeToString())
+
+
+def test_many_empty_onnx_nodes_are_read_quickly(build_onnx: BuildOnnx, colour_weights: NDArray[np.float32]) -> None:
+    model = build_onnx(colour_weights)
+    for _ in range(100_000):
+        model.graph.node.add()
+
+    assert read_onnx(model.SerializeToString()).operators[""] == 100_000
+
+
+def test_tflite_has_the_names_of_its_signature(tflite_model: Path, colour_card: ModelCard) -> None:
     seen = read_tflite(tflite_model.read_bytes())
 
     assert seen.inputs == (Tensor("image", "uint8", (-1, 8, 8, 3)),)
@@ -83,7 +112,7 @@ def test_tflite_is_read_with_the_names_of_its_signature(tflite_model: Path, colo
     assert seen.card_text == colour_card.to_json()
 
 
-def test_tflite_without_litert_names_the_cure_and_shows_the_card(
+def test_tflite_without_litert_shows_the_card_and_how_to_install_it(
     tflite_model: Path, colour_card: ModelCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
@@ -95,7 +124,7 @@ def test_tflite_without_litert_names_the_cure_and_shows_the_card(
     assert seen.card_text == colour_card.to_json()
 
 
-def test_keras_layers_are_counted_through_networks_within(keras_model: Path) -> None:
+def test_keras_layers_of_inner_networks_are_counted(keras_model: Path) -> None:
     seen = read_keras(keras_model.read_bytes())
 
     assert seen.operators == {"InputLayer": 2, "Conv2D": 1, "ReLU": 1, "GlobalAveragePooling2D": 1, "Dense": 1}
@@ -105,7 +134,7 @@ def test_keras_layers_are_counted_through_networks_within(keras_model: Path) -> 
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_damage_of_any_kind_is_a_model_error_or_nothing(name: str, request: pytest.FixtureRequest) -> None:
+def test_damage_is_a_model_error_or_unnoticed(name: str, request: pytest.FixtureRequest) -> None:
     data = request.getfixturevalue(name).read_bytes()
     rng = np.random.default_rng(0)
 
@@ -129,7 +158,7 @@ def test_damage_of_any_kind_is_a_model_error_or_nothing(name: str, request: pyte
     "data", [b"x", b"hello, I am a text\n", bytes(2000), b"\xff" * 2000, b"PK\x05\x06" + bytes(18)],
     ids=["byte", "text", "zeros", "ones", "empty-zip"],
 )  # fmt: skip
-def test_what_is_no_model_is_a_model_error(read: Callable[[bytes], Structure], data: bytes) -> None:
+def test_a_file_that_is_not_a_model_is_a_model_error(read: Callable[[bytes], Structure], data: bytes) -> None:
     with pytest.raises(ModelError):
         read(data)
 
@@ -145,10 +174,10 @@ def test_what_is_no_model_is_a_model_error(read: Callable[[bytes], Structure], d
         members(config_json=b"{}" + b" " * (17 << 20), metadata_json="{}"),
         members(config_json="{}", metadata_json=b"\xff\xfe"),
     ],
-    ids=["no-metadata", "no-config", "list", "cut", "nested", "padded", "not-utf-8"],
+    ids=["no-metadata", "no-config", "list", "truncated", "nested", "padded", "not-utf-8"],
 )
-def test_hostile_keras_file_is_a_model_error(data: bytes) -> None:
-    with pytest.raises(ModelError, match=r"no \.keras file"):
+def test_a_hostile_keras_file_is_a_model_error(data: bytes) -> None:
+    with pytest.raises(ModelError, match=r"not a \.keras file"):
         read_keras(data)
 
 
@@ -156,20 +185,20 @@ def test_hostile_keras_file_is_a_model_error(data: bytes) -> None:
     "config",
     ['{"config": 1}', '{"config": {"layers": {}}}', '{"config": {"layers": [1, {"class_name": [2], "config": []}]}}', "{}"],
 )
-def test_odd_keras_config_is_counted_as_it_is(config: str) -> None:
+def test_an_unusual_keras_config_is_accepted(config: str) -> None:
     assert read_keras(members(config_json=config, metadata_json="{}")).inputs == ()
 
 
-def test_keras_file_that_unpacks_without_end_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keras_zip_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgeclf.runtime.inspection.keras_file._MAX_UNPACKED_BYTES", 1 << 20)
 
     with pytest.raises(ModelError, match="unpack"):
         read_keras(members(config_json="{}", metadata_json="{}", bomb=bytes(2 << 20)))
 
 
-def test_plain_values_are_json_whatever_they_were() -> None:
+def test_untrusted_values_become_valid_json() -> None:
     nested = json.loads("[" * 500 + "1e999" + "]" * 500)
 
-    text = json.dumps(plain({"a": [float("nan"), 1e999, 1.5, None, True, "x"], "b": nested}), allow_nan=False)
+    text = json.dumps(json_safe({"a": [float("nan"), 1e999, 1.5, None, True, "x"], "b": nested}), allow_nan=False)
 
     assert json.loads(text)["a"] == ["nan", "inf", 1.5, None, True, "x"]
