@@ -1,9 +1,10 @@
-"""An image inside an archive: where it is, and what is said of one that cannot be read."""
+"""The members of zip and tar files: what is known of each, and how its image is read."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import BinaryIO
 
 from edgeclf.runtime.errors import ImageError, Reason
@@ -12,26 +13,45 @@ from edgeclf.runtime.sources.folders import is_image
 from edgeclf.runtime.sources.source_part import require_file
 from edgeclf.runtime.sources.unreadable import image_error, require_size
 
+MAX_RATIO = 200
+"""An archive may unpack to this many times its own size, once that is more than RATIO_BYTES. For images it is close to 1."""
+RATIO_BYTES = 100 << 20
+
+
+class MemberKind(Enum):
+    """SPECIAL: links, devices and sparse files, none of which is read."""
+
+    FILE = auto()
+    FOLDER = auto()
+    SPECIAL = auto()
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in an archive. image: None for what is passed over. version: stands for its time, as in `Frame.mtime_ns`."""
+    """One entry of an archive.
+
+    image: None if the member is skipped because it is not an image. size_bytes: as the archive declares it. version:
+    tells one version of the image from the next, as `Frame.mtime_ns` does.
+    """
 
     name: str
     image: ImageLike | None = None
     size_bytes: int = -1
     version: int = -1
+    kind: MemberKind = MemberKind.FILE
 
 
-def is_wanted(name: str) -> bool:
-    """Whether a member is an image by its name; hidden ones, in hidden folders or in macOS's own one, are none."""
-    folders = [part for part in name.split("/") if part not in (".", "..")]
-    return is_image(name.rpartition("/")[2]) and not any(part.startswith(".") or part == "__MACOSX" for part in folders)
+def is_image_member(name: str) -> bool:
+    """Whether a member is an image by its name. Hidden files, hidden folders and macOS's `__MACOSX` folder are skipped."""
+    folders = [folder for folder in name.split("/") if folder not in (".", "..")]
+    return is_image(name.rpartition("/")[2]) and not any(
+        folder.startswith(".") or folder == "__MACOSX" for folder in folders
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveFile:
-    """An archive as it was when it was opened. It is opened anew for each image, so any thread may read from it."""
+    """An archive as it was when the run began. It is opened again for each image, so any thread may read from it."""
 
     path: str
     size_bytes: int
@@ -39,13 +59,13 @@ class ArchiveFile:
 
     @classmethod
     def of(cls, path: str) -> "ArchiveFile":
-        """Raises SourceError for what is no regular file."""
+        """Raises SourceError if the path is not a regular file."""
         status = require_file(path, "an archive")
         return cls(path, status.st_size, status.st_mtime_ns)
 
     @contextmanager
-    def opened(self) -> Iterator[BinaryIO]:
-        """The file, for reading. Raises ImageError, too where another archive has taken its place."""
+    def open(self) -> Iterator[BinaryIO]:
+        """The file, opened for reading. Raises ImageError, also if another archive has taken its place."""
         try:
             with open(self.path, "rb") as file:
                 status = os.fstat(file.fileno())
@@ -55,10 +75,16 @@ class ArchiveFile:
         except OSError as error:
             raise image_error(error) from None
 
+    def require_ratio(self, unpacked_bytes: int) -> None:
+        """Raise ImageError `too_large` if it unpacks to far more than an archive of images would."""
+        if unpacked_bytes > max(RATIO_BYTES, self.size_bytes * MAX_RATIO):
+            packed = f"{MAX_RATIO} times its {self.size_bytes:,} bytes"
+            raise ImageError(Reason.TOO_LARGE, f"it unpacks to more than {packed}, which images do not")
+
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """An image that lies unpacked in an archive."""
+class TarMember:
+    """An image inside an uncompressed tar file: `size_bytes` bytes from `offset` on."""
 
     archive: ArchiveFile
     offset: int
@@ -66,9 +92,9 @@ class Slice:
 
     def read(self) -> bytes:
         require_size(self.size_bytes)
-        with self.archive.opened() as file:
+        with self.archive.open() as file:
             file.seek(self.offset)
             data = file.read(self.size_bytes)
         if len(data) < self.size_bytes:
-            raise ImageError(Reason.TRUNCATED, "the archive ends before it does")
+            raise ImageError(Reason.TRUNCATED, "the archive ends in the middle of it")
         return data

@@ -1,4 +1,4 @@
-"""Whether a file is being written to, where Linux can tell."""
+"""Finds out whether a file is being written, which only Linux can tell."""
 
 import os
 import signal
@@ -10,14 +10,14 @@ except ModuleNotFoundError:  # Windows
 
 _MOUNTS = "/proc/self/mountinfo"
 _NETWORK = ("nfs", "cifs", "smb", "ceph", "9p", "afs", "glusterfs", "fuse")
-"""File systems that refuse a lease for reasons of their own, or know nothing of the writers on other machines."""
+"""File systems that refuse leases for reasons of their own, or do not see the writers on other machines."""
 
 
 def is_being_written(path: str) -> bool:
-    """Whether any process has a regular file open for writing; False where nobody can tell.
+    """Whether any process has a regular file open for writing; False if that cannot be found out.
 
-    A lease is asked for and given back: Linux grants one for reading only where there is no writer. It wants the file's
-    owner or CAP_LEASE, and a local file system.
+    This requests a read lease and gives it back: Linux grants one only while there is no writer. It takes the file's owner
+    or CAP_LEASE, and a local file system.
     """
     if fcntl is None or not hasattr(fcntl, "F_SETLEASE"):
         return False
@@ -26,7 +26,7 @@ def is_being_written(path: str) -> bool:
     except OSError:
         return False
     try:
-        fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)  # a writer who comes now raises SIGIO otherwise, which would end us
+        fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)  # without this, a new writer would raise SIGIO and kill us
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except BlockingIOError:

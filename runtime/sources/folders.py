@@ -1,4 +1,4 @@
-"""Images in folders: one folder listed at a time, so that the first frame comes at once and memory stays small."""
+"""Images in folders. One folder is listed at a time, so that the first frame comes at once and memory use stays small."""
 
 import os
 from collections.abc import Iterator
@@ -12,19 +12,19 @@ NO_IMAGES = f"(looked for {' '.join(sorted(IMAGE_EXTENSIONS))}, in sub-folders t
 
 
 def is_image(name: str) -> bool:
-    """Whether a file of this name is an image by its extension; hidden ones are none."""
+    """Whether a file of this name is an image by its extension. Hidden files are not images."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS
 
 
-class FolderPart:
-    """A folder, searched in depth for images; other files, hidden files and linked folders are counted and passed over."""
+class FolderImages:
+    """The images in a folder, searched recursively. Other files, hidden files and linked folders are skipped and counted."""
 
     def __init__(self, name: str, follow_links: bool = False) -> None:
         self.prefix = os.path.join(name, "")
         self.roots: tuple[str, ...] = (name,)
         self.folders: tuple[str, ...] = (name,)
         self.skipped = 0
-        self.empty = f"{name!r} holds no images {NO_IMAGES}"
+        self.empty_message = f"{name!r} holds no images {NO_IMAGES}"
         self._name = name
         self._follow_links = follow_links
 
@@ -42,19 +42,19 @@ class FolderPart:
 def walk(root: str, follow_links: bool = False) -> Iterator[tuple[str, bool]]:
     """Each file below `root` in sorted order, and whether it is an image by its extension.
 
-    A folder that cannot be listed is yielded like an image: reading it fails, and so it becomes a row with its reason
-    instead of a silent gap. Linked folders are entered only with `follow_links`, and then not where they lead back to a
-    folder that they are in: such a loop is yielded as no image.
+    A folder that cannot be listed is yielded like an image: reading it fails, so it becomes a row with a reason instead of
+    a silent gap. Linked folders are entered only with `follow_links`. A link back to a folder above it would be a loop; it
+    is not entered, and is yielded as a file that is not an image.
     """
     listing = list_folder(root, follow_links)
     if listing is None:
         yield root, True
         return
-    above = [listing]
-    while above:
-        folder = above[-1]
+    stack = [listing]
+    while stack:
+        folder = stack[-1]
         if not folder.names:
-            above.pop()
+            stack.pop()
             continue
         name = folder.names.pop()
         path = folder.prefix + name
@@ -64,17 +64,19 @@ def walk(root: str, follow_links: bool = False) -> Iterator[tuple[str, bool]]:
         inner = list_folder(path, follow_links)
         if inner is None:
             yield path, True
-        elif follow_links and inner.identity in [outer.identity for outer in above]:
+        elif follow_links and inner.identity in [outer.identity for outer in stack]:
             yield path, False
         else:
-            above.append(inner)
+            stack.append(inner)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """prefix: what goes before a name to make it a path. names: of all entries, last first, so that the next can be popped.
+    """The entries of one folder.
 
-    folders: those of them that are to be entered. identity: device and inode, where links are followed; they tell a loop.
+    prefix: turns a name into a path. names: of all entries, in reverse order, so that `pop` returns the next one.
+    folders: the names that are sub-folders to enter. identity: device and inode, to detect loops; only if links are
+    followed.
     """
 
     prefix: str
@@ -84,7 +86,7 @@ class Listing:
 
 
 def list_folder(path: str, follow_links: bool = False) -> Listing | None:
-    """What is in a folder now; None when it cannot be listed to its end, or is gone."""
+    """The current entries of a folder; None if it is gone or cannot be listed completely."""
     names = []
     folders = set()
     try:
@@ -103,7 +105,7 @@ def list_folder(path: str, follow_links: bool = False) -> Listing | None:
 def _is_folder(entry: os.DirEntry[str], follow_links: bool) -> bool:
     try:
         return entry.is_dir(follow_symlinks=follow_links)
-    except OSError:  # a link that leads through a folder that is closed to us: reading it will say so
+    except OSError:  # a link through a folder without access; reading it reports the error
         return False
 
 

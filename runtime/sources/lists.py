@@ -1,4 +1,4 @@
-"""Lists of paths: a text file, a column of a CSV file, or what another program writes to our stdin."""
+"""Lists of paths: a text file, a column of a CSV file, or the output of another program on stdin."""
 
 import codecs
 import csv
@@ -16,15 +16,15 @@ from edgeclf.runtime.sources.source_part import cannot_read, file_frame, require
 from edgeclf.runtime.storage.object_store import is_uri, local_name
 
 PAUSE_S = 0.2
-"""How long stdin may be silent before its reader hands on what it has."""
+"""After this long without input, the reader of stdin yields None, so that its caller can work on what has come."""
 
 _CHUNK_BYTES = 1 << 16
-_MAX_LINE_BYTES = 1 << 16  # Linux takes paths of 4,096; what is longer is an image, say, and no list
+_MAX_LINE_BYTES = 1 << 16  # Linux paths have at most 4,096; a longer line means that the file is not a list
 _COLUMN = re.compile(r"(.+\.csv):(.+)", re.IGNORECASE | re.DOTALL)
 
 
-class PathsPart:
-    """Paths, each of which is a frame whatever it is called; relative ones start at the working directory."""
+class ListedImages:
+    """A list of paths. Each is a frame whatever its extension; relative paths start at the working directory."""
 
     prefix = ""
     roots: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class PathsPart:
 
     def __init__(self, name: str, paths: Callable[[], Iterator[str]]) -> None:
         self.skipped = 0
-        self.empty = f"{name!r} names no images; it takes a path in each line"
+        self.empty_message = f"{name!r} names no images; write one path per line"
         self._paths = paths
 
     def frames(self, source: int) -> Iterator[Frame]:
@@ -42,8 +42,8 @@ class PathsPart:
         return sum(1 for _ in self._paths())
 
 
-class StdinPart:
-    """Paths from stdin as they come, one a line, or with `nul` one before each NUL character. Can be read only once."""
+class StdinImages:
+    """Paths from stdin as they arrive, one per line, or with `nul` separated by NUL characters. Can be read only once."""
 
     prefix = ""
     roots: tuple[str, ...] = ()
@@ -51,40 +51,40 @@ class StdinPart:
 
     def __init__(self, nul: bool) -> None:
         self.skipped = 0
-        self.empty = "stdin names no images; pipe paths into it, one a line"
+        self.empty_message = "stdin names no images; pipe paths into it, one per line"
         self._separator = b"\0" if nul else b"\n"
         if sys.stdin is None:
-            raise SourceError("stdin is closed; pipe paths into it, one a line, or name a folder")
+            raise SourceError("stdin is closed; pipe paths into it, one per line, or name a folder")
         self._file_descriptor = sys.stdin.fileno()
 
     def frames(self, source: int) -> Iterator[Frame | None]:
-        for line in _split(_arriving(self._file_descriptor), self._separator, "stdin"):
+        for line in _split(_read_pipe(self._file_descriptor), self._separator, "stdin"):
             yield None if line is None else _frame(os.fsdecode(line), source)
 
     def count(self) -> None:
         return None
 
 
-def open_list(name: str) -> PathsPart:
-    """`@list.txt`: a path a line, of any bytes that a name may hold; blank lines are passed over."""
+def open_list(name: str) -> ListedImages:
+    """`@list.txt`: one path per line, in any encoding; blank lines are skipped."""
     path = name[1:]
-    require_file(path, "a path a line")
-    return PathsPart(name, lambda: _lines(path))
+    require_file(path, "one path per line")
+    return ListedImages(name, lambda: _lines(path))
 
 
 def is_column(name: str) -> bool:
-    """Whether a name is spelt `FILE.csv:COLUMN`."""
+    """Whether a name has the form `FILE.csv:COLUMN`."""
     return _COLUMN.fullmatch(name) is not None
 
 
-def open_column(name: str) -> PathsPart:
-    """`list.csv:column`: the cells below that word in the first line; empty ones are passed over."""
+def open_column(name: str) -> ListedImages:
+    """`list.csv:column`: the cells of the column with this heading in the first line; empty cells are skipped."""
     match = _COLUMN.fullmatch(name)
-    assert match is not None  # is_column said so
+    assert match is not None  # callers check is_column first
     path, column = match.groups()
     require_file(path, "a table with a column of paths")
-    next(_cells(path, column), None)  # raises when there is no such column
-    return PathsPart(name, lambda: _cells(path, column))
+    next(_cells(path, column), None)  # raises if there is no such column
+    return ListedImages(name, lambda: _cells(path, column))
 
 
 def _frame(path: str, source: int) -> Frame:
@@ -111,12 +111,12 @@ def _cells(path: str, column: str) -> Iterator[str]:
             columns = next(rows, [])
             if column not in columns:
                 raise SourceError(f"{path!r} has no column {column!r}; it has {', '.join(map(repr, columns)) or 'none'}")
-            place = columns.index(column)
+            index = columns.index(column)
             try:
-                yield from (row[place] for row in rows if len(row) > place and row[place])
+                yield from (row[index] for row in rows if len(row) > index and row[index])
             except csv.Error as error:
                 raise SourceError(
-                    f"{path!r}, line {rows.line_num} is no CSV ({first_line(error)}); save the table anew"
+                    f"{path!r}, line {rows.line_num} is not valid CSV ({first_line(error)}); save the table again"
                 ) from None
     except OSError as error:
         raise cannot_read(path, error) from None
@@ -127,10 +127,12 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def _arriving(file_descriptor: int) -> Iterator[bytes | None]:
-    """What comes through a pipe, at once when it comes; None whenever nothing came for PAUSE_S."""
+def _read_pipe(file_descriptor: int) -> Iterator[bytes | None]:
+    """The data from a pipe as soon as it arrives; None whenever nothing has arrived for PAUSE_S."""
     while True:
-        if os.name != "nt" and not select.select([file_descriptor], [], [], PAUSE_S)[0]:  # for sockets only, on Windows
+        if (
+            os.name != "nt" and not select.select([file_descriptor], [], [], PAUSE_S)[0]
+        ):  # on Windows, select takes sockets only
             yield None
             continue
         chunk = os.read(file_descriptor, _CHUNK_BYTES)
@@ -140,7 +142,7 @@ def _arriving(file_descriptor: int) -> Iterator[bytes | None]:
 
 
 def _split(chunks: Iterable[bytes | None], separator: bytes, name: str) -> Iterator[bytes | None]:
-    """The lines in chunks, without what ends them; None is handed through. Raises SourceError for what is no list."""
+    """The non-empty lines without their separators; None is passed on. Raises SourceError for a line too long for a path."""
     rest = b""
     for chunk in chunks:
         if chunk is None:
@@ -149,7 +151,7 @@ def _split(chunks: Iterable[bytes | None], separator: bytes, name: str) -> Itera
         *lines, rest = (rest + chunk).split(separator)
         yield from filter(None, (_stripped(line, separator) for line in lines))
         if len(rest) > _MAX_LINE_BYTES:
-            raise SourceError(f"{name} has a line of more than {_MAX_LINE_BYTES:,} bytes; it takes paths, one a line")
+            raise SourceError(f"{name} has a line of more than {_MAX_LINE_BYTES:,} bytes; a list holds one path per line")
     if line := _stripped(rest, separator):
         yield line
 

@@ -1,4 +1,4 @@
-"""Quoted patterns such as `'night/**/*.jpg'`, which the shell could not expand: its command line would be too long."""
+"""Quoted patterns such as `'night/**/*.jpg'`. Expanded by the shell, they might exceed its limit for a command line."""
 
 import glob
 import os
@@ -10,22 +10,25 @@ from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.sources.folders import NO_IMAGES, list_folder, walk
 from edgeclf.runtime.sources.source_part import file_frame
 
-_STARS = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
+_DOUBLE_STAR = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
 
 
-class PatternPart:
-    """What a pattern matches, sorted: files as if each were named, folders to be searched. With `**` it gives files only."""
+class PatternImages:
+    """Everything that a pattern matches, sorted: files are taken as they are, folders are searched.
+
+    A pattern with `**` matches files only.
+    """
 
     def __init__(self, pattern: str, follow_links: bool = False, may_be_empty: bool = False) -> None:
         self.prefix = ""
         self.roots: tuple[str, ...] = (_fixed_folder(pattern),)
         self.skipped = 0
-        self.empty = f"{pattern!r} matches folders that hold no images {NO_IMAGES}"
+        self.empty_message = f"{pattern!r} matches folders that hold no images {NO_IMAGES}"
         self._follow_links = follow_links
         self._matches = sorted(set(_expand(pattern, "", follow_links)))
-        if _STARS.search(pattern):  # the files in a folder are matches already
+        if _DOUBLE_STAR.search(pattern):  # the files in a matching folder are matches themselves
             self._matches = [match for match in self._matches if not (os.path.isdir(match) and list_folder(match))]
-        searched = [_fixed_folder(pattern)] if _STARS.search(pattern) else self._matches
+        searched = [_fixed_folder(pattern)] if _DOUBLE_STAR.search(pattern) else self._matches
         self.folders = tuple(path for path in searched if os.path.isdir(path))
         if not self._matches and not may_be_empty:
             raise SourceError(f"the pattern {pattern!r} matches no file; quote it, and try it with ls")
@@ -46,11 +49,11 @@ class PatternPart:
 
 
 def _expand(pattern: str, root: str, follow_links: bool) -> Iterator[str]:
-    """As `glob.iglob(pattern, recursive=True)` below `root`; but that follows links, through a loop up to forty deep.
+    """Like `glob.iglob(pattern, recursive=True)` below `root`, which would follow links, through a loop up to 40 times.
 
-    With `**`, a folder that cannot be listed is a match: the row that it becomes says why.
+    With `**`, a folder that cannot be listed is a match as well: its row gives the reason.
     """
-    stars = _STARS.search(pattern)
+    stars = _DOUBLE_STAR.search(pattern)
     if stars is None:
         yield from (os.path.join(root, match) for match in glob.iglob(pattern, root_dir=root or None))
         return
@@ -61,21 +64,24 @@ def _expand(pattern: str, root: str, follow_links: bool) -> Iterator[str]:
 
 
 def _folders(top: str, follow_links: bool) -> Iterator[tuple[str, bool]]:
-    """A folder and those below it, neither hidden nor, without `follow_links`, linked; and whether each can be listed."""
+    """`top` and all folders below it, with whether each can be listed.
+
+    Hidden folders are left out, and so are linked ones without `follow_links`.
+    """
     waiting: list[tuple[str, tuple[object, ...]]] = [(top, ())] if os.path.isdir(top or ".") else []
     while waiting:
-        path, above = waiting.pop()
+        path, parents = waiting.pop()
         listing = list_folder(path or ".", follow_links)
         if listing is None:
             yield path, False
-        elif not follow_links or listing.identity not in above:
+        elif not follow_links or listing.identity not in parents:
             yield path, True
-            inside = (*above, listing.identity) if follow_links else ()
+            inside = (*parents, listing.identity) if follow_links else ()
             waiting += [(os.path.join(path, name), inside) for name in sorted(listing.folders)]
 
 
 def _fixed_folder(pattern: str) -> str:
-    """The part of a pattern that is no pattern yet."""
+    """The folder in front of the first wildcard."""
     folder = pattern
     while glob.has_magic(folder):
         folder = os.path.dirname(folder)

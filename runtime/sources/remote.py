@@ -1,4 +1,4 @@
-"""Images in object stores and elsewhere behind a URI: read where they are, one at a time."""
+"""Images behind a URI, such as those in object stores: read in place, one at a time."""
 
 import errno
 import glob
@@ -9,7 +9,7 @@ from edgeclf.runtime.errors import ImageError, Reason, SourceError
 from edgeclf.runtime.images.decode import MAX_BYTES
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.sources.folders import NO_IMAGES, is_image
-from edgeclf.runtime.sources.source_part import Part
+from edgeclf.runtime.sources.source_part import SourcePart
 from edgeclf.runtime.sources.unreadable import require_size
 from edgeclf.runtime.storage.files import StoredFile, StoreError
 from edgeclf.runtime.storage.object_store import Store
@@ -17,14 +17,14 @@ from edgeclf.runtime.storage.object_store import Store
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """An image's file in a store. path: as in Store. size_bytes: when it was listed, -1 where it was not."""
+    """The file of an image in a store. path: see Store. size_bytes: from the listing; -1 if it was not listed."""
 
     store: Store
     path: str = ""
     size_bytes: int = -1
 
     def read(self) -> bytes:
-        """Raises ImageError; with EIO as its `errno` where not the file is to blame, but the store or the way to it."""
+        """Raises ImageError. Its `errno` is EIO if the cause is the store or the network, and not the file."""
         require_size(self.size_bytes)
         try:
             data = self.store.read(self.path, MAX_BYTES + 1)
@@ -37,14 +37,14 @@ class RemoteFile:
 
 
 class RemoteFolder:
-    """What is below a URI, searched in depth for images; other and hidden files are counted and passed over."""
+    """The images below a URI, searched recursively. Other and hidden files are skipped and counted."""
 
     def __init__(self, store: Store) -> None:
         self.prefix = f"{store.uri}/"
         self.roots: tuple[str, ...] = ()
         self.folders: tuple[str, ...] = ()
         self.skipped = 0
-        self.empty = f"{store.uri!r} holds no images {NO_IMAGES}"
+        self.empty_message = f"{store.uri!r} holds no images {NO_IMAGES}"
         self._store = store
 
     def frames(self, source: int) -> Iterator[Frame]:
@@ -53,7 +53,7 @@ class RemoteFolder:
             folder = _hidden_folder(file.path)
             if folder is None and is_image(_name(file.path)):
                 yield _frame(self._store, file, self.prefix, source)
-            elif folder is None or folder != hidden:  # a hidden folder counts as one, whatever it holds
+            elif folder is None or folder != hidden:  # a hidden folder counts once, whatever it holds
                 self.skipped += 1
             hidden = folder
 
@@ -62,14 +62,14 @@ class RemoteFolder:
 
 
 class RemoteImage:
-    """One file, which is a frame whatever it is called."""
+    """A single file, which is a frame whatever its extension."""
 
     def __init__(self, store: Store, file: StoredFile) -> None:
         self.prefix = ""
         self.roots: tuple[str, ...] = ()
         self.folders: tuple[str, ...] = ()
         self.skipped = 0
-        self.empty = ""
+        self.empty_message = ""
         self._store = store
         self._file = file
 
@@ -80,8 +80,8 @@ class RemoteImage:
         return 1
 
 
-def open_remote(name: str) -> Part:
-    """The images below a URI, or the one that it names. Raises SourceError or OptionError."""
+def open_remote(name: str) -> SourcePart:
+    """The images below a URI, or the single image that it names. Raises SourceError or OptionError."""
     store = Store.open(name)
     if store.is_folder():
         return RemoteFolder(store)
@@ -90,21 +90,22 @@ def open_remote(name: str) -> Part:
         return RemoteImage(store, file)
     if glob.has_magic(store.uri):
         raise SourceError(
-            f"{store.uri!r} does not exist, and patterns are for local folders; name the folder, it is searched in depth"
+            f"{store.uri!r} does not exist, and patterns work for local files only; name the folder, which is searched "
+            "recursively"
         )
-    raise SourceError(f"{store.uri!r} does not exist, though its store can be read; name a folder in it, or an image")
+    raise SourceError(f"{store.uri!r} does not exist, although its store can be read; name a folder in it, or an image")
 
 
 def remote_frame(name: str, source: int) -> Frame:
-    """The frame of a URI in a list; nothing is asked of its store yet. Raises OptionError where it holds credentials."""
+    """The frame of a URI in a list, without a request to its store. Raises OptionError if the URI holds credentials."""
     store = Store.open(name)
     return Frame(store.uri, RemoteFile(store), store.uri, source)
 
 
 def _frame(store: Store, file: StoredFile, prefix: str, source: int) -> Frame:
     image = RemoteFile(store, file.path, file.size_bytes)
-    place = file.path or store.uri
-    return Frame(prefix + place, image, place, source, file.size_bytes, file.mtime_ns)
+    path = file.path or store.uri
+    return Frame(prefix + path, image, path, source, size_bytes=file.size_bytes, mtime_ns=file.mtime_ns)
 
 
 def _name(path: str) -> str:
@@ -112,7 +113,7 @@ def _name(path: str) -> str:
 
 
 def _hidden_folder(path: str) -> str | None:
-    """The first hidden folder that a path leads through."""
+    """The first hidden folder on the path."""
     folders = path.split("/")[:-1]
     number = next((number for number, folder in enumerate(folders) if folder.startswith(".")), None)
     return None if number is None else "/".join(folders[: number + 1])

@@ -17,7 +17,7 @@ SOURCES_PANEL = "Sources"
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """stride: take every Nth frame, starting with the first. every_s: take the first frame at or after each multiple of it."""
+    """stride: take every Nth frame, from the first one on. every_s: take the first frame at or after each multiple of it."""
 
     stride: Annotated[
         int,

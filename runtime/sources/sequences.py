@@ -1,4 +1,4 @@
-"""Numbered images, named as for printf: `'frames/f_%03d.png'`, the way in which frames are taken out of a video."""
+"""Numbered images, named as for printf: `'frames/f_%03d.png'`, the usual way to store the frames of a video."""
 
 import os
 import re
@@ -14,13 +14,13 @@ _DIRECTIVE = re.compile(r"%%|%(?:0([1-9]\d?))?d|%", re.ASCII)
 
 
 def is_sequence(name: str) -> bool:
-    """Whether the last part of a name has exactly one %d or %0Nd in it, and no other % but in pairs."""
+    """Whether the file name contains exactly one %d or %0Nd, and every other % is doubled."""
     directives = [match[0] for match in _DIRECTIVE.finditer(os.path.basename(name))]
     return "%" not in directives and len(directives) - directives.count("%%") == 1
 
 
-class SequencePart:
-    """The files that such a name can stand for, in the order of their numbers, with or without gaps."""
+class NumberedImages:
+    """The files whose names match the pattern, ordered by number. Numbers may be missing."""
 
     folders: tuple[str, ...] = ()
 
@@ -29,10 +29,10 @@ class SequencePart:
         self.prefix = os.path.join(folder, "")
         self.roots: tuple[str, ...] = (folder or ".",)
         self.skipped = 0
-        self.empty = f"no file is called as {name!r} says, with a number for its %d; check with ls how many digits they have"
+        self.empty_message = f"no file name matches {name!r} with a number for %d; check the number of digits with ls"
         self._files = _numbered(folder or ".", pattern)[:: sampling.stride]
         if not self._files and not may_be_empty:
-            raise SourceError(self.empty)
+            raise SourceError(self.empty_message)
 
     def frames(self, source: int) -> Iterator[Frame]:
         return (file_frame(self.prefix, name, source) for name in self._files)
@@ -50,7 +50,7 @@ def _numbered(folder: str, pattern: str) -> list[str]:
 
 
 def _expression(pattern: str) -> str:
-    """As printf writes numbers: with so many digits at least, and with more of them no zero before."""
+    """A regular expression for the numbers that printf writes: padded with zeros to the width, longer ones without zeros."""
     expression, done = "", 0
     for directive in _DIRECTIVE.finditer(pattern):
         width = directive[1] or "1"

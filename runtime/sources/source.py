@@ -1,36 +1,35 @@
-"""Where images come from: folders, patterns, files, lists, archives and videos, as one stream of named frames."""
+"""Where images come from: folders, patterns, files, lists, archives, videos and URIs, as one stream of named frames."""
 
 import glob
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
-from edgeclf.runtime.errors import ImageError, NoImagesError, OptionError, Reason, SourceError
-from edgeclf.runtime.images.decode import MAX_PIXELS
+from edgeclf.runtime.errors import OptionError, SourceError
 from edgeclf.runtime.images.frame import Frame
-from edgeclf.runtime.sources.archives import ArchivePart, is_archive
-from edgeclf.runtime.sources.folders import FolderPart
-from edgeclf.runtime.sources.lists import PathsPart, StdinPart, is_column, open_column, open_list
-from edgeclf.runtime.sources.patterns import PatternPart
-from edgeclf.runtime.sources.remote import RemoteFile, open_remote
+from edgeclf.runtime.images.limits import MAX_PIXELS
+from edgeclf.runtime.sources.archives import ArchiveImages, is_archive
+from edgeclf.runtime.sources.folders import FolderImages
+from edgeclf.runtime.sources.joined_source import JoinedSource
+from edgeclf.runtime.sources.lists import ListedImages, StdinImages, is_column, open_column, open_list
+from edgeclf.runtime.sources.patterns import PatternImages
+from edgeclf.runtime.sources.remote import open_remote
 from edgeclf.runtime.sources.sampling import EVERY_FRAME, Sampling
-from edgeclf.runtime.sources.sequences import SequencePart, is_sequence
-from edgeclf.runtime.sources.source_part import Part
-from edgeclf.runtime.sources.unreadable import Broken
-from edgeclf.runtime.sources.videos import VideoPart, is_video
+from edgeclf.runtime.sources.sequences import NumberedImages, is_sequence
+from edgeclf.runtime.sources.source_part import SourcePart
+from edgeclf.runtime.sources.videos import VideoFrames, is_video
 from edgeclf.runtime.sources.watched_folders import WatchedFolders
 from edgeclf.runtime.storage.object_store import is_uri, local_name
 from edgeclf.runtime.terminal.masking import mask
 
 STDIN = "-"
-_REMOTE_VIDEO = Broken(ImageError(Reason.NOT_AN_IMAGE, "a video, and those are read from local disks only"))
 
 
 class Source(Protocol):
-    """Frames in a fixed order; None where there is nothing more for now, at least every 0.2 s while that is so.
+    """Frames in a fixed order. While nothing more is available yet, it yields None at least every 0.2 s.
 
-    names: as they were given. prefixes: one for each name, such that `frame.name == prefixes[frame.source] + frame.path`.
+    names: as they were given. prefixes: one per name, such that `frame.name == prefixes[frame.source] + frame.path`.
     """
 
     @property
@@ -41,24 +40,24 @@ class Source(Protocol):
 
     @property
     def skipped(self) -> int:
-        """Files passed over so far because they are no images."""
+        """The number of files skipped so far because they are not images."""
         ...
 
     def __iter__(self) -> Iterator[Frame | None]: ...
 
     def count(self) -> int:
-        """How many frames there will be; 0 where nobody can know. Lists folders, reads no image; for any thread.
+        """The number of frames to expect; 0 if it is unknown. Lists folders, reads no image; may be called from any thread.
 
-        Of a video, what its header says.
+        For a video, it is the number in its header.
         """
         ...
 
     def roots(self) -> tuple[str, ...]:
-        """Folders and archives that must be reachable for the run to go on; where one is not, its storage has gone."""
+        """Folders and archives that must stay reachable during the run; if one is not, its storage has gone."""
         ...
 
     def folders(self) -> tuple[str, ...]:
-        """Those that are searched in depth."""
+        """Folders that are searched recursively."""
         ...
 
 
@@ -71,21 +70,22 @@ def open_source(
     sampling: Sampling = EVERY_FRAME,
     max_pixels: int = MAX_PIXELS,
 ) -> Source:
-    """One source of all that is named, in that order; what exists under a name goes before every other reading of it.
+    """One source for all names, in their order. If a file or folder of a name exists, the name is never read another way.
 
     A name is a folder, a file, an archive (`.zip`, `.tar`, `.tar.gz`, `.tgz`, `.tar.bz2`, `.tar.xz`), a pattern such as
-    `'a/**/*.jpg'`, a video (see `videos.SUFFIXES`), numbered images such as `a/f_%03d.png`, `@list.txt` with a path a
-    line, `list.csv:column`, or `-`: paths from stdin, with `nul` one before each NUL character; or a URI such as
-    `s3://bucket/photos`, of a folder or an image, which may be in lists, too; `file:///photos` is the folder itself.
-    follow_links: enter linked folders. watch: folders only; go on for ever with images as they are completed. resumed: a
-    file or a pattern that is not there any more is no error, for an earlier run may have moved all of it. sampling,
-    max_pixels: which frames of videos and numbered images to take, and how large those of videos may be. Raises
-    SourceError or OptionError.
+    `'a/**/*.jpg'`, a video (see `videos.SUFFIXES`), numbered images such as `a/f_%03d.png`, `@list.txt` with one path per
+    line, `list.csv:column`, or `-` for paths from stdin. It may also be the URI of a folder or an image, such as
+    `s3://bucket/photos`; lists may hold URIs, too. `file:///photos` is the local folder.
+
+    follow_links: enter linked folders. watch: folders only; never ends, and yields images as they are completed. nul: paths
+    on stdin are separated by NUL characters. resumed: a missing file or pattern is no error, because an earlier run may
+    have moved all of its images. sampling: which frames of videos and numbered images to take. max_pixels: the largest
+    video frame. Raises SourceError or OptionError.
     """
     if not names:
         raise OptionError("no source is named; give a folder, an image, or a quoted pattern like 'a/*.jpg'")
     if nul and STDIN not in names:
-        raise OptionError("-0 says how paths on stdin are parted, but no source is -; add it, or leave -0 out")
+        raise OptionError("-0 is for paths on stdin, but no source is -; add it, or leave -0 out")
     if names.count(STDIN) > 1:
         raise OptionError("stdin can be read only once; name - once")
     names = tuple(map(local_name, names))
@@ -93,15 +93,15 @@ def open_source(
         _check_sampling(sampling, ())
         _check_watched(names)
         return WatchedFolders(names, follow_links)
-    opening = _Opening(follow_links, nul, resumed, sampling, max_pixels)
-    parts = [_open_part(name, opening) for name in names]
+    options = _Options(follow_links, nul, resumed, sampling, max_pixels)
+    parts = [_open_part(name, options) for name in names]
     _check_sampling(sampling, names)
-    return _Parts(names, parts, opening)
+    return JoinedSource(names, parts, sampling, max_pixels)
 
 
 @dataclass(frozen=True, slots=True)
-class _Opening:
-    """As for open_source."""
+class _Options:
+    """See open_source."""
 
     follow_links: bool
     nul: bool
@@ -110,101 +110,54 @@ class _Opening:
     max_pixels: int
 
 
-class _Parts:
-    """Several names, one after the other."""
-
-    def __init__(self, names: tuple[str, ...], parts: list[Part], opening: _Opening) -> None:
-        self.names = names
-        self._opening = opening
-        self.prefixes = tuple(part.prefix for part in parts)
-        self._parts = parts
-
-    @property
-    def skipped(self) -> int:
-        return sum(part.skipped for part in self._parts)
-
-    def __iter__(self) -> Iterator[Frame | None]:
-        for part in self._parts:
-            part.skipped = 0
-        found = False
-        for number, part in enumerate(self._parts):
-            for frame in part.frames(number):
-                found = found or frame is not None
-                yield from self._unfolded(frame)
-        if not found:
-            raise NoImagesError("; ".join(part.empty for part in self._parts))
-
-    def _unfolded(self, frame: Frame | None) -> Iterator[Frame | None]:
-        """All frames of a video that a list or a pattern names; anything else as it is."""
-        if frame is not None and isinstance(frame.image, RemoteFile) and is_video(frame.name):
-            yield replace(frame, image=_REMOTE_VIDEO)  # without the download of a whole film
-            return
-        if frame is None or not (isinstance(frame.image, str) and is_video(frame.image)):
-            yield frame
-            return
-        video = VideoPart(frame.image, self._opening.sampling, self._opening.max_pixels)
-        for one in video.frames(frame.source):
-            yield one and replace(one, path=frame.path + one.path)
-
-    def count(self) -> int:
-        counts = [part.count() for part in self._parts]
-        return 0 if None in counts else sum(filter(None, counts))
-
-    def roots(self) -> tuple[str, ...]:
-        return tuple(root for part in self._parts for root in part.roots)
-
-    def folders(self) -> tuple[str, ...]:
-        return tuple(folder for part in self._parts for folder in part.folders)
-
-
-def _open_part(name: str, opening: _Opening) -> Part:
+def _open_part(name: str, options: _Options) -> SourcePart:
     if is_uri(name.removeprefix("@")):
         return _open_uri(name)
     if os.path.isdir(name):
-        return FolderPart(name, opening.follow_links)
+        return FolderImages(name, options.follow_links)
     if os.path.lexists(name):
-        return _open_file(name, opening)
+        return _open_file(name, options)
     if name == STDIN:
-        return StdinPart(opening.nul)
+        return StdinImages(options.nul)
     if name.startswith("@"):
         return open_list(name)
     if is_column(name):
         return open_column(name)
     if glob.has_magic(name):
-        return PatternPart(name, opening.follow_links, may_be_empty=opening.resumed)
+        return PatternImages(name, options.follow_links, may_be_empty=options.resumed)
     if is_sequence(name):
-        return SequencePart(name, opening.sampling, may_be_empty=opening.resumed)
-    if opening.resumed:
-        return _open_file(name, opening)
+        return NumberedImages(name, options.sampling, may_be_empty=options.resumed)
+    if options.resumed:
+        return _open_file(name, options)
     raise SourceError(
         f"{mask(name)!r} does not exist; --source takes a folder, an image, a quoted pattern like 'a/*.jpg', or a URI like "
         "s3://bucket/photos"
     )
 
 
-def _open_uri(name: str) -> Part:
+def _open_uri(name: str) -> SourcePart:
     is_archived = is_archive(name) and "::" not in name  # fsspec reads zip://::s3://bucket/photos.zip
     if is_archived or is_video(name) or is_column(name) or name.startswith("@"):
         raise SourceError(
-            f"{mask(name)!r}: videos, archives and lists are read from local disks only; download it, and name the file"
+            f"{mask(name)!r}: videos, archives and lists are read from local disks only; download it, and name the copy"
         )
     return open_remote(name)
 
 
-def _open_file(name: str, opening: _Opening) -> Part:
+def _open_file(name: str, options: _Options) -> SourcePart:
     if is_video(name):
-        return VideoPart(name, opening.sampling, opening.max_pixels)
+        return VideoFrames(name, options.sampling, options.max_pixels)
     if is_archive(name) and os.path.lexists(name):
-        return ArchivePart(name)
-    return PathsPart(name, lambda: iter((name,)))
+        return ArchiveImages(name)
+    return ListedImages(name, lambda: iter((name,)))
 
 
 def _check_watched(names: tuple[str, ...]) -> None:
     uri = next(filter(is_uri, names), None)
     if uri is not None:
         raise OptionError(
-            f"--watch waits for images in local folders, and {mask(uri)!r} is none; leave it out, and repeat the command: "
-            "it goes on with what is new"
+            f"--watch waits for images in local folders, and {mask(uri)!r} is not one; leave --watch out, and repeat the "
+            "command later: it continues with the new images"
         )
 
 

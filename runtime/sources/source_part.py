@@ -1,4 +1,4 @@
-"""What every kind of source has in common: it is one name of a run, and gives frames."""
+"""What all kinds of sources share: each stands for one name on the command line and yields frames."""
 
 import os
 import stat
@@ -9,53 +9,58 @@ from edgeclf.runtime.errors import SourceError
 from edgeclf.runtime.images.frame import Frame
 
 
-class Part(Protocol):
-    """What one of a run's names stands for.
+class SourcePart(Protocol):
+    """The images behind one of the names that a run was given.
 
-    prefix: what stands before a frame's path in its name. roots: folders or archives that must be reachable for it to go
-    on. folders: those that are searched in depth. skipped: files passed over so far because they are no images. empty: the
-    sentence for none at all, and its cure.
+    prefix: what goes before a frame's path to make its name. roots: folders and archives that must stay reachable during
+    the run. folders: folders that are searched recursively. skipped: files skipped so far because they are not images.
+    empty_message: the error message if there is no image at all, with what to do about it.
     """
 
     prefix: str
     roots: tuple[str, ...]
     folders: tuple[str, ...]
     skipped: int
-    empty: str
+    empty_message: str
 
     def frames(self, source: int) -> Iterator[Frame | None]:
-        """Its frames in a fixed order; None where there is nothing more for now. source: as in Frame."""
+        """The frames in a fixed order; None means that nothing more is available yet. source: see Frame."""
         ...
 
     def count(self) -> int | None:
-        """How many frames there will be, or None where that would cost too much or cannot be known."""
+        """The number of frames; None if it is unknown or too expensive to find out."""
         ...
 
 
 def file_frame(prefix: str, path: str, source: int) -> Frame:
-    """The frame of a file, with its size and time as they are now; it is not opened."""
+    """The frame of a file, with the file's current size and time. The file is not opened."""
     name = prefix + path
     try:
         status = os.stat(name)
     except (OSError, ValueError):  # ValueError: a NUL character in the name
         return Frame(name, name, path, source)
-    return Frame(name, name, path, source, status.st_size, status.st_mtime_ns)
+    return Frame(name, name, path, source, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
 
 
-def require_file(path: str, what: str) -> os.stat_result:
-    """The status of a regular file that holds `what`. Raises SourceError; a pipe is not opened, so nothing blocks."""
+def require_file(path: str, contents: str) -> os.stat_result:
+    """The status of a regular file. Raises SourceError. A pipe is not opened, so this never blocks.
+
+    contents: what the file should hold, for the error message.
+    """
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:
         raise cannot_read(path, error) from None
     if not stat.S_ISREG(status.st_mode):
-        raise SourceError(f"{path!r} is no regular file; name a file that holds {what}, or pipe paths into --source -")
+        raise SourceError(
+            f"{path!r} is not a regular file; name a file that holds {contents}, or pipe paths into --source -"
+        )
     return status
 
 
 def cannot_read(path: str, error: OSError | ValueError) -> SourceError:
-    """The sentence for a list or an archive that cannot be read."""
+    """The error for a list or an archive that cannot be read."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return SourceError(f"{path!r} does not exist; check the spelling, or its folder with ls")
+        return SourceError(f"{path!r} does not exist; check the spelling, or list its folder with ls")
     reason = getattr(error, "strerror", None) or str(error)
-    return SourceError(f"{path!r} cannot be read: {reason}; check its rights, and the disk that it is on")
+    return SourceError(f"{path!r} cannot be read: {reason}; check its permissions and its disk")

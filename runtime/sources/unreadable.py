@@ -1,4 +1,4 @@
-"""Images that cannot be read: what is raised over them, and as which reason."""
+"""Images that cannot be read: the exceptions that say so, and the reason that each stands for."""
 
 import lzma
 import struct
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from edgeclf.runtime.errors import ImageError, Reason, first_line
 from edgeclf.runtime.images.decode import MAX_BYTES
 
-DAMAGE: tuple[type[Exception], ...] = (ImageError, OSError, EOFError, struct.error, zlib.error)
-DAMAGE += (lzma.LZMAError, tarfile.TarError, ValueError, ArithmeticError, LookupError, RecursionError, MemoryError)
-"""All that is raised over an archive that is damaged, or made to be, here and in the standard library."""
+DAMAGE_ERRORS: tuple[type[Exception], ...] = (ImageError, OSError, EOFError, struct.error, zlib.error)
+DAMAGE_ERRORS += (lzma.LZMAError, tarfile.TarError, ValueError, ArithmeticError, LookupError, RecursionError, MemoryError)
+"""Everything that our code and the standard library raise for a damaged or hostile archive."""
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
-    """An image that cannot be read, as is known already: reading it raises `error`."""
+class UnreadableImage:
+    """An image that is already known to be unreadable. Reading it raises `error`."""
 
     error: ImageError
 
@@ -25,13 +25,13 @@ class Broken:
 
 
 def require_size(size_bytes: int, limit: int = MAX_BYTES) -> None:
-    """Raise ImageError `too_large` before a member that declares so much is read."""
+    """Raise ImageError `too_large` if a file declares more than `limit` bytes, before any of it is read."""
     if size_bytes > limit:
         raise ImageError(Reason.TOO_LARGE, f"{size_bytes:,} bytes; the limit is {limit:,}")
 
 
 def image_error(error: BaseException) -> ImageError:
-    """One of DAMAGE as a reason from the closed list."""
+    """Turn one of DAMAGE_ERRORS into an ImageError with a reason from the closed list."""
     if isinstance(error, ImageError):
         return error
     number = getattr(error, "errno", None)
@@ -40,7 +40,7 @@ def image_error(error: BaseException) -> ImageError:
         reason = Reason.NOT_FOUND
     elif number is not None:
         reason = Reason.UNREADABLE
-    elif isinstance(error, EOFError) or "unexpected end of data" in str(error):  # the second are tarfile's words
+    elif isinstance(error, EOFError) or "unexpected end of data" in str(error):  # the latter is tarfile's wording
         reason = Reason.TRUNCATED
     failure = ImageError(reason, getattr(error, "strerror", None) or first_line(error))
     failure.errno = number

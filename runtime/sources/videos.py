@@ -1,4 +1,4 @@
-"""Video files, of which every frame is an image; whatever else is wrong with one is a row of its own."""
+"""Video files. Every frame is an image; a problem with the file itself becomes one more frame that reports it."""
 
 import math
 import os
@@ -13,14 +13,15 @@ import cv2
 import numpy as np
 
 from edgeclf.runtime.errors import ImageError, Reason
-from edgeclf.runtime.images.decode import MAX_PIXELS, check_size
+from edgeclf.runtime.images.decode import check_size
 from edgeclf.runtime.images.formats.header import Header
 from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.images.limits import MAX_PIXELS
 from edgeclf.runtime.images.preprocess import ImageLike
 from edgeclf.runtime.sources.lists import PAUSE_S
 from edgeclf.runtime.sources.sampling import EVERY_FRAME, Sampling
 from edgeclf.runtime.sources.source_part import file_frame
-from edgeclf.runtime.sources.unreadable import DAMAGE, Broken, image_error
+from edgeclf.runtime.sources.unreadable import DAMAGE_ERRORS, UnreadableImage, image_error
 
 SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".wmv", ".asf", ".flv", ".ogv", ".mpg", ".mpeg", ".ts", ".mts",
@@ -35,40 +36,40 @@ _CONTAINER = re.compile(
     | FLV\x01
     | OggS\x00
     | \x00\x00\x01[\xBA\xB3]                  # MPEG-1, MPEG-2
-    | G.{187}G.{187}G                         # transport streams: packets of 188 bytes, or of 192
+    | G.{187}G.{187}G                         # transport streams: packets of 188 or of 192 bytes
     | .{4}G.{191}G.{191}G
     | \xFF\xD8\xFF                            # bare JPEGs, one after the other""",
     re.DOTALL | re.VERBOSE,
 )
-"""How a file begins that holds its video itself. FFmpeg opens playlists, too, whatever they are called, and then what they
-name."""
+"""The first bytes of files that contain a video. FFmpeg would also open playlists under any name, and the files and
+addresses that they list."""
 _HEAD_BYTES = 4 + 2 * 192 + 1
 _COMPLETE = 0.95
-"""Of what the header says; it often rounds, and counts time in which there is no frame."""
+"""A video with this share of what its header declares is complete: headers often round, and count time without frames."""
 _MOST_FRAMES = 1 << 40
 
 
 def is_video(name: str | os.PathLike[str]) -> bool:
-    """Whether a file of this name is taken for a video."""
+    """Whether a file of this name is read as a video."""
     return os.path.basename(name).lower().endswith(SUFFIXES)
 
 
 def frame_rate(name: str, sampling: Sampling = EVERY_FRAME) -> float | None:
-    """Frames a second that are taken of a video, by its header; None where it does not say or cannot be read."""
+    """How many frames per second are taken from a video, by its header; None if that is unknown or cannot be read."""
     if sampling.every_s is not None:
         return 1 / sampling.every_s
     try:
-        with _opened(name) as video:
+        with _open(name) as video:
             return video.rate / sampling.stride or None
-    except DAMAGE:
+    except DAMAGE_ERRORS:
         return None
 
 
-class VideoPart:
-    """A video's frames in their order: `clip.mp4#frame=0` and so on, uint8 `[h, w, 3]` RGB, turned as the file asks for.
+class VideoFrames:
+    """The frames of a video in order: `clip.mp4#frame=0` and so on, uint8 `[h, w, 3]` RGB, rotated as the file says.
 
-    A file that is no video, or one of larger frames than `max_pixels`, is one frame for itself that says so; one that ends
-    before its time has such a frame at its end.
+    If the file is not a video, or its frames are larger than `max_pixels`, there is a single frame, for the file itself,
+    that carries the error. A video that ends early has such a frame at its end.
     """
 
     folders: tuple[str, ...] = ()
@@ -77,38 +78,38 @@ class VideoPart:
         self.prefix = name
         self.roots: tuple[str, ...] = (name,) if os.path.exists(name) else ()
         self.skipped = 0
-        self.empty = f"{name!r} holds no frames"
+        self.empty_message = f"{name!r} holds no frames"
         self._sampling = sampling
         self._max_pixels = max_pixels
 
     def frames(self, source: int) -> Iterator[Frame | None]:
         file = file_frame(self.prefix, "", source)
         try:
-            with _opened(self.prefix) as video:
+            with _open(self.prefix) as video:
                 video.require_size(self._max_pixels)
-                for number in self._taken(video):
+                for number in self._taken_frames(video):
                     yield None if number is None else self._frame(video, number, file)
                 if video.ends_early:
-                    os.stat(self.prefix)  # raises where its disk has gone: then nobody knows
-                    raise video.end()
-        except DAMAGE as error:
-            yield replace(file, image=Broken(image_error(error)))
+                    os.stat(self.prefix)  # raises if its disk has gone; then it is unknown whether the video is cut off
+                    raise video.early_end()
+        except DAMAGE_ERRORS as error:
+            yield replace(file, image=UnreadableImage(image_error(error)))
 
     def count(self) -> int | None:
         try:
-            with _opened(self.prefix) as video:
+            with _open(self.prefix) as video:
                 return self._sampling.count(video.declared, video.declared_s) if video.declared else None
-        except DAMAGE:
-            return 1  # which says so
+        except DAMAGE_ERRORS:
+            return 1  # the frame that reports the error
 
-    def _taken(self, video: "_Video") -> Iterator[int | None]:
-        """Numbers of the frames that are wanted, each while it is the video's present one."""
-        slot, handed_on = -1, time.monotonic()
+    def _taken_frames(self, video: "_Video") -> Iterator[int | None]:
+        """The numbers of the frames to take, each while it is the video's current frame; None after a while without one."""
+        slot, yielded_at = -1, time.monotonic()
         for number in video:
-            former, slot = slot, self._sampling.slot(number, round(video.position_s * 1000))
-            if slot != former or time.monotonic() - handed_on > PAUSE_S:
-                yield number if slot != former else None
-                handed_on = time.monotonic()
+            previous, slot = slot, self._sampling.slot(number, round(video.position_s * 1000))
+            if slot != previous or time.monotonic() - yielded_at > PAUSE_S:
+                yield number if slot != previous else None
+                yielded_at = time.monotonic()
 
     def _frame(self, video: "_Video", number: int, file: Frame) -> Frame:
         path = f"#frame={number}"
@@ -117,10 +118,10 @@ class VideoPart:
 
 
 class _Video:
-    """A video that is being read. declared: frames that it should have by its header, rate: frames a second; 0 where that is
-    not known.
+    """A video that is being read.
 
-    position_s: of the present frame; where the file has no time for it, one frame after the one before.
+    declared: the number of frames in its header; 0 if unknown. declared_s: the same as a duration. rate: frames per second;
+    0 if unknown. position_s: time of the current frame; if the file has none, one frame after the previous one.
     """
 
     def __init__(self, capture: cv2.VideoCapture) -> None:
@@ -134,7 +135,7 @@ class _Video:
         self.position_s = 0.0
 
     def __iter__(self) -> Iterator[int]:
-        """Go through the frames, numbered from 0; their pixels are made only where `image` is called."""
+        """Go through the frames, numbered from 0. A frame is decoded only when `image` is called."""
         while self._grab():
             position_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             if self._done and not self.position_s < position_s < math.inf:
@@ -144,7 +145,7 @@ class _Video:
             yield self._done - 1
 
     def require_size(self, max_pixels: int) -> None:
-        """Raise ImageError `too_large` before any frame is decoded; OpenCV brings later ones to the size of the first."""
+        """Raise ImageError `too_large` before any frame is decoded. OpenCV resizes later frames to the size of the first."""
         width, height = (int(self._capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         try:
             check_size(Header("video", width, height), max_pixels)
@@ -153,27 +154,27 @@ class _Video:
             raise
 
     def image(self) -> ImageLike:
-        """The present frame."""
+        """The current frame."""
         try:
             done, pixels = self._capture.retrieve()
             if done:
                 return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
         except (MemoryError, cv2.error) as error:
-            return Broken(image_error(error))
-        return Broken(ImageError(Reason.CORRUPT, "a frame that does not decode"))
+            return UnreadableImage(image_error(error))
+        return UnreadableImage(ImageError(Reason.CORRUPT, "a frame that cannot be decoded"))
 
     @property
     def ends_early(self) -> bool:
-        """Whether much is missing by the number of frames, and by their times as well."""
-        since_zero_s = self._capture.get(cv2.CAP_PROP_PTS) * self._frame_s  # position_s begins with the first frame
+        """Whether much is missing, both by the number of frames and by their times."""
+        since_zero_s = self._capture.get(cv2.CAP_PROP_PTS) * self._frame_s  # position_s starts at 0 with the first frame
         reached_s = max(self.position_s, since_zero_s) + self._frame_s
         few, early = self._done < _COMPLETE * self.declared, reached_s < _COMPLETE * self.declared_s
         return self._done == 0 or (few and early)
 
-    def end(self) -> ImageError:
-        """What to say of it where it ends early."""
+    def early_end(self) -> ImageError:
+        """The error for a video that ends early."""
         if not self._done:
-            return ImageError(Reason.CORRUPT, "no frame in it can be decoded; OpenCV may lack its codec")
+            return ImageError(Reason.CORRUPT, "none of its frames can be decoded; OpenCV may lack its codec")
         return ImageError(Reason.TRUNCATED, f"ends after {self._done:,} of about {self.declared:,} frames")
 
     def _grab(self) -> bool:
@@ -184,8 +185,8 @@ class _Video:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[_Video]:
-    """Raises one of DAMAGE for what is no video that can be read; pipes and devices are never opened."""
+def _open(path: str) -> Iterator[_Video]:
+    """Raises one of DAMAGE_ERRORS if it is not a readable video. Pipes and devices are never opened."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise ImageError(Reason.NOT_A_FILE, "not a regular file")
     with open(path, "rb") as file:
@@ -193,24 +194,24 @@ def _opened(path: str) -> Iterator[_Video]:
         if not head:
             raise ImageError(Reason.EMPTY, "the file holds 0 bytes")
         if not _CONTAINER.match(head):
-            raise ImageError(Reason.NOT_AN_IMAGE, f"no video that can be read (starts with {head[:8].hex(' ')})")
+            raise ImageError(Reason.NOT_AN_IMAGE, f"not a readable video (starts with {head[:8].hex(' ')})")
         capture = cv2.VideoCapture(_address(path, file.fileno()), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
-            why = "cut off, damaged, without an image, or of a codec that OpenCV lacks"
-            raise ImageError(Reason.NOT_AN_IMAGE, f"no video that can be read ({why})")
+            why = "cut off, damaged, without a video stream, or of a codec that OpenCV lacks"
+            raise ImageError(Reason.NOT_AN_IMAGE, f"not a readable video ({why})")
         yield _Video(capture)
     finally:
         capture.release()
 
 
 def _address(path: str, file_descriptor: int) -> str:
-    """What FFmpeg takes for this file and nothing else, such as `http:` or `concat:`; OpenCV dies of what is not UTF-8."""
+    """A name that FFmpeg cannot mistake for an address such as `http:x` or `concat:x`. Names not in UTF-8 crash OpenCV."""
     address = f"/proc/self/fd/{file_descriptor}"
     if os.path.exists(address):
         return address
     try:
         os.path.abspath(path).encode()
     except UnicodeEncodeError:
-        raise ImageError(Reason.UNREADABLE, "OpenCV opens no video whose name is not UTF-8; rename it") from None
+        raise ImageError(Reason.UNREADABLE, "OpenCV cannot open a video whose name is not UTF-8; rename it") from None
     return os.path.abspath(path)

@@ -1,4 +1,4 @@
-"""Folders that images keep arriving in, as a source without an end."""
+"""Folders in which new images keep appearing, as a source that never ends."""
 
 import os
 import time
@@ -7,35 +7,35 @@ from collections.abc import Iterator
 from edgeclf.runtime.errors import OptionError, SourceError
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.sources.folders import list_folder
-from edgeclf.runtime.sources.new_files import Arrivals
+from edgeclf.runtime.sources.new_files import NewFiles
 
 POLL_S = 0.2
 
 
 class WatchedFolders:
-    """A Source; every walk over it starts anew, with all that is in the folders then. See Arrivals for what a frame is."""
+    """A Source. Each iteration starts over with all images in the folders. NewFiles says when an image becomes a frame."""
 
     def __init__(self, names: tuple[str, ...], follow_links: bool = False) -> None:
         self.names = names
         self.prefixes = tuple(os.path.join(name, "") for name in names)
         self._follow_links = follow_links
-        self._arrivals: list[Arrivals] = []
+        self._new_files: list[NewFiles] = []
         for name in names:
             if not os.path.isdir(name):
-                raise OptionError(f"--watch takes folders, and {name!r} is none; name the folder that images arrive in")
+                raise OptionError(f"--watch takes folders, and {name!r} is not one; name the folder in which images appear")
             if list_folder(name) is None:
-                raise SourceError(f"{name!r} cannot be listed; check its rights with ls -ld")
+                raise SourceError(f"{name!r} cannot be listed; check its permissions with ls -ld")
 
     @property
     def skipped(self) -> int:
-        return sum(arrivals.skipped for arrivals in self._arrivals)
+        return sum(new_files.skipped for new_files in self._new_files)
 
     def __iter__(self) -> Iterator[Frame | None]:
-        self._arrivals = [Arrivals(name, number, self._follow_links) for number, name in enumerate(self.names)]
+        self._new_files = [NewFiles(name, number, self._follow_links) for number, name in enumerate(self.names)]
         while True:
             due = time.monotonic() + POLL_S
-            for arrivals in self._arrivals:
-                yield from arrivals.poll()
+            for new_files in self._new_files:
+                yield from new_files.poll()
             yield None
             time.sleep(max(0.0, due - time.monotonic()))
 

@@ -1,6 +1,7 @@
-"""Small real videos; run as a program, it reads a range of damaged ones.
+"""Small real videos. Run as a program, this file reads a range of damaged ones.
 
-`python -m tests.support.video_files FOLDER FIRST LAST` prints the number of each before it is read: a death names its cause.
+`python -m tests.support.video_files FOLDER FIRST LAST` prints the number of each before it is read, so that a crash names
+its cause.
 """
 
 import struct
@@ -33,11 +34,11 @@ CODECS = {
     "wmv2.wmv": "WMV2",
     "flv1.flv": "FLV1",
 }
-"""What OpenCV's own FFmpeg can write, by the ends of names: codec and container. FFV1 loses nothing."""
+"""The codecs that OpenCV's own FFmpeg can write, by the end of the file name. FFV1 is lossless."""
 
 
 def write_video(path: Path, images: Iterable[ImageLike], fps: float = 25, codec: str | None = None) -> Path:
-    """uint8 `[h, w, 3]` RGB, one a frame; without a codec, the one that the end of the name says."""
+    """images: one per frame, uint8 `[h, w, 3]` RGB. codec: by default, the one that the end of the name says."""
     fourcc = cv2.VideoWriter_fourcc(*(codec or next(CODECS[end] for end in CODECS if path.name.endswith(end))))
     writer: cv2.VideoWriter | None = None
     for image in images:
@@ -50,7 +51,7 @@ def write_video(path: Path, images: Iterable[ImageLike], fps: float = 25, codec:
 
 
 def write_uneven(path: Path, images: Iterable[ImageLike], times: Sequence[int]) -> Path:
-    """JPEG frames at these times, in 25ths of a second."""
+    """A video of JPEG frames at these times, in 25ths of a second."""
     settings = [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1]
     writer: cv2.VideoWriter | None = None
     for image, time in zip(images, times, strict=True):
@@ -65,7 +66,7 @@ def write_uneven(path: Path, images: Iterable[ImageLike], times: Sequence[int]) 
 
 
 def lengthen_last(path: Path, factor: int) -> None:
-    """Let the last frame of an MP4 of even times last so many times as long as the others, as in recordings of screens."""
+    """Make the last frame of an evenly timed MP4 last `factor` times as long as the others, as in screen recordings."""
     data = bytearray(path.read_bytes())
     moov = data.index(b"moov")
     mdhd, stts = data.index(b"mdhd", moov), data.index(b"stts", moov)
@@ -79,7 +80,7 @@ def lengthen_last(path: Path, factor: int) -> None:
 
 
 def noise(count: int, height: int = 32, width: int = 48) -> list[ImageLike]:
-    """Images that are all different, and that no codec makes very small."""
+    """Images that all differ, and that no codec can compress much."""
     return list(np.random.default_rng(count).integers(0, 256, (count, height, width, 3), dtype=np.uint8))
 
 

@@ -1,45 +1,39 @@
-"""The images in an archive that nobody has to trust: no member leads outside its folder, none grows without end."""
+"""Unpacking the images of an untrusted archive: no member is written outside its folder, and none grows without limit.
+
+The archive is read by the runtime's own readers. What is added here is what only matters when files are written.
+"""
 
 import os
 import re
 import secrets
 import shutil
-import stat
-import tarfile
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from edgeclf.runtime.errors import DatasetError, OutputError, first_line
-from edgeclf.runtime.sources.archive_member import is_wanted
-from edgeclf.runtime.sources.archives import is_archive
+from edgeclf.runtime.errors import DatasetError, ImageError, OutputError, Reason, SourceError
+from edgeclf.runtime.images.decode import MAX_BYTES as MAX_IMAGE_BYTES
+from edgeclf.runtime.images.preprocess import read_bytes
+from edgeclf.runtime.sources.archive_member import ArchiveFile, Member, MemberKind
+from edgeclf.runtime.sources.archives import archive_members, has_directory, is_archive
 from edgeclf.runtime.sources.folders import IMAGE_EXTENSIONS
-from edgeclf.runtime.sources.tar_reader import UNPACKERS, Metered, Readable, StrictHeader
-from edgeclf.runtime.sources.unreadable import DAMAGE
-from edgeclf.runtime.sources.zip_reader import UTF8_NAME, zip_name
+from edgeclf.runtime.sources.unreadable import DAMAGE_ERRORS, image_error
 from edgeclf.runtime.storage.atomic_write import cannot_write, make_folder
 from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.progress import Progress
 
 MAX_BYTES = 64 << 30
-"""What an archive may unpack to, in all."""
-MAX_RATIO = 200
-"""What it may unpack to for each of its own bytes, once that is more than RATIO_BYTES; for images it is close to 1."""
-RATIO_BYTES = 100 << 20
+"""How much all images of an archive may unpack to."""
 MAX_MEMBERS = 10_000_000
 
-_CHUNK_BYTES = 1 << 20
 _DRIVE = re.compile("[A-Za-z]:")
-_ENCRYPTED = 0x1
-_DAMAGE: tuple[type[Exception], ...] = (*DAMAGE, NotImplementedError, zipfile.BadZipFile)
 
 
 @contextmanager
 def unpacked(data: Path) -> Iterator[Path]:
-    """`data` itself, or the images of an archive in a folder of the same name that is gone when the block ends."""
+    """`data` itself, or the images of an archive in a folder of the same name, which is removed when the block ends."""
     if not is_archive(data):
         yield data
         return
@@ -50,192 +44,134 @@ def unpacked(data: Path) -> Iterator[Path]:
 def unpack(archive: Path, folder: Path) -> Path:
     """Unpack the images in `archive` into `folder`, which appears under its name only when it is complete.
 
-    A folder that is there already is used as it is. Hidden files, and what is no image by its extension, are passed over;
-    but one member that leads outside, is a link or a device, or is not what it says refuses the whole. Raises DatasetError
-    or OutputError, and then leaves nothing.
+    A folder that already exists is used unchanged. Hidden files, and files that are not images by their extension, are
+    skipped. A single member that is damaged, leads outside the folder, or is a link or a device refuses the whole archive.
+    Raises DatasetError or OutputError, and leaves nothing behind then.
     """
     if folder.is_dir():
-        note(f"{folder} is there already and is used as it is; to unpack {archive} again, remove it")
+        note(f"{folder} already exists and is used as it is; to unpack {archive} again, remove it")
         return folder
-    part = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.part")
-    make_folder(part)
+    temporary = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.part")
+    make_folder(temporary)
     try:
-        guard = _Guard(archive, shutil.disk_usage(part).free)
-        written = 0
-        with Progress(f"unpacking {archive.name}") as progress:
-            for member in (_zip_members if archive.suffix.lower() == ".zip" else _tar_members)(guard, progress):
-                _write(guard, member, part)
-                written += 1
-                progress.advance()
+        guard = _Guard(archive, shutil.disk_usage(temporary).free)
+        written = _write_images(guard, temporary)
         if not written:
             extensions = " ".join(sorted(IMAGE_EXTENSIONS))
             raise DatasetError(f"{archive} holds no images (looked for {extensions}); choose another archive")
-        others = f"; {guard.skipped:,} other files skipped" if guard.skipped else ""
-        note(f"{archive}: {written:,} images unpacked into {folder}{others}")
-        _publish(part, folder)
+        skipped = f"; {plural(guard.skipped, 'other file')} skipped" if guard.skipped else ""
+        note(f"{archive}: {plural(written, 'image')} unpacked into {folder}{skipped}")
+        _publish(temporary, folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
-@dataclass(frozen=True)
-class _Member:
-    """An image to be written. parts: its name below the folder; size_bytes: as its header declares."""
-
-    name: str
-    parts: list[str]
-    size_bytes: int
-    source: Readable
-
-
 class _Guard:
-    """What is asked of every member, and how much they declare together."""
+    """Checks every member before it is written, and how much all of them declare together."""
 
     def __init__(self, archive: Path, free_bytes: int) -> None:
         self.archive = archive
         self.free_bytes = free_bytes
+        with _dataset_errors(archive):
+            self.file = ArchiveFile.of(str(archive))
         self.members = 0
         self.skipped = 0
         self.declared_bytes = 0
 
-    def parts(self, name: str, *, is_file: bool, is_folder: bool) -> list[str]:
-        """Where a member belongs below the folder; nothing for what is passed over. Raises DatasetError."""
+    def images(self) -> Iterator[Member]:
+        """The images that may be written. Raises DatasetError or OutputError."""
+        with _dataset_errors(self.archive):
+            for member in archive_members(self.file, MAX_IMAGE_BYTES):
+                if self._is_image(member):
+                    yield member
+
+    def _is_image(self, member: Member) -> bool:
         self.members += 1
         if self.members > MAX_MEMBERS:
             raise DatasetError(f"{self.archive} has more than {MAX_MEMBERS:,} members; unpack it yourself")
-        parts = [part for part in name.split("/") if part not in ("", ".")]
-        if name.startswith("/") or ".." in parts or "\0" in name or any(map(_DRIVE.match, parts)):
-            raise self.refused(name, "leads outside its folder")
-        if not (is_file or is_folder):
-            raise self.refused(name, "is a link or a device")
-        if is_folder:
-            return []
-        if not is_wanted(name):
-            self.skipped += 1
-            return []
-        return parts
+        self._check_name(member.name)
+        if member.kind is MemberKind.SPECIAL:
+            raise self.refusal(member.name, "is a link, a device or a sparse file")
+        if member.image is None:
+            self.skipped += member.kind is MemberKind.FILE
+            return False
+        self._declare(member.size_bytes)
+        return True
 
-    def declare(self, size_bytes: int) -> None:
-        """Count an image before it is unpacked. Raises DatasetError or OutputError."""
+    def _check_name(self, name: str) -> None:
+        names = _split(name)
+        if name.startswith("/") or ".." in names or "\0" in name or any(map(_DRIVE.match, names)):
+            raise self.refusal(name, "leads outside its folder")
+        if "\\" in name and (os.sep == "\\" or self.archive.suffix.lower() == ".zip"):
+            raise self.refusal(name, "has a backslash in its name")
+
+    def _declare(self, size_bytes: int) -> None:
         self.declared_bytes += size_bytes
-        self.check_size(self.declared_bytes)
+        if self.declared_bytes > MAX_BYTES:
+            raise DatasetError(f"{self.archive} unpacks to more than {MAX_BYTES:,} bytes; unpack it yourself")
+        self.file.require_ratio(self.declared_bytes)
         if self.declared_bytes > self.free_bytes:
             raise OutputError(
                 f"{self.archive} unpacks to more than the {self.free_bytes:,} bytes that are free; free some space"
             )
 
-    def check_size(self, size_bytes: int) -> None:
-        """Raise DatasetError when images would not unpack to so much."""
-        if size_bytes > MAX_BYTES:
-            raise DatasetError(f"{self.archive} unpacks to more than {MAX_BYTES:,} bytes; unpack it yourself")
-        packed_bytes = self.archive.stat().st_size
-        if size_bytes > max(RATIO_BYTES, packed_bytes * MAX_RATIO):
-            raise DatasetError(
-                f"{self.archive} unpacks to more than {MAX_RATIO} times its {packed_bytes:,} bytes, as images do not; "
-                "unpack it yourself if you trust it"
-            )
-
-    def refused(self, name: str, why: str) -> DatasetError:
-        """The sentence for a member that refuses the whole archive."""
+    def refusal(self, name: str, why: str) -> DatasetError:
+        """The error for a member that makes the whole archive unacceptable."""
         return DatasetError(f"{self.archive}: the member {name!r} {why}; unpack it yourself if you trust it")
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Say in one sentence whatever the libraries say of a damaged archive."""
-        try:
-            yield
-        except _DAMAGE as error:
-            raise DatasetError(
-                f"{self.archive} cannot be unpacked ({first_line(error)}); download or pack it again"
-            ) from None
+
+def _write_images(guard: _Guard, folder: Path) -> int:
+    """The number of images written below `folder`."""
+    written = 0
+    with Progress(f"unpacking {guard.archive.name}") as progress:
+        if has_directory(guard.file):  # checked as a whole before anything is unpacked
+            progress.total = sum(1 for _ in _Guard(guard.archive, guard.free_bytes).images())
+        for member in guard.images():
+            _write(guard, member, folder)
+            written += 1
+            progress.advance()
+    return written
 
 
-def _zip_members(guard: _Guard, progress: Progress) -> Iterator[_Member]:
-    """The images of a zip file, once all of its members have been checked."""
-    with guard.reading(), zipfile.ZipFile(guard.archive) as archive:
-        wanted = [(info, parts) for info in archive.infolist() if (parts := _zip_parts(guard, info))]
-        progress.total = len(wanted)
-        for info, parts in wanted:
-            with archive.open(info) as source:
-                yield _Member(_zip_name(info), parts, info.file_size, source)
-
-
-def _zip_parts(guard: _Guard, info: zipfile.ZipInfo) -> list[str]:
-    name = _zip_name(info)
-    if "\\" in name:
-        raise guard.refused(name, "has a backslash in its name")
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    is_file = kind in (0, stat.S_IFREG) and not info.is_dir()
-    parts = guard.parts(name, is_file=is_file, is_folder=info.is_dir() and kind in (0, stat.S_IFDIR))
-    if parts and info.flag_bits & _ENCRYPTED:
-        raise guard.refused(name, "is encrypted")
-    if parts and info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # zipfile unpacks others unbounded
-        raise guard.refused(name, "is packed by another method than deflate")
-    if parts:
-        guard.declare(info.file_size)
-    return parts
-
-
-def _zip_name(info: zipfile.ZipInfo) -> str:
-    flagged = info.flag_bits & UTF8_NAME
-    return zip_name(info.orig_filename.encode("utf-8" if flagged else "cp437"), info.flag_bits)
-
-
-def _tar_members(guard: _Guard, progress: Progress) -> Iterator[_Member]:
-    """The images of a tar file, each checked as it comes: a packed tar can only be read from its start to its end."""
-    with guard.reading(), UNPACKERS[guard.archive.suffix.lower()](guard.archive) as stream:
-        metered = Metered(stream, guard.check_size)
-        with tarfile.open(fileobj=metered, mode="r|", tarinfo=StrictHeader, encoding="utf-8") as archive:
-            while (member := archive.next()) is not None:
-                archive.members = []  # type: ignore[attr-defined]  # it would keep millions
-                if parts := _tar_parts(guard, member):
-                    source = archive.extractfile(member)
-                    assert source is not None  # only so for links and the like
-                    yield _Member(member.name, parts, member.size, source)
-        while metered.read(_CHUNK_BYTES):  # to the end, where the check sum stands
-            pass
-
-
-def _tar_parts(guard: _Guard, member: tarfile.TarInfo) -> list[str]:
-    if "\\" in member.name and os.sep == "\\":
-        raise guard.refused(member.name, "has a backslash in its name")
-    parts = guard.parts(member.name, is_file=member.isreg(), is_folder=member.isdir())
-    if parts:
-        guard.declare(member.size)
-        if hasattr(tarfile, "data_filter"):  # the standard library's own opinion, from 3.11.4
-            tarfile.data_filter(member, str(guard.archive.parent))
-    return parts
-
-
-def _write(guard: _Guard, member: _Member, folder: Path) -> None:
-    path = folder.joinpath(*member.parts)
+def _write(guard: _Guard, member: Member, folder: Path) -> None:
+    path = folder.joinpath(*_split(member.name))
+    try:
+        data = read_bytes(member.image)  # type: ignore[arg-type]
+    except ImageError as error:
+        raise guard.refusal(member.name, f"cannot be read ({error.detail})") from None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "xb") as file:
-            for chunk in _chunks(guard, member):
-                file.write(chunk)
+            file.write(data)
     except (FileExistsError, NotADirectoryError):
-        raise guard.refused(member.name, "is there twice, or as a file and as a folder") from None
+        raise guard.refusal(member.name, "occurs twice, or as a file and as a folder") from None
     except OSError as error:
         raise cannot_write(path, error) from None
 
 
-def _chunks(guard: _Guard, member: _Member) -> Iterator[bytes]:
-    """The member's bytes, exactly as many as it declares."""
-    left = member.size_bytes
-    with guard.reading():
-        while chunk := member.source.read(_CHUNK_BYTES):
-            left -= len(chunk)
-            if left < 0:
-                break
-            yield chunk
-    if left:
-        raise guard.refused(member.name, "is not as long as it says")
+def _split(name: str) -> list[str]:
+    """The folders and the file name of a member, without those that mean nothing."""
+    return [part for part in name.split("/") if part not in ("", ".")]
 
 
-def _publish(part: Path, folder: Path) -> None:
+@contextmanager
+def _dataset_errors(archive: Path) -> Iterator[None]:
+    """Turn what the readers raise for a damaged archive into a DatasetError."""
     try:
-        os.rename(part, folder)
+        yield
+    except SourceError as error:
+        raise DatasetError(f"cannot unpack {archive}: {error}") from None
+    except DAMAGE_ERRORS as error:
+        failure = image_error(error)
+        is_bomb = failure.reason is Reason.TOO_LARGE
+        cure = "unpack it yourself if you trust it" if is_bomb else "download or pack it again"
+        raise DatasetError(f"{archive} cannot be unpacked ({failure.detail}); {cure}") from None
+
+
+def _publish(temporary: Path, folder: Path) -> None:
+    try:
+        os.rename(temporary, folder)
     except OSError as error:
-        if not folder.is_dir():  # another process was faster, and its images are the same
+        if not folder.is_dir():  # otherwise another process was faster, and its images are the same
             raise cannot_write(folder, error) from None

@@ -1,4 +1,4 @@
-"""Writers: a file that somebody still writes is known, and asking does nobody any harm."""
+"""Leases: a file that is still being written is recognised, and asking harms neither us nor the writer."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 
 from edgeclf.runtime.sources.file_leases import is_being_written
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone can tell")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tell")
 Writer = Callable[[str], None]
 
 WRITER = "import sys; file = open(sys.argv[1], sys.argv[2]); print('open', flush=True); sys.stdin.read()"
@@ -26,7 +26,7 @@ def image(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def writer(image: Path) -> Iterator[Writer]:
-    """`writer("ab")` is another process that has the image open so."""
+    """`writer("ab")` starts another process that has the image open in this mode."""
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(mode: str) -> None:
@@ -60,7 +60,7 @@ def test_file_is_free_once_its_writer_has_closed_it(image: Path) -> None:
     assert not is_being_written(str(image))
 
 
-def test_what_nobody_can_tell_is_not_being_written(tmp_path: Path) -> None:
+def test_file_is_not_being_written_if_that_cannot_be_found_out(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
 
     assert not is_being_written(str(tmp_path / "missing.png"))
@@ -68,12 +68,12 @@ def test_what_nobody_can_tell_is_not_being_written(tmp_path: Path) -> None:
     assert not is_being_written("/dev/null")
 
 
-def test_writer_who_comes_while_we_ask_does_not_end_us(image: Path, fresh_python: Callable[..., str]) -> None:
+def test_writer_that_comes_while_we_ask_does_not_kill_us(image: Path, fresh_python: Callable[..., str]) -> None:
     script = (
         "import fcntl, os, sys\n"
         "from edgeclf.runtime.sources import file_leases\n"
         "real = fcntl.fcntl\n"
-        "def ask(file, command, value):\n"  # between our two calls, a writer comes
+        "def ask(file, command, value):\n"  # a writer comes between our two calls
         "    if (command, value) == (fcntl.F_SETLEASE, fcntl.F_UNLCK):\n"
         "        try:\n"
         "            os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)\n"

@@ -1,4 +1,4 @@
-"""Folders: what is an image, in which order, and that nothing on a disk can trap or stop the walk."""
+"""Folders: which files are images, in which order they come, and that nothing on a disk can trap or stop the walk."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ import pytest
 from edgeclf.runtime import open_source
 from edgeclf.runtime.errors import ImageError, Reason, SourceError
 from edgeclf.runtime.images.frame import Frame
-from edgeclf.runtime.images.preprocess import contents
+from edgeclf.runtime.images.preprocess import read_bytes
 
 
 def frames(source: str | Path, **options: bool) -> list[Frame]:
@@ -42,7 +42,7 @@ def test_two_walks_give_the_same_order(tree: Path) -> None:
     assert list(source) == list(source)
 
 
-def test_files_that_are_no_images_are_counted(tree: Path) -> None:
+def test_files_that_are_not_images_are_counted(tree: Path) -> None:
     source = open_source(str(tree))
 
     list(source)
@@ -56,7 +56,7 @@ def test_count_is_the_number_of_frames(tree: Path) -> None:
     assert source.count() == len(list(source)) == 4
 
 
-def test_count_in_the_middle_does_not_disturb(tree: Path) -> None:
+def test_counting_halfway_does_not_disturb_the_walk(tree: Path) -> None:
     source = open_source(str(tree))
     walk = iter(source)
     first = next(walk)
@@ -68,7 +68,7 @@ def test_count_in_the_middle_does_not_disturb(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("extension", ["jpg", "jpeg", "JPE", "jfif", "png", "bmp", "gif", "tif", "TIFF", "webp"])
-def test_extension_of_an_image_is_known_in_any_case(extension: str, tmp_path: Path) -> None:
+def test_image_extensions_are_recognised_in_any_case(extension: str, tmp_path: Path) -> None:
     (tmp_path / f"x.{extension}").touch()
 
     assert names(tmp_path) == [f"{tmp_path}/x.{extension}"]
@@ -82,7 +82,7 @@ def test_folder_without_images_is_an_error_that_names_the_extensions(tmp_path: P
 
 
 @pytest.mark.parametrize("slash", ["", "/", "//"])
-def test_name_is_the_prefix_and_the_place_in_the_folder(slash: str, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_is_the_prefix_and_the_path_in_the_folder(slash: str, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
     source = open_source(f"a{slash}")
 
@@ -98,7 +98,7 @@ def test_frame_has_the_size_and_time_of_its_file(tree: Path) -> None:
     assert (frames(tree)[-1].size_bytes, frames(tree)[-1].mtime_ns) == (4, 1_234_567_890)
 
 
-def test_linked_image_has_the_size_of_what_it_leads_to(tree: Path) -> None:
+def test_linked_image_has_the_size_of_its_target(tree: Path) -> None:
     (tree / "b.png").write_bytes(b"four")
     (tree / "z.png").symlink_to("b.png")
 
@@ -111,7 +111,7 @@ def test_dangling_link_is_a_frame_of_unknown_size(tree: Path) -> None:
     assert frames(tree)[-1] == Frame(f"{tree}/z.png", f"{tree}/z.png", "z.png", 0, -1, -1)
 
 
-def test_folder_that_is_searched_is_a_root(tree: Path) -> None:
+def test_folder_is_a_root(tree: Path) -> None:
     assert open_source(str(tree)).roots() == (str(tree),)
 
 
@@ -164,7 +164,7 @@ def test_folder_with_the_name_of_an_image_is_searched(tmp_path: Path) -> None:
     assert names(tmp_path) == [f"{tmp_path}/odd.jpg/x.png"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list any folder")
 def test_folder_that_cannot_be_listed_is_a_frame(tree: Path) -> None:
     (tree / "a").chmod(0)
 
@@ -172,7 +172,7 @@ def test_folder_that_cannot_be_listed_is_a_frame(tree: Path) -> None:
 
 
 class _FailingDisk:
-    """`os.scandir` of a folder on a disk that fails after its first entry."""
+    """Like `os.scandir` of a folder on a disk that fails after the first entry."""
 
     def __init__(self, path: str) -> None:
         self._entries = os_scandir(path)
@@ -205,7 +205,7 @@ def test_folder_that_vanishes_during_the_walk_is_a_frame_that_is_not_found(tree:
     gone = [frame for frame in walk if frame is not None and frame.path == "a/deep"]
 
     with pytest.raises(ImageError) as caught:
-        contents(gone[0].image)  # type: ignore[arg-type]
+        read_bytes(gone[0].image)  # type: ignore[arg-type]
     assert caught.value.reason == Reason.NOT_FOUND
 
 
@@ -217,7 +217,7 @@ def test_folder_that_vanishes_before_the_walk_is_a_frame_with_an_empty_path(tmp_
     assert list(source) == [Frame(f"{tmp_path}/gone/", f"{tmp_path}/gone/", "", 0, -1, -1)]
 
 
-def test_what_is_no_regular_file_is_a_frame_that_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_special_file_is_a_frame_that_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe.jpg")
     Path("zero.png").symlink_to("/dev/zero")
@@ -231,7 +231,7 @@ def test_hostile_names_are_kept(hostile_folder: Path, hostile_names: frozenset[b
     assert {os.fsencode(frame.path) for frame in frames(hostile_folder)} == hostile_names
 
 
-def test_walk_lists_a_folder_only_when_it_gets_there(tree: Path) -> None:
+def test_folder_is_listed_only_when_the_walk_reaches_it(tree: Path) -> None:
     walk = iter(open_source(str(tree)))
     next(walk)
 

@@ -1,4 +1,4 @@
-"""Lists of paths: any bytes a name may hold, from text files, tables and stdin, and never from a pipe that blocks."""
+"""Lists of paths in any encoding, from text files, tables and stdin; reading one never blocks on a pipe."""
 
 import csv
 import os
@@ -29,7 +29,7 @@ def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
-    """`pipe(data)` makes a pipe that holds `data` our stdin, and returns its other end, to be closed."""
+    """`pipe(data)` makes stdin a pipe that holds `data`, and returns its writing end, which the test closes."""
     reading, writing = os.pipe()
     with open(reading) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
@@ -79,7 +79,7 @@ def test_list_is_counted_and_can_be_read_again(tmp_path: Path) -> None:
     assert (source.count(), len(names(source)), len(names(source))) == (2, 2, 2)
 
 
-def test_list_needs_no_storage_and_has_no_prefix(tmp_path: Path) -> None:
+def test_list_has_no_roots_and_no_prefix(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("a.png\n")
 
     assert (open_source("@list.txt").roots(), open_source("@list.txt").prefixes) == ((), ("",))
@@ -99,10 +99,10 @@ def test_path_with_a_nul_character_is_a_frame(tmp_path: Path) -> None:
     assert names(open_source("@list.txt")) == ["a\0b.png"]
 
 
-def test_what_is_no_list_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_not_a_list_is_refused(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(bytes(1 << 20))
 
-    with pytest.raises(SourceError, match=r"film\.mp4.* has a line of more than 65,536 bytes; it takes paths"):
+    with pytest.raises(SourceError, match=r"film\.mp4.* a line of more than 65,536 bytes"):
         names(open_source("@film.mp4"))
 
 
@@ -113,14 +113,14 @@ def test_list_that_is_missing_is_an_error(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["@pipe.csv", "pipe.csv:path", "@/dev/zero", "@."])
-def test_list_that_is_no_regular_file_is_never_opened(name: str) -> None:
+def test_list_that_is_not_a_regular_file_is_never_opened(name: str) -> None:
     os.mkfifo("pipe.csv")
 
-    with pytest.raises(SourceError, match="is no regular file"):
+    with pytest.raises(SourceError, match="not a regular file"):
         open_source(name)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read any file")
 @pytest.mark.parametrize("name", ["@list.csv", "list.csv:path"])
 def test_list_that_may_not_be_read_is_an_error(name: str, tmp_path: Path) -> None:
     (tmp_path / "list.csv").touch(0)
@@ -155,7 +155,7 @@ def test_column_may_have_a_colon_in_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "columns"), [("path,label\n", "'path', 'label'"), ("", "none")], ids=["others", "none"])
-def test_missing_column_is_an_error_that_names_those_there_are(text: str, columns: str, tmp_path: Path) -> None:
+def test_missing_column_is_an_error_that_names_the_existing_ones(text: str, columns: str, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text(text)
 
     with pytest.raises(SourceError, match=f"has no column 'file'; it has {columns}"):
@@ -172,11 +172,11 @@ def test_column_without_a_path_is_an_error(tmp_path: Path) -> None:
 def test_damaged_table_is_an_error_that_names_the_line(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text('path\na.png\n"b".png\n')
 
-    with pytest.raises(SourceError, match="line 3 is no CSV"):
+    with pytest.raises(SourceError, match="line 3 is not valid CSV"):
         names(open_source("list.csv:path"))
 
 
-def test_existing_file_goes_before_a_column(tmp_path: Path) -> None:
+def test_existing_file_is_not_read_as_a_column(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("path\na.png\n")
     (tmp_path / "list.csv:path").touch()
 
@@ -184,26 +184,26 @@ def test_existing_file_goes_before_a_column(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["-", "@list.txt"])
-def test_existing_file_goes_before_a_list_and_before_stdin(name: str, tmp_path: Path) -> None:
+def test_existing_file_is_not_read_as_a_list_or_as_stdin(name: str, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("a.png\n")
     (tmp_path / name).touch()
 
     assert names(open_source(name)) == [name]
 
 
-def test_stdin_gives_a_frame_a_line(pipe: Pipe) -> None:
+def test_stdin_gives_one_frame_per_line(pipe: Pipe) -> None:
     os.close(pipe(b"a.png\r\n\ncaf\xe9.png\nlast.png"))
 
     assert bytes_of(open_source("-")) == [b"a.png", b"caf\xe9.png", b"last.png"]
 
 
-def test_stdin_is_parted_by_nul_on_request(pipe: Pipe) -> None:
+def test_stdin_is_separated_by_nul_on_request(pipe: Pipe) -> None:
     os.close(pipe(b"two\nlines.png\0\0a.png\r\0last.png"))
 
     assert bytes_of(open_source("-", nul=True)) == [b"two\nlines.png", b"a.png\r", b"last.png"]
 
 
-def test_stdin_gives_what_has_come_while_its_writer_pauses(pipe: Pipe) -> None:
+def test_stdin_gives_complete_lines_while_its_writer_pauses(pipe: Pipe) -> None:
     writer = pipe(b"a.png\nb.pn")
     frames = iter(open_source("-"))
     paused = [frame and frame.name for frame in (next(frames), next(frames), next(frames))]
@@ -227,7 +227,7 @@ def test_stdin_without_a_path_is_an_error(pipe: Pipe) -> None:
         names(open_source("-"))
 
 
-def test_stdin_that_is_no_list_is_refused(pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stdin_that_is_not_a_list_is_refused(pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open("/dev/zero") as zeros:
         monkeypatch.setattr("sys.stdin", zeros)
 
@@ -235,7 +235,7 @@ def test_stdin_that_is_no_list_is_refused(pipe: Pipe, tmp_path: Path, monkeypatc
             names(open_source("-"))
 
 
-def test_stdin_that_is_closed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_stdin_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
 
     with pytest.raises(SourceError, match="stdin is closed"):
@@ -248,21 +248,21 @@ def test_stdin_that_is_not_named_once_is_an_error(sources: tuple[str, ...], nul:
         open_source(*sources, nul=nul)
 
 
-def test_hostile_names_come_through_a_list(hostile_names: frozenset[bytes], tmp_path: Path) -> None:
+def test_hostile_names_in_a_list_are_kept(hostile_names: frozenset[bytes], tmp_path: Path) -> None:
     in_a_line = {name for name in hostile_names if b"\n" not in name}
     (tmp_path / "list.txt").write_bytes(b"\n".join(in_a_line))
 
     assert set(bytes_of(open_source("@list.txt"))) == in_a_line
 
 
-def test_hostile_names_come_through_a_table(hostile_names: frozenset[bytes], tmp_path: Path) -> None:
+def test_hostile_names_in_a_table_are_kept(hostile_names: frozenset[bytes], tmp_path: Path) -> None:
     with open(tmp_path / "list.csv", "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         csv.writer(file).writerows([["path"], *([os.fsdecode(name)] for name in hostile_names)])
 
     assert set(bytes_of(open_source("list.csv:path"))) == hostile_names
 
 
-def test_hostile_names_come_through_stdin(hostile_names: frozenset[bytes], pipe: Pipe) -> None:
+def test_hostile_names_from_stdin_are_kept(hostile_names: frozenset[bytes], pipe: Pipe) -> None:
     os.close(pipe(b"\0".join(hostile_names)))
 
     assert set(bytes_of(open_source("-", nul=True))) == hostile_names

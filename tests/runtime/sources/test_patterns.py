@@ -1,4 +1,4 @@
-"""Quoted patterns: what they match, and that links lead them nowhere."""
+"""Quoted patterns: what they match, and that they do not run in circles through links."""
 
 import errno
 import os
@@ -52,7 +52,7 @@ def test_pattern_may_start_at_the_root(tree: Path) -> None:
     assert names(f"{tree}/**/x.*") == [f"{tree}/a/deep/x.webp"]
 
 
-def test_row_name_and_place_are_the_path_as_matched(tree: Path) -> None:
+def test_name_and_path_are_as_matched(tree: Path) -> None:
     source = open_source("a/*.jpg")
 
     assert [(frame.path, frame.image) for frame in source if frame] == [("a/2.jpg", "a/2.jpg")]
@@ -69,7 +69,7 @@ def test_pattern_without_a_match_is_an_error(tree: Path) -> None:
         open_source("*.bmp")
 
 
-def test_pattern_of_folders_without_an_image_is_an_error(tree: Path) -> None:
+def test_pattern_that_matches_only_empty_folders_is_an_error(tree: Path) -> None:
     (tree / "empty").mkdir()
 
     with pytest.raises(SourceError, match="'empt\\*' matches folders that hold no images"):
@@ -84,7 +84,7 @@ def test_two_stars_do_not_follow_links(pattern: str, tree: Path) -> None:
     assert names(pattern) == expected
 
 
-def test_two_stars_follow_links_on_request_and_once(tree: Path) -> None:
+def test_two_stars_follow_each_link_once_on_request(tree: Path) -> None:
     (tree / "a" / "loop").symlink_to(tree, target_is_directory=True)
     (tree / "same").symlink_to("a/deep", target_is_directory=True)
 

@@ -33,7 +33,7 @@ def test_files_come_in_the_order_of_their_numbers_with_gaps() -> None:
     assert names("a/f_%d.png") == ["a/f_2.png", "a/f_9.png", "a/f_10.png", "a/f_100.png"]
 
 
-def test_padded_numbers_may_outgrow_their_padding() -> None:
+def test_padded_numbers_may_exceed_their_width() -> None:
     touch("f_001.png", "f_999.png", "f_1000.png", "f_12345.png", "f_1.png", "f_0002.png", "f_01.png")
 
     assert names("f_%03d.png") == ["f_001.png", "f_999.png", "f_1000.png", "f_12345.png"]
@@ -45,7 +45,7 @@ def test_without_padding_a_leading_zero_is_another_name() -> None:
     assert names("f_%d.png") == ["f_0.png", "f_1.png"]
 
 
-def test_other_files_and_folders_are_none_of_it() -> None:
+def test_other_files_and_folders_are_ignored() -> None:
     touch(
         "f_1.png",
         "f_2.jpg",
@@ -92,13 +92,13 @@ def test_names_of_any_bytes_are_matched(here: Path) -> None:
     assert names(os.fsdecode(b"caf\xe9_%d.png")) == [os.fsdecode(b"caf\xe9_3.png")]
 
 
-def test_a_file_of_that_very_name_goes_before() -> None:
+def test_an_existing_file_of_that_name_is_not_read_as_a_sequence() -> None:
     touch("f_%d.png", "f_1.png")
 
     assert names("f_%d.png") == ["f_%d.png"]
 
 
-def test_wildcards_make_it_a_pattern_as_ever() -> None:
+def test_a_name_with_wildcards_is_a_pattern() -> None:
     touch("50%done.png", "50%d1.png")
 
     assert names("50%d*.png") == ["50%d1.png", "50%done.png"]
@@ -127,8 +127,8 @@ def test_every_nth_image_is_taken_whatever_its_number() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["f_%d.png", "nowhere/f_%03d.png"])
-def test_no_file_at_all_is_an_error_and_none_left_is_not(pattern: str) -> None:
-    with pytest.raises(SourceError, match="no file is called as"):
+def test_missing_files_are_an_error_at_once_unless_the_run_is_resumed(pattern: str) -> None:
+    with pytest.raises(SourceError, match="no file name matches"):
         open_source(pattern)
     with pytest.raises(NoImagesError):
         list(open_source(pattern, resumed=True))
@@ -137,14 +137,14 @@ def test_no_file_at_all_is_an_error_and_none_left_is_not(pattern: str) -> None:
 @pytest.mark.parametrize(
     "name", ["f_%s.png", "f_%3d.png", "f_%d_%d.png", "f_%.png", "f_%%.png", "f_%0d.png", "f_%0999d.png"]
 )
-def test_other_directives_are_no_sequence(name: str) -> None:
+def test_names_with_other_directives_are_not_sequences(name: str) -> None:
     touch("f_1.png")
 
     with pytest.raises(SourceError, match="does not exist"):
         open_source(name)
 
 
-def test_seconds_are_for_videos() -> None:
+def test_an_interval_in_seconds_is_only_for_videos() -> None:
     touch("f_1.png")
 
     with pytest.raises(OptionError, match="--every is for videos"):

@@ -1,9 +1,10 @@
-"""Watched folders: every image that arrives is a frame once, when it is complete, and again when it is replaced."""
+"""Watched folders: every new image is a frame once it is complete, and again when it is replaced."""
 
 import errno
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,19 +14,31 @@ import pytest
 from edgeclf.runtime import open_source
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.frame import Frame
-from edgeclf.runtime.sources import new_files as arrivals
-from edgeclf.runtime.sources import watched_folders as watching
+from edgeclf.runtime.sources import new_files, watched_folders
 
 Frames = Iterator[Frame | None]
 Watch = Callable[..., Frames]
 
 
+class Clock:
+    """Stands in for the `time` module: sleeping takes no time, and only sleeping lets time pass."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, duration_s: float) -> None:
+        self.now_s += duration_s
+
+
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Times that a test can wait for."""
-    monkeypatch.setattr(arrivals, "SETTLE_S", 0.08)
-    monkeypatch.setattr(arrivals, "SCAN_S", 0.02)
-    monkeypatch.setattr(watching, "POLL_S", 0.01)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watched folders' time is a Clock."""
+    clock = Clock()
+    monkeypatch.setattr(new_files, "time", clock)
+    monkeypatch.setattr(watched_folders, "time", clock)
 
 
 @pytest.fixture
@@ -42,7 +55,7 @@ def watch(folder: Path) -> Watch:
 
 
 def arrived(frames: Frames, pauses: int = 25) -> list[str]:
-    """What comes until there were so many pauses, in sorted order."""
+    """The paths that come within this many pauses of 0.2 s by the clock, sorted."""
     found = []
     while pauses:
         frame = next(frames)
@@ -50,10 +63,11 @@ def arrived(frames: Frames, pauses: int = 25) -> list[str]:
             pauses -= 1
         else:
             found.append(frame.path)
+    time.sleep(0.02)  # file systems count time in steps of up to 10 ms: what changes from now on gets a later one
     return sorted(found)
 
 
-def test_images_that_are_there_are_frames(folder: Path, watch: Watch) -> None:
+def test_existing_images_are_frames(folder: Path, watch: Watch) -> None:
     (folder / "deep").mkdir()
     (folder / "deep" / "b.jpg").touch()
     for name in ("notes.txt", ".hidden.png", "c.png.part"):
@@ -62,13 +76,13 @@ def test_images_that_are_there_are_frames(folder: Path, watch: Watch) -> None:
     assert arrived(watch()) == ["a.png", "deep/b.jpg"]
 
 
-def test_frame_is_as_that_of_the_folder(folder: Path, watch: Watch) -> None:
+def test_frame_is_the_same_as_from_the_folder(folder: Path, watch: Watch) -> None:
     (first,) = filter(None, islice(watch(), 25))
 
     assert [first] == list(open_source(str(folder)))
 
 
-def test_nothing_more_is_said_by_none(watch: Watch) -> None:
+def test_none_means_nothing_new(watch: Watch) -> None:
     frames = watch()
     arrived(frames)
 
@@ -99,7 +113,7 @@ def test_new_image_is_a_frame_once(folder: Path, watch: Watch) -> None:
     assert (arrived(frames), arrived(frames)) == (["b.png"], [])
 
 
-def test_image_that_is_renamed_into_place_is_a_frame(folder: Path, watch: Watch) -> None:
+def test_image_renamed_into_place_is_a_frame(folder: Path, watch: Watch) -> None:
     (folder / "b.png.part").touch()
     os.utime(folder / "b.png.part", (0, 0))
     frames = watch()
@@ -118,7 +132,7 @@ def test_new_folders_are_searched(folder: Path, watch: Watch) -> None:
     assert arrived(frames) == ["2026/01/b.png"]
 
 
-def test_folder_that_is_moved_in_is_searched(folder: Path, watch: Watch) -> None:
+def test_folder_moved_in_is_searched(folder: Path, watch: Watch) -> None:
     (folder.parent / "night").mkdir()
     (folder.parent / "night" / "b.png").touch()
     frames = watch()
@@ -192,7 +206,7 @@ def test_image_that_grows_is_not_complete(folder: Path, watch: Watch) -> None:
     assert "b.png" in arrived(frames)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone can tell")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tell")
 def test_image_that_is_open_for_writing_is_not_complete(folder: Path, watch: Watch) -> None:
     frames = watch()
     with open(folder / "b.png", "wb"):
@@ -201,7 +215,7 @@ def test_image_that_is_open_for_writing_is_not_complete(folder: Path, watch: Wat
     assert (unfinished, arrived(frames)) == (["a.png"], ["b.png"])
 
 
-def test_image_that_vanishes_before_it_is_complete_is_no_frame(folder: Path, watch: Watch) -> None:
+def test_image_that_vanishes_before_it_is_complete_gives_no_frame(folder: Path, watch: Watch) -> None:
     frames = watch()
     arrived(frames)
     (folder / "b.png").touch()
@@ -211,8 +225,8 @@ def test_image_that_vanishes_before_it_is_complete_is_no_frame(folder: Path, wat
     assert arrived(frames) == []
 
 
-def test_image_that_vanishes_leaves_its_place_to_others(folder: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "_MAX_PENDING", 1)
+def test_image_that_vanishes_makes_room_for_others(folder: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(new_files, "_MAX_PENDING", 1)
     frames = watch()
     arrived(frames)
     (folder / "b.png").touch()
@@ -223,7 +237,7 @@ def test_image_that_vanishes_leaves_its_place_to_others(folder: Path, watch: Wat
     assert arrived(frames) == ["c.png"]
 
 
-def test_what_cannot_be_read_is_a_frame_once(folder: Path, watch: Watch) -> None:
+def test_file_that_cannot_be_read_is_a_frame_once(folder: Path, watch: Watch) -> None:
     os.mkfifo(folder / "b.png")
     (folder / "c.png").symlink_to("nowhere")
     (folder / "d.png").symlink_to("d.png")
@@ -254,7 +268,6 @@ def test_folder_that_has_not_changed_is_not_listed_again(
         return real(path)
 
     real, listed = os.scandir, list[str]()
-    monkeypatch.setattr(arrivals, "_FRESH_S", 0.1)
     frames = watch()
     arrived(frames)
     monkeypatch.setattr(os, "scandir", scandir)
@@ -263,10 +276,7 @@ def test_folder_that_has_not_changed_is_not_listed_again(
     assert listed == []
 
 
-def test_folder_that_changes_after_a_rest_is_listed_again(
-    folder: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(arrivals, "_FRESH_S", 0.1)
+def test_folder_that_changes_after_a_quiet_time_is_listed_again(folder: Path, watch: Watch) -> None:
     frames = watch()
     arrived(frames)
     (folder / "b.png").touch()
@@ -275,7 +285,7 @@ def test_folder_that_changes_after_a_rest_is_listed_again(
 
 
 def test_more_images_than_can_be_pending_are_all_frames(folder: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "_MAX_PENDING", 3)
+    monkeypatch.setattr(new_files, "_MAX_PENDING", 3)
     for number in range(7):
         (folder / f"{number}.png").touch()
 
@@ -285,7 +295,7 @@ def test_more_images_than_can_be_pending_are_all_frames(folder: Path, watch: Wat
 def test_newer_versions_are_found_in_turn_among_many_images(
     folder: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrivals, "_RECHECKS", 2)
+    monkeypatch.setattr(new_files, "_RECHECKS", 2)
     for number in range(7):
         (folder / f"{number}.png").touch()
     frames = watch()
@@ -296,7 +306,7 @@ def test_newer_versions_are_found_in_turn_among_many_images(
 
 
 @pytest.mark.parametrize(("follow_links", "expected"), [(False, []), (True, ["same/b.png"])], ids=["no", "yes"])
-def test_linked_folders_are_entered_on_request_and_loops_are_not(
+def test_linked_folders_are_entered_on_request_but_loops_are_not(
     follow_links: bool, expected: list[str], folder: Path, watch: Watch
 ) -> None:
     (folder.parent / "other").mkdir()
@@ -328,7 +338,7 @@ def test_only_folders_can_be_watched(name: str, folder: Path, monkeypatch: pytes
         open_source(name, watch=True)
 
 
-def test_hostile_names_arrive(hostile_folder: Path, hostile_names: frozenset[bytes]) -> None:
+def test_hostile_names_are_kept(hostile_folder: Path, hostile_names: frozenset[bytes]) -> None:
     frames = iter(open_source(str(hostile_folder), watch=True))
 
     assert {os.fsencode(path) for path in arrived(frames)} == hostile_names
