@@ -16,7 +16,7 @@ import typer
 
 from edgeclf.benchmarks.machine import peak_memory_bytes
 from edgeclf.benchmarks.results import table
-from edgeclf.runtime.cluster.work import Work
+from edgeclf.runtime.cluster.pending_frames import PendingFrames
 from edgeclf.runtime.results.index import Index
 from edgeclf.runtime.results.parts import Parts
 from edgeclf.runtime.results.row import Row
@@ -80,7 +80,7 @@ def measure(folder: Path) -> dict[str, str]:
     source = open_source(str(folder / "photographs"))
     count = sum(1 for _ in source)
     listing = seconds(lambda: sum(1 for _ in source))
-    packing = seconds(lambda: sum(len(pickle.dumps(portion)) for portion in Work(source, Index()).portions(2)))
+    packing = seconds(lambda: sum(len(pickle.dumps(portion)) for portion in PendingFrames(source, Index()).portions(2)))
     parts = Parts(Store.open(str(folder / "parts")))
     before = peak_memory_bytes() or 0
     taking_up = seconds(parts.index, times=1)

@@ -1,4 +1,4 @@
-"""A run over many machines: the same rows as on one, in a folder of Parquet parts that a later run goes on with."""
+"""A run over many machines: the rows of a local run, in a folder of Parquet parts that a later run continues."""
 
 import os
 import threading
@@ -7,9 +7,9 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from edgeclf.runtime.cluster.job import Done, Job
-from edgeclf.runtime.cluster.plan import check_device, share_out
-from edgeclf.runtime.cluster.work import Work
+from edgeclf.runtime.cluster.job import Job, PortionResult
+from edgeclf.runtime.cluster.pending_frames import PendingFrames
+from edgeclf.runtime.cluster.plan import Plan, check_device, make_plan
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.model.card import ModelCard
@@ -18,16 +18,16 @@ from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
 from edgeclf.runtime.results.index import Index
 from edgeclf.runtime.results.parts import Parts
-from edgeclf.runtime.results.row import RowBuilder
 from edgeclf.runtime.results.summary import Summary
 from edgeclf.runtime.run_options import RunOptions
 from edgeclf.runtime.sources.source import open_source
 from edgeclf.runtime.storage.object_store import Store, is_uri, local_name
 from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.runtime.version import __version__
 
-_PATIENCE_S = 90.0
+_SLOW_START_S = 90.0
 """Ray itself takes some 20 seconds to start."""
 
 
@@ -36,20 +36,20 @@ def run_ray(
 ) -> Summary:
     """Classify all sources into parts in the folder or at the URI `options.output`, with progress on stderr.
 
-    card: describes a model without one. address: of a Ray cluster, as for `connected`. Raises EdgeclfError;
-    KeyboardInterrupt or Terminated after a signal. Whatever it raises, the parts so far stay, and the same call goes on.
+    card: describes a model without one. address: of a Ray cluster, as for `connected`. Raises EdgeclfError, or
+    KeyboardInterrupt or Terminated after a signal. In any case, the parts so far stay, and the same call continues.
     """
     check_device(device)
     source = open_source(*options.sources, follow_links=options.follow_links, nul=options.nul, max_pixels=options.max_pixels)
-    classifier = Classifier.open(model, device="cpu", threads=1, card=card)  # what is wrong with it shows here
-    builder = options.row_builder(classifier.card, model_id(model))
+    classifier = Classifier.open(model, device="cpu", threads=1, card=card)  # reports a broken model before Ray starts
     parts = Parts(Store.open(options.output))
-    made_with = _made_with(options, builder, classifier.card, parts.store, foreign=card is not None)
+    builder = options.row_builder(classifier.card, model_id(model))
+    fingerprint = _with_whole_names(options.fingerprint(builder.model, classifier.card, foreign=card is not None), parts)
     if not options.restart:
-        parts.check(made_with)
-    work = Work(source, Index() if options.restart else _index(parts, options.retry_failed))
+        parts.check(fingerprint)
+    frames = PendingFrames(source, Index() if options.restart else _index(parts, options.retry_failed))
     summary = Summary()
-    if work.is_there():
+    if frames.has_any():
         job = Job(
             version=__version__,
             model_name=model.name,
@@ -61,98 +61,102 @@ def run_ray(
             folder=os.getcwd(),
             roots=source.roots(),
             parts=parts,
-            made_with=made_with,
+            fingerprint=fingerprint,
         )
-        summary = _classify(work, job, options, device, address)
-        parts.check(made_with)  # nobody has begun something else there meanwhile
-    _finish(parts, work, summary)
+        summary = _run_on_cluster(frames, job, options, device, address)
+        parts.check(fingerprint)  # no other run has started something else there meanwhile
+    _finish(parts, frames, summary)
     return summary
 
 
-def _made_with(options: RunOptions, builder: RowBuilder, card: ModelCard, store: Store, *, foreign: bool) -> Fingerprint:
-    """As for a journal, but that images of other sources may stand beside those of this one: rows have their whole names.
+def _with_whole_names(fingerprint: Fingerprint, parts: Parts) -> Fingerprint:
+    """The fingerprint without its sources: rows have whole names, so rows of other sources may be in the same parts.
 
-    Relative ones are relative to the current folder, so that goes in where there are any: by its place seen from the parts,
-    for both may be moved together.
+    Relative names depend on the current folder, so that becomes part of the fingerprint if there are any. If the parts are
+    local, it is written relative to them, because both may be moved together.
     """
-    made_with = options.fingerprint(builder.model, card, foreign=foreign)
-    sources = made_with.pop(SOURCES)
-    if not all(os.path.isabs(name) or is_uri(name) for name in map(local_name, sources)):
-        is_local = not is_uri(store.address)
-        made_with[f"{SOURCES} relative to"] = os.path.relpath(os.getcwd(), store.address) if is_local else os.getcwd()
-    return made_with
+    whole = {name: value for name, value in fingerprint.items() if name != SOURCES}
+    if not all(os.path.isabs(name) or is_uri(name) for name in map(local_name, fingerprint[SOURCES])):
+        address = parts.store.address
+        whole[f"{SOURCES} relative to"] = os.getcwd() if is_uri(address) else os.path.relpath(os.getcwd(), address)
+    return whole
 
 
-def _classify(work: Work, job: Job, options: RunOptions, device: str, address: str | None) -> Summary:
-    """Do all of the work; what it took is in the summary."""
-    from edgeclf.runtime.cluster.connection import connected  # Ray takes seconds to import: only where there is work
+def _run_on_cluster(frames: PendingFrames, job: Job, options: RunOptions, device: str, address: str | None) -> Summary:
+    """Classify all frames; the number of images, the time and the setting are in the summary."""
+    from edgeclf.runtime.cluster.connection import connected  # Ray takes seconds to import, so only if there is work
 
-    failed = settled = 0
-    summary = Summary()
     note(f"connecting to Ray at {address}" if address else "starting Ray on this machine")
     with connected(address) as machines, Progress("classifying") as progress:
-        from edgeclf.runtime.cluster.stream import classify_portions
-
-        plan = share_out(machines, device, options.workers, Path(job.model_name))
-        note(f"{plan} on {len(machines):,} machine{'s' if len(machines) > 1 else ''}")
-        job = replace(job, run=job.parts.begin(job.made_with, restart=options.restart))
-        progress.count_in_background(work.source.count)
+        plan = make_plan(machines, device, options.workers, Path(job.model_name))
+        note(f"{plan} on {plural(len(machines), 'machine')}")
+        job = replace(job, run_prefix=job.parts.begin(job.fingerprint, restart=options.restart))
+        progress.count_in_background(frames.source.count)
         try:
-            with closing(classify_portions(work.portions(plan.workers), job, plan)) as results:
-                for done in _with_a_word(results):
-                    failed += done.failed
-                    progress.done += work.settled - settled
-                    settled = work.settled
-                    progress.advance(done.images)
-                    options.max_failures.check(failed, progress.new)
-                    summary.setting = f"{done.setting}, Ray with {plan}"
+            setting = _classify(frames, job, plan, options, progress)
         except KeyboardInterrupt:
-            so_far = f"interrupted after {progress.new:,} images"
-            note(f"{so_far}; they are in {job.parts.store.uri}, and the same command goes on from there")
+            so_far = f"interrupted after {plural(progress.new, 'image')}"
+            note(f"{so_far}; they are in {job.parts.store.uri}; run the same command again to continue")
             raise
+        summary = Summary(setting)
         summary.now, summary.elapsed_s = progress.new, progress.elapsed_s
     return summary
 
 
-def _with_a_word(results: Iterator[Done]) -> Iterator[Done]:
-    """The results; where the first is long in coming, people are told what may be the cause."""
-    word = "no worker has finished anything yet: the model is large, or the cluster busy, or without cores (see ray status)"
-    timer = threading.Timer(_PATIENCE_S, note, [word])
+def _classify(frames: PendingFrames, job: Job, plan: Plan, options: RunOptions, progress: Progress) -> str:
+    """Classify all frames. Returns the engine, the device and the workers, for people."""
+    from edgeclf.runtime.cluster.stream import classify_portions
+
+    setting = ""
+    failed = has_row = 0
+    with closing(classify_portions(frames.portions(plan.workers), job, plan)) as results:
+        for result in _with_note_if_slow(results):
+            failed += result.failed
+            progress.done += frames.has_row - has_row
+            has_row = frames.has_row
+            progress.advance(result.images)
+            options.max_failures.check(failed, progress.new)
+            setting = f"{result.setting}, Ray with {plan}"
+    return setting
+
+
+def _with_note_if_slow(results: Iterator[PortionResult]) -> Iterator[PortionResult]:
+    """The results; if the first one takes long, a note says what the cause may be."""
+    text = "no result yet: the model may be large, or the cluster busy or without free cores (see ray status)"
+    timer = threading.Timer(_SLOW_START_S, note, [text])
     timer.daemon = True
     timer.start()
     try:
-        for done in results:
+        for result in results:
             timer.cancel()
-            yield done
+            yield result
     finally:
         timer.cancel()
 
 
-def _finish(parts: Parts, work: Work, summary: Summary) -> None:
-    """Leave every image one row, and count them. Raises OutputError where they are not as many as they have to be."""
-    if work.again:
-        parts.drop_repeated()
-    summary.skipped = work.source.skipped
+def _finish(parts: Parts, frames: PendingFrames, summary: Summary) -> None:
+    """Keep one row per image, and count the rows. Raises OutputError if there are more or fewer than expected."""
+    if frames.replaced:
+        parts.drop_outdated()
+    summary.skipped = frames.source.skipped
     summary.update(parts.count())
-    expected = work.done + summary.now - work.again
+    expected = frames.earlier_rows + summary.now - frames.replaced
+    held = f"{parts.store.uri} holds {plural(summary.total, 'row')} instead of {expected:,}"
     if summary.total > expected:
         raise OutputError(
-            f"{parts.store.uri} holds {summary.total:,} rows where {expected:,} were written, so another run has written "
-            f"there, too; wait for its end, then repeat the command, and every image has one row again"
+            f"{held}, so another run has written there too; wait until it ends, then run the command again to get one row "
+            "for each image"
         )
     if summary.total < expected:
-        raise OutputError(
-            f"{parts.store.uri} holds {summary.total:,} rows where {expected:,} were written, so somebody has removed some; "
-            "repeat the command, and their images are classified again"
-        )
+        raise OutputError(f"{held}, so some have been removed; run the command again, and their images are classified again")
 
 
 def _index(parts: Parts, retry_failed: bool) -> Index:
-    """Which images have rows; where a run ended before it could drop those that it had replaced, they go now."""
+    """Which images have rows. If an earlier run ended before it could drop outdated rows, they are dropped now."""
     index = parts.index(retry_failed=retry_failed)
-    if index.repeated:
-        parts.drop_repeated()
+    if index.has_outdated_lines:
+        parts.drop_outdated()
         index = parts.index(retry_failed=retry_failed)
     if index.done:
-        note(f"{index.done:,} images are in {parts.store.uri} already; going on from there")
+        note(f"{parts.store.uri} has the rows of {plural(index.done, 'image')} already; going on from there")
     return index

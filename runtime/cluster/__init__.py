@@ -1,1 +1,1 @@
-"""Many machines: images in portions over a Ray cluster, each portion through the same pipeline as on one machine."""
+"""A run over many machines: a Ray cluster takes portions of images, and each goes through the pipeline of a local run."""

@@ -1,4 +1,4 @@
-"""A Ray cluster for the length of a run: one that is there, or one of this machine's cores; and quiet."""
+"""A connection to Ray for the length of a run: to an existing cluster, or to one made of this machine's cores."""
 
 import logging
 import os
@@ -14,20 +14,19 @@ from edgeclf.runtime.errors import EdgeclfError, first_line
 from edgeclf.runtime.terminal.console import Terminated
 
 _SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # or under `uv run` the current folder, images and all, goes to every machine
+    "RAY_USAGE_STATS_ENABLED": "0",  # send no reports
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # otherwise `uv run` sends the current folder, images and all, to every machine
 }
-_PATIENCE_S = 5.0
-"""For an answer at HOST:PORT."""
+_CONNECT_TIMEOUT_S = 5.0
 _LOCAL_STORE_BYTES = 256 << 20
-"""For the model and for names of images, which is nearly all that travels."""
+"""For the model and the names of images, which is nearly all that travels."""
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[list[Machine]]:
-    """The machines of the cluster at `auto` or `HOST:PORT`; None makes one of this machine's cores, and ends it again.
+    """The machines of the cluster at `auto` or `HOST:PORT`. None starts a cluster on this machine, and stops it afterwards.
 
-    Meanwhile Ray prints nothing. Raises EdgeclfError where there is no cluster.
+    Ray prints nothing meanwhile. Raises EdgeclfError if there is no cluster.
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -39,10 +38,10 @@ def connected(address: str | None) -> Iterator[list[Machine]]:
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         stack.callback(ray.shutdown)
         _connect(address)
-        for number, handler in handlers.items():  # Ray puts its own in their place
+        for number, handler in handlers.items():  # Ray has replaced them with its own
             signal.signal(number, handler)
-        given = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        yield [Machine(int(one.get("CPU", 0)), int(one.get("GPU", 0))) for one in given]
+        resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        yield [Machine(int(one.get("CPU", 0)), int(one.get("GPU", 0))) for one in resources]
 
 
 def _connect(address: str | None) -> None:
@@ -57,30 +56,30 @@ def _connect(address: str | None) -> None:
         else:
             _check_reachable(address)
             ray.init(address, **quiet)
-    except SystemExit:  # Ray's handler of SIGTERM, until ours are back
+    except SystemExit:  # from Ray's handler of SIGTERM, which is in place until ours is restored
         raise Terminated from None
-    except Exception as error:  # Ray raises many classes, and Exception itself
+    except Exception as error:  # Ray raises many classes, even Exception itself
         why = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
         if address is None:
             raise EdgeclfError(f"Ray does not start on this machine ({why}); try again when it is less busy") from None
         raise EdgeclfError(
-            f"no way into a Ray cluster at {address} ({why}); if none is there, start one with ray start --head; if it asks "
-            "for a token, set RAY_AUTH_MODE=token; and use its version of Ray"
+            f"cannot connect to a Ray cluster at {address} ({why}); start one with ray start --head, set "
+            "RAY_AUTH_MODE=token if it needs a token, and use the same version of Ray"
         ) from None
 
 
 def _check_reachable(address: str) -> None:
-    """Raise OSError where nobody answers at HOST:PORT, for Ray would try for minutes; ValueError for a client's address."""
+    """Raise OSError if nothing answers at HOST:PORT, because Ray would try for minutes; ValueError for a client address."""
     if "://" in address:
-        raise ValueError("Ray's client cannot do it; run the command on a machine of the cluster, with auto")
+        raise ValueError("the address of a Ray client does not work; run the command on a machine of the cluster, with auto")
     host, _, port = address.rpartition(":")
     if host and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT_S).close()
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Ray prints what goes wrong on any machine to the driver's stdout, and logs and warns much besides."""
+    """Silence Ray, which prints errors from all machines to stdout of this process, and logs and warns a lot besides."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), warnings.catch_warnings(record=True):
         logging.disable()
         try:

@@ -1,4 +1,4 @@
-"""What travels between the machine that runs the command and those that classify."""
+"""What travels between the machine that runs the command and the workers."""
 
 import pickle
 from collections.abc import Sequence
@@ -15,14 +15,16 @@ from edgeclf.runtime.results.fingerprint import Fingerprint
 from edgeclf.runtime.results.parts import Parts
 from edgeclf.runtime.results.row import RowBuilder
 
+_COLUMN = "pickled"
+
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a worker needs to know, the model included: no machine has to have it.
+    """Everything that a worker needs, including the model, which therefore need not be on any other machine.
 
-    version: of edgeclf, the same everywhere. model_name, model: the name of its file, and its bytes. card: as
-    for Classifier.open. batch: as for `classify`. folder: what relative paths are relative to. roots: folders and archives
-    that every machine must see. made_with: as for Parts.check. run: what the names of its parts begin with.
+    version: of edgeclf, and it must be the same everywhere. model_name, model: the name and content of the model file.
+    card: as for Classifier.open. batch: as for `classify`. folder: relative paths are relative to it. roots: folders and
+    archives that every machine must see. fingerprint: as for Parts.check. run_prefix: from Parts.begin.
     """
 
     version: str
@@ -35,39 +37,36 @@ class Job:
     folder: str
     roots: tuple[str, ...]
     parts: Parts
-    made_with: Fingerprint
-    run: str = ""
+    fingerprint: Fingerprint
+    run_prefix: str = ""
 
 
 @dataclass(frozen=True)
 class Portion:
-    """Frames that are classified together and become one part, the one with this number."""
+    """Frames that one worker classifies together. Their rows become the Parquet part with this number."""
 
     number: int
     frames: tuple[Frame, ...]
 
 
 @dataclass(frozen=True)
-class Done:
-    """What became of a portion: its part is written, or `trouble` says why the whole run has to end.
+class PortionResult:
+    """The counts of a portion whose part is written; or `error`, which must end the whole run.
 
-    setting: what classified it, for people.
+    setting: the engine and device, for people.
     """
 
     images: int = 0
     failed: int = 0
     setting: str = ""
-    trouble: EdgeclfError | None = None
+    error: EdgeclfError | None = None
 
 
 def pack(items: Sequence[Any]) -> pa.Table:
-    """A table of a row each, for Ray Data; pickled, because names of files may be no valid text."""
+    """A table for Ray Data with one row per item. Items are pickled, because file names need not be valid text."""
     return pa.table({_COLUMN: pa.array([pickle.dumps(item) for item in items], pa.binary())})
 
 
 def unpack(table: pa.Table) -> list[Any]:
     """The inverse of `pack`."""
     return [pickle.loads(item) for item in table[_COLUMN].to_pylist()]
-
-
-_COLUMN = "pickled"

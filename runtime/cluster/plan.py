@@ -1,20 +1,21 @@
-"""How a cluster is shared out among workers: by cores, or by GPUs."""
+"""How a cluster is divided among workers: by cores, or by GPUs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeclf.runtime.errors import DeviceError, OptionError
+from edgeclf.runtime.terminal.plural import plural
 
 _MOST_THREADS = 16
-"""Of one worker: beyond it, Python's own work for each image keeps the threads waiting for each other."""
+"""In one worker. With more, threads wait for each other: Python itself does a little work for each image."""
 
 _DEVICES = ("auto", "cpu", "cuda", "tensorrt")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What one machine of a cluster gives to it."""
+    """What one machine contributes to the cluster."""
 
     cores: int
     gpus: int = 0
@@ -22,9 +23,9 @@ class Machine:
 
 @dataclass(frozen=True)
 class Plan:
-    """workers: to begin with; there are more as machines join. cores, gpus: that each has to itself. threads: of each.
+    """workers: at the start; more are added as machines join. cores, gpus: reserved for each worker. threads: in each.
 
-    device: what each opens the model on, as for Classifier.open.
+    device: what each worker opens the model on, as for Classifier.open.
     """
 
     workers: int
@@ -34,23 +35,23 @@ class Plan:
     device: str
 
     def __str__(self) -> str:
-        return f"{_counted(self.workers, 'worker')} of {_counted(self.threads, 'thread')}"
+        return f"{plural(self.workers, 'worker')} with {plural(self.threads, 'thread')} each"
 
 
 def check_device(device: str) -> None:
-    """Raise OptionError for what no cluster can be asked for."""
+    """Raise OptionError for a device that a cluster cannot be asked for."""
     kind, _, number = device.partition(":")
     if kind not in _DEVICES or (number and not number.isdecimal()):
-        raise OptionError(f"--device takes {', '.join(_DEVICES)} with --ray, not {device!r}")
+        raise OptionError(f"with --ray, --device takes {', '.join(_DEVICES)}, not {device!r}")
     if number:
-        raise OptionError(f"--device {device} names one GPU of one machine, and Ray gives them out; write --device {kind}")
+        raise OptionError(f"--device {device} names a single GPU, but Ray assigns the GPUs; use --device {kind}")
 
 
-def share_out(machines: Sequence[Machine], device: str, threads: int | None, model: Path) -> Plan:
-    """Workers that leave no core idle, each with as many as that allows, to share one model; or one for each GPU.
+def make_plan(machines: Sequence[Machine], device: str, threads: int | None, model: Path) -> Plan:
+    """Divide the cores so that none is idle, into as few workers as possible, because each holds a model; or one per GPU.
 
-    device: as it was asked for; `auto` means GPUs where the cluster has some and onnxruntime here is a build for them.
-    threads: of each worker, if not one for each of its cores; more wait for images from far away at the same time. Raises
+    device: as requested. `auto` means GPUs if the cluster has any and the installed onnxruntime supports them. threads: of
+    each worker, by default one for each of its cores; more of them wait for remote images at the same time. Raises
     DeviceError.
     """
     kind = device
@@ -58,30 +59,28 @@ def share_out(machines: Sequence[Machine], device: str, threads: int | None, mod
     if kind == "auto":
         kind = "cuda" if with_gpus and model.suffix.lower() == ".onnx" and _built_for_cuda() else "cpu"
     if kind == "cpu":
-        cores = _cores(machines, threads)
-        return Plan(max(1, sum(machine.cores // cores for machine in machines)), cores, threads or cores, 0, kind)
+        cores = _cores_per_worker(machines, threads)
+        workers = max(1, sum(machine.cores // cores for machine in machines))
+        return Plan(workers=workers, cores=cores, threads=threads or cores, gpus=0, device=kind)
     if not with_gpus:
         raise DeviceError(
-            f"no machine of the Ray cluster has a GPU (see ray status), as --device {kind} needs; or --device cpu"
+            f"--device {kind} needs a GPU, and no machine of the Ray cluster has one (see ray status); or use --device cpu"
         )
     cores = max(1, min(machine.cores // machine.gpus for machine in with_gpus))
-    return Plan(sum(machine.gpus for machine in with_gpus), cores, threads or cores, 1, kind)
+    workers = sum(machine.gpus for machine in with_gpus)
+    return Plan(workers=workers, cores=cores, threads=threads or cores, gpus=1, device=kind)
 
 
-def _cores(machines: Sequence[Machine], threads: int | None) -> int:
-    """Of each worker: one for each thread where every machine has so many, else what all of them can be divided by."""
+def _cores_per_worker(machines: Sequence[Machine], threads: int | None) -> int:
+    """One core per thread if every machine has that many; otherwise the largest number that divides all machines' cores."""
     cores = [machine.cores for machine in machines if machine.cores]
     if threads and cores and threads <= min(cores):
         return threads
-    numbers = range(1, _MOST_THREADS + 1 if cores else 2)
-    return max(number for number in numbers if all(one % number == 0 for one in cores))
+    candidates = range(1, _MOST_THREADS + 1 if cores else 2)
+    return max(number for number in candidates if all(count % number == 0 for count in cores))
 
 
 def _built_for_cuda() -> bool:
     import onnxruntime
 
     return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' if number > 1 else ''}"

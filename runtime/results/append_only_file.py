@@ -1,4 +1,4 @@
-"""A file of lines that only ever grows: one writer at a time, nothing half-written, nothing of others touched."""
+"""A file of lines that only grows: one writer at a time, no half-written lines, and files of other kinds stay untouched."""
 
 import contextlib
 import os
@@ -9,46 +9,42 @@ from pathlib import Path
 
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.storage.atomic_write import cannot_write
-
-try:
-    import fcntl
-except ModuleNotFoundError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from edgeclf.runtime.storage.lock import is_at, try_lock
 
 _SYNC_EVERY_S = 10.0
 _CHUNK_BYTES = 1 << 20
 
 
 class AppendOnlyFile:
-    """Locked for as long as it is open; a last line without its end, as a kill leaves it, is cut off when it is opened.
+    """Stays locked while it is open. If a kill left a last line without its newline, opening the file cuts it off.
 
-    what: what it is, such as `journal`, for sentences. beginning: how such a file begins, when it is not empty; another one
-    is never touched. cure: what to do when it is none. writer: who has a locked file open. Raises OutputError where it
-    cannot be opened.
+    kind: what the file is, such as `journal`, for error messages. beginning: the first bytes of every such file; a file
+    that begins otherwise is never changed. advice: what the user can do then. writer: describes the process that has
+    locked the file. Raises OutputError if the file cannot be opened.
     """
 
     def __init__(
         self,
         path: Path,
-        what: str,
+        kind: str,
         beginning: bytes,
-        cure: str,
+        advice: str,
         writer: Callable[[Path], str] = lambda path: "another process",
     ) -> None:
         self.path = path
-        self._what, self._cure, self._writer = what, cure, writer
-        self._synced = time.monotonic()
+        self._kind, self._advice, self._writer = kind, advice, writer
+        self._synced_at = time.monotonic()
         try:
-            # No wait for the other end of a pipe, and no line ends of Windows; O_CLOEXEC is Python's default.
-            as_it_is = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | as_it_is, 0o666)
+            # O_NONBLOCK: a named pipe must not wait for its reader. O_BINARY: no line ends of Windows.
+            flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | flags, 0o666)
         except OSError as error:
             raise cannot_write(path, error) from None
         try:
-            self._claim()
-            self._check(beginning)
-            self._end = self._last_end()
-            self._cut()
+            self._lock()
+            self._check_beginning(beginning)
+            self._end = self._find_end()
+            self._truncate()
         except BaseException:
             os.close(self._file)
             raise
@@ -58,67 +54,65 @@ class AppendOnlyFile:
         return self._end == 0
 
     def append(self, data: bytes) -> None:
-        """Whole lines in one write, or nothing of them. Raises OutputError."""
+        """Append whole lines in one write, or nothing of them. Raises OutputError."""
         try:
             written = os.write(self._file, data)
-            while written < len(data):  # a disk that is full takes a part first
+            while written < len(data):  # a disk that runs full takes some of it first
                 written += os.write(self._file, data[written:])
         except OSError as error:
-            self._cut()
+            self._truncate()
             raise cannot_write(self.path, error) from None
         self._end += len(data)
-        if time.monotonic() - self._synced > _SYNC_EVERY_S:
+        if time.monotonic() - self._synced_at > _SYNC_EVERY_S:
             self.sync()
 
     def sync(self) -> None:
-        """To the disk, in case the power fails. Raises OutputError."""
+        """Flush to the disk, in case the power fails. Raises OutputError."""
         try:
             os.fsync(self._file)
         except OSError as error:
             raise cannot_write(self.path, error) from None
-        self._synced = time.monotonic()
+        self._synced_at = time.monotonic()
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Remove all lines."""
         self._end = 0
-        self._cut()
+        self._truncate()
 
     def close(self) -> None:
-        """Everything to the disk, and the lock given back. Raises OutputError."""
+        """Flush to the disk and release the lock. Raises OutputError."""
         try:
             self.sync()
         finally:
             os.close(self._file)
 
     def duplicate(self) -> int:
-        """A descriptor to read from: a file that is locked on an SMB share can be read through the one that has the lock."""
+        """A descriptor to read from. On an SMB share, only the descriptor that holds the lock can read a locked file."""
         return os.dup(self._file)
 
-    def _claim(self) -> None:
+    def _lock(self) -> None:
         if not stat.S_ISREG(os.fstat(self._file).st_mode):
-            raise OutputError(f"{self.path} is no regular file, so it cannot be a {self._what}; {self._cure}")
-        if fcntl is None:
-            return
+            raise OutputError(f"{self.path} is not a regular file, so it cannot be a {self._kind}; {self._advice}")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            writer = self._writer(self.path)
-            raise OutputError(f"{self.path} is being written by {writer}; wait for it, or use another -o") from None
+            is_locked = try_lock(self._file)
         except OSError as error:
             raise cannot_write(self.path, error) from None
-        if not os.path.exists(self.path) or not os.path.samestat(os.fstat(self._file), os.stat(self.path)):
+        if not is_locked:
+            writer = self._writer(self.path)
+            raise OutputError(f"{self.path} is being written by {writer}; wait for it to finish, or use another -o")
+        if not is_at(self._file, self.path):
             raise OutputError(f"{self.path} was just moved away by another process; run the command again")
 
-    def _check(self, beginning: bytes) -> None:
-        """Nothing that is something else may be cut, cleared or appended to."""
+    def _check_beginning(self, beginning: bytes) -> None:
+        """A file of another kind must not be truncated, cleared or appended to."""
         with open(self.duplicate(), "rb") as file:
             file.seek(0)
             found = file.read(len(beginning))
         if not beginning.startswith(found):
-            raise OutputError(f"{self.path} is there already and is no {self._what}; {self._cure}, or remove it")
+            raise OutputError(f"{self.path} already exists and is not a {self._kind}; {self._advice}, or remove it")
 
-    def _last_end(self) -> int:
-        """Where the last whole line ends."""
+    def _find_end(self) -> int:
+        """The offset after the last whole line."""
         end = os.fstat(self._file).st_size
         with open(self.duplicate(), "rb") as file:
             while end:
@@ -130,6 +124,6 @@ class AppendOnlyFile:
                 end = start
         return 0
 
-    def _cut(self) -> None:
-        with contextlib.suppress(OSError):  # what stays behind has no end, and is cut off by the next one who opens it
+    def _truncate(self) -> None:
+        with contextlib.suppress(OSError):  # what then remains has no newline, and is cut off when the file is next opened
             os.ftruncate(self._file, self._end)

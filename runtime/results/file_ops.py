@@ -1,7 +1,7 @@
-"""Copying, moving and linking one file so that nothing is ever overwritten, and so that a kill at any point does no harm.
+"""Copying, moving and linking one file: nothing is ever overwritten, and a kill at any point does no harm.
 
-Each of them may be called again with the same arguments after a kill, and then completes what is left to do. They raise
-FileExistsError where something else is at the target, and whatever else the operating system says.
+After a kill, call the same function again with the same arguments: it completes what is left to do. All of them raise
+FileExistsError if something else is at the target, and OSError for anything else that the operating system refuses.
 """
 
 import errno
@@ -15,31 +15,31 @@ from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
-"""exFAT says EPERM; so does Linux for a file of somebody else's, which may be renamed all the same."""
+"""exFAT raises EPERM; so does Linux for a file that belongs to another user, which can still be renamed."""
 
 
 def copy_file(source: str, target: str, *, sync: bool = False) -> None:
-    """Content, times and mode. sync: it is on the disk when this returns."""
+    """Copy content, times and mode. With `sync`, the copy is on the disk when this returns."""
     if is_copy(source, target):
-        drop_part(source, target)
+        remove_temporary(source, target)
         return
-    with _part(source, target) as part:
-        _copy(source, part, sync)
-        _rename(part, target)
+    with _temporary(source, target) as temporary:
+        _copy(source, temporary, sync)
+        _rename(temporary, target)
 
 
 def copy_bytes(data: bytes, name: str, target: str) -> None:
-    """A file with this content. name: what the data is of, so that its part is found again."""
+    """Write a file with this content. name: identifies the data, so that a temporary file left by a kill is found again."""
     if holds(target, data):
-        drop_part(name, target)
+        remove_temporary(name, target)
         return
-    with _part(name, target) as part:
-        Path(part).write_bytes(data)
-        _rename(part, target)
+    with _temporary(name, target) as temporary:
+        Path(temporary).write_bytes(data)
+        _rename(temporary, target)
 
 
 def move_file(source: str, target: str) -> None:
-    """A file, also to another disk, or a link: where that is relative, it becomes absolute so that it still leads there."""
+    """Move a file, also to another disk, or a link. A relative link becomes absolute, so that it still leads there."""
     if is_same_entry(source, target):
         return
     if not is_same(source, target):
@@ -48,12 +48,12 @@ def move_file(source: str, target: str) -> None:
             _move(source, target)
             return
         os.symlink(os.path.realpath(source), target)
-    drop_part(source, target)
+    remove_temporary(source, target)
     os.unlink(source)
 
 
 def link_file(source: str, target: str) -> None:
-    """An absolute symbolic link to `source`."""
+    """Create an absolute symbolic link to `source`."""
     if not is_link_to(source, target):
         _make_parents(target)
         os.symlink(os.path.abspath(source), target)
@@ -71,12 +71,12 @@ def is_copy(source: str, target: str) -> bool:
 
 
 def is_link_to(source: str, target: str) -> bool:
-    """Whether `target` is a link such as `link_file` makes."""
+    """Whether `target` is a link as `link_file` creates it."""
     return os.path.islink(target) and os.readlink(target) == os.path.abspath(source)
 
 
 def is_same(source: str, target: str) -> bool:
-    """Whether both are there and are the same file, have the same content, or are links to the same place."""
+    """Whether both exist and are the same file, have the same content, or are links to the same place."""
     if not os.path.lexists(source) or not os.path.lexists(target):
         return False
     if os.path.islink(source) and os.path.islink(target):
@@ -91,44 +91,44 @@ def holds(path: str, data: bytes) -> bool:
 
 
 def is_same_entry(source: str, target: str) -> bool:
-    """Whether both name the same place, so that unlinking one would lose the other."""
+    """Whether both name the same entry of the same folder: removing one would lose the other."""
     if not os.path.lexists(target) or os.path.basename(source) != os.path.basename(target):
         return False
     return os.path.samefile(os.path.dirname(source) or ".", os.path.dirname(target) or ".")
 
 
-def drop_part(source: str, target: str) -> None:
-    """Remove what a kill may have left of copying `source` beside `target`."""
+def remove_temporary(source: str, target: str) -> None:
+    """Remove what a kill may have left beside `target` while `source` was being copied."""
     with suppress(FileNotFoundError, NotADirectoryError):
-        os.unlink(_part_of(source, target))
+        os.unlink(temporary_name(source, target))
 
 
-def _part_of(source: str, target: str) -> str:
-    """Hidden, short whatever the target is called, and another for every pair of the two."""
+def temporary_name(source: str, target: str) -> str:
+    """The name of the copy until it is complete: hidden, short, and different for every pair of source and target."""
     pair = os.fsencode(os.path.abspath(source)) + b"\0" + os.fsencode(os.path.abspath(target))
     return os.path.join(os.path.dirname(target), f".edgeclf-{hashlib.sha256(pair).hexdigest()[:16]}.part")
 
 
 @contextmanager
-def _part(source: str, target: str) -> Iterator[str]:
-    """The name under which a copy is made. An older part may be the target already, by another name: never written to."""
+def _temporary(source: str, target: str) -> Iterator[str]:
+    """The name to write to. An older file of that name may be a hard link to the target, so it is removed, not reused."""
     _make_parents(target)
-    drop_part(source, target)
+    remove_temporary(source, target)
     try:
-        yield _part_of(source, target)
+        yield temporary_name(source, target)
     except BaseException:
-        drop_part(source, target)
+        remove_temporary(source, target)
         raise
 
 
-def _copy(source: str, part: str, sync: bool) -> None:
-    shutil.copyfile(source, part)
+def _copy(source: str, temporary: str, sync: bool) -> None:
+    shutil.copyfile(source, temporary)
     status = os.stat(source)
-    os.utime(part, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with suppress(OSError):  # exFAT knows no modes
-        os.chmod(part, stat.S_IMODE(status.st_mode))
+    os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with suppress(OSError):  # exFAT has no modes
+        os.chmod(temporary, stat.S_IMODE(status.st_mode))
     if sync:
-        _sync(part)
+        _sync(temporary)
 
 
 def _move(source: str, target: str) -> None:
@@ -144,7 +144,7 @@ def _move(source: str, target: str) -> None:
 
 
 def _rename(source: str, target: str) -> None:
-    """As `os.rename`, which overwrites without a word. Where there are no hard links it checks and then renames."""
+    """Rename without overwriting, as `os.rename` would. Where hard links do not work, check first and then rename."""
     try:
         os.link(source, target)
     except OSError as error:

@@ -1,97 +1,115 @@
-"""Which images a journal holds, in little memory: a million take about 140 MB."""
+"""Which images have rows already, in little memory: a million images take about 140 MB."""
 
 from hashlib import blake2b
 
 from edgeclf.runtime.images.frame import Frame
 
-Key = bytes
-"""16 bytes that stand for an image: a hash of its source and its path in it. Two are the same once in 10**20 runs of a
-billion images."""
+ImageKey = bytes
+"""16 bytes that identify an image: a hash of its source and of its path there. Among a billion images, the chance that any
+two share a key is below 1 in 10**20."""
 
 
-def key_of(source: int, path: str) -> Key:
+def image_key(source: int, path: str) -> ImageKey:
     """The same on every machine, for any name."""
     return blake2b(f"{source}/{path}".encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
-_FAILED, _DONE = 1, 2
-_UNKNOWN = hash((-1, -1))
-"""Of a file in a store of which nothing was asked but its bytes: its answer stands, for nothing says that it has changed."""
+_UNKNOWN_FILE = hash((-1, -1))
+"""For a file in a store that was read without asking for its size and time. Nothing says that it has changed, so its answer
+stands."""
 _NEVER = 1 << 62
 
 
 class Index:
-    """done, failed: images with a row, and how many of them have no answer. lines: rows that were written for them.
+    """done: images with a row. failed: how many of them have no answer. lines: rows written, including outdated ones.
 
-    moving: images with an answer are moved away, so another file of that name is another image: both keep their rows.
+    retry_failed: images without an answer get another row. moves_files: classified images are moved away, so another file
+    of the same name is another image, and both keep their rows.
     """
 
-    def __init__(self, retry_failed: bool = False, moving: bool = False) -> None:
-        self.done = self.failed = self.lines = 0
+    def __init__(self, retry_failed: bool = False, moves_files: bool = False) -> None:
+        self.done = self.lines = 0
         self._retry_failed = retry_failed
-        self._moving = moving
-        self._states: dict[Key, int] = {}  # a hash of the file as it was, then the bits _DONE and _FAILED
-        self._again: set[Key] = set()  # whose next row takes the place of those before it
-        self._tried_again: set[Key] = set()
-        self._counting: dict[Key, int] = {}  # of images with several lines, the first line that counts
+        self._moves_files = moves_files
+        self._files: dict[ImageKey, int] = {}  # for images with a row: a hash of the file's size and time
+        self._failed: set[ImageKey] = set()  # those of them without an answer
+        self._claimed: set[ImageKey] = set()  # given out by `claim`, and without a row yet
+        self._tried_now: set[ImageKey] = set()  # failed ones that some source still has
+        self._to_replace: set[ImageKey] = set()  # the next row replaces all earlier ones
+        self._first_valid_line: dict[ImageKey, int] = {}  # only for images some of whose lines are outdated
+
+    @property
+    def failed(self) -> int:
+        return len(self._failed)
 
     def claim(self, frame: Frame) -> bool:
-        """Whether the frame has no row yet, or one of an older file, or one that is to be tried again. Once for each."""
-        key, file = key_of(frame.source, frame.path), hash((frame.size_bytes, frame.mtime_ns))
-        known = self._states.get(key)
-        if known is not None:
-            settled = known >> 2 == file and not (known & _FAILED and self._retry_failed)
-            settled = settled or (known >> 2 == _UNKNOWN and not known & _FAILED)
-            gone = frame.size_bytes < 0 and not known & _FAILED  # moved, say: it has its answer
-            if settled or gone or not known & _DONE:
+        """Whether the frame needs a row: it has none, its file has changed, or it is to be retried. True once per image."""
+        key = image_key(frame.source, frame.path)
+        if key in self._claimed:
+            return False
+        if key in self._files:
+            if self._is_settled(key, frame):
                 return False
-            if known & _FAILED:
-                self._tried_again.add(key)
-            if not self._stays(known):
-                self.forget(key)
-        self._states[key] = file << 2
+            if key in self._failed:
+                self._tried_now.add(key)
+            if self._keeps_row(key):
+                del self._files[key]
+            else:
+                self.expect_new_row(key)
+        self._claimed.add(key)
         return True
 
     def add(self, source: int, path: str, size_bytes: int, mtime_ns: int, *, failed: bool) -> None:
-        """One more line for this image, and from now on the one that counts."""
-        key = key_of(source, path)
-        known = self._states.get(key, 0)
-        if key in self._again or (known & _DONE and not self._stays(known)):
-            self.forget(key)
-            self._again.discard(key)
-            self._counting[key] = self.lines
-        self._states[key] = hash((size_bytes, mtime_ns)) << 2 | _DONE | failed
+        """Count one more line for this image; from now on, this line is the valid one."""
+        key = image_key(source, path)
+        if key in self._to_replace or (key in self._files and not self._keeps_row(key)):
+            self.expect_new_row(key)
+            self._to_replace.discard(key)
+            self._first_valid_line[key] = self.lines
+        self._files[key] = hash((size_bytes, mtime_ns))
+        if failed:
+            self._failed.add(key)
+        if failed and key in self._claimed:
+            self._tried_now.add(key)
+        self._claimed.discard(key)
         self.lines += 1
         self.done += 1
-        self.failed += failed
 
-    def forget(self, key: Key) -> None:
-        """The image is to get another row; the one that it has stays until then."""
-        state = self._states.pop(key, 0)
-        if state & _DONE:
+    def expect_new_row(self, key: ImageKey) -> None:
+        """The image will get another row. Its present row stays valid until then, but is no longer counted."""
+        self._claimed.discard(key)
+        if self._files.pop(key, None) is not None:
             self.done -= 1
-            self.failed -= state & _FAILED
-            self._again.add(key)
+            self._failed.discard(key)
+            self._to_replace.add(key)
 
-    def _stays(self, state: int) -> bool:
-        """Whether the row of an image stays when its name has another file."""
-        return self._moving and not state & _FAILED
-
-    def drop(self, key: Key) -> None:
+    def remove(self, key: ImageKey) -> None:
         """The image has no row any more."""
-        self.forget(key)
-        self._counting[key] = _NEVER
+        self.expect_new_row(key)
+        self._first_valid_line[key] = _NEVER
 
-    def unmet(self) -> set[Key]:
-        """Images without an answer that were not claimed again."""
-        failed = _DONE | _FAILED
-        return {key for key, state in self._states.items() if state & failed == failed and key not in self._tried_again}
+    def failures_not_tried(self) -> set[ImageKey]:
+        """Images without an answer that were not tried in this run, because no source has them any more."""
+        return self._failed - self._tried_now
 
-    def counts(self, key: Key, line: int) -> bool:
-        """Whether this line for an image still counts."""
-        return line >= self._counting.get(key, 0)
+    def is_valid(self, key: ImageKey, line: int) -> bool:
+        """Whether this line, counted from 0, holds a row of the image that no later line has replaced."""
+        return line >= self._first_valid_line.get(key, 0)
 
     @property
-    def repeated(self) -> bool:
-        """Whether any image has several lines."""
-        return bool(self._counting)
+    def has_outdated_lines(self) -> bool:
+        """Whether any line was replaced by a later one, or its image removed."""
+        return bool(self._first_valid_line)
+
+    def _is_settled(self, key: ImageKey, frame: Frame) -> bool:
+        """Whether the row of the image stays valid, given the file that the frame was listed with."""
+        file = self._files[key]
+        is_unchanged = file == hash((frame.size_bytes, frame.mtime_ns))
+        if key in self._failed:
+            return is_unchanged and not self._retry_failed
+        is_missing = frame.size_bytes < 0  # moved, for example, but it has its answer
+        return is_unchanged or is_missing or file == _UNKNOWN_FILE
+
+    def _keeps_row(self, key: ImageKey) -> bool:
+        """Whether the row of an image stays valid when another file takes its name."""
+        return self._moves_files and key not in self._failed

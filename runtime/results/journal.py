@@ -1,6 +1,6 @@
-"""The journal of a run: a row in it is safe from any kill, and the same command goes on from there.
+"""The journal of a run: rows in it survive any kill, and the same command continues from there.
 
-A header says what the rows are made with; every output is made from the rows, and `clf-run undo` reads them, too.
+A header says what the rows are made with. Outputs are made from the rows, and `clf-run undo` reads them too.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,93 +12,109 @@ from typing import Any
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.results.fingerprint import Fingerprint, check_fingerprint
-from edgeclf.runtime.results.index import Index, Key, key_of
+from edgeclf.runtime.results.index import ImageKey, Index, image_key
 from edgeclf.runtime.results.journal_file import VERSION, VERSION_KEY, JournalFile, Line
-from edgeclf.runtime.results.row import Row, known
+from edgeclf.runtime.results.row import Row, known_or_none
 
 _MOVED = b'"sorted":{"how":"move"'
-_DROPPED = "dropped"
-_SORTED, _BUT = "sorted_so_far", "but"
+_DROPPED_KEY = "dropped"
+_SORTED_KEY, _EXCEPT_KEY = "sorted_so_far", "but"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line to be: the row of a frame. sorted: what becomes of its file, as `clf-run undo` wants it, or None."""
+    """One line to write: the row of a frame. sorted: what sorting will do with its file, for `clf-run undo`, or None."""
 
     frame: Frame
     row: Row
     sorted: Line | None = None
 
 
-class Journal:
-    """An open journal; `open_journal` makes one.
+@dataclass(frozen=True, slots=True)
+class JournalOptions:
+    """What to do with a journal that exists.
 
-    prefixes: what goes before the paths of each source. unsorted: by image, the lines of which nobody has said that the
-    image is where its row says: those of the last batch before a kill.
+    restart: discard its rows. retry_failed: images without an answer get another row. sources_moved: the sources may have
+    other names than before. moves_files: as in Index.
+    """
+
+    restart: bool = False
+    retry_failed: bool = False
+    sources_moved: bool = False
+    moves_files: bool = False
+
+
+class Journal:
+    """An open journal, from `open_journal`.
+
+    prefixes: what comes before the paths of each source. unsorted: the lines of images that may not have been sorted yet,
+    by image: those of the last batch before a kill.
     """
 
     def __init__(self, file: JournalFile, fingerprint: Fingerprint, prefixes: Sequence[str], index: Index) -> None:
         self.path = file.path
-        self.unsorted: dict[Key, Line] = {}
+        self.unsorted: dict[ImageKey, Line] = {}
         self.index = index
         self._file = file
         self._prefixes = prefixes
         self._model = str(fingerprint.get("model", ""))
 
     def pending(self, frames: Iterable[Frame | None]) -> Iterator[Frame | None]:
-        """The frames that have no row yet, whose file has changed since, or which are to be tried again.
+        """The frames that have no row yet, whose file has changed since, or that are to be retried.
 
-        One that is named twice is given once. None, for a pause, is handed on.
+        A frame that is named twice is returned once. None, which stands for a pause, is passed on.
         """
         for frame in frames:
             if frame is None or self.index.claim(frame):
                 yield frame
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Write a line each. Once it returns, no kill loses any of them; if it raises OutputError, none is there."""
-        self._file.write(map(_line, entries))
+        """Write a line for each. After it returns, no kill loses any of them. If it raises OutputError, none was written."""
+        self._file.write(map(_to_line, entries))
         for entry in entries:
             frame, failed = entry.frame, entry.row.status == "error"
-            self.unsorted.pop(key_of(frame.source, frame.path), None)
+            self.unsorted.pop(image_key(frame.source, frame.path), None)
             self.index.add(frame.source, frame.path, frame.size_bytes, frame.mtime_ns, failed=failed)
 
     def sync(self) -> None:
-        """Everything to the disk now, in case the power fails. Raises OutputError."""
+        """Flush everything to the disk, in case the power fails. Raises OutputError."""
         self._file.sync()
 
     def mark_sorted(self) -> None:
-        """Say that every image is where its row says, but for those in `unsorted`."""
-        self._file.write([{_SORTED: self.index.lines, _BUT: [_place(line) for line in self.unsorted.values()]}])
+        """Write that every image is where its row says, except those in `unsorted`."""
+        exceptions = [_place(line) for line in self.unsorted.values()]
+        self._file.write([{_SORTED_KEY: self.index.lines, _EXCEPT_KEY: exceptions}])
 
-    def sort_again(self) -> None:
-        """Let every image in `unsorted` have another row, and so be sorted again."""
+    def classify_unsorted_again(self) -> None:
+        """Give every image in `unsorted` another row, so that it is sorted again."""
         for key in self.unsorted:
-            self.index.forget(key)
+            self.index.expect_new_row(key)
 
-    def drop_unmet(self) -> int:
-        """Leave out the rows of failures that were to be tried again and that no source gave any more; how many they are."""
-        unmet = self.index.unmet()
-        places = {tuple(_place(line)) for line in self._file.lines() if "path" in line and _key(line) in unmet}
+    def drop_missing_failures(self) -> int:
+        """Drop the rows of failures that were to be retried but are in no source any more. Returns how many."""
+        missing = self.index.failures_not_tried()
+        places = {tuple(_place(line)) for line in self._file.lines() if "path" in line and _key(line) in missing}
         if places:
-            self._file.write([{_DROPPED: sorted(places)}])
-        for key in unmet:
-            self.index.drop(key)
-        return len(unmet)
+            self._file.write([{_DROPPED_KEY: sorted(places)}])
+        for key in missing:
+            self.index.remove(key)
+        return len(missing)
 
     def rows(self) -> Iterator[Row]:
-        """The row of every image, in the order in which they were classified; of several, the last."""
+        """The row of every image, in the order of classification; if an image has several rows, the last."""
         lines = (line for line in self._file.lines() if "path" in line)
         for number, line in enumerate(lines):
-            if not self.index.repeated or self.index.counts(_key(line), number):
-                yield self._row(line)
+            if not self.index.has_outdated_lines or self.index.is_valid(_key(line), number):
+                yield self._to_row(line)
 
-    def take_up(self, lines: Iterable[Line]) -> None:
-        """Remember the images of an earlier run."""
+    def load(self, lines: Iterable[Line]) -> None:
+        """Enter the lines of earlier runs into the index."""
         for line in lines:
-            if _SORTED in line:
-                self.unsorted = {key: one for key, one in self.unsorted.items() if _place(one) in line[_BUT]}
-            for place in line.get(_DROPPED, ()):
-                self.index.drop(key_of(*place))
+            if _SORTED_KEY in line:
+                exceptions = line[_EXCEPT_KEY]
+                self.unsorted = {key: one for key, one in self.unsorted.items() if _place(one) in exceptions}
+            for place in line.get(_DROPPED_KEY, ()):
+                self.index.remove(image_key(*place))
             if "path" not in line:
                 continue
             if "sorted" in line:
@@ -106,23 +122,23 @@ class Journal:
             source, failed = line.get("source", 0), line["status"] == "error"
             self.index.add(source, line["path"], line["size"], line["mtime_ns"], failed=failed)
 
-    def _row(self, line: Line) -> Row:
+    def _to_row(self, line: Line) -> Row:
         return Row(
-            self._prefixes[line.get("source", 0)] + line["path"],
-            line["status"],
-            line.get("label", ""),
-            line.get("confidence"),
-            line.get("top", {}),
-            line.get("error", ""),
-            line.get("detail", ""),
-            line.get("width"),
-            line.get("height"),
-            line.get("sorted_to", ""),
-            self._model,
-            line["time"],
-            line.get("position_s"),
-            size_bytes=known(line["size"]),
-            mtime_ns=known(line["mtime_ns"]),
+            path=self._prefixes[line.get("source", 0)] + line["path"],
+            status=line["status"],
+            label=line.get("label", ""),
+            confidence=line.get("confidence"),
+            top=line.get("top", {}),
+            error=line.get("error", ""),
+            detail=line.get("detail", ""),
+            width=line.get("width"),
+            height=line.get("height"),
+            sorted_to=line.get("sorted_to", ""),
+            model=self._model,
+            time=line["time"],
+            position_s=line.get("position_s"),
+            size_bytes=known_or_none(line["size"]),
+            mtime_ns=known_or_none(line["mtime_ns"]),
         )
 
 
@@ -131,60 +147,51 @@ def open_journal(
     path: Path,
     fingerprint: Fingerprint,
     prefixes: Sequence[str],
-    *,
-    restart: bool = False,
-    retry_failed: bool = False,
-    elsewhere: bool = False,
-    moving: bool = False,
+    options: JournalOptions = JournalOptions(),
 ) -> Iterator[Journal]:
-    """Begin a journal, or take up the one that is there.
+    """Create a journal, or continue the one that exists. A journal without a row is removed in the end.
 
-    restart: forget what is there. retry_failed: images without an answer get another row. elsewhere: the sources may be
-    named otherwise than they were, because they were moved. moving: as in Index. A journal without a row is removed in the
-    end. Raises OutputError for one that was made with something else, that is damaged, or that another process has open.
+    Raises OutputError if the journal was made with something else, is damaged, or is open in another process.
     """
     file = JournalFile(path)
     try:
-        journal = _taken_up(file, fingerprint, prefixes, restart, Index(retry_failed, moving), elsewhere)
+        journal = Journal(file, fingerprint, prefixes, Index(options.retry_failed, options.moves_files))
+        _load_or_create(journal, file, fingerprint, prefixes, options)
+        file.write_session()
         try:
             yield journal
         finally:
             if not journal.index.lines:
-                path.unlink(missing_ok=True)  # nobody looks for a journal of nothing
+                path.unlink(missing_ok=True)
     finally:
         file.close()
 
 
-def _taken_up(
-    file: JournalFile, fingerprint: Fingerprint, prefixes: Sequence[str], restart: bool, index: Index, elsewhere: bool
-) -> Journal:
-    journal = Journal(file, fingerprint, prefixes, index)
-    if restart and file.contains(_MOVED):
-        raise OutputError(f"{file.path} says where images were moved to; first: clf-run undo {file.path}, or remove it")
-    lines = iter(()) if restart else file.lines()
+def _load_or_create(
+    journal: Journal, file: JournalFile, fingerprint: Fingerprint, prefixes: Sequence[str], options: JournalOptions
+) -> None:
+    if options.restart and file.contains(_MOVED):
+        raise OutputError(
+            f"{file.path} says where images were moved to; run clf-run undo {file.path} first, or remove the file"
+        )
+    lines = iter(()) if options.restart else file.lines()
     header = next(lines, None)
     if header is None:
         file.clear()
         file.write([{VERSION_KEY: VERSION, "fingerprint": fingerprint, "prefixes": list(prefixes)}])
-    else:
-        _check(header, fingerprint, file.path, elsewhere)
-        try:
-            journal.take_up(lines)
-        except (KeyError, TypeError) as error:
-            raise OutputError(
-                f"{file.path} has lines that no run has written ({error}); begin anew with --restart"
-            ) from None
-    file.sign()
-    return journal
-
-
-def _check(header: Line, fingerprint: Fingerprint, path: Path, elsewhere: bool) -> None:
+        return
     if header.get(VERSION_KEY) != VERSION:
-        raise OutputError(f"{path} is no journal of this version of clf-run; choose another -o, or --restart")
-    check_fingerprint(header.get("fingerprint") or {}, fingerprint, path, elsewhere=elsewhere)
+        raise OutputError(f"{file.path} is not a journal of this version of clf-run; choose another -o, or add --restart")
+    check_fingerprint(header.get("fingerprint") or {}, fingerprint, file.path, sources_moved=options.sources_moved)
+    try:
+        journal.load(lines)
+    except (KeyError, TypeError) as error:
+        raise OutputError(
+            f"{file.path} has lines that clf-run did not write ({error}); start again with --restart"
+        ) from None
 
 
-def _line(entry: Entry) -> Line:
+def _to_line(entry: Entry) -> Line:
     frame, row = entry.frame, entry.row
     line: Line = {"path": frame.path, "size": frame.size_bytes, "mtime_ns": frame.mtime_ns, "status": row.status}
     if frame.source:
@@ -209,5 +216,5 @@ def _place(line: Line) -> list[Any]:
     return [line.get("source", 0), line["path"]]
 
 
-def _key(line: Line) -> Key:
-    return key_of(line.get("source", 0), line["path"])
+def _key(line: Line) -> ImageKey:
+    return image_key(line.get("source", 0), line["path"])

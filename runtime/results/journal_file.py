@@ -1,4 +1,4 @@
-"""The journal's file: JSON lines, and who is writing them."""
+"""The journal's file: lines of JSON, one of which says which process is writing."""
 
 import contextlib
 import json
@@ -14,20 +14,20 @@ from edgeclf.runtime.results.append_only_file import AppendOnlyFile
 
 Line = dict[str, Any]
 VERSION_KEY, VERSION = "edgeclf_journal", 1
-"""How the first line of every journal begins."""
+"""The first line of every journal begins with these."""
 _BEGINNING = f'{{"{VERSION_KEY}":'.encode()
 _to_json = json.JSONEncoder(separators=(",", ":")).encode  # ASCII: a name that is not UTF-8 keeps its bytes as \udcXX
-_from_json = json.JSONDecoder().raw_decode  # json.loads takes half as long again
+_from_json = json.JSONDecoder().raw_decode  # json.loads takes 1.5 times as long
 
 
 class JournalFile(AppendOnlyFile):
-    """Raises OutputError where it cannot be opened, is no journal, or another process has it open."""
+    """Raises OutputError if the file cannot be opened, is not a journal, or is open in another process."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "journal", _BEGINNING, "name another with --journal", _writer)
+        super().__init__(path, "journal", _BEGINNING, "name another with --journal", _describe_writer)
 
     def lines(self) -> Iterator[Line]:
-        """Every line, from the first. Raises OutputError for one that is damaged."""
+        """All lines, from the first. Raises OutputError for a damaged one."""
         with open(self.duplicate(), encoding="latin-1", newline="\n") as file:  # every byte is valid: JSON finds damage
             file.seek(0)
             for number, text in enumerate(file, 1):
@@ -36,32 +36,32 @@ class JournalFile(AppendOnlyFile):
                 except ValueError:
                     line, end = None, 0
                 if not isinstance(line, dict) or end != len(text) - 1:
-                    advice = f"keep those before it (head -n {number - 1} {self.path}), or begin anew with --restart"
+                    advice = f"keep the lines before it (head -n {number - 1} {self.path}), or start again with --restart"
                     raise OutputError(f"line {number:,} of {self.path} is damaged; {advice}")
                 yield line
 
     def write(self, lines: Iterable[Line]) -> None:
-        """Append all of them in one write, or none of them. Raises OutputError."""
+        """Append all lines in one write, or none of them. Raises OutputError."""
         self.append("".join([_to_json(line) + "\n" for line in lines]).encode("ascii"))
 
-    def sign(self) -> None:
-        """Say who is writing, for whoever finds the file locked."""
+    def write_session(self) -> None:
+        """Write which process this is, for the error message of another one that finds the file locked."""
         started = datetime.now(UTC).isoformat(timespec="seconds")
         self.write([{"session": {"process": os.getpid(), "host": socket.gethostname(), "started": started}}])
 
     def contains(self, text: bytes) -> bool:
-        """Whether any line has this in it."""
+        """Whether any line contains the text."""
         with open(self.duplicate(), "rb") as file:
             file.seek(0)
             return any(text in line for line in file)
 
 
-def _writer(path: Path) -> str:
-    """Who has the lock, by the last signature."""
-    signatures: list[bytes] = []
+def _describe_writer(path: Path) -> str:
+    """The process that has locked the file, according to the last session in it."""
+    sessions: list[bytes] = []
     with contextlib.suppress(OSError), open(path, "rb") as file:
-        signatures = [line for line in file if line.startswith(b'{"session"') and line.endswith(b"\n")]
-    if not signatures:
+        sessions = [line for line in file if line.startswith(b'{"session"') and line.endswith(b"\n")]
+    if not sessions:
         return "another process"
-    session = json.loads(signatures[-1])["session"]
+    session = json.loads(sessions[-1])["session"]
     return f"process {session['process']} on {session['host']} since {session['started']}"

@@ -12,7 +12,7 @@ from edgeclf.runtime.results.utf8 import as_utf8
 
 SCHEMA_KEY = "edgeclf.schema"
 GROUP_ROWS = 50_000
-"""Rows in a row group; so many are in memory."""
+"""Rows in a row group; all of them are held in memory."""
 
 _CATEGORY = pa.dictionary(pa.int32(), pa.string())
 _TYPES = {
@@ -34,17 +34,17 @@ _TYPES = {
     "mtime_ns": pa.int64(),
 }
 SCHEMA = pa.schema([(name, _TYPES[name]) for name in COLUMNS], metadata={SCHEMA_KEY: str(SCHEMA_VERSION)})
-"""Of every such file; the version of the schema is in its key-value metadata, under SCHEMA_KEY."""
+"""The schema of every such file; its version is in the key-value metadata, under SCHEMA_KEY."""
 
 
 def to_table(rows: Sequence[Row]) -> pa.Table:
-    """The rows in their order, with SCHEMA: null for None; text that is not valid UTF-8 is spelt as `as_utf8` says."""
+    """The rows in order, with SCHEMA: null for None; text that is not valid UTF-8 is escaped by `as_utf8`."""
     columns = [pa.array([_value(row, name) for row in rows], _TYPES[name]) for name in COLUMNS]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
 class ParquetWriter:
-    """Rows as in `to_table`, a group at a time."""
+    """Writes rows as in `to_table`, one row group at a time."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._parquet = pq.ParquetWriter(file, SCHEMA)
@@ -56,7 +56,7 @@ class ParquetWriter:
             self._write_group()
 
     def flush(self) -> None:
-        """A row group is written when it is full, and a file without its end cannot be read."""
+        """Nothing: a row group is written when it is full, and an unfinished file cannot be read."""
 
     def finish(self) -> None:
         if self._waiting:
@@ -64,7 +64,7 @@ class ParquetWriter:
         self._parquet.close()
 
     def close(self) -> None:
-        self._parquet.close()  # pyarrow would, too, but at some later time
+        self._parquet.close()  # pyarrow would close it too, but at some later time
 
     def _write_group(self) -> None:
         self._parquet.write_table(to_table(self._waiting))

@@ -1,7 +1,7 @@
-"""A folder of Parquet parts: what many machines write at once, a file for each portion of images.
+"""A folder of Parquet parts: many machines write at once, one file for each portion of images.
 
-A part is written whole or not at all, and under the same name however often its portion is tried, so that its rows are there
-once. Parts sort in the order of the runs that wrote them: of two rows for one image, the later one counts.
+A part is written as a whole or not at all. Its name stays the same when its portion is tried again, so its rows exist once.
+Parts sort in the order of the runs that wrote them: if an image has two rows, the later one is valid.
 """
 
 import io
@@ -18,18 +18,18 @@ import pyarrow.parquet as pq
 
 from edgeclf.runtime.errors import OutputError, first_line
 from edgeclf.runtime.results.fingerprint import Fingerprint, check_fingerprint
-from edgeclf.runtime.results.index import Index, key_of
+from edgeclf.runtime.results.index import Index, image_key
 from edgeclf.runtime.results.parquet_sink import SCHEMA, to_table
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.summary import Summary
 from edgeclf.runtime.storage.object_store import Store
 
 HEADER = "_clf-run.json"
-"""What the parts were made with. Readers of folders pass over names that begin so."""
+"""Says what the parts were made with. Readers of a folder ignore names that begin with an underscore."""
 VERSION_KEY, VERSION = "edgeclf_parts", 1
 _PART = re.compile(r"part-(\d{4,})-[0-9a-f]{8}-\d{6,}\.parquet")
 _AT_ONCE = 32
-"""Parts that are read at the same time: an object store takes some 50 ms to begin with each."""
+"""Parts read at the same time: an object store takes some 50 ms to start each."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Parts:
     store: Store
 
     def check(self, fingerprint: Fingerprint) -> None:
-        """Raise OutputError where the parts are of something else, or where nobody can read them. Writes nothing."""
+        """Raise OutputError if the parts were made with something else, or cannot be read. Writes nothing."""
         header = self.store.read_if_there(HEADER)
         if header is not None or self.names():
-            check_fingerprint(self._made_with(header), fingerprint, self.store.uri, elsewhere=False)
+            check_fingerprint(self._read_header(header), fingerprint, self.store.uri, sources_moved=False)
 
     def begin(self, fingerprint: Fingerprint, *, restart: bool) -> str:
-        """What the names of a new run's parts begin with; `restart` removes those that are there. Raises OutputError."""
+        """Start a run and return how its parts' names begin. `restart` removes existing parts. Raises OutputError."""
         names = self.names()
         if restart:
             for name in names:
@@ -56,42 +56,42 @@ class Parts:
         return f"part-{max(map(_run_of, names), default=0) + 1:04}-{secrets.token_hex(4)}"
 
     def names(self) -> list[str]:
-        """Of all parts, the oldest first."""
+        """The names of all parts, the oldest first."""
         names = [file.path for file in self.store.files(in_depth=False) if _PART.fullmatch(file.path)]
         return sorted(names, key=lambda name: (_run_of(name), name))
 
-    def write(self, run: str, number: int, rows: Sequence[Row]) -> None:
-        """Write a run's part of this number, in the place of one that is there. Raises OutputError."""
-        self._write(f"{run}-{number:06}.parquet", to_table(rows))
+    def write(self, run_prefix: str, number: int, rows: Sequence[Row]) -> None:
+        """Write or replace the part with this number. run_prefix: from `begin`. Raises OutputError."""
+        self._write(f"{run_prefix}-{number:06}.parquet", to_table(rows))
 
     def index(self, names: Sequence[str] | None = None, *, retry_failed: bool = False) -> Index:
-        """Which images have rows, by the paths in these. names: of the parts, by default of all. Raises OutputError."""
+        """Which images have rows, by their paths. names: the parts to read, by default all. Raises OutputError."""
         index = Index(retry_failed)
         names = self.names() if names is None else names
         for _, table in self._read(names, "path", "size_bytes", "mtime_ns", "status"):
-            failed = pc.equal(table["status"], "error").to_pylist()
-            files = zip(
-                table["path"].to_pylist(), _known(table["size_bytes"]), _known(table["mtime_ns"]), failed, strict=True
-            )
-            for path, size_bytes, mtime_ns, has_failed in files:
+            paths, failed = table["path"].to_pylist(), pc.equal(table["status"], "error").to_pylist()
+            sizes, times = _or_unknown(table["size_bytes"]), _or_unknown(table["mtime_ns"])
+            for path, size_bytes, mtime_ns, has_failed in zip(paths, sizes, times, failed, strict=True):
                 index.add(0, path, size_bytes, mtime_ns, failed=has_failed)
         return index
 
-    def drop_repeated(self) -> None:
-        """Leave every image the last of its rows. Raises OutputError."""
-        names = self.names()  # once: lines are counted through all of them
+    def drop_outdated(self) -> None:
+        """Keep only the last row of every image. Raises OutputError."""
+        names = self.names()  # listed once, because lines are numbered through all parts
         index = self.index(names)
+        if not index.has_outdated_lines:
+            return
         line = 0
-        for name, table in self._read(names, *SCHEMA.names) if index.repeated else ():
-            counts = [index.counts(key_of(0, path), line + at) for at, path in enumerate(table["path"].to_pylist())]
-            line += len(counts)
-            if not any(counts):
+        for name, table in self._read(names, *SCHEMA.names):
+            valid = [index.is_valid(image_key(0, path), line + at) for at, path in enumerate(table["path"].to_pylist())]
+            line += len(valid)
+            if not any(valid):
                 self.store.remove(name)
-            elif not all(counts):
-                self._write(name, table.filter(pa.array(counts)))
+            elif not all(valid):
+                self._write(name, table.filter(pa.array(valid)))
 
     def count(self) -> Summary:
-        """What all rows amount to. Raises OutputError."""
+        """Count all rows. Raises OutputError."""
         summary = Summary()
         for _, table in self._read(self.names(), "status", "label", "error"):
             counts = table.group_by(["status", "label", "error"]).aggregate([([], "count_all")])
@@ -99,7 +99,7 @@ class Parts:
                 summary.count(one["status"], one["label"], one["error"], one["count_all"])
         return summary
 
-    def _made_with(self, text: bytes | None) -> Fingerprint:
+    def _read_header(self, text: bytes | None) -> Fingerprint:
         try:
             header = json.loads(text or b"{}")
         except ValueError:
@@ -112,9 +112,9 @@ class Parts:
         return made_with
 
     def _read(self, names: Sequence[str], *columns: str) -> Iterator[tuple[str, pa.Table]]:
-        """Each part and those columns of it."""
+        """Each name, with these columns of the part."""
         with ThreadPoolExecutor(_AT_ONCE) as executor:
-            for start in range(0, len(names), _AT_ONCE):  # all at once would be all of them in memory
+            for start in range(0, len(names), _AT_ONCE):  # all at once would hold all of them in memory
                 some = names[start : start + _AT_ONCE]
                 yield from zip(some, executor.map(lambda name: self._table(name, columns), some), strict=True)
 
@@ -133,8 +133,8 @@ class Parts:
         self.store.write(name, data.getvalue())
 
 
-def _known(column: pa.ChunkedArray) -> list[int]:
-    """As Frame has it: -1 where nothing is known."""
+def _or_unknown(column: pa.ChunkedArray) -> list[int]:
+    """Sizes or times as in Frame: -1 for null."""
     return list(column.fill_null(-1).to_pylist())
 
 

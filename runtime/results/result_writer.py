@@ -1,4 +1,4 @@
-"""What becomes of outcomes: rows that stream into an output, or rows in a journal from which the output is made."""
+"""What happens to outcomes: their rows are streamed into an output, or kept in a journal from which the output is made."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -7,19 +7,21 @@ from typing import Protocol
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.model.prediction import Outcome
 from edgeclf.runtime.results.journal import Entry, Journal
+from edgeclf.runtime.results.journal_file import Line
 from edgeclf.runtime.results.row import Row, RowBuilder
 from edgeclf.runtime.results.sinks import Sink, open_sink
 from edgeclf.runtime.results.sorting import Sorter
 from edgeclf.runtime.results.summary import Summary
 from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.plural import plural
 
 
 class ResultWriter(Protocol):
-    """done, failed: rows so far, those of earlier runs included. whereabouts: where they are after an interruption, for
-    people.
+    """done, failed: rows so far, including those of earlier runs. after_interrupt: tells the user where the rows are when
+    the run was interrupted.
     """
 
-    whereabouts: str
+    after_interrupt: str
 
     @property
     def done(self) -> int: ...
@@ -32,19 +34,21 @@ class ResultWriter(Protocol):
         ...
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
-        """A row each; safe from a kill when this returns, as far as the recorder can make it so. Raises OutputError."""
+        """Write a row for each. Rows in a journal survive any kill once this returns. Raises OutputError."""
         ...
 
     def finish(self, summary: Summary) -> None:
-        """Everything is recorded: complete the output, and count all of its rows."""
+        """Complete the output once all outcomes are recorded, and count its rows."""
         ...
 
 
 class StreamWriter:
-    """Rows into an output as they come, for stdout and devices: nothing is kept of them."""
+    """Writes rows into an output as they come, for stdout and devices, and keeps none of them."""
 
     def __init__(self, sink: Sink, builder: RowBuilder) -> None:
-        self.whereabouts = f"the rows so far are in {sink.place}" if sink.keeps_rows else "half of such a file is not kept"
+        self.after_interrupt = (
+            f"the rows so far are in {sink.path}" if sink.keeps_rows else "an incomplete file of this format is not kept"
+        )
         self.done = self.failed = 0
         self._sink = sink
         self._builder = builder
@@ -66,7 +70,7 @@ class StreamWriter:
 
 
 class JournalWriter:
-    """Rows into a journal, images into folders where that is asked for, and in the end an output of all rows."""
+    """Writes rows into a journal, sorts images into folders if asked to, and in the end makes the output from all rows."""
 
     def __init__(
         self,
@@ -79,8 +83,8 @@ class JournalWriter:
         sorter: Sorter | None = None,
         check_storage: Callable[[], None] = lambda: None,
     ) -> None:
-        """check_storage: called when images were gone before they could be sorted; raises where the whole source is."""
-        self.whereabouts = f"they are in {journal.path}, and the same command goes on from there"
+        """check_storage: called if images were missing before they were sorted; raises if the whole source is missing."""
+        self.after_interrupt = f"they are in {journal.path}; run the same command again to continue"
         self._retry_failed = retry_failed
         self._check_storage = check_storage
         self._journal = journal
@@ -89,7 +93,7 @@ class JournalWriter:
         self._output = output
         self._json_lines = json_lines
         if sorter:
-            self._take_up(sorter)
+            self._finish_earlier_sorting(sorter)
 
     @property
     def done(self) -> int:
@@ -110,42 +114,52 @@ class JournalWriter:
             self._sort(self._sorter, entries)
 
     def finish(self, summary: Summary) -> None:
-        if self._retry_failed and (dropped := self._journal.drop_unmet()):
-            note(f"{dropped:,} of those that failed are not there any more; their rows are left out")
+        if self._retry_failed and (dropped := self._journal.drop_missing_failures()):
+            note(f"rows left out, because the image failed before and is missing now: {dropped:,}")
         with open_sink(self._output, json_lines=self._json_lines) as sink:
             for row in self._journal.rows():
                 sink.write(row)
                 summary.add(row)
         if self._sorter and self._sorter.vanished:
-            note(f"{self._sorter.vanished:,} images were gone or changed before they could be sorted")
+            note(f"{plural(self._sorter.vanished, 'image')} not sorted: missing or changed since classification")
 
     def _entry(self, frame: Frame, row: Row) -> Entry:
         if self._sorter is None:
             return Entry(frame, row)
         destination = self._sorter.destination(frame, row)
-        return Entry(frame, replace(row, sorted_to=destination), self._sorter.record(frame, destination))
+        return Entry(frame, replace(row, sorted_to=destination), self._sorter.journal_fields(frame, destination))
 
     def _sort(self, sorter: Sorter, entries: Sequence[Entry]) -> None:
-        """Their lines are written; now their images follow."""
-        if sorter.how == "move":
+        """Sort the images whose lines have just been written."""
+        if sorter.mode == "move":
             self._journal.sync()  # a power cut must not keep the move and lose the line
         vanished = sorter.vanished
         for entry in entries:
             sorter.perform(entry.frame, entry.row.sorted_to)
         if sorter.vanished > vanished:
-            self._check_storage()  # once it is back, they are sorted all the same
+            self._check_storage()  # if the source is back later, these images are sorted after all
         self._journal.mark_sorted()
 
-    def _take_up(self, sorter: Sorter) -> None:
-        """A kill came between the last rows and their images. What was moved cannot be read again: it is moved now."""
-        if sorter.how == "plan":
+    def _finish_earlier_sorting(self, sorter: Sorter) -> None:
+        """Sort what was recorded before a kill but not sorted. An image that may have moved cannot be read: move it now."""
+        if sorter.mode == "plan":
             for row in self._journal.rows():
-                sorter.remember(row.sorted_to)
-        elif sorter.how == "move":
+                sorter.reserve(row.sorted_to)
+        elif sorter.mode == "move":
             for line in self._journal.unsorted.values():
-                origin, size_bytes, mtime_ns = (line["sorted"][name] for name in ("from", "size", "mtime_ns"))
-                sorter.perform(Frame(origin, origin, line["path"], 0, size_bytes, mtime_ns), line["sorted_to"])
+                sorter.perform(_frame_to_move(line), line["sorted_to"])
             self._journal.unsorted.clear()
             self._journal.mark_sorted()
         else:
-            self._journal.sort_again()
+            self._journal.classify_unsorted_again()
+
+
+def _frame_to_move(line: Line) -> Frame:
+    origin = line["sorted"]["from"]
+    return Frame(
+        name=origin,
+        image=origin,
+        path=line["path"],
+        size_bytes=line["sorted"]["size"],
+        mtime_ns=line["sorted"]["mtime_ns"],
+    )

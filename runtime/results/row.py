@@ -1,4 +1,4 @@
-"""The row that every input ends as, whatever file it is written to: version 1 of the schema."""
+"""The row that every input becomes, in every output format: version 1 of the schema."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -12,23 +12,23 @@ from edgeclf.runtime.model.prediction import Failure, Outcome
 SCHEMA_VERSION = 1
 Status = Literal["ok", "unsure", "error"]
 UNSURE: Final = "unsure"
-"""The status of an answer with too little confidence; where labels are shown, it stands for one."""
+"""The status of an answer whose confidence is below the threshold; shown in place of a label."""
 _DECIMALS = 6
 _INT64 = range(-(1 << 63), 1 << 63)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """path: as the source was named, and the place in it. status: `ok`, `unsure` (see RowBuilder) or `error`.
+    """path: the source as it was named, and the place in it. status: `ok`, `unsure` (see RowBuilder) or `error`.
 
     label, confidence: the most probable class and its probability, 0 to 1; an unsure row has no label.
     top: the most probable classes with their probabilities, best first. error, detail: the reason from the closed list,
-    and more about it. width, height: of the image as stored, in pixels, where its header could be read.
+    and more about it. width, height: of the stored image in pixels, if its header could be read.
     sorted_to: where `--sort` put the image. model: the first 16 hexadecimal digits of the model file's sha256.
-    time: when it was classified, ISO 8601 in UTC. position_s: seconds from the beginning of its video. age_ms: from the
-    moment when a camera gave it to the answer. size_bytes, mtime_ns: of its file (a frame's video) when it was listed; the
-    time of its last change, in nanoseconds since 1970. Those of an image in an archive are its own, and in a zip its check
-    sum stands for the time. None where nothing is known of a file, and for a camera.
+    time: when it was classified, ISO 8601 in UTC. position_s: seconds from the beginning of the video. age_ms: from the
+    frame's delivery by the camera to the answer. size_bytes, mtime_ns: of the file (for a frame, the video) when it was
+    listed; its last change in nanoseconds since 1970. An image in an archive has its own size and time; in a zip, its
+    checksum stands for the time. Both are None if nothing is known about the file, and for a camera.
     """
 
     path: str
@@ -49,7 +49,7 @@ class Row:
     mtime_ns: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Every column, in the schema's order; None and empty text for what the row does not have."""
+        """Every column, in the schema's order. Missing values are None or empty text."""
         return {name: getattr(self, name) for name in COLUMNS}
 
 
@@ -57,17 +57,17 @@ COLUMNS = tuple(column.name for column in fields(Row))
 """The schema's columns, in order."""
 
 
-def present_time() -> str:
-    """As in `Row.time`."""
+def current_time() -> str:
+    """The time in the format of `Row.time`."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def known(value: int) -> int | None:
-    """A frame's size or time as a row has it: None for -1, and for what no table's 64 bits can hold.
+def known_or_none(value: int) -> int | None:
+    """Convert a frame's size or time for a row: None for -1, and for what 64 bits cannot hold.
 
-    That is a time after the year 2262, or a size that a damaged archive makes up.
+    The latter is a time after the year 2262, or the nonsense size of a damaged archive.
 
-    >>> known(60_000), known(-1), known(1 << 63)
+    >>> known_or_none(60_000), known_or_none(-1), known_or_none(1 << 63)
     (60000, None, None)
     """
     return value if value != -1 and value in _INT64 else None
@@ -75,9 +75,9 @@ def known(value: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class RowBuilder:
-    """How outcomes become rows.
+    """Makes rows from outcomes.
 
-    topk: classes in `top`. threshold: with a lower confidence, the row is `unsure`. model: as in Row.
+    topk: classes in `top`. threshold: a row with a lower confidence is `unsure`. model: as in Row.
     """
 
     topk: int = 1
@@ -85,8 +85,8 @@ class RowBuilder:
     model: str = ""
 
     def rows(self, outcomes: Sequence[Outcome]) -> list[Row]:
-        """One row per outcome, all with the present time."""
-        now = present_time()
+        """One row per outcome, all with the current time."""
+        now = current_time()
         return [self.row(outcome, now) for outcome in outcomes]
 
     def row(self, outcome: Outcome, time: str) -> Row:
@@ -102,8 +102,8 @@ class RowBuilder:
             time=time,
             position_s=frame.position_s,
             age_ms=_age_ms(frame),
-            size_bytes=known(frame.size_bytes),
-            mtime_ns=known(frame.mtime_ns),
+            size_bytes=known_or_none(frame.size_bytes),
+            mtime_ns=known_or_none(frame.mtime_ns),
         )
         if isinstance(result, Failure):
             return replace(row, error=result.reason.value, detail=result.detail)

@@ -1,4 +1,4 @@
-"""Rows as an SQLite database: table `results`, and `meta` for what holds of all of them."""
+"""Rows as an SQLite database: one table `results`, and one table `meta` for what all rows share."""
 
 import json
 import os
@@ -36,17 +36,17 @@ _INSERT = f"INSERT INTO results VALUES ({', '.join('?' * len(COLUMNS))})"
 
 
 class SqliteWriter:
-    """Typed columns, NULL for None, `top` as a JSON object; rowid is the order of the rows.
+    """Typed columns, NULL for None, `top` as a JSON object; rowid gives the order of the rows.
 
-    Text that is not valid UTF-8 is spelt as `as_utf8` says.
+    Text that is not valid UTF-8 is escaped by `as_utf8`.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._waiting: list[tuple[Any, ...]] = []
         with _as_os_error():
-            # Locked by its publisher already, and on some file systems SQLite's own lock would meet that one.
+            # `publish` has locked the file already, and on some file systems SQLite's own lock would collide with that.
             self._database = sqlite3.connect(f"file:{quote(os.fsencode(file.name))}?nolock=1", uri=True)
-            # Nothing is lost without them: the file has its final name only when it is complete and on the disk.
+            # Not needed here: the file gets its final name only when it is complete and on the disk.
             self._database.execute("PRAGMA journal_mode = OFF")
             self._database.execute("PRAGMA synchronous = OFF")
             self._create_tables()
@@ -57,7 +57,7 @@ class SqliteWriter:
             self.flush()
 
     def flush(self) -> None:
-        """One transaction."""
+        """Write the rows so far, in one transaction."""
         with _as_os_error(), self._database:
             self._database.executemany(_INSERT, self._waiting)
         self._waiting.clear()
@@ -87,7 +87,7 @@ def _value(value: Any) -> Any:
 
 @contextmanager
 def _as_os_error() -> Iterator[None]:
-    """A full disk and the like; SQLite says no more of it than its own words."""
+    """Turn a full disk and the like into OSError; SQLite gives only a message."""
     try:
         yield
     except sqlite3.OperationalError as error:

@@ -1,4 +1,4 @@
-"""What a run amounts to: counts by class, failures by reason, the rate."""
+"""The summary of a run: counts by class, failures by reason, the rate."""
 
 from collections import Counter
 from typing import Any
@@ -7,12 +7,15 @@ from edgeclf.runtime.errors import EdgeclfError
 from edgeclf.runtime.results.row import SCHEMA_VERSION, UNSURE, Row
 from edgeclf.runtime.terminal.console import note, stderr_console
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.plural import plural
 
 
 class Summary:
-    """Counts rows. setting: what made them. now, elapsed_s: images classified by this very run, and its time in seconds;
-    earlier runs may have left rows, too. skipped: files passed over because they are no images. signal: what ended a run
-    that would have gone on for ever; failure: what ended it before its time.
+    """Counts rows, including those of earlier runs.
+
+    setting: the engine, device and workers. now, elapsed_s: images classified by this run, and its time in seconds.
+    skipped: files passed over because they are not images. signal: what ended a run that never ends by itself.
+    failure: what ended it early.
     """
 
     def __init__(self, setting: str = "") -> None:
@@ -31,7 +34,7 @@ class Summary:
         self.count(row.status, row.label, row.error, 1)
 
     def count(self, status: str, label: str, error: str, number: int) -> None:
-        """Count so many rows that are alike in these columns."""
+        """Count a number of rows that are equal in these columns."""
         if status == "error":
             self.failures[error] += number
         elif status == UNSURE:
@@ -40,7 +43,7 @@ class Summary:
             self.labels[label] += number
 
     def update(self, other: "Summary") -> None:
-        """Count what another one has counted."""
+        """Add the counts of another summary."""
         self.labels.update(other.labels)
         self.failures.update(other.failures)
         self.unsure += other.unsure
@@ -51,7 +54,7 @@ class Summary:
 
     @property
     def rate(self) -> float:
-        """Images a second of this run, failures included."""
+        """Images per second in this run, including failures."""
         return self.now / max(self.elapsed_s, 1e-9)
 
     def to_json(self) -> dict[str, Any]:
@@ -70,7 +73,7 @@ class Summary:
         }
 
     def show(self) -> None:
-        """A table for people, on stderr."""
+        """Print a table on stderr."""
         from rich.table import Table
         from rich.text import Text
 
@@ -81,17 +84,17 @@ class Summary:
         for name, count, style in self._counts():
             table.add_row(Text(name, style), f"{count:,}", f"{count / self.total:.1%}")
         stderr_console().print(table)
-        skipped = f"; {self.skipped:,} other files skipped" if self.skipped else ""
-        note(f"{self.total:,} images{self._work()}{skipped}")
+        skipped = f"; {plural(self.skipped, 'other file')} skipped" if self.skipped else ""
+        note(f"{plural(self.total, 'image')}{self._speed()}{skipped}")
 
     def _counts(self) -> list[tuple[str, int, str]]:
-        """What to call it, how many, and how that looks."""
+        """Name, count and style of each line of the table."""
         labels = [(escape(label), count, "") for label, count in self.labels.most_common()]
         unsure = [(f"({UNSURE})", self.unsure, "yellow")] if self.unsure else []
         return labels + unsure + [(f"error: {reason}", count, "red") for reason, count in self.failures.most_common()]
 
-    def _work(self) -> str:
+    def _speed(self) -> str:
         if not self.now:
-            return ", all of them from earlier runs" if self.total else ""
-        part = f", {self.now:,} of them now," if self.now != self.total else ""
-        return f"{part} in {self.elapsed_s:.1f} s, {self.rate:,.0f} images/s ({self.setting})"
+            return ", all from earlier runs" if self.total else ""
+        now = f", {self.now:,} of them in this run," if self.now != self.total else ""
+        return f"{now} in {self.elapsed_s:.1f} s, {self.rate:,.0f} images/s ({self.setting})"

@@ -1,4 +1,4 @@
-"""Rows as lines of text: CSV that no spreadsheet calculates, and JSON lines."""
+"""Rows as lines of text: JSON lines, and CSV whose cells a spreadsheet does not run as formulas."""
 
 import json
 from operator import attrgetter
@@ -7,18 +7,16 @@ from typing import Any, BinaryIO
 from edgeclf.runtime.results.row import COLUMNS, Row
 from edgeclf.runtime.terminal.escaping import escape_cell
 
-_json_text = json.JSONEncoder(ensure_ascii=False).encode
+CSV_HEADER = ",".join(COLUMNS) + "\n"
 _values = attrgetter(*COLUMNS)
+_json_text = json.JSONEncoder(ensure_ascii=False).encode
 _json_ascii = json.JSONEncoder().encode
 
 
-CSV_HEADER = ",".join(COLUMNS) + "\n"
-
-
 class CsvWriter:
-    r"""UTF-8. Text cells are as `escape_cell` spells them, and `unescape` gives the text back; None is an empty cell.
+    r"""UTF-8. Text cells are escaped by `escape_cell`, and `unescape` restores them; None is an empty cell.
 
-    `top` is a JSON object: `json.loads(unescape(cell))`. header: without it, for rows that are added to others.
+    `top` is a JSON object: `json.loads(unescape(cell))`. header: False to append rows to a file that has one.
     """
 
     def __init__(self, file: BinaryIO, *, header: bool = True) -> None:
@@ -28,7 +26,7 @@ class CsvWriter:
     def write(self, row: Row) -> None:
         line = ",".join([_cell(value) for value in _values(row)])
         self._file.write(f"{self._header}{line}\n".encode())
-        self._header = ""  # it comes with the first row: a run that fails before that leaves nothing to keep
+        self._header = ""  # written with the first row: a run that fails before that leaves no file
 
     def flush(self) -> None:
         self._file.flush()
@@ -38,11 +36,11 @@ class CsvWriter:
         self._file.flush()
 
     def close(self) -> None:
-        """The file is its owner's to close."""
+        """The owner of the file closes it."""
 
 
 class JsonLinesWriter:
-    r"""One object a line, every column in each. ASCII: a name that is not UTF-8 keeps its bytes as \udcXX."""
+    r"""One object per line, with every column. ASCII: a name that is not UTF-8 keeps its bytes as \udcXX."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -57,7 +55,7 @@ class JsonLinesWriter:
         self._file.flush()
 
     def close(self) -> None:
-        """The file is its owner's to close."""
+        """The owner of the file closes it."""
 
 
 def _cell(value: Any) -> str:
@@ -73,5 +71,5 @@ def _cell(value: Any) -> str:
 
 
 def _quoted(cell: str) -> str:
-    """As the csv module does it, which looks at each character by itself and takes three times as long for the line."""
+    """Like the csv module, which takes three times as long per line because it looks at each character by itself."""
     return '"' + cell.replace('"', '""') + '"' if '"' in cell or "," in cell else cell

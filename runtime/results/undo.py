@@ -1,4 +1,4 @@
-"""Taking back what `--sort` did, by the journal of the run, from the last image to the first."""
+"""Undoing what `--sort` did: the run's journal is read from the last image to the first."""
 
 import json
 import os
@@ -13,124 +13,120 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.results import file_ops as filing
+from edgeclf.runtime.results import file_ops
 from edgeclf.runtime.results.journal_file import VERSION, VERSION_KEY
 from edgeclf.runtime.results.sorted_file import SortedFile
+from edgeclf.runtime.storage.lock import is_at, try_lock
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.progress import Progress
 
-try:
-    import fcntl
-except ModuleNotFoundError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 _HEADER_BYTES = 1 << 24
-"""Longer than any header, and little of a file that is something else."""
+"""Longer than any header, and not too much to read of a file of another kind."""
 _MTIME_GRAIN_NS = 2_000_000_000
-"""FAT keeps no more of a time than two seconds."""
+"""FAT stores times in steps of two seconds."""
 
 
 @dataclass
-class Undone:
-    """sorted: images that the journal says were sorted. taken_back: those that were still where sorting put them.
-    left: those that were left as they are, each with a note why. journal: what it is called now.
+class UndoResult:
+    """sorted: images that the journal lists as sorted. undone: those that were still where sorting had put them, and were
+    put back or removed. left_alone: those that were not touched, each with a note that says why. journal: its name now.
     """
 
     journal: Path
     sorted: int = 0
-    taken_back: int = 0
-    left: int = 0
+    undone: int = 0
+    left_alone: int = 0
 
 
 class LeftAloneError(Exception):
-    """An image that is not as sorting left it, and is not touched; the message says why."""
+    """An image has changed since it was sorted, so it is not touched; the message says what has changed."""
 
 
-def undo(journal: Path, *, dry_run: bool = False, show: Callable[[SortedFile], None] = lambda _: None) -> Undone:
-    """Put back what was moved, remove copies and links, then the folders that were made for them.
+def undo(journal: Path, *, dry_run: bool = False, show: Callable[[SortedFile], None] = lambda _: None) -> UndoResult:
+    """Move back what was moved, remove copies and links, then remove the folders that were created for them.
 
-    Whatever was changed since is left alone. When nothing is left, the journal becomes `JOURNAL.undone`, and the next run
-    begins anew; a second attempt after a kill completes the first. dry_run: change nothing. show: called for each image
-    that is to be taken back. Raises OutputError for a file that is no journal, or that a run has open.
+    Files that have changed since are left alone. If there are none, the journal is renamed to `JOURNAL.undone`, and the next
+    run starts from the beginning. After a kill, a second call completes the first. dry_run: change nothing. show: called
+    for each image that is undone. Raises OutputError if the file is not a journal, or if a run has it open.
     """
     with _locked(journal) as file:
         sorted_files = _SortedFiles(file, journal)
-        undone = Undone(journal, len(sorted_files), left=sorted_files.damaged)
+        result = UndoResult(journal, len(sorted_files), left_alone=sorted_files.damaged)
         with Progress("undoing", len(sorted_files)) as progress:
-            for sorted_file in _gone_ones_last(sorted_files):
+            for sorted_file in _missing_last(sorted_files):
                 try:
-                    undone.taken_back += _take_back(sorted_file, dry_run, show)
+                    result.undone += _undo_one(sorted_file, dry_run, show)
                 except (LeftAloneError, OSError) as error:
                     note(f"left alone: {sorted_file.target}: {getattr(error, 'strerror', None) or error}")
-                    undone.left += 1
+                    result.left_alone += 1
                 progress.advance()
         if not dry_run:
             _remove_folders(sorted_files.folders)
-        if undone.sorted and not undone.left and not dry_run:
-            undone.journal = _retire(journal)
-    return undone
+    if result.sorted and not result.left_alone and not dry_run:
+        result.journal = _retire(journal)
+    return result
 
 
-def action_for(sorted_file: SortedFile) -> Callable[[], None] | None:
-    """What takes it back; None where that is done already. Raises LeftAloneError, or OSError."""
-    if os.path.lexists(sorted_file.target):
-        return _ACTIONS[sorted_file.how](sorted_file)
-    if sorted_file.how == "move" and not os.path.lexists(sorted_file.source):
-        raise LeftAloneError(f"it is gone, and {sorted_file.source} is, too")
-    return None
-
-
-def _gone_ones_last(sorted_files: Iterable[SortedFile]) -> Iterator[SortedFile]:
-    """An image that was named twice was moved once; its second row is in order when the first has been taken back."""
-    gone = []
+def _missing_last(sorted_files: Iterable[SortedFile]) -> Iterator[SortedFile]:
+    """An image that was named twice was moved once; its second row is fine once the first one has been undone."""
+    missing = []
     for sorted_file in sorted_files:
         if os.path.lexists(sorted_file.target) or os.path.lexists(sorted_file.source):
             yield sorted_file
         else:
-            gone.append(sorted_file)
-    yield from gone
+            missing.append(sorted_file)
+    yield from missing
 
 
-def _take_back(sorted_file: SortedFile, dry_run: bool, show: Callable[[SortedFile], None]) -> bool:
+def _undo_one(sorted_file: SortedFile, dry_run: bool, show: Callable[[SortedFile], None]) -> bool:
     """Whether there was something to do."""
-    action = action_for(sorted_file)
+    action = _action_for(sorted_file)
     if action:
         show(sorted_file)
     if not dry_run:
         if action:
             action()
-        filing.drop_part(sorted_file.source, sorted_file.target)
+        file_ops.remove_temporary(sorted_file.source, sorted_file.target)
     return action is not None
+
+
+def _action_for(sorted_file: SortedFile) -> Callable[[], None] | None:
+    """What undoes it; None if that is done already. Raises LeftAloneError, or OSError."""
+    if os.path.lexists(sorted_file.target):
+        return _ACTIONS[sorted_file.action](sorted_file)
+    if sorted_file.action == "move" and not os.path.lexists(sorted_file.source):
+        raise LeftAloneError(f"it is missing, and so is {sorted_file.source}")
+    return None
 
 
 def _move_back(sorted_file: SortedFile) -> Callable[[], None]:
     source, target = sorted_file.source, sorted_file.target
     if os.path.getsize(target) != sorted_file.size_bytes:
-        raise LeftAloneError("it was changed since")
-    if os.path.lexists(source) and not filing.is_same(target, source):
-        raise LeftAloneError(f"something else is at {source} by now")
-    return partial(filing.move_file, target, source)
+        raise LeftAloneError("it has changed since it was sorted")
+    if os.path.lexists(source) and not file_ops.is_same(target, source):
+        raise LeftAloneError(f"something else is at {source} now")
+    return partial(file_ops.move_file, target, source)
 
 
 def _remove_copy(sorted_file: SortedFile) -> Callable[[], None]:
     status = os.lstat(sorted_file.target)
-    same_time = abs(status.st_mtime_ns - sorted_file.mtime_ns) <= _MTIME_GRAIN_NS
+    has_same_time = abs(status.st_mtime_ns - sorted_file.mtime_ns) <= _MTIME_GRAIN_NS
     try:
         os.lstat(sorted_file.source)
-        if filing.is_same_entry(sorted_file.source, sorted_file.target):
+        if file_ops.is_same_entry(sorted_file.source, sorted_file.target):
             raise LeftAloneError("it is the original itself")
-    except NotADirectoryError:  # in an archive, whose files have other times, or none
-        same_time = True
+    except NotADirectoryError:  # in an archive, whose files have other times or none
+        has_same_time = True
     except FileNotFoundError:
-        raise LeftAloneError(f"{sorted_file.source} is gone, so this copy is the only one") from None
-    if not stat.S_ISREG(status.st_mode) or status.st_size != sorted_file.size_bytes or not same_time:
-        raise LeftAloneError("it was changed since")
+        raise LeftAloneError(f"{sorted_file.source} is missing, so this copy is the only one") from None
+    if not stat.S_ISREG(status.st_mode) or status.st_size != sorted_file.size_bytes or not has_same_time:
+        raise LeftAloneError("it has changed since it was sorted")
     return partial(os.unlink, sorted_file.target)
 
 
 def _remove_link(sorted_file: SortedFile) -> Callable[[], None]:
-    if not filing.is_link_to(sorted_file.source, sorted_file.target):
-        raise LeftAloneError(f"it is no link to {sorted_file.source} any more")
+    if not file_ops.is_link_to(sorted_file.source, sorted_file.target):
+        raise LeftAloneError(f"it is no longer a link to {sorted_file.source}")
     return partial(os.unlink, sorted_file.target)
 
 
@@ -142,9 +138,9 @@ _ACTIONS: dict[str, Callable[[SortedFile], Callable[[], None]]] = {
 
 
 class _SortedFiles:
-    """Those in a journal, the last one first. Only their places in the file are held in memory.
+    """The sorted files in a journal, the last one first. Only their offsets in the journal are kept in memory.
 
-    damaged: lines that cannot be read. folders: those that sorting made, as far as the relocations read so far tell.
+    damaged: lines that cannot be read. folders: folders that sorting created, as far as the iteration has come.
     """
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
@@ -163,54 +159,51 @@ class _SortedFiles:
             self._file.seek(offset)
             sorted_file = _sorted_file(json.loads(self._file.readline()))
             if sorted_file:
-                self._note_folders(sorted_file)
+                self._add_folders(sorted_file)
                 yield sorted_file
 
     def _scan(self) -> None:
-        header = _parsed(self._file.readline(_HEADER_BYTES))
+        header = _parse(self._file.readline(_HEADER_BYTES))
         if header is None or header.get(VERSION_KEY) != VERSION:
-            raise OutputError(f"{self._path} is no journal of this version of clf-run; name that of a run with --sort")
+            raise OutputError(f"{self._path} is not a journal of this version of clf-run; name that of a run with --sort")
         self._file.seek(0)
         offset = 0
         for number, line in enumerate(self._file, 1):
-            if line.endswith(b"\n"):  # what a kill has torn was never acknowledged
-                self._look(line, offset, number)
+            if line.endswith(b"\n"):  # a line torn by a kill was never acknowledged
+                self._scan_line(line, offset, number)
             offset += len(line)
 
-    def _look(self, line: bytes, offset: int, number: int) -> None:
-        fields = _parsed(line)
+    def _scan_line(self, line: bytes, offset: int, number: int) -> None:
+        fields = _parse(line)
         if fields is None:
             note(f"left alone: line {number:,} of {self._path} is damaged")
             self.damaged += 1
         elif _sorted_file(fields):
             self._offsets.append(offset)
 
-    def _note_folders(self, sorted_file: SortedFile) -> None:
+    def _add_folders(self, sorted_file: SortedFile) -> None:
         folder = sorted_file.target
-        for _ in range(sorted_file.made):
+        for _ in range(sorted_file.new_folders):
             folder = os.path.dirname(folder)
             self.folders.add(folder)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[BinaryIO]:
-    """The journal, which no run may write to meanwhile."""
+    """The open journal. No run can write to it meanwhile."""
     try:
-        file = open(path, "r+b")  # noqa: SIM115  # a lock on a network disk wants a file that may be written to
+        file = open(path, "r+b")  # noqa: SIM115  # on a network disk, only a file open for writing can be locked
     except OSError as error:
         raise OutputError(f"cannot open {path}: {error.strerror or error}; name the journal of a run with --sort") from None
     with file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OutputError(f"a run has {path} open; wait for it, or end it with Ctrl-C") from None
-        if not os.path.exists(path) or not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+        if not try_lock(file.fileno()):
+            raise OutputError(f"a run has {path} open; wait for it to finish, or end it with Ctrl-C")
+        if not is_at(file.fileno(), path):
             raise OutputError(f"{path} was just undone by another process")
         yield file
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         fields = json.loads(line)
     except ValueError:
@@ -223,14 +216,14 @@ def _sorted_file(fields: dict[str, Any]) -> SortedFile | None:
 
 
 def _remove_folders(folders: set[str]) -> None:
-    """The innermost first; one that holds something else by now stays."""
+    """The innermost first; a folder that is not empty stays."""
     for folder in sorted(folders, key=len, reverse=True):
         with suppress(OSError):
             os.rmdir(folder)
 
 
 def _retire(journal: Path) -> Path:
-    """Give it a name that no run looks for, and that no other has."""
+    """Rename the journal, so that no run finds it. Nothing is overwritten."""
     names = (journal.with_name(f"{journal.name}.undone{number if number > 1 else ''}") for number in count(1))
     retired = next(name for name in names if not os.path.lexists(name))
     os.rename(journal, retired)

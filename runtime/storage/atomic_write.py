@@ -1,4 +1,4 @@
-"""Files that appear under their final name only when they are complete and on the disk."""
+"""Writing a file under a temporary name: it gets its final name only when it is complete and on the disk."""
 
 import os
 from collections.abc import Iterator
@@ -7,44 +7,40 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edgeclf.runtime.errors import OutputError
-
-try:
-    import fcntl
-except ModuleNotFoundError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from edgeclf.runtime.storage.lock import is_at, try_lock
 
 
 @contextmanager
-def publish(path: Path, *, keep_partial: bool = False) -> Iterator[BinaryIO]:
-    """A binary file to write to; it is called `PATH.part` until the block ends well, then synced and renamed.
+def publish(path: Path, *, keep_partial: bool = False, hidden: bool = False) -> Iterator[BinaryIO]:
+    """Yield a binary file named `PATH.part`. When the block ends without an error, it is synced and renamed to `path`.
 
-    When the block raises, the part is removed; with `keep_partial` only if it is empty. A device such as /dev/null is
-    written to directly, a link is followed. Raises OutputError when the file cannot be created, written out or renamed,
-    or when another process is writing it.
+    When the block raises, the temporary file is removed; with `keep_partial` only if it is empty. With `hidden`, its name
+    begins with a dot. A device such as /dev/null is written to directly, and a link is followed. Raises OutputError if the
+    file cannot be created, written or renamed, or if another process is writing it.
     """
     path = Path(os.path.realpath(path))
-    special = os.path.exists(path) and not os.path.isfile(path)
-    part = path if special else path.with_name(path.name + ".part")
+    is_device = os.path.exists(path) and not os.path.isfile(path)
+    temporary = path if is_device else temporary_path(path, hidden=hidden)
     try:
-        file = open(part, "wb" if special else "ab")  # noqa: SIM115 (two ways out, both below)
-        if not special:
-            _claim(file, path)
+        file = open(temporary, "wb" if is_device else "ab")  # noqa: SIM115 (closed below, in two ways)
+        if not is_device:
+            _lock_and_empty(file, path)
     except OSError as error:
         raise cannot_write(path, error) from None
     try:
         yield file
-        _finish(file, part, path)
+        _finish(file, temporary, path)
     except BaseException:
         with suppress(OSError):
             file.close()
-        if not special and not (keep_partial and part.exists() and part.stat().st_size):
-            part.unlink(missing_ok=True)
+        if not is_device and not (keep_partial and temporary.exists() and temporary.stat().st_size):
+            temporary.unlink(missing_ok=True)
         raise
 
 
-def publish_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file at once, or nothing."""
-    with publish(path) as file:
+def publish_bytes(path: Path, data: bytes, *, hidden: bool = False) -> None:
+    """Write a whole file, or nothing of it. hidden: as in `publish`."""
+    with publish(path, hidden=hidden) as file:
         try:
             file.write(data)
         except OSError as error:
@@ -52,8 +48,13 @@ def publish_bytes(path: Path, data: bytes) -> None:
 
 
 def publish_text(path: Path, text: str) -> None:
-    """As `publish_bytes`, in UTF-8; file names that are not UTF-8 keep their bytes."""
+    """Like `publish_bytes`, in UTF-8; file names in the text that are not UTF-8 keep their bytes."""
     publish_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def temporary_path(path: Path, *, hidden: bool = False) -> Path:
+    """The name of a file while it is being written."""
+    return path.with_name(f"{'.' if hidden else ''}{path.name}.part")
 
 
 def make_folder(path: Path) -> None:
@@ -65,33 +66,26 @@ def make_folder(path: Path) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
-    """The sentence for a write that failed."""
+    """The error to raise when a write failed."""
     return OutputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place with -o")
 
 
-def _claim(file: BinaryIO, path: Path) -> None:
-    """Lock the part against a second writer, then empty it: an earlier run may have left rows there."""
-    busy = OutputError(f"another process is writing {path}; wait for it, or choose another place with -o")
-    if fcntl is not None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise busy from None
-        # The other may have finished between our open and our lock: then this is its published file, under a new name.
-        if not os.path.exists(file.name) or not os.path.samestat(os.fstat(file.fileno()), os.stat(file.name)):
-            file.close()
-            raise busy
+def _lock_and_empty(file: BinaryIO, path: Path) -> None:
+    """Refuse a second writer, then remove what an earlier run may have left in the temporary file."""
+    # Between our open and our lock, the other process may have finished: then this is the file that it published.
+    if not try_lock(file.fileno()) or not is_at(file.fileno(), file.name):
+        file.close()
+        raise OutputError(f"another process is writing {path}; wait for it, or choose another place with -o")
     file.truncate(0)
 
 
-def _finish(file: BinaryIO, part: Path, path: Path) -> None:
+def _finish(file: BinaryIO, temporary: Path, path: Path) -> None:
     try:
         file.flush()
-        if part != path:
+        if temporary != path:
             os.fsync(file.fileno())
         file.close()
-        if part != path:
-            os.replace(part, path)
+        if temporary != path:
+            os.replace(temporary, path)
     except OSError as error:
         raise cannot_write(path, error) from None

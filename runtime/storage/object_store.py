@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from edgeclf.runtime.errors import OptionError, OutputError
-from edgeclf.runtime.storage.atomic_write import cannot_write, make_folder, publish_bytes
+from edgeclf.runtime.storage.atomic_write import make_folder, publish_bytes
 from edgeclf.runtime.storage.files import Files, StoredFile, StoreError
 
 _URI = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
@@ -162,12 +162,7 @@ class _LocalFiles:
     def write(self, path: str, data: bytes) -> None:
         target = Path(self._at(path))
         make_folder(target.parent)
-        hidden = target.with_name(f".{target.name}")  # for programs that read all of a folder but hidden files
-        publish_bytes(hidden, data)
-        try:
-            os.replace(hidden, target)
-        except OSError as error:
-            raise cannot_write(target, error) from None
+        publish_bytes(target, data, hidden=True)  # readers of a whole folder pass over hidden files
 
     def remove(self, path: str) -> None:
         try:

@@ -1,6 +1,7 @@
-"""Filing: nothing is overwritten, nothing is lost, and a kill at any point is made good by doing it again."""
+"""File operations: nothing is overwritten or lost, and after a kill at any point a second call completes the first."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from edgeclf.runtime.results import file_ops as filing
+from edgeclf.runtime.results import file_ops
 from edgeclf.runtime.results.file_ops import copy_bytes, copy_file, link_file, move_file
 
 CONTENT = b"an image" * 1000
@@ -48,7 +49,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on exFAT."""
+    """Hard links fail, as they do on exFAT."""
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
@@ -60,7 +61,7 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
 
 
-def test_copy_has_content_time_and_mode(source: Path, target: Path) -> None:
+def test_a_copy_has_the_content_time_and_mode(source: Path, target: Path) -> None:
     source.chmod(0o640)
 
     copy_file(str(source), str(target))
@@ -69,7 +70,7 @@ def test_copy_has_content_time_and_mode(source: Path, target: Path) -> None:
     assert (target.stat().st_mtime_ns, target.stat().st_mode) == (MTIME_NS, source.stat().st_mode)
 
 
-def test_move_leaves_nothing_behind_and_keeps_the_file_itself(source: Path, target: Path, tmp_path: Path) -> None:
+def test_a_move_keeps_the_inode_and_leaves_nothing_behind(source: Path, target: Path, tmp_path: Path) -> None:
     inode = source.stat().st_ino
 
     move_file(str(source), str(target))
@@ -78,7 +79,7 @@ def test_move_leaves_nothing_behind_and_keeps_the_file_itself(source: Path, targ
     assert (target.stat().st_ino, target.stat().st_nlink, target.read_bytes()) == (inode, 1, CONTENT)
 
 
-def test_link_is_absolute(source: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_is_absolute(source: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(source.parent)
 
     link_file(source.name, str(target))
@@ -87,7 +88,7 @@ def test_link_is_absolute(source: Path, target: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("act", [copy_file, link_file], ids=["copy", "link"])
-def test_done_twice_is_done_once(act: Act, source: Path, target: Path, tmp_path: Path) -> None:
+def test_a_second_call_changes_nothing(act: Act, source: Path, target: Path, tmp_path: Path) -> None:
     act(str(source), str(target))
     act(str(source), str(target))
 
@@ -96,7 +97,7 @@ def test_done_twice_is_done_once(act: Act, source: Path, target: Path, tmp_path:
 
 @by_act
 @pytest.mark.parametrize("there", ["file", "folder", "link", "link-to-the-same", "dangling"])
-def test_what_is_there_is_never_overwritten(act: Act, there: str, source: Path, target: Path, tmp_path: Path) -> None:
+def test_an_existing_target_is_never_overwritten(act: Act, there: str, source: Path, target: Path, tmp_path: Path) -> None:
     target.parent.mkdir(parents=True)
     (tmp_path / "other").write_bytes(OTHER)
     (tmp_path / "same").write_bytes(CONTENT)
@@ -120,7 +121,7 @@ def test_what_is_there_is_never_overwritten(act: Act, there: str, source: Path, 
 
 @pytest.mark.usefixtures("no_hard_links")
 @pytest.mark.parametrize("act", [copy_file, move_file], ids=["copy", "move"])
-def test_without_hard_links_nothing_is_overwritten_either(act: Act, source: Path, target: Path) -> None:
+def test_without_hard_links_an_existing_target_is_not_overwritten(act: Act, source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True)
     target.write_bytes(OTHER)
 
@@ -132,14 +133,14 @@ def test_without_hard_links_nothing_is_overwritten_either(act: Act, source: Path
 
 @pytest.mark.usefixtures("no_hard_links")
 @pytest.mark.parametrize("act", [copy_file, move_file], ids=["copy", "move"])
-def test_without_hard_links_it_arrives(act: Act, source: Path, target: Path) -> None:
+def test_copy_and_move_work_without_hard_links(act: Act, source: Path, target: Path) -> None:
     act(str(source), str(target))
 
     assert [path.name for path in target.parent.iterdir()] == [target.name]
     assert target.read_bytes() == CONTENT
 
 
-def test_move_to_another_disk(source: Path, elsewhere: Path) -> None:
+def test_a_move_to_another_disk_keeps_content_and_time(source: Path, elsewhere: Path) -> None:
     move_file(str(source), str(elsewhere / "cat" / "a.jpg"))
 
     assert not source.exists()
@@ -148,7 +149,7 @@ def test_move_to_another_disk(source: Path, elsewhere: Path) -> None:
     assert (elsewhere / "cat" / "a.jpg").stat().st_mtime_ns == MTIME_NS
 
 
-def test_move_to_another_disk_overwrites_nothing(source: Path, elsewhere: Path) -> None:
+def test_a_move_to_another_disk_overwrites_nothing(source: Path, elsewhere: Path) -> None:
     (elsewhere / "a.jpg").write_bytes(OTHER)
 
     with pytest.raises(FileExistsError):
@@ -157,46 +158,69 @@ def test_move_to_another_disk_overwrites_nothing(source: Path, elsewhere: Path) 
     assert (source.read_bytes(), (elsewhere / "a.jpg").read_bytes()) == (CONTENT, OTHER)
 
 
-DYING = """
-import os, signal, sys
-from edgeclf.runtime.results import file_ops as filing
+KILLER = """
+import json, os, signal, sys
+from edgeclf.runtime.results import file_ops
 
-act, source, target, steps = sys.argv[1:]
-left = int(steps)
-
-def dying(function):
+def counting(function):
     def call(*arguments, **options):
-        global left
-        left -= 1
-        if left < 0:
+        global steps
+        steps -= 1
+        if steps < 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*arguments, **options)
     return call
 
-for name in ("chmod", "fsync", "link", "makedirs", "open", "rename", "symlink", "unlink", "utime"):
-    setattr(os, name, dying(getattr(os, name)))
-getattr(filing, act)(source, target)
+for line in sys.stdin:
+    act, source, target, steps = json.loads(line)
+    child = os.fork()
+    if not child:
+        for name in ("chmod", "fsync", "link", "makedirs", "open", "rename", "symlink", "unlink", "utime"):
+            setattr(os, name, counting(getattr(os, name)))
+        getattr(file_ops, act)(source, target)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-"""A process that kills itself after so many steps."""
+"""For each line on stdin, forks a process that kills itself after this many steps, and prints its exit code."""
 
 
-def die(act: Act, source: Path, target: Path, steps: int) -> None:
-    line = [sys.executable, "-c", DYING, act.__name__, str(source), str(target), str(steps)]
-    assert subprocess.run(line, check=False).returncode in (0, -signal.SIGKILL)
+@pytest.fixture(scope="module")
+def killer() -> Iterator["subprocess.Popen[str]"]:
+    line = [sys.executable, "-c", KILLER]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.communicate()
+
+
+Die = Callable[[Act, Path, Path, int], None]
+
+
+@pytest.fixture
+def die(killer: "subprocess.Popen[str]") -> Die:
+    """Call a function in a process of its own, which is killed after some steps."""
+
+    def call(act: Act, source: Path, target: Path, steps: int) -> None:
+        assert killer.stdin
+        assert killer.stdout
+        killer.stdin.write(json.dumps([act.__name__, str(source), str(target), steps]) + "\n")
+        killer.stdin.flush()
+        assert int(killer.stdout.readline()) in (0, -signal.SIGKILL)
+
+    return call
 
 
 def complete(act: Act, source: Path, target: Path) -> None:
-    """As Sorter.perform does it."""
+    """Call a function again, as Sorter.perform does."""
     if source.exists():
         act(str(source), str(target))
 
 
 class TestKilled:
-    """Every state that a kill can leave ends as if there had been none."""
+    """From every state that a kill can leave, a second call ends as if there had been no kill."""
 
     @pytest.mark.parametrize("steps", range(8))
     @pytest.mark.parametrize("act", [copy_file, move_file, link_file], ids=["copy", "move", "link"])
-    def test_at_any_step(self, act: Act, steps: int, source: Path, target: Path, tmp_path: Path) -> None:
+    def test_at_any_step(self, act: Act, steps: int, source: Path, target: Path, die: Die) -> None:
         die(act, source, target, steps)
 
         complete(act, source, target)
@@ -206,7 +230,7 @@ class TestKilled:
         assert source.exists() == (act is not move_file)
 
     @pytest.mark.parametrize("steps", range(15))
-    def test_at_any_step_to_another_disk(self, steps: int, source: Path, elsewhere: Path) -> None:
+    def test_at_any_step_to_another_disk(self, steps: int, source: Path, elsewhere: Path, die: Die) -> None:
         die(move_file, source, elsewhere / "cat" / "a.jpg", steps)
 
         complete(move_file, source, elsewhere / "cat" / "a.jpg")
@@ -215,7 +239,7 @@ class TestKilled:
         assert (elsewhere / "cat" / "a.jpg").read_bytes() == CONTENT
         assert not source.exists()
 
-    def test_move_that_was_linked_and_not_unlinked(self, source: Path, target: Path, tmp_path: Path) -> None:
+    def test_during_a_move_between_link_and_unlink(self, source: Path, target: Path, tmp_path: Path) -> None:
         target.parent.mkdir(parents=True)
         os.link(source, target)
 
@@ -224,7 +248,7 @@ class TestKilled:
         assert files(tmp_path) == [f"out/cat/{source.name}"]
         assert target.read_bytes() == CONTENT
 
-    def test_move_to_another_disk_that_was_copied_and_not_unlinked(self, source: Path, target: Path, tmp_path: Path) -> None:
+    def test_during_a_move_to_another_disk_between_copy_and_unlink(self, source: Path, target: Path, tmp_path: Path) -> None:
         copy_file(str(source), str(target))
 
         move_file(str(source), str(target))
@@ -233,24 +257,24 @@ class TestKilled:
         assert target.read_bytes() == CONTENT
 
     @pytest.mark.parametrize("act", [copy_file, move_file], ids=["copy", "move"])
-    def test_part_that_is_the_target_already(self, act: Act, source: Path, target: Path) -> None:
+    def test_when_the_temporary_file_is_the_target_already(self, act: Act, source: Path, target: Path) -> None:
         copy_file(str(source), str(target))
-        os.link(target, filing._part_of(str(source), str(target)))
+        os.link(target, file_ops.temporary_name(str(source), str(target)))
 
         act(str(source), str(target))
 
         assert [path.name for path in target.parent.iterdir()] == [target.name]
         assert target.read_bytes() == CONTENT
 
-    def test_part_of_bytes_that_is_the_target_already(self, target: Path) -> None:
+    def test_when_the_temporary_file_of_bytes_is_the_target_already(self, target: Path) -> None:
         copy_bytes(CONTENT, "a.zip/a.jpg", str(target))
-        os.link(target, filing._part_of("a.zip/a.jpg", str(target)))
+        os.link(target, file_ops.temporary_name("a.zip/a.jpg", str(target)))
 
         copy_bytes(CONTENT, "a.zip/a.jpg", str(target))
 
         assert [path.name for path in target.parent.iterdir()] == [target.name]
 
-    def test_moved_link_that_was_made_and_not_unlinked(self, source: Path, target: Path, tmp_path: Path) -> None:
+    def test_during_the_move_of_a_link_between_creation_and_unlink(self, source: Path, target: Path, tmp_path: Path) -> None:
         target.parent.mkdir(parents=True)
         for link in (tmp_path / "a.jpg", target):
             link.symlink_to(source)
@@ -259,27 +283,29 @@ class TestKilled:
 
         assert files(tmp_path) == [f"in/{source.name}", f"out/cat/{source.name}"]
 
-    def test_part_that_is_another_file_by_now_does_not_change_it(self, source: Path, target: Path, tmp_path: Path) -> None:
+    def test_a_temporary_name_that_is_another_file_does_not_change_that_file(
+        self, source: Path, target: Path, tmp_path: Path
+    ) -> None:
         target.parent.mkdir(parents=True)
         (tmp_path / "other").write_bytes(OTHER)
-        os.link(tmp_path / "other", filing._part_of(str(source), str(target)))
+        os.link(tmp_path / "other", file_ops.temporary_name(str(source), str(target)))
 
         copy_file(str(source), str(target))
 
         assert (tmp_path / "other").read_bytes() == OTHER
 
-    def test_half_a_copy(self, source: Path, target: Path) -> None:
+    def test_during_a_copy(self, source: Path, target: Path) -> None:
         target.parent.mkdir(parents=True)
-        Path(filing._part_of(str(source), str(target))).write_bytes(CONTENT[:100])
+        Path(file_ops.temporary_name(str(source), str(target))).write_bytes(CONTENT[:100])
 
         copy_file(str(source), str(target))
 
         assert [path.name for path in target.parent.iterdir()] == [target.name]
         assert target.read_bytes() == CONTENT
 
-    def test_half_a_copy_of_bytes(self, target: Path) -> None:
+    def test_during_a_copy_of_bytes(self, target: Path) -> None:
         target.parent.mkdir(parents=True)
-        Path(filing._part_of("a.zip/a.jpg", str(target))).write_bytes(CONTENT[:100])
+        Path(file_ops.temporary_name("a.zip/a.jpg", str(target))).write_bytes(CONTENT[:100])
 
         copy_bytes(CONTENT, "a.zip/a.jpg", str(target))
 
@@ -287,7 +313,7 @@ class TestKilled:
         assert target.read_bytes() == CONTENT
 
 
-def test_bytes_overwrite_nothing(target: Path) -> None:
+def test_copying_bytes_overwrites_nothing(target: Path) -> None:
     target.parent.mkdir(parents=True)
     target.write_bytes(OTHER)
 
@@ -297,7 +323,7 @@ def test_bytes_overwrite_nothing(target: Path) -> None:
     assert target.read_bytes() == OTHER
 
 
-def test_file_that_is_moved_to_where_it_is_stays(source: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_moved_onto_itself_through_a_link_stays(source: Path, tmp_path: Path) -> None:
     (tmp_path / "linked").symlink_to("in")
 
     move_file(str(source), str(tmp_path / "linked" / source.name))
@@ -305,7 +331,7 @@ def test_file_that_is_moved_to_where_it_is_stays(source: Path, tmp_path: Path) -
     assert source.read_bytes() == CONTENT
 
 
-def test_file_with_a_second_name_that_is_moved_to_where_it_is_keeps_both(source: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_moved_onto_itself_keeps_its_second_hard_link(source: Path, tmp_path: Path) -> None:
     os.link(source, tmp_path / "second")
 
     move_file(str(source), str(source))
@@ -313,7 +339,7 @@ def test_file_with_a_second_name_that_is_moved_to_where_it_is_keeps_both(source:
     assert (source.read_bytes(), (tmp_path / "second").read_bytes()) == (CONTENT, CONTENT)
 
 
-def test_linked_image_moves_as_a_link_that_still_leads_there(source: Path, target: Path, tmp_path: Path) -> None:
+def test_a_moved_link_still_leads_to_its_target(source: Path, target: Path, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").symlink_to(Path("in") / source.name)
 
     move_file(str(tmp_path / "a.jpg"), str(target))
@@ -323,15 +349,15 @@ def test_linked_image_moves_as_a_link_that_still_leads_there(source: Path, targe
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) + 1])
-def test_one_byte_makes_another_file(size: int, tmp_path: Path) -> None:
+def test_files_that_differ_in_one_byte_are_not_copies(size: int, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(bytes(size) + b"x")
     (tmp_path / "b").write_bytes(bytes(size) + b"y")
 
-    assert not filing.is_copy(str(tmp_path / "a"), str(tmp_path / "b"))
-    assert filing.is_copy(str(tmp_path / "a"), str(tmp_path / "a"))
+    assert not file_ops.is_copy(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert file_ops.is_copy(str(tmp_path / "a"), str(tmp_path / "a"))
 
 
-def test_full_disk_leaves_nothing_of_a_copy(
+def test_a_full_disk_leaves_nothing_of_a_copy(
     source: Path, target: Path, full_disk: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     with full_disk(1000), pytest.raises(OSError, match="too large"):
@@ -340,7 +366,7 @@ def test_full_disk_leaves_nothing_of_a_copy(
     assert list(target.parent.iterdir()) == []
 
 
-def test_full_disk_elsewhere_keeps_the_source(
+def test_a_full_target_disk_keeps_the_source(
     source: Path, elsewhere: Path, full_disk: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     with full_disk(1000), pytest.raises(OSError, match="too large"):

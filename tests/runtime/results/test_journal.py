@@ -1,4 +1,4 @@
-"""The journal: rows that were acknowledged are there, once each, after whatever happened; and nobody writes it but one."""
+"""The journal: acknowledged rows survive whatever happens, once each, and only one process writes at a time."""
 
 import json
 import os
@@ -17,8 +17,8 @@ import pytest
 
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.images.frame import Frame
-from edgeclf.runtime.results.journal import Entry, Journal, open_journal
-from edgeclf.runtime.results.row import Row, known
+from edgeclf.runtime.results.journal import Entry, Journal, JournalOptions, open_journal
+from edgeclf.runtime.results.row import Row, known_or_none
 
 MADE_WITH = {"model": "0123456789abcdef", "--source": ["photos/"], "--topk": 1}
 FullDisk = Callable[[int], AbstractContextManager[None]]
@@ -30,32 +30,44 @@ def frame(path: str, size: int = 10, mtime_ns: int = 20, source: int = 0) -> Fra
 
 def entry(one: Frame, label: str = "cat") -> Entry:
     row = Row(
-        one.name, "ok", label, 0.75, {label: 0.75}, "", "", 640, 480, "", MADE_WITH["model"], "2026-11-22T12:00:00.000Z"
+        path=one.name,
+        status="ok",
+        label=label,
+        confidence=0.75,
+        top={label: 0.75},
+        width=640,
+        height=480,
+        model=MADE_WITH["model"],
+        time="2026-11-22T12:00:00.000Z",
     )
-    return Entry(one, of(one, row))
+    return Entry(one, with_file(row, one))
 
 
 def failure(one: Frame) -> Entry:
     row = Row(one.name, "error", error="empty", detail="0 bytes", model=MADE_WITH["model"], time="2026-11-22")
-    return Entry(one, of(one, row))
+    return Entry(one, with_file(row, one))
 
 
-def of(one: Frame, row: Row) -> Row:
-    return replace(row, size_bytes=known(one.size_bytes), mtime_ns=known(one.mtime_ns))
+def with_file(row: Row, one: Frame) -> Row:
+    return replace(row, size_bytes=known_or_none(one.size_bytes), mtime_ns=known_or_none(one.mtime_ns))
+
+
+def opened(path: Path, **options: bool) -> AbstractContextManager[Journal]:
+    return open_journal(path, MADE_WITH, ["photos/"], JournalOptions(**options))
 
 
 def record(path: Path, *entries: Entry, **options: bool) -> None:
-    with open_journal(path, MADE_WITH, ["photos/"], **options) as journal:
+    with opened(path, **options) as journal:
         journal.append(entries)
 
 
 def rows(path: Path, **options: bool) -> list[Row]:
-    with open_journal(path, MADE_WITH, ["photos/"], **options) as journal:
+    with opened(path, **options) as journal:
         return list(journal.rows())
 
 
 def pending(path: Path, *frames: Frame, **options: bool) -> list[str]:
-    with open_journal(path, MADE_WITH, ["photos/"], **options) as journal:
+    with opened(path, **options) as journal:
         return [one.path for one in journal.pending(frames) if one]
 
 
@@ -64,7 +76,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "results.csv.journal"
 
 
-def test_rows_come_back_as_they_were(path: Path) -> None:
+def test_rows_read_back_equal_the_rows_written(path: Path) -> None:
     names = "a.jpg", os.fsdecode(b"caf\xe9.jpg")
     entries = *(entry(frame(name)) for name in names), failure(frame("b/c\n.jpg")), failure(frame("gone.jpg", -1, -1))
 
@@ -73,7 +85,7 @@ def test_rows_come_back_as_they_were(path: Path) -> None:
     assert rows(path) == [one.row for one in entries]
 
 
-def test_what_has_a_row_is_not_pending(path: Path) -> None:
+def test_an_image_with_a_row_is_not_pending(path: Path) -> None:
     record(path, entry(frame("a.jpg")), failure(frame("b.jpg")))
 
     assert pending(path, frame("a.jpg"), frame("b.jpg"), frame("c.jpg")) == ["c.jpg"]
@@ -84,7 +96,7 @@ def test_a_file_that_has_changed_is_pending_and_its_new_row_counts(path: Path, c
     record(path, entry(frame("a.jpg")), entry(frame("b.jpg")))
 
     assert pending(path, changed, frame("b.jpg")) == ["a.jpg"]
-    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+    with opened(path) as journal:
         list(journal.pending([changed]))
         journal.append([entry(changed, "dog")])
         assert (journal.index.done, [(row.path, row.label) for row in journal.rows()]) == (
@@ -94,85 +106,95 @@ def test_a_file_that_has_changed_is_pending_and_its_new_row_counts(path: Path, c
     assert [row.label for row in rows(path)] == ["cat", "dog"]
 
 
-def test_a_row_counts_until_another_one_is_written(path: Path) -> None:
+def test_a_row_stays_valid_until_another_one_is_written(path: Path) -> None:
     record(path, entry(frame("a.jpg")))
 
-    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+    with opened(path) as journal:
         list(journal.pending([frame("a.jpg", size=11)]))
         assert [row.label for row in journal.rows()] == ["cat"]
 
 
-def test_failures_are_tried_again_when_asked_for(path: Path) -> None:
+def test_failed_images_are_retried_on_request(path: Path) -> None:
     record(path, entry(frame("a.jpg")), failure(frame("b.jpg")))
 
-    with open_journal(path, MADE_WITH, ["photos/"], retry_failed=True) as journal:
+    with opened(path, retry_failed=True) as journal:
         again = [one for one in journal.pending([frame("a.jpg"), frame("b.jpg")]) if one]
         journal.append([entry(one, "dog") for one in again])
         assert (journal.index.done, journal.index.failed) == (2, 0)
     assert [(row.path, row.label) for row in rows(path)] == [("photos/a.jpg", "cat"), ("photos/b.jpg", "dog")]
 
 
-def test_what_fails_again_is_not_tried_a_third_time_in_one_run(path: Path) -> None:
+def test_an_image_that_fails_again_is_retried_once_per_run(path: Path) -> None:
     record(path, failure(frame("b.jpg")))
 
-    with open_journal(path, MADE_WITH, ["photos/"], retry_failed=True) as journal:
+    with opened(path, retry_failed=True) as journal:
         assert len([one for one in journal.pending([frame("b.jpg"), frame("b.jpg")]) if one]) == 1
         journal.append([failure(frame("b.jpg"))])
         assert (journal.index.done, journal.index.failed, len(list(journal.rows()))) == (1, 1, 1)
 
 
-def test_an_answer_is_not_lost_to_a_file_that_is_not_there_any_more(path: Path) -> None:
+def test_an_answer_is_kept_when_its_file_is_missing(path: Path) -> None:
     record(path, entry(frame("a.jpg")), failure(frame("b.jpg")))
 
     assert pending(path, frame("a.jpg", -1, -1), frame("b.jpg", -1, -1), frame("c.jpg", -1, -1)) == ["b.jpg", "c.jpg"]
 
 
-def test_names_that_are_used_again_after_a_move_keep_all_rows_but_those_of_failures(path: Path) -> None:
+def test_a_name_reused_after_a_move_keeps_all_its_rows_except_failures(path: Path) -> None:
     first, second, third = (frame("a.jpg", size) for size in (10, 11, 12))
-    record(path, failure(first), moving=True)
-    with open_journal(path, MADE_WITH, ["photos/"], retry_failed=True, moving=True) as journal:
+    record(path, failure(first), moves_files=True)
+    with opened(path, retry_failed=True, moves_files=True) as journal:
         for one, label in ((first, "cat"), (second, "dog"), (third, "cow")):
             assert [frame for frame in journal.pending([one]) if frame] == [one]
             journal.append([entry(one, label)])
         assert (journal.index.done, journal.index.failed) == (3, 0)
         assert [row.label for row in journal.rows()] == ["cat", "dog", "cow"]
 
-    assert [row.label for row in rows(path, moving=True)] == ["cat", "dog", "cow"]
+    assert [row.label for row in rows(path, moves_files=True)] == ["cat", "dog", "cow"]
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["gone", "fails again"])
-def test_failures_that_no_source_gives_any_more_have_no_row(path: Path, again: bool) -> None:
+@pytest.mark.parametrize("again", [False, True], ids=["missing", "fails again"])
+def test_retrying_drops_failures_that_no_source_has_any_more(path: Path, again: bool) -> None:
     record(path, entry(frame("a.jpg")), failure(frame("b.jpg")))
 
-    with open_journal(path, MADE_WITH, ["photos/"], retry_failed=True) as journal:
+    with opened(path, retry_failed=True) as journal:
         for one in journal.pending([frame("b.jpg")] if again else []):
             journal.append([failure(one)] if one else [])
-        assert journal.drop_unmet() == (not again)
+        assert journal.drop_missing_failures() == (not again)
     assert [row.path for row in rows(path)] == ["photos/a.jpg", "photos/b.jpg"][: 1 + again]
 
 
-def test_lines_that_no_run_has_written_are_a_sentence(path: Path) -> None:
+def test_an_image_that_fails_for_the_first_time_keeps_its_row_when_failures_are_retried(path: Path) -> None:
+    record(path, entry(frame("a.jpg")))
+
+    with opened(path, retry_failed=True) as journal:
+        assert list(journal.pending([frame("b.jpg")])) == [frame("b.jpg")]
+        journal.append([failure(frame("b.jpg"))])
+        assert journal.drop_missing_failures() == 0
+    assert [row.path for row in rows(path)] == ["photos/a.jpg", "photos/b.jpg"]
+
+
+def test_lines_that_no_run_wrote_are_an_output_error(path: Path) -> None:
     record(path, entry(frame("a.jpg")))
     path.write_bytes(path.read_bytes() + b'{"path":"b.jpg"}\n')
 
-    with pytest.raises(OutputError, match="has lines that no run has written"):
+    with pytest.raises(OutputError, match=r"lines that clf-run did not write .*--restart"):
         rows(path)
 
 
-def test_an_image_that_is_named_twice_is_given_once(path: Path) -> None:
+def test_an_image_that_is_named_twice_is_returned_once(path: Path) -> None:
     assert pending(path, frame("a.jpg"), frame("a.jpg"), frame("a.jpg", source=1)) == ["a.jpg", "a.jpg"]
 
 
-def test_pauses_are_handed_on(path: Path) -> None:
-    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+def test_pauses_are_passed_on(path: Path) -> None:
+    with opened(path) as journal:
         assert list(journal.pending([None, frame("a.jpg"), None])) == [None, frame("a.jpg"), None]
 
 
-def test_a_source_that_was_moved_keeps_its_rows_under_its_new_name(path: Path) -> None:
+def test_a_moved_source_keeps_its_rows_under_its_new_name(path: Path) -> None:
     record(path, entry(frame("a.jpg")))
     elsewhere = MADE_WITH | {"--source": ["/media/photos/"]}
 
-    with open_journal(path, elsewhere, ["/media/photos/"], elsewhere=True) as journal:
+    with open_journal(path, elsewhere, ["/media/photos/"], JournalOptions(sources_moved=True)) as journal:
         assert [row.path for row in journal.rows()] == ["/media/photos/a.jpg"]
 
 
@@ -184,7 +206,7 @@ def test_a_source_that_was_moved_keeps_its_rows_under_its_new_name(path: Path) -
         "new option": (MADE_WITH | {"--sort": "copy"}, "was made with no --sort, not --sort copy"),
         "source": (
             MADE_WITH | {"--source": ["other/"]},
-            "--source photos/, not --source other/; if they are the same images, moved, add --resume",
+            "--source photos/, not --source other/; .*--sources-moved",
         ),
         "one more source": (
             MADE_WITH | {"--source": ["photos/", "b"]},
@@ -193,7 +215,7 @@ def test_a_source_that_was_moved_keeps_its_rows_under_its_new_name(path: Path) -
     }.values(),
     ids=["model", "option", "new option", "source", "one more source"],
 )
-def test_a_journal_that_was_made_with_something_else_is_refused(path: Path, made_with: dict[str, Any], said: str) -> None:
+def test_a_journal_made_with_something_else_is_refused(path: Path, made_with: dict[str, Any], said: str) -> None:
     record(path, entry(frame("a.jpg")))
 
     with pytest.raises(OutputError, match=said), open_journal(path, made_with, ["photos/"]):
@@ -201,17 +223,17 @@ def test_a_journal_that_was_made_with_something_else_is_refused(path: Path, made
     assert len(rows(path)) == 1
 
 
-def test_the_option_that_differs_is_refused_elsewhere_too(path: Path) -> None:
+def test_a_different_option_is_refused_for_moved_sources_too(path: Path) -> None:
     record(path, entry(frame("a.jpg")))
 
     with (
         pytest.raises(OutputError, match="--topk 1, not --topk 2"),
-        open_journal(path, MADE_WITH | {"--topk": 2, "--source": ["x"]}, ["x"], elsewhere=True),
+        open_journal(path, MADE_WITH | {"--topk": 2, "--source": ["x"]}, ["x"], JournalOptions(sources_moved=True)),
     ):
         pass
 
 
-def test_restart_forgets_everything(path: Path) -> None:
+def test_restart_discards_all_rows(path: Path) -> None:
     record(path, entry(frame("a.jpg")))
 
     assert pending(path, frame("a.jpg"), restart=True) == ["a.jpg"]
@@ -219,7 +241,7 @@ def test_restart_forgets_everything(path: Path) -> None:
 
 
 @pytest.mark.parametrize("tail", [b"{", b'{"path":"x.jpg","size":1', b'{"path":"x.jpg"}', bytes(100)])
-def test_what_a_kill_left_half_written_is_cut_off(path: Path, tail: bytes) -> None:
+def test_a_line_half_written_by_a_kill_is_cut_off(path: Path, tail: bytes) -> None:
     record(path, entry(frame("a.jpg")))
     whole = path.read_bytes()
     path.write_bytes(whole + tail)
@@ -229,7 +251,7 @@ def test_what_a_kill_left_half_written_is_cut_off(path: Path, tail: bytes) -> No
 
 
 @pytest.mark.parametrize("content", [b"", b'{"edgeclf_jour'])
-def test_a_journal_killed_before_its_header_was_whole_begins_anew(path: Path, content: bytes) -> None:
+def test_a_journal_with_an_incomplete_header_starts_from_the_beginning(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
     record(path, entry(frame("a.jpg")))
@@ -237,7 +259,7 @@ def test_a_journal_killed_before_its_header_was_whole_begins_anew(path: Path, co
     assert len(rows(path)) == 1
 
 
-def test_any_cut_leaves_the_whole_rows_before_it(path: Path) -> None:
+def test_after_any_cut_the_whole_rows_before_it_remain(path: Path) -> None:
     record(path, *(entry(frame(f"{number}.jpg")) for number in range(20)))
     whole = path.read_bytes()
 
@@ -248,7 +270,7 @@ def test_any_cut_leaves_the_whole_rows_before_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"\0" * 30 + b"\n", b"path,status\n", b"[1]\n", b"{} {}\n", b"\xff\xfe\n"])
-def test_damage_within_is_named_with_its_line_and_its_cure(path: Path, damage: bytes) -> None:
+def test_a_damaged_line_is_reported_with_its_number_and_advice(path: Path, damage: bytes) -> None:
     record(path, entry(frame("a.jpg")))
     path.write_bytes(path.read_bytes() + damage + path.read_bytes())
 
@@ -258,25 +280,25 @@ def test_damage_within_is_named_with_its_line_and_its_cure(path: Path, damage: b
 
 @pytest.mark.parametrize("text", ["path,status\na.jpg,ok\n", "no line end", "\0", '{"edgeclf": 1}'], ids=repr)
 @pytest.mark.parametrize("restart", [False, True])
-def test_another_file_is_left_as_it_is(path: Path, text: str, restart: bool) -> None:
+def test_a_file_that_is_not_a_journal_is_never_changed(path: Path, text: str, restart: bool) -> None:
     path.write_text(text)
 
-    with pytest.raises(OutputError, match="is there already and is no journal; name another with --journal"):
+    with pytest.raises(OutputError, match=r"already exists and is not a journal; .*--journal"):
         rows(path, restart=restart)
     assert path.read_text() == text
 
 
-def test_where_images_were_moved_to_is_not_forgotten(path: Path) -> None:
+def test_restart_keeps_a_journal_that_knows_where_images_were_moved_to(path: Path) -> None:
     moved = entry(frame("a.jpg"))
     record(path, Entry(moved.frame, moved.row, {"how": "move", "from": "/photos/a.jpg", "to": "/sorted/a.jpg"}))
 
-    with pytest.raises(OutputError, match=f"says where images were moved to; first: clf-run undo {path}"):
+    with pytest.raises(OutputError, match=f"clf-run undo {path}"):
         rows(path, restart=True)
     assert len(rows(path)) == 1
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "missing folder"])
-def test_a_place_that_cannot_be_a_journal_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+def test_a_path_that_cannot_be_a_journal_is_refused_at_once(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "journal"
     if kind == "folder":
         path.mkdir()
@@ -290,7 +312,7 @@ def test_a_place_that_cannot_be_a_journal_is_refused_at_once(tmp_path: Path, kin
 
 
 def test_a_second_writer_is_refused_and_the_first_is_named(path: Path) -> None:
-    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+    with opened(path) as journal:
         with pytest.raises(OutputError, match=f"is being written by process {os.getpid()} on .* since 20"):
             record(path, entry(frame("b.jpg")))
         journal.append([entry(frame("a.jpg"))])
@@ -310,16 +332,16 @@ with open_journal(Path({str(path)!r}), {MADE_WITH!r}, ["photos/"]):
     assert rows(path) == []
 
 
-@pytest.mark.parametrize("limit", random.Random(1).sample(range(1_500, 20_000), 50))
-def test_on_a_full_disk_the_rows_acknowledged_are_the_rows_that_are_there(
-    path: Path, full_disk: FullDisk, limit: int
-) -> None:
-    with open_journal(path, MADE_WITH, ["photos/"]) as journal, full_disk(limit):
-        with pytest.raises(OutputError, match=r"cannot write .*journal"):
-            fill(journal)
-        acknowledged = journal.index.done
+def test_on_a_full_disk_exactly_the_acknowledged_rows_remain(tmp_path: Path, full_disk: FullDisk) -> None:
+    for limit in random.Random(1).sample(range(1_500, 20_000), 50):
+        path = tmp_path / f"{limit}.journal"
+        with opened(path) as journal, full_disk(limit):
+            with pytest.raises(OutputError, match=r"cannot write .*journal"):
+                fill(journal)
+            acknowledged = journal.index.done
 
-    assert len(rows(path)) == acknowledged > 0
+        assert (limit, len(rows(path))) == (limit, acknowledged)
+        assert acknowledged > 0
 
 
 def fill(journal: Journal) -> None:
@@ -327,8 +349,8 @@ def fill(journal: Journal) -> None:
         journal.append([entry(frame(f"{number}-{part}.jpg")) for part in range(3)])
 
 
-def test_a_journal_is_still_good_after_the_disk_was_full(path: Path, full_disk: FullDisk) -> None:
-    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+def test_a_journal_still_works_after_the_disk_was_full(path: Path, full_disk: FullDisk) -> None:
+    with opened(path) as journal:
         journal.append([entry(frame("a.jpg"))])
         with full_disk(path.stat().st_size + 30), pytest.raises(OutputError):
             journal.append([entry(frame("b.jpg"))])
@@ -357,20 +379,20 @@ def test_every_line_is_ascii_json(path: Path) -> None:
 @pytest.mark.slow
 def test_an_image_takes_less_than_200_bytes_of_memory(path: Path) -> None:
     count = 100_000
-    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+    with opened(path) as journal:
         journal.append([entry(frame(f"site{number // 1000:04}/IMG_{number:07}.jpg", number)) for number in range(count)])
 
     tracemalloc.start()
-    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+    with opened(path) as journal:
         held, _ = tracemalloc.get_traced_memory()
         assert journal.index.done == count
     tracemalloc.stop()
     assert held / count < 200
 
 
-def test_appending_asks_for_no_work_that_grows(path: Path) -> None:
-    """The same calls of the system for the thousandth batch as for the first: nothing is read again, nothing rewritten."""
-    with open_journal(path, MADE_WITH, ["photos/"]) as journal:
+def test_appending_costs_the_same_however_long_the_journal_is(path: Path) -> None:
+    """Nothing is rewritten: every batch adds a line of the same size to the file."""
+    with opened(path) as journal:
         sizes = [_growth(journal, path, number) for number in range(200)]
     assert max(sizes) - min(sizes) <= 8  # longer numbers
 

@@ -1,4 +1,4 @@
-"""A folder of Parquet parts: one row an image, whichever runs wrote them and wherever they were ended."""
+"""A folder of Parquet parts: one row per image, whichever runs wrote them and wherever they were interrupted."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,15 @@ MADE_WITH = {"model": "0123456789abcdef", "--topk": 1}
 
 def row(path: str, label: str = "disc", size_bytes: int = 10) -> Row:
     return Row(
-        path, "ok", label, 0.75, {label: 0.75}, model="m", time="2026-11-22T10:00:00.000Z", size_bytes=size_bytes, mtime_ns=5
+        path=path,
+        status="ok",
+        label=label,
+        confidence=0.75,
+        top={label: 0.75},
+        model="m",
+        time="2026-11-22T10:00:00.000Z",
+        size_bytes=size_bytes,
+        mtime_ns=5,
     )
 
 
@@ -29,7 +37,7 @@ def failed(path: str) -> Row:
 
 
 def frame(path: str, size_bytes: int = 10) -> Frame:
-    return Frame(path, path, path, 0, size_bytes, 5)
+    return Frame(path, path, path, size_bytes=size_bytes, mtime_ns=5)
 
 
 @pytest.fixture
@@ -43,7 +51,7 @@ def parts(folder: Path) -> Parts:
 
 
 def write(parts: Parts, *portions: Sequence[Row]) -> str:
-    """One run's parts."""
+    """Write the parts of one run."""
     run = parts.begin(MADE_WITH, restart=False)
     for number, rows in enumerate(portions):
         parts.write(run, number, rows)
@@ -56,12 +64,12 @@ def paths_of(folder: Path) -> list[tuple[str, str]]:
     return sorted(zip(table["path"], table["label"], strict=True))
 
 
-def test_a_reader_of_the_folder_finds_the_rows_and_nothing_else(parts: Parts, folder: Path) -> None:
+def test_a_reader_of_the_folder_finds_exactly_the_rows(parts: Parts, folder: Path) -> None:
     write(parts, [row("a"), row("b", "square")], [row("c")])
     assert paths_of(folder) == [("a", "disc"), ("b", "square"), ("c", "disc")]
 
 
-def test_parts_have_the_schema_of_the_local_parquet_file(parts: Parts, folder: Path, tmp_path: Path) -> None:
+def test_parts_have_the_schema_of_a_local_parquet_file(parts: Parts, folder: Path, tmp_path: Path) -> None:
     write(parts, [row("a")])
     with open_sink(str(tmp_path / "local.parquet")) as sink:
         sink.write(row("a"))
@@ -70,7 +78,7 @@ def test_parts_have_the_schema_of_the_local_parquet_file(parts: Parts, folder: P
     assert tuple(local.schema.names) == COLUMNS
 
 
-def test_a_database_reads_parts_and_local_file_alike(parts: Parts, folder: Path, tmp_path: Path) -> None:
+def test_duckdb_reads_parts_and_a_local_file_alike(parts: Parts, folder: Path, tmp_path: Path) -> None:
     rows = [row("a"), row("b", "square"), failed("bad"), row("c")]
     write(parts, rows[:2], rows[2:])
     with open_sink(str(tmp_path / "local.parquet")) as sink:
@@ -81,27 +89,27 @@ def test_a_database_reads_parts_and_local_file_alike(parts: Parts, folder: Path,
         assert counts.fetchall() == [("", 1), ("disc", 2), ("square", 1)]
 
 
-def test_a_portion_that_is_written_again_is_there_once(parts: Parts, folder: Path) -> None:
+def test_a_portion_that_is_written_twice_has_its_rows_once(parts: Parts, folder: Path) -> None:
     run = write(parts, [row("a"), row("b")])
     parts.write(run, 0, [row("a"), row("b")])
     assert paths_of(folder) == [("a", "disc"), ("b", "disc")]
 
 
-def test_runs_write_side_by_side(parts: Parts, folder: Path) -> None:
+def test_a_second_run_adds_its_own_parts(parts: Parts, folder: Path) -> None:
     write(parts, [row("a")])
     write(parts, [row("b")])
     assert paths_of(folder) == [("a", "disc"), ("b", "disc")]
     assert len(parts.names()) == 2
 
 
-def test_parts_of_later_runs_come_later_even_after_ten_thousand(parts: Parts, folder: Path) -> None:
+def test_parts_of_later_runs_sort_later_even_after_ten_thousand_runs(parts: Parts, folder: Path) -> None:
     write(parts, [row("a")])
     next(folder.glob("part-*")).rename(folder / "part-9999-ffffffff-000000.parquet")
     runs = [write(parts, [row(f"{number}")]) for number in range(3)]
     assert [name.rpartition("-")[0] for name in parts.names()] == ["part-9999-ffffffff", *runs]
 
 
-def test_only_the_folder_itself_is_looked_at(parts: Parts, folder: Path) -> None:
+def test_parts_in_sub_folders_are_ignored(parts: Parts, folder: Path) -> None:
     write(parts, [row("a")])
     (folder / "other").mkdir()
     part = next(folder.glob("part-*"))
@@ -109,7 +117,7 @@ def test_only_the_folder_itself_is_looked_at(parts: Parts, folder: Path) -> None
     assert parts.names() == [part.name]
 
 
-def test_two_that_begin_at_the_same_time_with_something_else_do_not_share_it(parts: Parts) -> None:
+def test_of_two_different_runs_that_start_together_the_second_is_refused(parts: Parts) -> None:
     parts.check(MADE_WITH)
     parts.check({"model": "another"})
     parts.begin(MADE_WITH, restart=False)
@@ -117,7 +125,7 @@ def test_two_that_begin_at_the_same_time_with_something_else_do_not_share_it(par
         parts.begin({"model": "another"}, restart=False)
 
 
-def test_the_index_settles_what_has_a_row_of_the_same_file(parts: Parts) -> None:
+def test_the_index_claims_new_and_changed_files_only(parts: Parts) -> None:
     write(parts, [row("a"), failed("bad")])
     index = parts.index()
     assert (index.done, index.failed) == (2, 1)
@@ -126,47 +134,44 @@ def test_the_index_settles_what_has_a_row_of_the_same_file(parts: Parts) -> None
     assert index.claim(frame("b"))
 
 
-def test_what_failed_is_to_be_tried_again_when_asked_for(parts: Parts) -> None:
+def test_failed_images_are_claimed_again_on_request(parts: Parts) -> None:
     write(parts, [row("a"), failed("bad")])
     bad = frame("bad", size_bytes=3)
     assert not parts.index().claim(bad)
     assert parts.index(retry_failed=True).claim(bad)
 
 
-def test_a_file_of_which_nothing_is_known_is_settled_by_its_path(parts: Parts) -> None:
+def test_a_row_without_size_and_time_is_found_by_its_path(parts: Parts) -> None:
     write(parts, [Row("a", "ok", "disc"), Row("bad", "error", error="not_found")])
     assert not parts.index().claim(Frame("a", "a", "a"))
     assert not parts.index().claim(Frame("bad", "bad", "bad"))
-    assert not parts.index().claim(frame("a")), "named in a list, and now found in a folder"
+    assert not parts.index().claim(frame("a")), "named in a list before, found in a folder now"
     assert parts.index().claim(frame("bad")), "it was not there"
 
 
-def test_of_two_rows_for_an_image_the_later_run_s_stays(parts: Parts, folder: Path) -> None:
+def test_if_an_image_has_two_rows_the_one_of_the_later_run_stays(parts: Parts, folder: Path) -> None:
     write(parts, [row("a"), row("b")], [row("c")])
     write(parts, [row("b", "square"), row("c", "square", size_bytes=11)])
-    assert parts.index().repeated
-    parts.drop_repeated()
+    assert parts.index().has_outdated_lines
+    parts.drop_outdated()
     assert paths_of(folder) == [("a", "disc"), ("b", "square"), ("c", "square")]
     assert len(parts.names()) == 2, "a part without rows is removed"
-    assert not parts.index().repeated
+    assert not parts.index().has_outdated_lines
 
 
-def test_rows_that_stay_are_as_they_were(parts: Parts, folder: Path) -> None:
+def test_rows_that_stay_are_unchanged(parts: Parts, folder: Path) -> None:
     write(parts, [row("a"), row("b")])
     before = pq.read_table(folder).to_pylist()[0]
     write(parts, [row("b", "square")])
-    parts.drop_repeated()
+    parts.drop_outdated()
     assert before in pq.read_table(folder).to_pylist()
 
 
-def test_they_are_counted(parts: Parts) -> None:
+def test_all_rows_are_counted(parts: Parts) -> None:
     write(parts, [row("a"), row("b"), failed("bad")], [row("c", "square"), Row("d", "unsure", confidence=0.4)])
     summary = parts.count()
-    assert (
-        summary.to_json() | {"labels": {"disc": 2, "square": 1}, "failures": {"truncated": 1}, "unsure": 1}
-        == summary.to_json()
-    )
-    assert summary.total == 5
+    assert (dict(summary.labels), dict(summary.failures)) == ({"disc": 2, "square": 1}, {"truncated": 1})
+    assert (summary.unsure, summary.total) == (1, 5)
 
 
 def test_more_parts_than_are_read_at_once_are_all_read(parts: Parts) -> None:
@@ -183,20 +188,20 @@ def test_more_parts_than_are_read_at_once_are_all_read(parts: Parts) -> None:
     ],
     ids=["model", "option", "new option"],
 )
-def test_parts_of_something_else_are_refused(parts: Parts, folder: Path, other: dict[str, object], said: str) -> None:
+def test_parts_made_with_something_else_are_refused(parts: Parts, folder: Path, other: dict[str, object], said: str) -> None:
     write(parts, [row("a")])
-    with pytest.raises(OutputError, match=rf"{folder} was made with .*, not {said}; repeat that, choose another -o"):
+    with pytest.raises(OutputError, match=rf"{folder} was made with .*, not {said}; "):
         parts.begin(MADE_WITH | other, restart=False)
 
 
-def test_a_restart_begins_with_nothing(parts: Parts, folder: Path) -> None:
+def test_a_restart_removes_all_parts(parts: Parts, folder: Path) -> None:
     write(parts, [row("a")])
     parts.begin({"model": "another"}, restart=True)
     assert [path.name for path in folder.iterdir()] == [HEADER]
     assert json.loads((folder / HEADER).read_text())["fingerprint"] == {"model": "another"}
 
 
-def test_a_restart_touches_no_file_of_others(parts: Parts, folder: Path) -> None:
+def test_a_restart_removes_nothing_but_parts(parts: Parts, folder: Path) -> None:
     write(parts, [row("a")])
     for name in ("notes.txt", "mine.parquet", "part-1.parquet"):
         (folder / name).write_text("mine")
@@ -205,17 +210,17 @@ def test_a_restart_touches_no_file_of_others(parts: Parts, folder: Path) -> None
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "half", '{"edgeclf_parts": 2}', None], ids=str)
-def test_parts_of_which_nobody_knows_what_they_are_are_refused(parts: Parts, folder: Path, text: str | None) -> None:
+def test_parts_without_a_valid_header_are_refused(parts: Parts, folder: Path, text: str | None) -> None:
     write(parts, [row("a")])
     (folder / HEADER).unlink()
     if text is not None:
         (folder / HEADER).write_text(text)
-    with pytest.raises(OutputError, match=f"holds parts, but no {HEADER} of this version of clf-run; choose another -o"):
+    with pytest.raises(OutputError, match=f"no {HEADER} of this version"):
         parts.begin(MADE_WITH, restart=False)
 
 
 @pytest.mark.parametrize("where", ["end", "middle"])
-def test_a_damaged_part_is_one_sentence(parts: Parts, folder: Path, where: str) -> None:
+def test_a_damaged_part_is_an_output_error(parts: Parts, folder: Path, where: str) -> None:
     write(parts, [row("a")])
     part = next(folder.glob("part-*"))
     data = bytearray(part.read_bytes())
@@ -224,5 +229,5 @@ def test_a_damaged_part_is_one_sentence(parts: Parts, folder: Path, where: str) 
     else:
         data[8:200] = bytes(192)
     part.write_bytes(data)
-    with pytest.raises(OutputError, match=rf"{part.name} is damaged \(.+\); remove it, and its images are classified again"):
+    with pytest.raises(OutputError, match=rf"{part.name} is damaged \(.+\); remove it"):
         parts.index()

@@ -1,4 +1,4 @@
-"""Rows: what an outcome becomes, and which file it is about."""
+"""Rows: what an outcome becomes, and the file that it describes."""
 
 import os
 from dataclasses import replace
@@ -40,7 +40,7 @@ def test_a_row_has_the_size_and_time_of_its_file(listed: Frame, result: Predicti
 
 
 @RESULTS
-def test_a_row_of_a_file_that_is_not_there_has_no_size_and_no_time(tmp_path: Path, result: Prediction | Failure) -> None:
+def test_a_row_of_a_missing_file_has_no_size_and_no_time(tmp_path: Path, result: Prediction | Failure) -> None:
     row = row_of(file_frame(f"{tmp_path}/", "gone.jpg", 0), result)
 
     assert (row.size_bytes, row.mtime_ns) == (None, None)
@@ -57,12 +57,12 @@ def test_an_empty_file_has_a_size(listed: Frame) -> None:
 
 
 @pytest.mark.parametrize("time_ns", [0, -2, -(1 << 63), (1 << 63) - 1])
-def test_a_time_before_1970_is_a_time(listed: Frame, time_ns: int) -> None:
+def test_a_time_before_1970_is_kept(listed: Frame, time_ns: int) -> None:
     assert row_of(replace(listed, mtime_ns=time_ns)).mtime_ns == time_ns
 
 
 @pytest.mark.parametrize("number", [1 << 63, -(1 << 63) - 1])
-def test_what_no_table_can_hold_is_left_out(listed: Frame, number: int) -> None:
+def test_a_number_beyond_64_bits_is_left_out(listed: Frame, number: int) -> None:
     row = row_of(replace(listed, size_bytes=number, mtime_ns=number))
 
     assert (row.size_bytes, row.mtime_ns) == (None, None)

@@ -1,4 +1,4 @@
-"""Sinks: rows that read back as they were, files that appear only when they are complete."""
+"""Sinks: rows read back as they were written, and files appear only when they are complete."""
 
 import csv
 import json
@@ -26,14 +26,37 @@ from edgeclf.runtime.terminal.console import missing_extra
 from edgeclf.runtime.terminal.escaping import unescape
 
 MODEL, TIME = "0123456789abcdef", "2026-01-02T03:04:05.678Z"
-OK = Row("a.jpg", "ok", "dog", 0.75, {"dog": 0.75, "cat": 0.25}, "", "", 640, 480, "sorted/dog/a.jpg", MODEL, TIME)
-OK = replace(OK, size_bytes=60_000, mtime_ns=1_790_000_000_123_456_789)
-UNSURE = Row("b.mkv#frame=2", "unsure", "", 0.5, {"cat": 0.5}, "", "", 640, 480, "", MODEL, TIME, 0.08, 12.5)
+OK = Row(
+    path="a.jpg",
+    status="ok",
+    label="dog",
+    confidence=0.75,
+    top={"dog": 0.75, "cat": 0.25},
+    width=640,
+    height=480,
+    sorted_to="sorted/dog/a.jpg",
+    model=MODEL,
+    time=TIME,
+    size_bytes=60_000,
+    mtime_ns=1_790_000_000_123_456_789,
+)
+UNSURE = Row(
+    path="b.mkv#frame=2",
+    status="unsure",
+    confidence=0.5,
+    top={"cat": 0.5},
+    width=640,
+    height=480,
+    model=MODEL,
+    time=TIME,
+    position_s=0.08,
+    age_ms=12.5,
+)
 FAILED = Row("c.jpg", "error", error="empty", detail="the file holds 0 bytes", model=MODEL, time=TIME)
 ROWS = {"ok": OK, "unsure": UNSURE, "error": FAILED}
-FROM, FILE = f"{MODEL},{TIME}", "60000,1790000000123456789"
+MODEL_AND_TIME, FILE = f"{MODEL},{TIME}", "60000,1790000000123456789"
 FORMATS = (".csv", ".jsonl", ".parquet", ".sqlite", ".db")
-NAMES = {
+RAW_NAMES = {
     "plain": b"cat.jpg",
     "latin-1": b"caf\xe9.jpg",
     "utf-8": "caf\u00e9 \u72ac \U0001f600.jpg".encode(),
@@ -57,7 +80,7 @@ NAMES = {
     "backslash-and-latin-1": b"\\xe9\xe9.jpg",
     "all-bytes": bytes(range(1, 256)).replace(b"/", b""),
 }
-by_name = pytest.mark.parametrize("name", [os.fsdecode(name) for name in NAMES.values()], ids=list(NAMES))
+NAMES = [os.fsdecode(name) for name in RAW_NAMES.values()]
 by_format = pytest.mark.parametrize("suffix", FORMATS)
 
 
@@ -99,7 +122,7 @@ READERS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
     ".db": read_sqlite,
 }
 UNESCAPE = {".csv": unescape, ".jsonl": str, ".parquet": unescape, ".sqlite": unescape, ".db": unescape}
-"""How a text is got back."""
+"""Restores a text cell."""
 TOP: dict[str, Callable[[Any], dict[str, float]]] = {
     ".csv": lambda cell: dict(json.loads(unescape(cell))),
     ".jsonl": dict,
@@ -107,26 +130,27 @@ TOP: dict[str, Callable[[Any], dict[str, float]]] = {
     ".sqlite": json.loads,
     ".db": json.loads,
 }
-"""How the column `top` is."""
+"""Restores the column `top`."""
 
 
 @by_format
-@by_name
-def test_every_format_gives_every_name_back(name: str, suffix: str, tmp_path: Path) -> None:
-    row = replace(OK, path=name, sorted_to=f"x/{name}", label=name, detail=name)
+def test_every_format_gives_every_name_back(suffix: str, tmp_path: Path) -> None:
+    rows = [replace(OK, path=name, sorted_to=f"x/{name}", label=name, detail=name) for name in NAMES]
 
-    (read,) = READERS[suffix](write(tmp_path / f"results{suffix}", row))
+    read = READERS[suffix](write(tmp_path / f"results{suffix}", *rows))
 
-    assert {UNESCAPE[suffix](read[column]) for column in ("path", "label", "detail")} == {name}
-    assert UNESCAPE[suffix](read["sorted_to"]) == f"x/{name}"
+    for column in ("path", "label", "detail"):
+        assert [UNESCAPE[suffix](row[column]) for row in read] == NAMES
+    assert [UNESCAPE[suffix](row["sorted_to"]) for row in read] == [f"x/{name}" for name in NAMES]
 
 
 @by_format
-@by_name
-def test_every_format_gives_the_classes_of_top_back(name: str, suffix: str, tmp_path: Path) -> None:
-    (read,) = READERS[suffix](write(tmp_path / f"results{suffix}", replace(OK, top={name: 0.75, "b": 0.25})))
+def test_every_format_gives_the_classes_of_top_back(suffix: str, tmp_path: Path) -> None:
+    tops = [{name: 0.75, "b": 0.25} for name in NAMES]
 
-    assert TOP[suffix](read["top"]) == {name: 0.75, "b": 0.25}
+    read = READERS[suffix](write(tmp_path / f"results{suffix}", *[replace(OK, top=top) for top in tops]))
+
+    assert [TOP[suffix](row["top"]) for row in read] == tops
 
 
 @by_format
@@ -138,35 +162,37 @@ def test_every_format_has_the_columns_of_the_schema_in_order(row: Row, suffix: s
 
 
 @by_format
-def test_rows_stay_in_their_order(suffix: str, tmp_path: Path) -> None:
+def test_rows_keep_their_order(suffix: str, tmp_path: Path) -> None:
     rows = READERS[suffix](write(tmp_path / f"results{suffix}", *ROWS.values()))
 
     assert [row["path"] for row in rows] == [row.path for row in ROWS.values()]
 
 
 @by_format
-def test_no_rows_are_a_file_that_can_be_read(suffix: str, tmp_path: Path) -> None:
+def test_a_file_without_rows_can_be_read(suffix: str, tmp_path: Path) -> None:
     assert READERS[suffix](write(tmp_path / f"results{suffix}")) == []
 
 
-@by_name
-def test_csv_row_is_one_printable_line_that_no_spreadsheet_calculates(name: str, tmp_path: Path) -> None:
-    row = replace(OK, path=name, label=name, top={name: 1.0}, detail=name, sorted_to=name)
-    text = write(tmp_path / "results.csv", row).read_bytes().decode("utf-8")
+def rows_named(names: list[str]) -> list[Row]:
+    return [replace(OK, path=name, label=name, top={name: 1.0}, detail=name, sorted_to=name) for name in names]
 
-    _, line, rest = text.split("\n")
-    assert line.isprintable()
-    assert [cell for cell in next(csv.reader([line])) if cell.startswith(("=", "+", "-", "@"))] == []
+
+def test_a_csv_row_is_one_printable_line_without_formulas(tmp_path: Path) -> None:
+    text = write(tmp_path / "results.csv", *rows_named(NAMES)).read_bytes().decode("utf-8")
+
+    _, *lines, rest = text.split("\n")
+    assert len(lines) == len(NAMES)
+    assert [line for line in lines if not line.isprintable()] == []
+    assert [cell for line in lines for cell in next(csv.reader([line])) if cell.startswith(("=", "+", "-", "@"))] == []
     assert rest == ""
 
 
-@by_name
-def test_json_line_is_one_line_of_printable_ascii(name: str, tmp_path: Path) -> None:
-    row = replace(OK, path=name, label=name, top={name: 1.0}, detail=name, sorted_to=name)
-    text = write(tmp_path / "results.jsonl", row).read_bytes().decode("utf-8")
+def test_a_json_line_is_one_line_of_printable_ascii(tmp_path: Path) -> None:
+    text = write(tmp_path / "results.jsonl", *rows_named(NAMES)).read_bytes().decode("utf-8")
 
-    assert text.removesuffix("\n").isprintable()
-    assert text.isascii()
+    lines = text.removesuffix("\n").split("\n")
+    assert len(lines) == len(NAMES)
+    assert [line for line in lines if not (line.isprintable() and line.isascii())] == []
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
@@ -178,36 +204,39 @@ def test_a_named_pipe_takes_the_format_of_its_name(tmp_path: Path) -> None:
         assert json.loads(text.result(60)) == asdict(OK)
 
 
-def test_csv_of_no_rows_has_its_header(tmp_path: Path) -> None:
+def test_csv_without_rows_has_its_header(tmp_path: Path) -> None:
     assert write(tmp_path / "results.csv").read_text() == ",".join(COLUMNS) + "\n"
 
 
 @pytest.mark.parametrize(
     ("row", "line"),
     [
-        (OK, f'a.jpg,ok,dog,0.750000,"{{""dog"": 0.75, ""cat"": 0.25}}",,,640,480,sorted/dog/a.jpg,{FROM},,,{FILE}'),
-        (UNSURE, f'b.mkv#frame=2,unsure,,0.500000,"{{""cat"": 0.5}}",,,640,480,,{FROM},0.080000,12.500000,,'),
-        (FAILED, f"c.jpg,error,,,{{}},empty,the file holds 0 bytes,,,,{FROM},,,,"),
+        (
+            OK,
+            f'a.jpg,ok,dog,0.750000,"{{""dog"": 0.75, ""cat"": 0.25}}",,,640,480,sorted/dog/a.jpg,{MODEL_AND_TIME},,,{FILE}',
+        ),
+        (UNSURE, f'b.mkv#frame=2,unsure,,0.500000,"{{""cat"": 0.5}}",,,640,480,,{MODEL_AND_TIME},0.080000,12.500000,,'),
+        (FAILED, f"c.jpg,error,,,{{}},empty,the file holds 0 bytes,,,,{MODEL_AND_TIME},,,,"),
     ],
     ids=list(ROWS),
 )
-def test_csv_line_is(row: Row, line: str, tmp_path: Path) -> None:
+def test_csv_has_exactly_this_line(row: Row, line: str, tmp_path: Path) -> None:
     assert write(tmp_path / "results.csv", row).read_text().splitlines()[1] == line
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
-def test_json_line_holds_every_column_also_where_there_is_nothing(row: Row, tmp_path: Path) -> None:
+def test_a_json_line_has_every_column_even_if_it_is_empty(row: Row, tmp_path: Path) -> None:
     assert read_json_lines(write(tmp_path / "results.jsonl", row)) == [asdict(row)]
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
-def test_parquet_row_is(row: Row, tmp_path: Path) -> None:
+def test_a_parquet_row_has_the_values_of_the_row(row: Row, tmp_path: Path) -> None:
     time = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
 
     assert read_parquet(write(tmp_path / "results.parquet", row)) == [asdict(row) | {"time": time}]
 
 
-def test_parquet_has_the_types_that_queries_want(tmp_path: Path) -> None:
+def test_parquet_columns_have_types_for_queries(tmp_path: Path) -> None:
     schema = pq.read_schema(write(tmp_path / "results.parquet", OK))
 
     assert {str(schema.field(name).type) for name in ("path", "detail", "sorted_to")} == {"string"}
@@ -218,14 +247,14 @@ def test_parquet_has_the_types_that_queries_want(tmp_path: Path) -> None:
     assert [str(schema.field(name).type) for name in ("size_bytes", "mtime_ns")] == ["int64", "int64"]
 
 
-def test_parquet_says_which_version_of_the_schema_it_has(tmp_path: Path) -> None:
+def test_parquet_metadata_has_the_version_of_the_schema(tmp_path: Path) -> None:
     metadata = pq.read_metadata(write(tmp_path / "results.parquet", OK)).metadata
 
     assert metadata[b"edgeclf.schema"] == b"1"
 
 
 @pytest.mark.parametrize("rows", [[], list(ROWS.values())], ids=["no rows", "rows"])
-def test_a_table_of_rows_is_what_a_parquet_file_holds(rows: list[Row], tmp_path: Path) -> None:
+def test_to_table_equals_what_a_parquet_file_holds(rows: list[Row], tmp_path: Path) -> None:
     table = to_table(rows)
 
     assert table.schema.equals(SCHEMA, check_metadata=True)
@@ -242,7 +271,7 @@ def test_parquet_is_written_in_row_groups(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
-def test_sqlite_row_is(row: Row, tmp_path: Path) -> None:
+def test_a_sqlite_row_has_the_values_of_the_row(row: Row, tmp_path: Path) -> None:
     assert read_sqlite(write(tmp_path / "results.sqlite", row)) == [asdict(row) | {"top": json.dumps(row.top)}]
 
 
@@ -252,7 +281,7 @@ def test_sqlite_holds_more_rows_than_a_transaction(tmp_path: Path) -> None:
     assert query(path, "SELECT count(*), max(rowid) FROM results") == [(TRANSACTION_ROWS + 1, TRANSACTION_ROWS + 1)]
 
 
-def test_sqlite_says_which_version_of_the_schema_it_has(tmp_path: Path) -> None:
+def test_sqlite_meta_has_the_version_of_the_schema(tmp_path: Path) -> None:
     path = write(tmp_path / "results.db", OK)
 
     assert query(path, "SELECT value FROM meta WHERE key = 'schema'") == [("1",)]
@@ -263,14 +292,14 @@ def test_sqlite_says_which_version_of_the_schema_it_has(tmp_path: Path) -> None:
     [("path = 'a.jpg'", "results_path"), ("status = 'ok' AND label = 'dog'", "results_label")],
     ids=["path", "label"],
 )
-def test_sqlite_finds_rows_by_an_index(where: str, index: str, tmp_path: Path) -> None:
+def test_sqlite_queries_use_an_index(where: str, index: str, tmp_path: Path) -> None:
     path = write(tmp_path / "results.db", OK)
 
     assert index in str(query(path, f"EXPLAIN QUERY PLAN SELECT * FROM results WHERE {where}"))
 
 
 @by_format
-def test_file_has_its_name_only_when_it_is_complete(suffix: str, tmp_path: Path) -> None:
+def test_a_file_gets_its_name_only_when_it_is_complete(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"results{suffix}"
 
     with open_sink(str(path)) as sink:
@@ -282,7 +311,7 @@ def test_file_has_its_name_only_when_it_is_complete(suffix: str, tmp_path: Path)
 
 
 @by_format
-def test_place_with_a_name_that_is_not_utf8_is_written_to(suffix: str, tmp_path: Path) -> None:
+def test_a_folder_whose_name_is_not_utf8_can_be_written_to(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9 %41?.d") / f"r{suffix}"
     path.parent.mkdir()
 
@@ -297,7 +326,7 @@ def interrupt(path: Path, *rows: Row) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "first"), [(".csv", "path,"), (".jsonl", '{"path"')])
-def test_interrupted_lines_stay_in_the_part(suffix: str, first: str, tmp_path: Path) -> None:
+def test_interrupted_lines_stay_in_the_part_file(suffix: str, first: str, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupt(tmp_path / f"results{suffix}", OK)
 
@@ -306,7 +335,7 @@ def test_interrupted_lines_stay_in_the_part(suffix: str, first: str, tmp_path: P
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".sqlite"])
-def test_of_what_cannot_be_read_by_half_nothing_stays(suffix: str, tmp_path: Path) -> None:
+def test_an_interrupted_file_that_cannot_be_read_is_removed(suffix: str, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupt(tmp_path / f"results{suffix}", OK)
 
@@ -314,7 +343,7 @@ def test_of_what_cannot_be_read_by_half_nothing_stays(suffix: str, tmp_path: Pat
 
 
 @by_format
-def test_interruption_before_the_first_row_leaves_nothing(suffix: str, tmp_path: Path) -> None:
+def test_an_interruption_before_the_first_row_leaves_nothing(suffix: str, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupt(tmp_path / f"results{suffix}")
 
@@ -322,7 +351,7 @@ def test_interruption_before_the_first_row_leaves_nothing(suffix: str, tmp_path:
 
 
 @by_format
-def test_older_results_stay_when_a_run_is_interrupted(suffix: str, tmp_path: Path) -> None:
+def test_older_results_survive_an_interrupted_run(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"results{suffix}"
     path.write_text("older\n")
 
@@ -333,7 +362,7 @@ def test_older_results_stay_when_a_run_is_interrupted(suffix: str, tmp_path: Pat
 
 
 @by_format
-def test_older_results_are_replaced_when_a_run_ends_well(suffix: str, tmp_path: Path) -> None:
+def test_older_results_are_replaced_when_a_run_completes(suffix: str, tmp_path: Path) -> None:
     path = write(tmp_path / f"results{suffix}", OK, OK)
 
     assert len(READERS[suffix](write(path, OK))) == 1
@@ -341,24 +370,24 @@ def test_older_results_are_replaced_when_a_run_ends_well(suffix: str, tmp_path: 
 
 @by_format
 @pytest.mark.parametrize("room_bytes", [0, 30_000])
-def test_full_disk_is_one_sentence_and_nothing_under_the_name(
+def test_a_full_disk_is_an_output_error_and_leaves_no_file(
     suffix: str, room_bytes: int, full_disk: Callable[[int], AbstractContextManager[None]], tmp_path: Path
 ) -> None:
     rows = [replace(OK, path=f"{number}.jpg") for number in range(5_000)]
 
-    with full_disk(room_bytes), pytest.raises(OutputError, match=r"^cannot write .*results.*; free some space"):
+    with full_disk(room_bytes), pytest.raises(OutputError, match=r"^cannot write .*results"):
         write(tmp_path / f"results{suffix}", *rows)
 
     assert not (tmp_path / f"results{suffix}").exists()
 
 
-BAD_PLACES = pytest.mark.parametrize(
+BAD_OUTPUTS = pytest.mark.parametrize(
     ("name", "message"),
     [
         ("missing/results.csv", "No such file or directory"),
-        ("folder.csv", "is a folder; name a file in it"),
-        ("results.txt", r"ends in none of \.csv \.jsonl \.parquet \.sqlite \.db"),
-        ("results", r"ends in none of \.csv \.jsonl"),
+        ("folder.csv", "is a folder; name a file"),
+        ("results.txt", r"\.csv, \.jsonl, \.parquet, \.sqlite, \.db"),
+        ("results", r"\.csv, \.jsonl"),
         ("file/results.csv", "Not a directory"),
         ("x" * 251 + ".csv", "File name too long"),
     ],
@@ -366,8 +395,8 @@ BAD_PLACES = pytest.mark.parametrize(
 )
 
 
-@BAD_PLACES
-def test_place_that_cannot_be_written_is_refused_at_once(name: str, message: str, tmp_path: Path) -> None:
+@BAD_OUTPUTS
+def test_an_output_that_cannot_be_written_is_refused_at_once(name: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "file").touch()
 
@@ -375,8 +404,8 @@ def test_place_that_cannot_be_written_is_refused_at_once(name: str, message: str
         pass
 
 
-@BAD_PLACES
-def test_place_that_cannot_be_written_is_refused_by_the_check(name: str, message: str, tmp_path: Path) -> None:
+@BAD_OUTPUTS
+def test_an_output_that_cannot_be_written_is_refused_by_the_check(name: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "file").touch()
 
@@ -385,7 +414,7 @@ def test_place_that_cannot_be_written_is_refused_by_the_check(name: str, message
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_folder_that_may_not_be_written_to_is_refused_by_the_check(tmp_path: Path) -> None:
+def test_a_folder_without_write_permission_is_refused_by_the_check(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
 
     with pytest.raises(OutputError, match="Permission denied"):
@@ -393,7 +422,7 @@ def test_folder_that_may_not_be_written_to_is_refused_by_the_check(tmp_path: Pat
 
 
 @pytest.mark.parametrize("output", ["-", "/dev/null", *(f"results{suffix}" for suffix in FORMATS), "results.CSV"])
-def test_check_passes_what_can_be_written_and_makes_nothing(
+def test_the_check_accepts_a_writable_output_and_creates_nothing(
     output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -406,7 +435,7 @@ def test_check_passes_what_can_be_written_and_makes_nothing(
 @pytest.mark.parametrize(
     "refuse", [lambda path: check_output(path, False), lambda path: write(Path(path))], ids=["check", "open"]
 )
-def test_parquet_without_pyarrow_says_what_to_install(
+def test_parquet_without_pyarrow_names_the_extra_to_install(
     refuse: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -419,12 +448,12 @@ def test_parquet_without_pyarrow_says_what_to_install(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_full_device_is_an_output_error() -> None:
+def test_a_full_device_is_an_output_error() -> None:
     with pytest.raises(OutputError, match="No space left on device"):
         write(Path("/dev/full"), OK)
 
 
-def test_device_is_written_to_directly() -> None:
+def test_a_device_is_written_to_directly() -> None:
     write(Path("/dev/null"), OK)
 
     assert not os.path.exists("/dev/null.part")
@@ -439,7 +468,7 @@ def test_stdout_takes_csv_or_json_lines(json_lines: bool, tmp_path: Path, capfdb
     assert capfdbinary.readouterr().out == file.read_bytes()
 
 
-def write_to_nobody(pipe: Path) -> None:
+def write_without_reader(pipe: Path) -> None:
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     with open_sink(str(pipe)) as sink:
         os.close(reader)
@@ -447,8 +476,8 @@ def write_to_nobody(pipe: Path) -> None:
         sink.flush()
 
 
-def test_reader_that_goes_away_is_no_disk_error(tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_is_a_broken_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
     with pytest.raises(BrokenPipeError):
-        write_to_nobody(tmp_path / "pipe")
+        write_without_reader(tmp_path / "pipe")

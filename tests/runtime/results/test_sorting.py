@@ -1,4 +1,4 @@
-"""Sorting: every image to a place of its own below the folder, whatever it and its class are called."""
+"""Sorting: every image gets a path of its own below the folder, whatever its name and its class."""
 
 import os
 from collections.abc import Callable
@@ -12,13 +12,14 @@ import pytest
 from edgeclf.runtime.errors import ImageError, OptionError, OutputError, Reason
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.results.row import Row
-from edgeclf.runtime.results.sorting import How, Sorter, check_folders, folder_name
+from edgeclf.runtime.results.sort_mode import SortMode
+from edgeclf.runtime.results.sorting import Sorter, check_folders, folder_name
 
 ROW = Row("a.jpg", "ok", "cat", 0.9)
 UNSURE = Row("a.jpg", "unsure", "", 0.4)
 FAILED = Row("a.jpg", "error", error="empty")
 CONTENT = b"an image" * 1000
-by_how = pytest.mark.parametrize("how", ["copy", "move", "link"])
+by_mode = pytest.mark.parametrize("mode", ["copy", "move", "link"])
 
 
 class Member:
@@ -29,7 +30,7 @@ class Member:
 
 
 class Gone:
-    """A file in an archive that has gone."""
+    """A file in an archive that no longer exists."""
 
     def read(self) -> bytes:
         raise ImageError(Reason.NOT_FOUND, "gone")
@@ -51,11 +52,11 @@ def image(tmp_path: Path, source: str, path: str, content: bytes = CONTENT) -> F
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
     os.utime(file, ns=(10**18, 10**18))
-    return Frame(str(file), str(file), path, 0, len(content), 10**18)
+    return Frame(str(file), str(file), path, size_bytes=len(content), mtime_ns=10**18)
 
 
 def member(path: str = "day/a.jpg", stored: object = None) -> Frame:
-    return Frame(f"a.zip/{path}", stored or Member(), path, 0, len(CONTENT), 77)  # type: ignore[arg-type]
+    return Frame(f"a.zip/{path}", stored or Member(), path, size_bytes=len(CONTENT), mtime_ns=77)  # type: ignore[arg-type]
 
 
 def sort(sorter: Sorter, frame: Frame, row: Row = ROW) -> str:
@@ -68,14 +69,14 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
 
 
-@pytest.mark.parametrize("how", get_args(How))
+@pytest.mark.parametrize("mode", get_args(SortMode))
 @pytest.mark.parametrize(
     ("row", "place"), [(ROW, "cat/day/a.jpg"), (UNSURE, "unsure/day/a.jpg"), (FAILED, "")], ids=["ok", "unsure", "error"]
 )
-def test_destination_is_the_class_and_the_place_in_the_source(
-    how: How, row: Row, place: str, frame: Frame, folder: Path
+def test_the_destination_is_the_class_and_the_path_in_the_source(
+    mode: SortMode, row: Row, place: str, frame: Frame, folder: Path
 ) -> None:
-    assert Sorter(how, folder).destination(frame, row) == (str(folder / place) if place else "")
+    assert Sorter(mode, folder).destination(frame, row) == (str(folder / place) if place else "")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_destination_is_the_class_and_the_place_in_the_source(
     ],
     ids=["absolute", "up", "up-and-down", "here", "only-up", "nul", "long", "long-extension", "long-in-bytes", "latin-1"],
 )
-def test_destination_lies_below_the_folder_whatever_the_path_says(path: str, place: str, folder: Path) -> None:
+def test_the_destination_lies_below_the_folder_whatever_the_path(path: str, place: str, folder: Path) -> None:
     assert Sorter("copy", folder).destination(member(path), ROW) == f"{folder}/cat/{place}"
 
 
@@ -118,7 +119,7 @@ def test_destination_lies_below_the_folder_whatever_the_path_says(path: str, pla
         "C:\\x",
     ],
 )
-def test_class_gets_one_visible_folder_of_its_own(label: str, folder: Path, frame: Frame) -> None:
+def test_every_class_gets_one_visible_folder(label: str, folder: Path, frame: Frame) -> None:
     sort(Sorter("copy", folder), frame, replace(ROW, label=label))
 
     (made,) = folder.iterdir()
@@ -152,63 +153,63 @@ def test_no_two_classes_share_a_folder() -> None:
 
 
 @pytest.mark.parametrize("label", ["tabby cat", "caf\u00e9", "\u72ac", "n02123045", "it's", "a.b", "tench, Tinca tinca"])
-def test_ordinary_class_names_its_folder(label: str) -> None:
+def test_an_ordinary_class_name_is_the_folder_name(label: str) -> None:
     assert folder_name(label) == label
 
 
-@pytest.mark.parametrize("how", get_args(How))
-def test_place_is_given_out_once(how: How, tmp_path: Path, folder: Path) -> None:
-    sorter = Sorter(how, folder)
+@pytest.mark.parametrize("mode", get_args(SortMode))
+def test_a_destination_is_chosen_once(mode: SortMode, tmp_path: Path, folder: Path) -> None:
+    sorter = Sorter(mode, folder)
 
     places = [sorter.destination(image(tmp_path, source, "a.jpg"), ROW) for source in ("in1", "in2", "in3")]
 
     assert [os.path.basename(place) for place in places] == ["a.jpg", "a (2).jpg", "a (3).jpg"]
 
 
-@by_how
-def test_place_is_given_out_once_also_after_it_was_filled(how: How, tmp_path: Path, folder: Path) -> None:
-    sorter = Sorter(how, folder)
+@by_mode
+def test_a_destination_is_not_chosen_again_after_it_was_filled(mode: SortMode, tmp_path: Path, folder: Path) -> None:
+    sorter = Sorter(mode, folder)
 
     places = [sort(sorter, image(tmp_path, source, "a.jpg")) for source in ("in1", "in2")]
 
     assert [os.path.basename(place) for place in places] == ["a.jpg", "a (2).jpg"]
 
 
-@by_how
+@by_mode
 @pytest.mark.parametrize("content", [b"", CONTENT[:-1] + b"X"], ids=["empty", "same-size"])
-def test_what_is_there_already_is_avoided(how: How, content: bytes, frame: Frame, folder: Path) -> None:
+def test_an_existing_file_is_avoided(mode: SortMode, content: bytes, frame: Frame, folder: Path) -> None:
     (folder / "cat" / "day").mkdir(parents=True)
     (folder / "cat" / "day" / "a.jpg").write_bytes(content)
 
-    sort(Sorter(how, folder), frame)
+    sort(Sorter(mode, folder), frame)
 
     assert files(folder) == ["cat/day/a (2).jpg", "cat/day/a.jpg"]
     assert (folder / "cat" / "day" / "a.jpg").read_bytes() == content
     assert (folder / "cat" / "day" / "a (2).jpg").read_bytes() == CONTENT
 
 
-@by_how
-def test_dangling_link_that_is_there_already_is_avoided(how: How, frame: Frame, folder: Path) -> None:
+@by_mode
+def test_a_dangling_link_is_avoided(mode: SortMode, frame: Frame, folder: Path) -> None:
     (folder / "cat" / "day").mkdir(parents=True)
     (folder / "cat" / "day" / "a.jpg").symlink_to("nowhere")
 
-    assert sort(Sorter(how, folder), frame).endswith("a (2).jpg")
+    assert sort(Sorter(mode, folder), frame).endswith("a (2).jpg")
 
 
-@pytest.mark.parametrize("how", ["copy", "link"])
-def test_what_a_killed_run_has_put_there_is_taken_for_it(how: How, frame: Frame, folder: Path) -> None:
-    first = sort(Sorter(how, folder), frame)
-    again = sort(Sorter(how, folder), frame)
+@pytest.mark.parametrize("mode", ["copy", "link"])
+def test_the_copy_or_link_of_a_killed_run_is_recognised(mode: SortMode, frame: Frame, folder: Path) -> None:
+    first = sort(Sorter(mode, folder), frame)
+    again = sort(Sorter(mode, folder), frame)
 
     assert again == first
     assert files(folder) == ["cat/day/a.jpg"]
 
 
-def test_member_that_a_killed_run_has_copied_is_taken_for_it(folder: Path) -> None:
+def test_the_copy_of_an_archive_member_by_a_killed_run_is_recognised(folder: Path) -> None:
     assert sort(Sorter("copy", folder), member()) == sort(Sorter("copy", folder), member())
 
 
-def test_hard_link_to_what_was_moved_is_not_taken_for_it(tmp_path: Path, folder: Path) -> None:
+def test_a_hard_link_to_a_moved_image_is_moved_too(tmp_path: Path, folder: Path) -> None:
     first, second = image(tmp_path, "in1", "a.jpg"), Frame("x", str(tmp_path / "in2.jpg"), "a.jpg")
     os.link(str(first.image), str(second.image))
     sort(Sorter("move", folder), first)
@@ -218,7 +219,7 @@ def test_hard_link_to_what_was_moved_is_not_taken_for_it(tmp_path: Path, folder:
     assert files(folder) == ["cat/a (2).jpg", "cat/a.jpg"]
 
 
-def test_image_that_is_in_its_place_already_is_moved_nowhere(tmp_path: Path) -> None:
+def test_an_image_that_is_at_its_destination_stays(tmp_path: Path) -> None:
     frame = image(tmp_path, "sorted/cat", "a.jpg")
 
     destination = sort(Sorter("move", tmp_path / "sorted"), frame)
@@ -227,65 +228,63 @@ def test_image_that_is_in_its_place_already_is_moved_nowhere(tmp_path: Path) -> 
     assert files(tmp_path) == ["sorted/cat/a.jpg"]
 
 
-def test_image_is_not_its_own_copy(tmp_path: Path) -> None:
+def test_an_image_is_not_its_own_copy(tmp_path: Path) -> None:
     assert sort(Sorter("copy", tmp_path / "sorted"), image(tmp_path, "sorted/cat", "a.jpg")).endswith("a (2).jpg")
 
 
-def test_plan_touches_nothing(frame: Frame, tmp_path: Path) -> None:
+def test_a_plan_changes_nothing(frame: Frame, tmp_path: Path) -> None:
     sort(Sorter("plan", tmp_path / "sorted"), frame)
 
     assert files(tmp_path) == ["in/day/a.jpg"]
     assert not (tmp_path / "sorted").exists()
 
 
-def test_plan_remembers_what_an_earlier_run_has_given_out(frame: Frame, folder: Path) -> None:
+def test_a_plan_avoids_the_reserved_paths_of_an_earlier_run(frame: Frame, folder: Path) -> None:
     sorter = Sorter("plan", folder)
-    sorter.remember(Sorter("plan", folder).destination(frame, ROW))
+    sorter.reserve(Sorter("plan", folder).destination(frame, ROW))
 
     assert sorter.destination(frame, ROW).endswith("a (2).jpg")
 
 
-def test_copy_leaves_the_image_where_it_is(frame: Frame, tmp_path: Path) -> None:
+def test_a_copy_leaves_the_image_where_it_is(frame: Frame, tmp_path: Path) -> None:
     sort(Sorter("copy", tmp_path / "sorted"), frame)
 
     assert files(tmp_path) == ["in/day/a.jpg", "sorted/cat/day/a.jpg"]
     assert (tmp_path / "sorted/cat/day/a.jpg").stat().st_mtime_ns == 10**18
 
 
-def test_move_does_not(frame: Frame, tmp_path: Path) -> None:
+def test_a_move_does_not_leave_the_image(frame: Frame, tmp_path: Path) -> None:
     sort(Sorter("move", tmp_path / "sorted"), frame)
 
     assert files(tmp_path) == ["sorted/cat/day/a.jpg"]
 
 
-def test_link_leads_to_the_image(frame: Frame, tmp_path: Path) -> None:
+def test_a_link_leads_to_the_image(frame: Frame, tmp_path: Path) -> None:
     sort(Sorter("link", tmp_path / "sorted"), frame)
 
     assert os.readlink(tmp_path / "sorted/cat/day/a.jpg") == frame.image
 
 
-def test_member_of_an_archive_is_copied(folder: Path) -> None:
+def test_an_archive_member_is_copied(folder: Path) -> None:
     sort(Sorter("copy", folder), member())
 
     assert (folder / "cat/day/a.jpg").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("how", ["move", "link"])
+@pytest.mark.parametrize("mode", ["move", "link"])
 @pytest.mark.parametrize("call", [Sorter.destination, Sorter.perform], ids=["destination", "perform"])
-def test_member_of_an_archive_cannot_be_moved_or_linked(
-    how: How, call: Callable[[Sorter, Frame, object], object], folder: Path
+def test_an_archive_member_cannot_be_moved_or_linked(
+    mode: SortMode, call: Callable[[Sorter, Frame, object], object], folder: Path
 ) -> None:
-    with pytest.raises(
-        OptionError, match=rf"^a.zip/day/a.jpg is no file of its own, so --sort {how} cannot .* --sort copy$"
-    ):
-        call(Sorter(how, folder), member(), ROW if call is Sorter.destination else str(folder / "x"))
+    with pytest.raises(OptionError, match=rf"^a.zip/day/a.jpg .*--sort {mode} .*--sort copy"):
+        call(Sorter(mode, folder), member(), ROW if call is Sorter.destination else str(folder / "x"))
 
 
-@by_how
-def test_performed_again_after_a_kill_nothing_changes(how: How, frame: Frame, tmp_path: Path) -> None:
-    destination = sort(Sorter(how, tmp_path / "sorted"), frame)
+@by_mode
+def test_performing_again_after_a_kill_changes_nothing(mode: SortMode, frame: Frame, tmp_path: Path) -> None:
+    destination = sort(Sorter(mode, tmp_path / "sorted"), frame)
     before = files(tmp_path)
-    sorter = Sorter(how, tmp_path / "sorted")
+    sorter = Sorter(mode, tmp_path / "sorted")
 
     sorter.perform(frame, destination)
 
@@ -293,10 +292,10 @@ def test_performed_again_after_a_kill_nothing_changes(how: How, frame: Frame, tm
     assert sorter.vanished == 0
 
 
-@by_how
-def test_image_that_vanished_is_counted_and_no_error(how: How, frame: Frame, folder: Path) -> None:
+@by_mode
+def test_an_image_that_vanished_is_counted_and_not_an_error(mode: SortMode, frame: Frame, folder: Path) -> None:
     os.unlink(str(frame.image))
-    sorter = Sorter(how, folder)
+    sorter = Sorter(mode, folder)
 
     sorter.perform(frame, str(folder / "cat" / "a.jpg"))
 
@@ -304,7 +303,7 @@ def test_image_that_vanished_is_counted_and_no_error(how: How, frame: Frame, fol
     assert not folder.exists() or files(folder) == []
 
 
-def test_member_that_vanished_is_counted_and_no_error(folder: Path) -> None:
+def test_an_archive_member_that_vanished_is_counted_and_not_an_error(folder: Path) -> None:
     sorter = Sorter("copy", folder)
 
     sorter.perform(member(stored=Gone()), str(folder / "cat" / "a.jpg"))
@@ -312,11 +311,11 @@ def test_member_that_vanished_is_counted_and_no_error(folder: Path) -> None:
     assert sorter.vanished == 1
 
 
-@by_how
-def test_folder_that_took_the_place_of_an_image_is_not_sorted(how: How, frame: Frame, folder: Path) -> None:
+@by_mode
+def test_a_folder_that_replaced_an_image_is_not_sorted(mode: SortMode, frame: Frame, folder: Path) -> None:
     os.unlink(str(frame.image))
     os.mkdir(str(frame.image))
-    sorter = Sorter(how, folder)
+    sorter = Sorter(mode, folder)
 
     sorter.perform(frame, str(folder / "cat" / "a.jpg"))
 
@@ -324,46 +323,48 @@ def test_folder_that_took_the_place_of_an_image_is_not_sorted(how: How, frame: F
     assert sorter.vanished == 1
 
 
-@by_how
-def test_what_appeared_at_the_destination_meanwhile_is_an_output_error(how: How, frame: Frame, folder: Path) -> None:
-    sorter = Sorter(how, folder)
+@by_mode
+def test_a_file_that_appeared_at_the_destination_is_an_output_error(mode: SortMode, frame: Frame, folder: Path) -> None:
+    sorter = Sorter(mode, folder)
     destination = Path(sorter.destination(frame, ROW))
     destination.parent.mkdir(parents=True)
     destination.write_bytes(b"other")
 
-    with pytest.raises(OutputError, match=r"^cannot sort .*/in/day/a.jpg to .*/a.jpg: something else is there by now"):
+    with pytest.raises(OutputError, match=r"^cannot sort .*/in/day/a.jpg to .*/a.jpg: something else"):
         sorter.perform(frame, str(destination))
 
     assert (destination.read_bytes(), Path(frame.name).read_bytes()) == (b"other", CONTENT)
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["member", "file"])
-def test_full_disk_is_an_output_error_that_leaves_nothing(
+def test_a_full_disk_is_an_output_error_and_leaves_nothing(
     stored: bool, frame: Frame, folder: Path, full_disk: Callable[[int], AbstractContextManager[None]]
 ) -> None:
-    with full_disk(1000), pytest.raises(OutputError, match=r"^cannot sort .*: File too large; free some space"):
+    with full_disk(1000), pytest.raises(OutputError, match=r"^cannot sort .*: File too large"):
         sort(Sorter("copy", folder), member() if stored else frame)
 
     assert files(folder) == []
 
 
-@by_how
-def test_folder_below_a_file_is_an_output_error(how: How, frame: Frame, tmp_path: Path) -> None:
+@by_mode
+def test_a_folder_below_a_file_is_an_output_error(mode: SortMode, frame: Frame, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(OutputError, match=r"^cannot sort .*"):
-        sort(Sorter(how, tmp_path / "file" / "sorted"), frame)
+        sort(Sorter(mode, tmp_path / "file" / "sorted"), frame)
 
     assert Path(frame.name).read_bytes() == CONTENT
 
 
-@by_how
-def test_record_says_what_is_to_be_done(how: How, frame: Frame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@by_mode
+def test_the_journal_fields_say_what_will_be_done(
+    mode: SortMode, frame: Frame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     frame = replace(frame, name="in/day/a.jpg", image="in/day/a.jpg")
 
-    assert Sorter(how, Path("sorted")).record(frame, "sorted/cat/day/a.jpg") == {
-        "how": how,
+    assert Sorter(mode, Path("sorted")).journal_fields(frame, "sorted/cat/day/a.jpg") == {
+        "how": mode,
         "from": str(tmp_path / "in/day/a.jpg"),
         "to": str(tmp_path / "sorted/cat/day/a.jpg"),
         "size": len(CONTENT),
@@ -372,8 +373,8 @@ def test_record_says_what_is_to_be_done(how: How, frame: Frame, tmp_path: Path, 
     }
 
 
-def test_record_of_a_plan_is_none(frame: Frame, folder: Path) -> None:
-    assert Sorter("plan", folder).record(frame, str(folder / "a.jpg")) is None
+def test_a_plan_has_no_journal_fields(frame: Frame, folder: Path) -> None:
+    assert Sorter("plan", folder).journal_fields(frame, str(folder / "a.jpg")) is None
 
 
 @pytest.mark.parametrize(
@@ -388,21 +389,19 @@ def test_record_of_a_plan_is_none(frame: Frame, folder: Path) -> None:
     ],
     ids=["inside", "itself", "deep", "through-a-link", "filled-from-itself", "unsure-filled"],
 )
-def test_sorting_into_what_is_read_is_refused(
-    sort_dir: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sorting_into_a_source_is_refused(sort_dir: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("in").mkdir()
     Path("linked").symlink_to("in")
 
-    with pytest.raises(OptionError, match=rf"^--sort-dir {sort_dir} .*{root}.* found again; choose another folder$"):
+    with pytest.raises(OptionError, match=rf"^--sort-dir {sort_dir} .*{root}.* found again"):
         check_folders(["elsewhere", root], Path(sort_dir), ["cat", "dog"])
 
 
 @pytest.mark.parametrize(
     ("sort_dir", "root"), [("sorted", "in"), ("in2", "in"), ("out", "out/inbox"), ("out", "out/catalogue")]
 )
-def test_sorting_beside_what_is_read_is_not(
+def test_sorting_beside_a_source_is_accepted(
     sort_dir: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -413,5 +412,5 @@ def test_sorting_beside_what_is_read_is_not(
 def test_sorting_into_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(OptionError, match="is no folder"):
+    with pytest.raises(OptionError, match="is not a folder"):
         check_folders([], tmp_path / "file")

@@ -1,4 +1,4 @@
-"""The summary counts every outcome once and shows names that cannot harm a terminal."""
+"""The summary counts every outcome once, and shows names so that they cannot harm a terminal."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_answers_and_failures_are_counted_apart(summary: Summary) -> None:
     assert (dict(summary.labels), dict(summary.failures), summary.total) == ({"cat": 2, "dog": 1}, {"empty": 1}, 4)
 
 
-def test_table_goes_to_stderr(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_goes_to_stderr(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
     summary.show()
 
     shown = capsys.readouterr()
@@ -37,20 +37,20 @@ def test_table_goes_to_stderr(summary: Summary, capsys: pytest.CaptureFixture[st
     ]
 
 
-def test_last_line_says_how_many_how_fast_and_by_what(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_last_line_has_the_count_the_rate_and_the_setting(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
     summary.show()
 
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == "4 images in 2.0 s, 2 images/s (an engine, 2 workers); 5 other files skipped"
 
 
-def test_rows_of_earlier_runs_do_not_count_for_the_rate(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_rate_ignores_rows_of_earlier_runs(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
     summary.now = 1
 
     summary.show()
 
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("4 images, 1 of them now, in 2.0 s, 0 images/s (an engine, 2 workers)")
+    assert last.startswith("4 images, 1 of them in this run, in 2.0 s, 0 images/s (an engine, 2 workers)")
 
 
 def test_unsure_rows_are_neither_answers_nor_failures(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +63,7 @@ def test_unsure_rows_are_neither_answers_nor_failures(summary: Summary, capsys: 
 
 
 @pytest.mark.parametrize("label", ["\x1b[31mred", "two\nlines", "[bold]markup[/bold]", "[/]"])
-def test_label_is_shown_as_it_is_spelt(label: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_and_markup_in_a_label_are_shown_as_text(label: str, capsys: pytest.CaptureFixture[str]) -> None:
     summary = Summary("an engine")
     summary.add(answer(label))
 
@@ -74,7 +74,7 @@ def test_label_is_shown_as_it_is_spelt(label: str, capsys: pytest.CaptureFixture
     assert label.replace("\n", "\\n").replace("\x1b", "\\x1b") in shown
 
 
-def test_summary_of_nothing_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_summary_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
     Summary("an engine").show()
 
     assert "0 images" in capsys.readouterr().err

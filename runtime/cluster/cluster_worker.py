@@ -1,4 +1,4 @@
-"""What runs in each actor of the cluster: the model opened once, and the pipeline over one portion after the other."""
+"""What runs in each actor of the cluster: it opens the model once, and classifies one portion after the other."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from edgeclf.runtime.cluster.job import Done, Job, Portion, pack, unpack
+from edgeclf.runtime.cluster.job import Job, Portion, PortionResult, pack, unpack
 from edgeclf.runtime.cluster.plan import Plan
 from edgeclf.runtime.disk_guard import StorageGuard
 from edgeclf.runtime.errors import EdgeclfError, OutputError, Reason, SourceError
@@ -22,27 +22,27 @@ from edgeclf.runtime.storage.files import StoreError
 from edgeclf.runtime.terminal.console import missing_extra
 from edgeclf.runtime.version import __version__
 
-_SHARED = (
+_PUT_ELSEWHERE = (
     "put the images where every machine of the cluster sees them under that name, or into an object store, such as "
     "s3://bucket/photos/"
 )
 _MANY = 10
-"""Images that are not removed by chance, all of them between the listing and the reading."""
+"""This many images are not removed by chance, all of them between listing and reading."""
 
 
-class Worker:
-    """Ray makes one in each actor, and calls it with packed portions; what became of each comes back.
+class ClusterWorker:
+    """Ray creates one in each actor and calls it with packed portions; it returns their packed results.
 
-    What the user can put right is not raised, for Ray would wrap it: it comes back, too.
+    Errors that the user can fix are returned, not raised, because Ray would wrap them.
     """
 
     def __init__(self, job: Job, plan: Plan) -> None:
         self._job = job
         self._threads = plan.threads
-        self._trouble: EdgeclfError | None = None
-        with self._troubles():
+        self._error: EdgeclfError | None = None
+        with self._keeping_errors():
             _check_version(job.version)
-            with suppress(OSError):  # where no path is relative, nobody misses it
+            with suppress(OSError):  # only needed if a path is relative, and then that path is missing
                 os.chdir(job.folder)
             _check_places(job)
             self._guard = StorageGuard(job.roots)
@@ -50,56 +50,57 @@ class Worker:
             self._batch = job.batch or best_batch(self._classifier, self._threads)
 
     def __call__(self, table: pa.Table) -> pa.Table:
-        return pack([self._done(portion) for portion in unpack(table)])
+        return pack([self._result(portion) for portion in unpack(table)])
 
-    def _done(self, portion: Portion) -> Done:
-        if self._trouble is None:
-            with self._troubles():
+    def _result(self, portion: Portion) -> PortionResult:
+        if self._error is None:
+            with self._keeping_errors():
                 return self._classify(portion)
-        return Done(trouble=self._trouble)
+        return PortionResult(error=self._error)
 
-    def _classify(self, portion: Portion) -> Done:
+    def _classify(self, portion: Portion) -> PortionResult:
         job, classifier = self._job, self._classifier
         batches = classify_batches(portion.frames, classifier, workers=self._threads, batch=self._batch, checks=job.checks)
         rows = [row for outcomes in self._guard.checked(batches) for row in job.builder.rows(outcomes)]
         _check_seen(rows)
-        job.parts.write(job.run, portion.number, rows)
+        job.parts.write(job.run_prefix, portion.number, rows)
         failed = sum(row.status == "error" for row in rows)
-        return Done(len(rows), failed, f"{classifier.backend.engine} on {classifier.backend.device}")
+        return PortionResult(len(rows), failed, f"{classifier.backend.engine} on {classifier.backend.device}")
 
     @contextmanager
-    def _troubles(self) -> Iterator[None]:
-        """Keep what the user can put right, with the name of the machine."""
+    def _keeping_errors(self) -> Iterator[None]:
+        """Keep an error that the user can fix, with the name of this machine."""
         try:
             yield
         except (EdgeclfError, ImportError, OSError) as error:
             sentence = missing_extra(error) if isinstance(error, ImportError) else None
             kind = type(error) if isinstance(error, EdgeclfError) and type(error) is not StoreError else EdgeclfError
-            self._trouble = kind(f"on the machine {socket.gethostname()}: {sentence or error}")
+            self._error = kind(f"on the machine {socket.gethostname()}: {sentence or error}")
 
 
 def _check_version(version: str) -> None:
     if version != __version__:
         raise EdgeclfError(
-            f"edgeclf {__version__} in place of {version}; install one version on all machines of the cluster"
+            f"edgeclf {__version__} is installed instead of {version}; install one version on all machines of the cluster"
         )
 
 
 def _check_places(job: Job) -> None:
-    """Raise where this machine does not see the folders that the command sees."""
+    """Raise if this machine does not see the folders that the command sees."""
     for root in job.roots:
         if not os.path.exists(root):
-            raise SourceError(f"{root} is not there; {_SHARED}")
+            raise SourceError(f"{root} does not exist; {_PUT_ELSEWHERE}")
     if job.parts.store.find(HEADER) is None:
         raise OutputError(
-            f"{job.parts.store.uri} is not that of the command; name a folder that all machines share, or a URI"
+            f"{job.parts.store.uri} is not the folder that the command writes to; use a folder that all machines share, "
+            "or a URI"
         )
 
 
 def _check_seen(rows: Sequence[Row]) -> None:
-    """Raise where none of many images is there, though the command saw them: a list has no folder to be looked for."""
+    """Raise if none of many images exists, although the command saw them: with a list, there is no folder to check."""
     if len(rows) >= _MANY and all(row.error == Reason.NOT_FOUND and row.size_bytes is not None for row in rows):
-        raise SourceError(f"{rows[0].path} and {len(rows) - 1:,} more are not there; {_SHARED}")
+        raise SourceError(f"{rows[0].path} and {len(rows) - 1:,} more do not exist; {_PUT_ELSEWHERE}")
 
 
 def _open_model(job: Job, device: str) -> Classifier:
