@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeclf.runtime.errors import ImageError, Reason, SourceError
 from edgeclf.runtime.images.frame import Frame
-from edgeclf.runtime.images.preprocess import contents
+from edgeclf.runtime.images.preprocess import read_bytes
 from edgeclf.runtime.model.prediction import Failure, Outcome
 
 _IN_A_ROW = 10
@@ -62,7 +62,7 @@ class StorageGuard:
         if self._readable is None or isinstance(self._readable.image, np.ndarray):
             return
         try:
-            contents(self._readable.image)
+            read_bytes(self._readable.image)
         except ImageError as error:
             if error.errno in _OF_THE_STORAGE:
                 raise _gone(os.path.dirname(self._readable.name), error.detail) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 
 from edgeclf.runtime.allocator import keep_freed_memory
-from edgeclf.runtime.cameras.capture import is_live, shown_name
+from edgeclf.runtime.cameras.capture import is_live
 from edgeclf.runtime.cameras.settings import CAMERA_DEFAULTS, RequestedSettings
 from edgeclf.runtime.errors import EdgeclfError, OptionError
 from edgeclf.runtime.images.decode import Checks
@@ -35,6 +35,7 @@ from edgeclf.runtime.results.row import Row, RowBuilder
 from edgeclf.runtime.sources.sampling import EVERY_FRAME, Sampling
 from edgeclf.runtime.terminal.console import STDOUT
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.masking import mask
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.runtime.terminal.signals import Interrupts
 
@@ -98,7 +99,7 @@ def open_feed(options: LiveOptions) -> Iterator[Feed]:
     """The frames of a live run. Raises DeviceError for a camera that is not there, OptionError for what cannot be mixed."""
     live = [name for name in options.sources if is_live(name)]
     if live and len(live) < len(options.sources):
-        raise OptionError(f"{shown_name(live[0])} is live and other sources are files; run them one after the other")
+        raise OptionError(f"{mask(live[0])} is live and other sources are files; run them one after the other")
     with closing(_cameras(options) if live else _played(options)) as feed:
         yield feed
 

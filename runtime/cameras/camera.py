@@ -1,10 +1,10 @@
-"""A camera that heals: a thread keeps its newest good image, and opens it anew whenever it gives none."""
+"""A camera that recovers by itself: a thread keeps its newest good frame, and reopens it whenever it stops delivering."""
 
 import threading
 from collections.abc import Callable
 from functools import partial
 
-from edgeclf.runtime.cameras.capture import open_capture, shown_name
+from edgeclf.runtime.cameras.capture import open_capture
 from edgeclf.runtime.cameras.capture_loop import CaptureLoop
 from edgeclf.runtime.cameras.clock import Clock, RealClock
 from edgeclf.runtime.cameras.faults import FaultDetector, fault_detector
@@ -14,16 +14,18 @@ from edgeclf.runtime.errors import DeviceError
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.masking import mask
 
 OPEN_S = 20.0
 CLOSE_S = 3.0
 
 
 class Camera:
-    """One camera, read by a thread of its own from `start` to `close`.
+    """One camera, read by its own thread from `start` to `close`.
 
-    name: as rows and notes show it. new is set whenever there is a new image, so that one loop can wait for several
-    cameras: wait, clear, then take from each. report: gets a sentence when good images stop, and when they are back.
+    name: as shown in rows and notes, without secrets. new_frame: set whenever there is a new frame; cameras can share it,
+    so that one loop waits for all of them: wait, clear, then take from each. report: called with a sentence when good
+    frames stop, and when they are back.
     """
 
     def __init__(
@@ -33,13 +35,13 @@ class Camera:
         *,
         source: int = 0,
         detector: FaultDetector | None = None,
-        new: threading.Event | None = None,
+        new_frame: threading.Event | None = None,
         report: Callable[[str], None] = note,
         clock: Clock | None = None,
     ) -> None:
-        self.name = shown_name(name)
+        self.name = mask(name)
         self._source = source
-        self._new = new or threading.Event()
+        self._new_frame = new_frame or threading.Event()
         self._clock = clock or RealClock()
         self._status = CameraStatus(self.name, report, self._clock.now())
         self._closing = threading.Event()
@@ -47,9 +49,14 @@ class Camera:
         self._failure: Exception | None = None
         self._lock = threading.Lock()
         self._newest: Frame | None = None
-        self._untaken = 0
+        self._overwritten = 0
         self._loop = CaptureLoop(
-            open_capture, detector or fault_detector(name), self._status, self._clock, self._closing, self._put
+            open_capture=open_capture,
+            detector=detector or fault_detector(name),
+            status=self._status,
+            clock=self._clock,
+            closing=self._closing,
+            deliver=self._keep_newest,
         )
         self._thread = threading.Thread(target=self._run, name=f"camera {self.name}", daemon=True)
 
@@ -57,69 +64,70 @@ class Camera:
     def named(
         cls,
         name: str,
-        wanted: RequestedSettings = CAMERA_DEFAULTS,
+        requested: RequestedSettings = CAMERA_DEFAULTS,
         *,
         accept: frozenset[str] = frozenset(),
         source: int = 0,
-        new: threading.Event | None = None,
+        new_frame: threading.Event | None = None,
         report: Callable[[str], None] = note,
     ) -> "Camera":
-        """The camera, stream or screen of one of `camera_names`. accept: as in FaultDetector. Raises OptionError."""
-        opener = partial(open_capture, name, wanted)
-        return cls(name, opener, source=source, detector=fault_detector(name, accept), new=new, report=report)
+        """The camera, stream or screen with one of `camera_names`. accept: see FaultDetector. Raises OptionError."""
+        opener = partial(open_capture, name, requested)
+        detector = fault_detector(name, accept)
+        return cls(name, opener, source=source, detector=detector, new_frame=new_frame, report=report)
 
     def start(self) -> ActualSettings:
-        """Wait until it is open. Raises DeviceError; then it is closed."""
+        """Open the camera and wait for it. Raises DeviceError, and then the camera is closed."""
         self._thread.start()
         if not self._clock.wait(self._opened, OPEN_S):
-            self._closing.set()  # should it open yet, it is closed at once
-            cure = "check its cable, its power or its network"
-            raise DeviceError(f"camera {self.name} has not opened within {OPEN_S:.0f} s; {cure}")
+            self._closing.set()  # if it opens later, it is closed immediately
+            advice = "check its cable, its power or its network"
+            raise DeviceError(f"camera {self.name} has not opened within {OPEN_S:.0f} s; {advice}")
         if self._failure:
             self._thread.join()
             raise self._failure
-        assert self._loop.given
-        return self._loop.given
+        assert self._loop.actual
+        return self._loop.actual
 
     def take(self) -> Frame | None:
-        """The newest good image if nobody took it yet, at once. A bug that ended the thread is raised here."""
+        """The newest good frame, unless it was taken before; does not wait. Raises the bug that ended the thread, if any."""
         if self._failure:
             raise self._failure
-        self._status.check(self._clock.now())
+        self._status.check_for_hang(self._clock.now())
         with self._lock:
             frame, self._newest = self._newest, None
         return frame
 
-    def rest_until(self, moment: float) -> None:
-        """Nobody wants an image before this moment of the clock: until then none is decoded, which saves that work."""
-        self._loop.rest_until = moment
+    def skip_frames_until(self, moment: float) -> None:
+        """Save the work of decoding frames before this moment of the clock, because they are not needed."""
+        self._loop.skip_until = moment
 
     @property
     def dropped(self) -> int:
-        """Good images that nobody took, and those that were not even decoded."""
-        return self._untaken + self._loop.undecoded
+        """The number of good frames that were not taken or not decoded."""
+        return self._overwritten + self._loop.skipped
 
     @property
     def trouble(self) -> str:
-        """Why there is no good image at present, half a sentence for people; empty while there are some."""
+        """Why there are no good frames now, as half a sentence; empty while there are."""
         return self._status.trouble
 
     @property
     def losses(self) -> int:
-        """How often good images have stopped."""
+        """How many times good frames have stopped."""
         return self._status.losses
 
     @property
     def lost_s(self) -> float:
-        """For how long in all, each time from the last good image to the next."""
+        """The total duration of all losses, each from the last good frame to the next one."""
         return self._status.lost_s(self._clock.now())
 
     def silent_s(self) -> float:
-        """How long ago the last good image was, or the start; it grows while a read hangs, too."""
+        """Seconds since the last good frame, or since the start; also grows while a read hangs."""
         return self._status.silent_s(self._clock.now())
 
     def close(self) -> None:
-        """End the thread. One that hangs in a driver is left behind: it ends when that lets go, or with the process."""
+        """End the thread. A thread that hangs in a driver is left behind; it ends with the driver call or the process."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join(CLOSE_S)
@@ -127,20 +135,20 @@ class Camera:
     def _run(self) -> None:
         try:
             capture = self._loop.open()
-            self._status.good(self._clock.now())
+            self._status.mark_good(self._clock.now())
             self._opened.set()
             self._loop.run(capture)
         except Exception as error:
             self._failure = error
         finally:
             self._opened.set()
-            self._new.set()
+            self._new_frame.set()
 
-    def _put(self, image: Pixels, number: int, moment: float) -> None:
+    def _keep_newest(self, image: Pixels, number: int, moment: float) -> None:
         name = f"{self.name}#frame={number}"
         image.setflags(write=False)  # the detector compares the next one with it
         frame = Frame(name, image, name, self._source, captured_at=moment)
         with self._lock:
-            self._untaken += self._newest is not None
+            self._overwritten += self._newest is not None
             self._newest = frame
-        self._new.set()
+        self._new_frame.set()

@@ -1,4 +1,4 @@
-"""Time as a camera has it, so that a test can play hours of its life in seconds."""
+"""The clock of a camera, which tests replace to simulate hours in seconds."""
 
 import threading
 import time
@@ -6,19 +6,19 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time and lets time pass; nothing else in a camera does."""
+    """The only way in which a camera reads the time and waits."""
 
     def now(self) -> float:
-        """Seconds since some moment."""
+        """Seconds since an arbitrary moment."""
         ...
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Sleep until the event is set, but no longer than so; whether it is set."""
+        """Sleep until the event is set, or for `seconds`. Returns whether it is set."""
         ...
 
 
 class RealClock:
-    """As `time.monotonic` counts."""
+    """The clock of `time.monotonic`."""
 
     def now(self) -> float:
         return time.monotonic()

@@ -1,4 +1,4 @@
-"""Cameras of this machine: what stands for one, which there are, and why one cannot be used."""
+"""The cameras of this machine: their names, which ones exist, and why one cannot be used."""
 
 import os
 import re
@@ -16,12 +16,12 @@ _LISTED = 6
 
 
 def is_camera(name: str) -> bool:
-    """`webcam`, `webcam:1`, `1`, and on Linux `/dev/video1`, whether it is there or not, or any other node of a camera."""
+    """Whether it is `webcam`, `webcam:1`, `1`, a path such as `/dev/video1` (existing or not), or a path to a camera."""
     return bool(_NAME.fullmatch(name) or _NODE.fullmatch(name)) or is_node(name)
 
 
 def is_node(name: str) -> bool:
-    """Whether a video device exists under this path, perhaps through a link such as those in /dev/v4l/by-id."""
+    """Whether the path leads to a video device, directly or through a link such as those in /dev/v4l/by-id."""
     try:
         status = os.stat(name)
     except (OSError, ValueError):
@@ -30,43 +30,43 @@ def is_node(name: str) -> bool:
 
 
 def camera_number(name: str) -> int | None:
-    """The 1 of `webcam:1` or `1`; None for a path."""
+    """1 for `webcam:1` or `1`; None for a path."""
     match = _NAME.fullmatch(name)
     return int(match[1] or match[2] or 0) if match else None
 
 
 def camera_node(name: str) -> str:
-    """The path of a camera on Linux, after a look that opens nothing. Raises DeviceError."""
+    """The path of a camera on Linux, checked without opening it. Raises DeviceError."""
     number = camera_number(name)
     path = name if number is None else str(_DEV / f"video{number}")
     if not os.path.exists(path):
-        raise DeviceError(f"no camera {name}: {path} does not exist; {_instead()}")
+        raise DeviceError(f"no camera {name}: {path} does not exist; {_alternatives()}")
     if not is_node(path):
-        raise DeviceError(f"no camera {name}: {path} is no video device; {_instead()}")
+        raise DeviceError(f"no camera {name}: {path} is not a video device; {_alternatives()}")
     if not os.access(path, os.R_OK | os.W_OK):
-        cure = "add the user to the group that owns it (sudo usermod -aG video $USER), and log in again"
-        raise DeviceError(f"camera {name}: this user may not open {path}; {cure}")
+        advice = "add the user to the group that owns it (sudo usermod -aG video $USER), and log in again"
+        raise DeviceError(f"camera {name}: no permission to open {path}; {advice}")
     return os.path.realpath(path)
 
 
 def why_unusable(path: str) -> str:
-    """Half a sentence, for people, on a camera that is there and did not open."""
+    """The reason as half a sentence, for a camera that exists but cannot be opened."""
     if not sys.platform.startswith("linux"):
-        return "it may be missing, in use, or forbidden to this program in the system's settings"
-    holders = _holders(path)
-    if holders:
-        return f"it is in use by {holders}; end that first"
-    sentence = f"it may be in use (fuser -v {path} says by whom), or give no images"
+        return "it may be missing, in use, or blocked for this program in the system's settings"
+    users = _users(path)
+    if users:
+        return f"it is in use by {users}; close that program first"
+    sentence = f"it may be in use (fuser -v {path} shows by which program), or deliver no frames"
     others = [node for node in _nodes() if str(node) != path]
-    return f"{sentence}; there are also {_listed(others)}" if others else sentence
+    return f"{sentence}; other cameras: {_listed(others)}" if others else sentence
 
 
-def _instead() -> str:
-    """Which cameras there are, and how to name one."""
+def _alternatives() -> str:
+    """The cameras that exist, and how to name one."""
     nodes = _nodes()
     if nodes:
-        return f"there are {_listed(nodes)}: name one, such as --source {nodes[0]}"
-    return "there is none at all: plug one in (ls /dev/video* lists them; a container needs --device to see one)"
+        return f"found {_listed(nodes)}; name one of these, such as --source {nodes[0]}"
+    return "no camera was found; plug one in (ls /dev/video* lists them; a container needs --device to see one)"
 
 
 def _nodes() -> list[Path]:
@@ -84,13 +84,13 @@ def _described(node: Path) -> str:
         return ""
 
 
-def _holders(path: str) -> str:
-    """Programs of this user that have it open, such as `cheese (pid 71)`."""
+def _users(path: str) -> str:
+    """This user's programs that have it open, such as `cheese (pid 71)`."""
     found = []
     for process in _PROC.glob("[0-9]*"):
         try:
             if any(os.readlink(entry) == path for entry in (process / "fd").iterdir()):
                 found.append(f"{(process / 'comm').read_text('utf-8', 'replace').strip()} (pid {process.name})")
-        except OSError:  # another user's, or gone
+        except OSError:  # a process of another user, or one that has ended
             continue
     return ", ".join(found)

@@ -1,4 +1,4 @@
-"""Addresses of network cameras: which text is one, and why one cannot be reached."""
+"""Addresses of network cameras: recognising one, and finding out why it cannot be reached."""
 
 import re
 import socket
@@ -10,27 +10,27 @@ _PROBE_S = 1.0
 
 
 def is_address(name: str) -> bool:
-    """Whether it begins as `rtsp://`, `http://` and the like do, in any letter case."""
+    """Whether it starts with `rtsp://`, `http://` or a similar scheme, in any letter case."""
     return _ADDRESS.match(name) is not None
 
 
 def why_unreachable(address: str) -> str:
-    """Half a sentence, for people: what a plain connection to the server says. Takes a second at most."""
+    """The reason as half a sentence, found by connecting to the server; takes at most a second."""
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port or _PORTS[parts.scheme.lower()]
     except ValueError:
-        return "its host or its port cannot be read"
+        return "its host or its port is not valid"
     if parts.scheme.lower() == "udp":
-        return "no video has come in"
+        return "no video was received"
     if not host or not port:
-        return "it names no host or no port"
+        return "its host or its port is missing"
     try:
         socket.create_connection((host, port), _PROBE_S).close()
     except socket.gaierror:
-        return f"the host {host} is not known"
+        return f"the host {host} is unknown"
     except TimeoutError:
         return f"{host} does not answer on port {port}"
-    except (OSError, ValueError) as error:  # ValueError: a host name that is none
+    except (OSError, ValueError) as error:  # ValueError: an invalid host name
         return f"{host}, port {port}: {getattr(error, 'strerror', None) or error}"
-    return f"{host} answers on port {port}, but gives no video; the path, the user or the password may be wrong"
+    return f"{host} answers on port {port} but sends no video; check the path, the user and the password"

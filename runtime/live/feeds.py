@@ -97,7 +97,7 @@ class CameraFeed:
         frames = []
         for camera, limiter in zip(self._cameras, self._paces, strict=True):
             if frame := camera.take():
-                camera.rest_until(limiter.turn())
+                camera.skip_frames_until(limiter.turn())
                 frames.append(frame)
         return frames
 
@@ -189,7 +189,7 @@ def _open_camera(
     """until: when to raise the DeviceError of a camera that does not open, as `monotonic` counts."""
     is_said = False
     while True:
-        camera = Camera.named(name, wanted, accept=accept, source=number, new=news)
+        camera = Camera.named(name, wanted, accept=accept, source=number, new_frame=news)
         try:
             return camera, camera.start()
         except DeviceError as error:

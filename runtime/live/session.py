@@ -11,7 +11,7 @@ from edgeclf.runtime.errors import ImageError, Reason
 from edgeclf.runtime.images.decode import Pixels, decode
 from edgeclf.runtime.images.formats.header import read_header
 from edgeclf.runtime.images.frame import Frame
-from edgeclf.runtime.images.preprocess import contents
+from edgeclf.runtime.images.preprocess import read_bytes
 from edgeclf.runtime.live.hooks import Hooks
 from edgeclf.runtime.live.log import Log
 from edgeclf.runtime.live.smoothing import SmoothedPrediction, Smoother, SmoothingOptions
@@ -156,7 +156,7 @@ def _pixels(frame: Frame) -> Pixels | None:
     image = frame.image
     try:
         if not isinstance(image, np.ndarray):
-            data = contents(image)
+            data = read_bytes(image)
             return decode(data, read_header(data), 3)
     except ImageError:
         return None

@@ -1,15 +1,18 @@
-"""A camera that plays a script, by a clock whose time passes only while everybody sleeps: hours in seconds, always alike."""
+"""A camera that plays a script on a simulated clock: hours pass in seconds, and every run is the same."""
 
 import math
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 
 from edgeclf.runtime.cameras.camera import Camera
+from edgeclf.runtime.cameras.capture import open_capture
 from edgeclf.runtime.cameras.settings import ActualSettings
-from edgeclf.runtime.errors import DeviceError
+from edgeclf.runtime.errors import DeviceError, ExitCode
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.images.frame import Frame
 
@@ -21,11 +24,11 @@ SMALL = (24, 32)
 NEVER = threading.Event()
 
 Script = Callable[[int, float], str]
-"""What the camera does at its read of this number, counted from 0, at this time: a word of `Device`."""
+"""The state of the camera at a read, by the number of the read (counted from 0) and the time: a state of FakeCamera."""
 
 
 class ScriptedClock:
-    """So many threads take part. One of them runs at a time, and time passes when none does: to the next one's waking."""
+    """A clock for a fixed number of threads. One of them runs at a time; when all sleep, time jumps to the next waking."""
 
     def __init__(self, participants: int = 2) -> None:
         self._now = 1000.0
@@ -47,12 +50,12 @@ class ScriptedClock:
             self._sleepers.append(sleeper)
             self._wake_next()
         while not sleeper.gate.acquire(timeout=0.02):
-            with self._lock:  # a thread may have ended without a word
+            with self._lock:  # a thread may have ended without calling `leave`
                 self._wake_next()
         return event.is_set()
 
     def leave(self) -> None:
-        """The calling thread takes part no more."""
+        """The calling thread no longer takes part."""
         with self._lock:
             self._seen.discard(threading.current_thread())
             self._participants -= 1
@@ -79,12 +82,12 @@ class _Sleeper:
     gate: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Device:
-    """A camera of 30 images a second, 32 x 24, noise.
+class FakeCamera:
+    """A camera that gives 30 frames of noise a second, 32 x 24. It can be open only once.
 
-    Words: good; wide (good, 40 x 24); equal (as the one before); black; error (a read error); timeout (one after 4 s);
-    raise (OSError from a read); gone (it is not there); far (so, too, but that takes 4 s); late (good, but opens only after
-    4 s); bug. It can be open only once.
+    States: good; wide (good, 40 x 24); equal (the same as the frame before); black; error (a read error); timeout (a read
+    error after 4 s); raise (a read raises OSError); gone (the camera is missing); far (missing, noticed after 4 s); late
+    (good, but opens only after 4 s); bug (a read raises ZeroDivisionError).
     """
 
     def __init__(self, clock: ScriptedClock, script: Script) -> None:
@@ -97,66 +100,68 @@ class Device:
         self._noise = np.random.default_rng(3)
         self._image = self._new_image("good")
 
-    def open(self) -> "Device":
+    def open(self) -> "FakeCamera":
         self.tries = [*self.tries[-999:], self._clock.now()]
-        word = self._script(self.reads, self._clock.now())
-        self._clock.wait(NEVER, TIMEOUT_S if word in ("far", "late") else 0.0)
-        if word in ("gone", "far"):
+        state = self._script(self.reads, self._clock.now())
+        self._clock.wait(NEVER, TIMEOUT_S if state in ("far", "late") else 0.0)
+        if state in ("gone", "far"):
             self.last_bad = self._clock.now()
             raise DeviceError("there is no such camera")
         assert not self.is_open, "opened twice"
         self.is_open = True
         self.opened += 1
-        self.given = ActualSettings(SIZES.get(word, SMALL), FPS, "MJPG", "fake")
+        self.actual = ActualSettings(SIZES.get(state, SMALL), FPS, "MJPG", "fake")
         return self
 
     def grab(self) -> bool:
-        next_image = math.floor(self._clock.now() * FPS + 1e-3) + 1
-        self._clock.wait(NEVER, next_image / FPS - self._clock.now())
-        self._word = self._script(self.reads, self._clock.now())
+        next_frame = math.floor(self._clock.now() * FPS + 1e-3) + 1
+        self._clock.wait(NEVER, next_frame / FPS - self._clock.now())
+        self._state = self._script(self.reads, self._clock.now())
         self.reads += 1
-        if self._word not in ("good", "wide", "late"):
+        if self._state not in ("good", "wide", "late"):
             self.last_bad = self._clock.now()
-        if self._word == "bug":
+        if self._state == "bug":
             raise ZeroDivisionError("a bug")
-        if self._word in ("raise", "gone", "far"):
+        if self._state in ("raise", "gone", "far"):
             raise OSError("No such device")
-        if self._word == "timeout":
+        if self._state == "timeout":
             self._clock.wait(NEVER, TIMEOUT_S)
-        return self._word not in ("error", "timeout")
+        return self._state not in ("error", "timeout")
 
     def retrieve(self) -> Pixels | None:
         self._clock.wait(NEVER, DECODING_S)
         self.decoded += 1
-        if self._word != "equal":
-            self._image = self._new_image(self._word)
+        if self._state != "equal":
+            self._image = self._new_image(self._state)
         return self._image.copy()
 
     def close(self) -> None:
         self.is_open = False
 
-    def _new_image(self, word: str) -> Pixels:
-        if word == "black":
+    def _new_image(self, state: str) -> Pixels:
+        if state == "black":
             return np.full((*SMALL, 3), self._noise.integers(0, 16), np.uint8)
-        return self._noise.integers(0, 256, (*SIZES.get(word, SMALL), 3), dtype=np.uint8)
+        return self._noise.integers(0, 256, (*SIZES.get(state, SMALL), 3), dtype=np.uint8)
 
 
-class Life:
-    """A camera of a script, and what is seen of it by a consumer that takes an image whenever there is a new one.
+class CameraRun:
+    """A camera that plays a script, and a consumer that takes a frame whenever there is a new one.
 
-    said: what was reported, unless `report` is given.
+    reports: the sentences that the camera reported, unless `report` is given.
     """
 
     def __init__(self, script: Script, name: str = "webcam", report: Callable[[str], None] | None = None) -> None:
         self.clock = ScriptedClock()
-        self.device = Device(self.clock, script)
-        self.new = threading.Event()
-        self.said: list[str] = []
+        self.device = FakeCamera(self.clock, script)
+        self.new_frame = threading.Event()
+        self.reports: list[str] = []
         self.began = self.clock.now()
-        self.camera = Camera(name, self.device.open, new=self.new, report=report or self.said.append, clock=self.clock)
+        self.camera = Camera(
+            name, self.device.open, new_frame=self.new_frame, report=report or self.reports.append, clock=self.clock
+        )
 
     def frames(self, seconds: float, work_s: float = 0.0) -> list[Frame]:
-        """Let so much time pass; the consumer works on each image for so long."""
+        """Let time pass, and return the frames taken; the consumer works on each for `work_s`."""
         until, taken = self.clock.now() + seconds, []
         while self.clock.now() < until - 1e-6:
             frame = self.next_frame(until - self.clock.now())
@@ -166,12 +171,12 @@ class Life:
         return taken
 
     def next_frame(self, within_s: float) -> Frame | None:
-        self.clock.wait(self.new, within_s)
-        self.new.clear()
+        self.clock.wait(self.new_frame, within_s)
+        self.new_frame.clear()
         return self.camera.take()
 
-    def __enter__(self) -> "Life":
-        self.given = self.camera.start()
+    def __enter__(self) -> "CameraRun":
+        self.actual = self.camera.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -184,22 +189,39 @@ def over_time(*steps: tuple[float, str]) -> Script:
 
     def script(number: int, now: float) -> str:
         left = now - 1000.0
-        for seconds, word in steps:
+        for seconds, state in steps:
             left -= seconds
             if left < 0:
-                return word
+                return state
         return "good"
 
     return script
 
 
 def over_reads(*steps: tuple[int, str], repeat: bool = False) -> Script:
-    """As `over_time`, counted in reads; for ever anew with `repeat`."""
-    words = [word for count, word in steps for _ in range(count)]
+    """Like `over_time`, but the steps are counted in reads. repeat: start over at the end."""
+    states = [state for count, state in steps for _ in range(count)]
 
     def script(number: int, now: float) -> str:
         if repeat:
-            number %= len(words)
-        return words[number] if number < len(words) else "good"
+            number %= len(states)
+        return states[number] if number < len(states) else "good"
 
     return script
+
+
+def without_numbers(sentence: str) -> str:
+    """The sentence with N in place of each number and size.
+
+    >>> without_numbers("back after 2.5 s; it now gives 40x24")
+    'back after N s; it now gives N'
+    """
+    return re.sub(r"\d[\dx.]*", "N", sentence)
+
+
+def open_error(name: str) -> str:
+    """The message of the DeviceError with which opening the camera fails."""
+    with pytest.raises(DeviceError) as caught:
+        open_capture(name)
+    assert caught.value.exit_code == ExitCode.DEVICE_UNAVAILABLE
+    return str(caught.value)

@@ -22,7 +22,7 @@ from tests.support.video_files import noise, write_video
 class Ticking:
     """A camera whose images come every 40 ms, some time after those of another."""
 
-    given = ActualSettings((24, 32))
+    actual = ActualSettings((24, 32))
 
     def __init__(self, offset_s: float) -> None:
         self._offset_s = offset_s
@@ -43,7 +43,7 @@ def test_each_of_several_cameras_has_its_turns() -> None:
     """One that is always a little later than the other is not passed over each time."""
     news = threading.Event()
     cameras = [
-        Camera(str(number), partial(Ticking, number * 0.015), source=number, new=news, detector=FaultDetector())
+        Camera(str(number), partial(Ticking, number * 0.015), source=number, new_frame=news, detector=FaultDetector())
         for number in range(2)
     ]
     for camera in cameras:
