@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 import typer
 
+from edgeclf.benchmarks.interleaving import interleaved_rounds
 from edgeclf.benchmarks.peers.rounds import Rates, rate, ratio
 from edgeclf.benchmarks.photographs import write_photographs
 from edgeclf.benchmarks.results import publish_section, table
-from edgeclf.benchmarks.turns import turns
 from edgeclf.runtime.allocator import keep_freed_memory
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import DeviceError
@@ -100,7 +100,7 @@ def measure(jobs: Mapping[str, Job], rounds: int) -> list[Rates]:
     """Images a second of every job, a dictionary a round, each round begun by another; a first round warms up."""
     names, measured = list(jobs), []
     with Progress("measuring", (rounds + 1) * len(names), "run") as progress:
-        for order in turns(names, rounds + 1):
+        for order in interleaved_rounds(names, rounds + 1):
             rates = {}
             for name in order:
                 started = time.perf_counter()

@@ -101,11 +101,11 @@ def engines(folder: Path, model: Path | None, images: list[Path], rounds: int) -
 
 def measure(folder: Path, model: Path, rounds: int) -> "list[Rates]":
     """Images a second of both engines by either clock, a dictionary a round. Raises EdgeclfError where one fails."""
-    from edgeclf.benchmarks.turns import turns
+    from edgeclf.benchmarks.interleaving import interleaved_rounds
 
     measured = []
     with Progress("measuring", rounds * len(OUTPUTS), "run") as progress:
-        for order in turns(list(OUTPUTS), rounds):
+        for order in interleaved_rounds(list(OUTPUTS), rounds):
             rates: Rates = {}
             for engine in order:
                 rates |= run(engine, folder, model)

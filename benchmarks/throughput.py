@@ -77,7 +77,7 @@ def throughput(
         if (run is None) != (data is None):
             raise OptionError("--run and --data belong together: a trained model, and labelled images to test it on")
         from edgeclf.benchmarks.peers.accuracy import Exam
-        from edgeclf.benchmarks.peers.candidates import MOST, OURS, find_peers
+        from edgeclf.benchmarks.peers.registry import MOST, OURS, find_peers
         from edgeclf.benchmarks.results import publish_section
 
         folder = Path(name)
@@ -96,7 +96,7 @@ def throughput(
 
 def pipelines(folder: Path, peers: "dict[str, Candidate]", images: int, rounds: int) -> str:
     """A table for each network and size of the images, and what the journal adds to the small ones."""
-    from edgeclf.benchmarks.peers.candidates import JOURNAL, OURS, limits
+    from edgeclf.benchmarks.peers.registry import JOURNAL, OURS, limits
     from edgeclf.benchmarks.peers.rounds import measure
     from edgeclf.benchmarks.photographs import write_photographs
 
@@ -115,7 +115,7 @@ def pipelines(folder: Path, peers: "dict[str, Candidate]", images: int, rounds: 
 
 def report(measured: "list[Rates]", names: list[str]) -> str:
     """A Markdown table of median rates, with the ratios of both pipelines to each."""
-    from edgeclf.benchmarks.peers.candidates import LITERT, PIPELINE
+    from edgeclf.benchmarks.peers.registry import LITERT, PIPELINE
     from edgeclf.benchmarks.peers.rounds import rate, ratio
     from edgeclf.benchmarks.results import table
 
@@ -128,7 +128,7 @@ def report(measured: "list[Rates]", names: list[str]) -> str:
 
 def journal_cost(measured: "list[Rates]") -> str:
     """A sentence: what a row costs, as a share of the time that the pipeline takes for an image with all cores."""
-    from edgeclf.benchmarks.peers.candidates import APPEND, PIPELINE, READ_BACK
+    from edgeclf.benchmarks.peers.registry import APPEND, PIPELINE, READ_BACK
     from edgeclf.benchmarks.peers.rounds import quartiles
 
     costs = []

@@ -33,7 +33,7 @@ FLOORS = {
         "data networks",
         "results",
         "keras_file",
-        "answering batches checkpoint fit history options preview recipes run stages",
+        "answering batches checkpoint config fit history options preview recipes run stages",
         "cli",
     ),
     "export": (
@@ -42,7 +42,7 @@ FLOORS = {
         "cli",
     ),
     "benchmarks": (
-        "machine photographs results solar_cells turns",
+        "interleaving machine photographs results solar_cells",
         "bench peers",
         "clf_bench clf_demo cuda driver exporting live networks parity reopening resize scaling shipping sizing throughput "
         "training",

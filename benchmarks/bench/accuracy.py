@@ -1,4 +1,4 @@
-"""How every file answers labelled images: how often right, and how far from the reference."""
+"""How accurate every model is on labelled images, and how far its predictions are from the reference model's."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,77 +10,77 @@ from numpy.typing import NDArray
 from edgeclf.benchmarks.bench.report import Accuracy
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.images.preprocess import Preprocess
+from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.answering import AnyModel, open_any
 from edgeclf.train.data.arrays import Arrays
 
-Marks = dict[tuple[Path, str], Accuracy]
-"""By model and device."""
-
 
 @dataclass(frozen=True)
-class Exam:
-    """reference: its own accuracy. marks: of all, itself among them where it takes part. unread: images left out because
-    they cannot be read.
+class MeasuredAccuracy:
+    """reference: accuracy of the reference model. by_model: accuracy by model file and device. unread: number of images that
+    were left out because they cannot be read.
     """
 
     reference: Accuracy
-    marks: Marks
+    by_model: Mapping[tuple[Path, str], Accuracy]
     unread: int
 
 
-def open_all(reference: AnyModel, models: Sequence[tuple[Path, str]]) -> dict[tuple[Path, str], AnyModel]:
-    """Every model on its device: what cannot be used is better found now than after minutes.
+def open_models(reference: ModelCard, models: Sequence[tuple[Path, str]]) -> dict[tuple[Path, str], AnyModel]:
+    """Open every model on its device before anything is measured, so that a model that does not work is found early.
 
-    Raises ModelError for a model of other classes than the reference's, or one without a card; DeviceError.
+    Raises ModelError for a model without a card or with other classes than the reference model, and DeviceError.
     """
     opened = {(path, device): open_any(path, device) for path, device in models}
     for (path, _), model in opened.items():
-        if model.card.classes != reference.card.classes:
-            raise ModelError(f"{path} {_otherwise(model.card.classes, reference.card.classes)}; compare models of the same")
+        if model.card.classes != reference.classes:
+            difference = _difference(model.card.classes, reference.classes)
+            raise ModelError(f"{path} {difference}; compare models with the same classes")
     return opened
 
 
-def examine(
-    reference: AnyModel, models: Mapping[tuple[Path, str], AnyModel], labelled: Callable[[Preprocess], Arrays]
-) -> Exam:
-    """Let every model answer the images as its own preprocessing makes them. Raises ModelError for one that cannot."""
-    images = _Images(labelled)
-    arrays = images(reference.card.preprocess)
+def measure_accuracy(
+    reference: AnyModel, models: Mapping[tuple[Path, str], AnyModel], load_labelled: Callable[[Preprocess], Arrays]
+) -> MeasuredAccuracy:
+    """Classify the images with every model, each with its own preprocessing. Raises ModelError for a model that fails."""
+    load = _CachedImages(load_labelled)
+    arrays = load(reference.card.preprocess)
     expected = reference.answers(arrays.images)
-    marks = {}
-    for entry, model in models.items():
-        given = images(model.card.preprocess)
-        marks[entry] = _mark(model.answers(given.images), expected, given.labels)
-    return Exam(_mark(expected, expected, arrays.labels), marks, len(arrays.failures))
+    by_model = {}
+    for key, model in models.items():
+        images = load(model.card.preprocess)
+        by_model[key] = _compare(model.answers(images.images), expected, images.labels)
+    return MeasuredAccuracy(_compare(expected, expected, arrays.labels), by_model, len(arrays.failures))
 
 
-def _otherwise(classes: tuple[str, ...], expected: tuple[str, ...]) -> str:
-    """How the classes differ, in few words: there may be thousands."""
+def _difference(classes: tuple[str, ...], expected: tuple[str, ...]) -> str:
+    """The first difference in a few words: there may be thousands of classes."""
     if len(classes) != len(expected):
-        return f"knows {len(classes):,} classes, the reference {len(expected):,}"
+        return f"has {plural(len(classes), 'class')}, the reference model {len(expected):,}"
     number = next(number for number, pair in enumerate(zip(classes, expected, strict=True)) if len(set(pair)) > 1)
-    return f"calls class {number} {classes[number]!r}, the reference {expected[number]!r}"
+    return f"calls class {number} {classes[number]!r}, the reference model {expected[number]!r}"
 
 
-class _Images:
-    """Read once for each way to prepare them."""
+class _CachedImages:
+    """Loads the images once for each kind of preprocessing."""
 
-    def __init__(self, labelled: Callable[[Preprocess], Arrays]) -> None:
-        self._labelled = labelled
-        self._read: dict[Preprocess, Arrays] = {}
+    def __init__(self, load_labelled: Callable[[Preprocess], Arrays]) -> None:
+        self._load_labelled = load_labelled
+        self._loaded: dict[Preprocess, Arrays] = {}
 
     def __call__(self, preprocess: Preprocess) -> Arrays:
-        if preprocess not in self._read:
-            self._read[preprocess] = self._labelled(preprocess)
-        return self._read[preprocess]
+        if preprocess not in self._loaded:
+            self._loaded[preprocess] = self._load_labelled(preprocess)
+        return self._loaded[preprocess]
 
 
-def _mark(answers: NDArray[np.float32], expected: NDArray[np.float32], labels: NDArray[np.int64]) -> Accuracy:
-    """All `[N, classes]` and `[N]`."""
-    chosen = answers.argmax(axis=1)
+def _compare(probabilities: NDArray[np.float32], expected: NDArray[np.float32], labels: NDArray[np.int64]) -> Accuracy:
+    """probabilities, expected: `[N, classes]`. labels: `[N]`."""
+    predicted = probabilities.argmax(axis=1)
     return Accuracy(
         images=len(labels),
-        correct=int((chosen == labels).sum()),
-        agreement=float((chosen == expected.argmax(axis=1)).mean()),
-        max_difference=float(np.abs(answers - expected).max()),
+        correct=int((predicted == labels).sum()),
+        agreement=float((predicted == expected.argmax(axis=1)).mean()),
+        max_difference=float(np.abs(probabilities - expected).max()),
     )

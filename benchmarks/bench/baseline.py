@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeclf.benchmarks.bench.intervals import median_interval
-from edgeclf.benchmarks.bench.report import Row
+from edgeclf.benchmarks.bench.report import BenchResult
 from edgeclf.benchmarks.machine import Machine
 from edgeclf.runtime.errors import OptionError
 
@@ -21,47 +21,51 @@ class Baseline:
             self._mode: str = fields["mode"]
             self._processor: str = fields["machine"]["processor"]
             self._images: str = fields["images"]
-            self._rates = {_key(row): float(row["images_per_s"]) for row in fields["results"]}
+            self._rates = {_key(result): float(result["images_per_s"]) for result in fields["results"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise OptionError(f"--baseline {path} is no bench.json of clf-bench ({error}); make one with -o DIR") from None
+            raise OptionError(
+                f"--baseline {path} is not a bench.json of clf-bench ({error}); make one with -o DIR"
+            ) from None
 
-    def check(self, end_to_end: bool) -> None:
-        """Raise OptionError for a baseline that measured something else."""
+    def require_mode(self, end_to_end: bool) -> None:
+        """Raise OptionError for a baseline that was measured in the other mode."""
         if (self._mode == "end to end") != end_to_end:
-            raise OptionError(f"--baseline {self._path} measured {self._mode}; measure the same, or make another baseline")
+            raise OptionError(
+                f"--baseline {self._path} was measured {self._mode}; use the same mode, or make a new baseline"
+            )
 
-    def regressions(self, rows: Sequence[Row], allowed: float) -> list[str]:
-        """A sentence for each row whose rate has fallen by more than the share `allowed`, beyond what the rounds' spread
-        explains. Raises OptionError when no row is in both.
+    def regressions(self, results: Sequence[BenchResult], allowed: float) -> list[str]:
+        """A sentence for each result whose rate fell by more than the share `allowed`, and by more than the spread of the
+        rounds explains. Raises OptionError when the baseline has none of the results.
         """
-        known = [row for row in rows if row.key in self._rates]
+        known = [result for result in results if result.key in self._rates]
         if not known:
-            raise OptionError(f"--baseline {self._path} knows none of these models in these arrangements; make another")
+            raise OptionError(f"--baseline {self._path} has none of these models in these configurations; make a new one")
         return [
-            self._regression(row, allowed)
-            for row in known
-            if median_interval(row.rates).high < self._rates[row.key] * (1 - allowed)
+            self._regression(result, allowed)
+            for result in known
+            if median_interval(result.rates).high < self._rates[result.key] * (1 - allowed)
         ]
 
-    def notes(self, rows: Sequence[Row], machine: Machine, images: str) -> list[str]:
-        """What to know about the comparison. images: what was read and answered, as `Report.images` says it."""
+    def notes(self, results: Sequence[BenchResult], machine: Machine, images: str) -> list[str]:
+        """What makes the two runs hard to compare. images: `Report.images`."""
         found = []
         if images != self._images:
             found.append(f"{self._path} was measured on other images: {self._images}")
         if machine.processor != self._processor:
             found.append(f"{self._path} was measured on another processor ({self._processor})")
-        if new := [row.name for row in rows if row.key not in self._rates]:
-            found.append(f"{self._path} does not know {', '.join(dict.fromkeys(new))}")
-        if gone := self._rates.keys() - {row.key for row in rows}:
-            found.append(f"not measured this time: {', '.join(sorted({key[0] for key in gone}))} of {self._path}")
+        if new := [result.name for result in results if result.key not in self._rates]:
+            found.append(f"not in {self._path}: {', '.join(dict.fromkeys(new))}")
+        if missing := self._rates.keys() - {result.key for result in results}:
+            found.append(f"in {self._path}, but not measured now: {', '.join(sorted({key[0] for key in missing}))}")
         return found
 
-    def _regression(self, row: Row, allowed: float) -> str:
-        before = self._rates[row.key]
-        now = f"{row.rate:,.1f} images a second, {1 - row.rate / before:.0%} less than the {before:,.1f}"
-        return f"{row.name} ({row.arrangement}) does {now} of {self._path}; the limit is {allowed:.0%}"
+    def _regression(self, result: BenchResult, allowed: float) -> str:
+        before = self._rates[result.key]
+        now = f"{result.rate:,.1f} images per second, {1 - result.rate / before:.0%} less than the {before:,.1f}"
+        return f"{result.name} ({result.configuration}) runs at {now} in {self._path}; the limit is {allowed:.0%}"
 
 
-def _key(row: Mapping[str, Any]) -> tuple[str, str, int, int | None]:
-    """As `Row.key`."""
-    return row["name"], row["device"], row["threads"], None if row["auto_batch"] else row["batch"]
+def _key(result: Mapping[str, Any]) -> tuple[str, str, int, int | None]:
+    """The same as `BenchResult.key`."""
+    return result["name"], result["device"], result["threads"], None if result["auto_batch"] else result["batch"]

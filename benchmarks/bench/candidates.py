@@ -1,4 +1,4 @@
-"""Who takes part: every file on every device, in every batch and with every number of threads."""
+"""What is measured: every model file with every device, batch size and number of threads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,14 @@ from typing import Any
 
 from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.plural import plural
 
 SUFFIXES = (".onnx", ".tflite")
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A file in one arrangement. name: short and like no other file's. batch: None for the one that `clf-run` would find."""
+class Candidate:
+    """One model file in one configuration. name: short and unique. batch: None for the size that `clf-run` would choose."""
 
     name: str
     model: Path
@@ -23,26 +24,27 @@ class Contender:
     threads: int
 
     def __str__(self) -> str:
-        return f"{self.name}, {self.device}, batch {self.batch or 'auto'}, threads {self.threads}"
+        return f"{self.name}, {self.device}, batch {self.batch or 'auto'}, {plural(self.threads, 'thread')}"
 
     def to_json(self) -> dict[str, Any]:
-        """What a `Task` takes of it."""
+        """The fields that a `Task` takes from it."""
         return {"model": str(self.model), "device": self.device, "batch": self.batch, "threads": self.threads}
 
 
 def find_models(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The files that are named, each once, and those in the folders that are; of these, the plainest name comes first.
+    """All model files in `paths` and directly in its folders, each once. In a folder, the shortest suffix comes first.
 
-    Raises ModelError for a folder without any, and for what is no exported model.
+    Raises ModelError for a folder without model files, and for a file that is not an exported model.
     """
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():
-            found.append(_exported(path))
+            found.append(_require_exported(path))
             continue
         inside = [each for each in path.iterdir() if each.suffix in SUFFIXES]
         if not inside:
-            raise ModelError(f"{path} holds no {' or '.join(SUFFIXES)} file; make some: clf-export {path / 'model.keras'}")
+            export = f"clf-export {path / 'model.keras'}"
+            raise ModelError(f"{path} has no {' or '.join(SUFFIXES)} file; export a model: {export}")
         found += sorted(inside, key=lambda each: (len(each.suffixes), each.suffix, each.name))
     distinct: dict[Path, Path] = {}
     for path in found:
@@ -50,25 +52,25 @@ def find_models(paths: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(distinct.values())
 
 
-def enter(
+def list_candidates(
     models: Mapping[Path, str], devices: Sequence[str], batches: Sequence[int | None], threads: Sequence[int]
-) -> tuple[Contender, ...]:
-    """Every combination that there is; `models` by their names. Raises OptionError when there is none."""
+) -> tuple[Candidate, ...]:
+    """Every combination that can run. models: their names, by file. Raises OptionError when nothing can run."""
     found = tuple(
-        Contender(name, model, device, batch, count)
+        Candidate(name, model, device, batch, count)
         for (model, name), device, count, batch in product(models.items(), devices, threads, batches)
         if _runs_on(model, device)
     )
     for model, name in models.items():
-        if lacking := [device for device in devices if not _runs_on(model, device)]:
-            note(f"{name} runs on the CPU only and is not measured on {', '.join(lacking)}")
+        if skipped := [device for device in devices if not _runs_on(model, device)]:
+            note(f"{name} runs only on the CPU and is not measured on {', '.join(skipped)}")
     if not found:
-        raise OptionError(f"none of the models runs on {', '.join(devices)}; add a .onnx file, or --device cpu")
+        raise OptionError(f"none of the models runs on {', '.join(devices)}; add a .onnx file or --device cpu")
     return found
 
 
 def short_names(models: Sequence[Path]) -> list[str]:
-    """As few folders before the file's name as tell all of them apart.
+    """File names, preceded by as few folders as make all of them different.
 
     >>> short_names([Path("a/x/model.onnx"), Path("a/y/model.onnx")])
     ['x/model.onnx', 'y/model.onnx']
@@ -80,13 +82,13 @@ def short_names(models: Sequence[Path]) -> list[str]:
     return [str(Path(*each[-depth:])) for each in parts]
 
 
-def _exported(path: Path) -> Path:
+def _require_exported(path: Path) -> Path:
     if path.suffix == ".keras":
         raise ModelError(
-            f"{path} is no exported file; to compare with it: --against {path}; to export it: clf-export {path}"
+            f"{path} is not an exported model; compare with it (--against {path}), or export it (clf-export {path})"
         )
     if path.suffix not in SUFFIXES:
-        raise ModelError(f"{path} is no {' or '.join(SUFFIXES)} file; make some with clf-export")
+        raise ModelError(f"{path} is not a {' or '.join(SUFFIXES)} file; export a model with clf-export")
     if not path.exists():
         raise ModelError(f"cannot read the model {path}: No such file or directory")
     return path

@@ -10,9 +10,10 @@ RESAMPLES = 10_000
 
 
 def median_interval(values: Sequence[float], seed: int = 0) -> Interval:
-    """The median, and the 2.5 and 97.5 percentiles of the medians of resamples (Efron 1979); the same for the same values.
+    """The median, with the 2.5 and 97.5 percentiles of resampled medians (bootstrap, Efron 1979). Deterministic.
 
-    From five values on, it holds the true median about nine times in ten (simulated: 94 % for 5, 87 % for 7; 75 % for 3).
+    With five or more values, it contains the true median about nine times in ten (simulated: 94 % for 5, 87 % for 7; 75 %
+    for 3).
 
     >>> median_interval([1.0, 1.0, 1.0])
     Interval(low=1.0, middle=1.0, high=1.0)
@@ -24,5 +25,5 @@ def median_interval(values: Sequence[float], seed: int = 0) -> Interval:
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
-    """How many times as much, taken within each round: a shared machine's speed drifts from round to round."""
+    """`ours` divided by `theirs`, round by round: the speed of a shared machine drifts from one round to the next."""
     return median_interval([one / other for one, other in zip(ours, theirs, strict=True)])

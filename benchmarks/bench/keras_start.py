@@ -1,6 +1,6 @@
-"""Keras's own way from the start of a process to its first answer, for comparison: import, load, read an image, predict.
+"""Keras's cold start, for comparison: import Keras, load a model, read an image, predict.
 
-Arguments: a `.keras` file that has been vetted, and an image. Writes a `FirstAnswer` as a line of JSON.
+Arguments: a `.keras` file that has passed the safety checks, and an image. Writes a `FirstPrediction` as a line of JSON.
 """
 
 import sys
@@ -8,7 +8,7 @@ import sys
 import keras
 import numpy as np
 
-from edgeclf.benchmarks.bench.trial import first_answer, say
+from edgeclf.benchmarks.bench.measurement import first_prediction, write_line
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     mode = "grayscale" if channels == 1 else "rgb"
     loaded = keras.utils.load_img(image, target_size=(height, width), color_mode=mode)
     network.predict(keras.utils.img_to_array(loaded)[np.newaxis], verbose=0)
-    say(first_answer())
+    write_line(first_prediction())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The files that a run of `clf-bench` leaves: for a later run, for a CI job's summary, and for people."""
+"""The files that `clf-bench -o DIR` writes: for a later run, for the summary of a CI job, and for people."""
 
 import json
 from pathlib import Path
@@ -10,27 +10,27 @@ from edgeclf.runtime.storage.atomic_write import make_folder, publish_bytes, pub
 from edgeclf.runtime.terminal.console import note
 
 
-def write(report: Report, folder: Path, command: str = "") -> tuple[Path, ...]:
-    """Write `bench.json`, `bench.md`, `bench.html` and `pareto.png` to `folder`; without matplotlib, a note and no figure.
+def write_outputs(report: Report, folder: Path, command: str = "") -> tuple[Path, ...]:
+    """Write `bench.json`, `bench.md`, `bench.html` and `pareto.png`. Without matplotlib, print a note and skip the plot.
 
-    command: what was typed, for the page. Raises OutputError.
+    command: the command line, for the page. Raises OutputError.
     """
     make_folder(folder)
-    figure = _figure(report)
+    plot = _plot(report)
     texts = {
         "bench.json": json.dumps(report.to_json(), indent=1) + "\n",
         "bench.md": markdown(report),
-        "bench.html": page(report, figure, command),
+        "bench.html": page(report, plot, command),
     }
     for name, text in texts.items():
         publish_text(folder / name, text)
-    if figure:
-        publish_bytes(folder / "pareto.png", figure)
-    names = (*texts, "pareto.png") if figure else texts
+    if plot:
+        publish_bytes(folder / "pareto.png", plot)
+    names = (*texts, "pareto.png") if plot else texts
     return tuple(folder / name for name in names)
 
 
-def _figure(report: Report) -> bytes | None:
+def _plot(report: Report) -> bytes | None:
     try:
         from edgeclf.benchmarks.bench.plot import pareto
         from edgeclf.train.results.drawing import png

@@ -1,7 +1,15 @@
-"""What `clf-bench` found, as one HTML page that opens from the disk and loads nothing from elsewhere."""
+"""The results of `clf-bench` as one HTML page, which opens from the disk and loads nothing from elsewhere."""
 
-from edgeclf.benchmarks.bench.columns import WORDS, Columns, answers, by_round, cost, size, speed
-from edgeclf.benchmarks.bench.notes import conditions, method, remarks
+from edgeclf.benchmarks.bench.columns import (
+    TEXT_COLUMNS,
+    Columns,
+    accuracy_columns,
+    cost_columns,
+    round_columns,
+    size,
+    speed_columns,
+)
+from edgeclf.benchmarks.bench.notes import conditions, method, notes
 from edgeclf.benchmarks.bench.report import Report
 from edgeclf.runtime.version import __version__
 from edgeclf.train.results import html_page
@@ -17,46 +25,46 @@ ul { padding-left: 1.2rem }
 """
 
 
-def page(report: Report, figure_png: bytes | None, command: str = "") -> str:
-    """The page, with the figure that `plot.pareto` gave. command: what was typed, if that is known."""
+def page(report: Report, plot_png: bytes | None, command: str = "") -> str:
+    """The page, with the plot that `plot.pareto` made. command: the command line, if it is known."""
     sections = {
-        "Missed": bullets(report.misses),
-        **_plot(report, figure_png),
-        "Speed": _table(speed(report), report),
-        "Answers": _table(answers(report), report),
-        "Cost": _table(cost(report), report),
-        "What to know": bullets(remarks(report)),
-        "Round by round": _table(by_round(report), report),
-        "How it was measured": "".join(map(paragraph, method(report))),
-        "Circumstances": pairs(_circumstances(report, command)),
+        "Gates missed": bullets(report.misses),
+        **_plot(report, plot_png),
+        "Speed": _table(speed_columns(report), report),
+        "Accuracy": _table(accuracy_columns(report), report),
+        "Cost": _table(cost_columns(report), report),
+        "Notes": bullets(notes(report)),
+        "Rounds": _table(round_columns(report), report),
+        "Method": "".join(map(paragraph, method(report))),
+        "Environment": pairs(_environment(report, command)),
     }
     because = report.because[:1].upper() + report.because[1:] + "."
     return html_page.page("clf-bench", because, sections, _STYLE)
 
 
-def _plot(report: Report, figure_png: bytes | None) -> dict[str, str]:
-    title = "Accuracy against speed" if answers(report) else "Images a second"
-    return {title: figure(figure_png, f"{title.lower()}, file by file, as in the tables below")} if figure_png else {}
+def _plot(report: Report, plot_png: bytes | None) -> dict[str, str]:
+    title = "Accuracy against speed" if accuracy_columns(report) else "Images per second"
+    return {title: figure(plot_png, f"{title.lower()}, one mark for each row of the tables below")} if plot_png else {}
 
 
 def _table(columns: Columns, report: Report) -> str:
-    numbers = [place for place, header in enumerate(columns) if header not in WORDS]
+    numbers = [index for index, header in enumerate(columns) if header not in TEXT_COLUMNS]
     marked = [] if report.ship is None else [report.ship]
     return table(list(columns), list(zip(*columns.values(), strict=True)), numbers, marked)
 
 
-def _circumstances(report: Report, command: str) -> dict[str, object]:
+def _environment(report: Report, command: str) -> dict[str, object]:
     machine = report.machine
     load = f"{report.load[0]:.1f} before, {report.load[1]:.1f} after" if report.load else None
     facts = {
         "images": report.images,
-        "arrangement": conditions(report),
+        "configuration": conditions(report),
         "command": command,
         "processor": machine.processor,
-        "its features": machine.features,
+        "processor features": machine.features,
         "cores": f"{machine.cores_usable} usable of {machine.cores}",
         "memory": size(machine.memory_bytes),
-        "processes that wanted a core": load,
+        "load average (1 minute)": load,
         "system": f"{machine.system}, Python {machine.python}",
         "versions": {"edgeclf": __version__, **machine.packages},
     }

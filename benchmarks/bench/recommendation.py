@@ -1,44 +1,27 @@
-"""Which row to ship, and why; and whether the gates are met."""
+"""Which candidate to ship, and why; and which gates are missed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeclf.benchmarks.bench.columns import size
 from edgeclf.benchmarks.bench.intervals import ratios
-from edgeclf.benchmarks.bench.report import Reference, Row
+from edgeclf.benchmarks.bench.options import Gates
+from edgeclf.benchmarks.bench.report import BenchResult, Reference
 from edgeclf.export.parity import allowed_loss
 from edgeclf.export.timing import SAME_SPEED
+from edgeclf.runtime.terminal.plural import plural
 
-
-@dataclass(frozen=True)
-class Gates:
-    """What a row must keep to be shipped.
-
-    max_drop: share of the reference's right answers that may be lost; None for MAX_DROP, where there are any. min_fps:
-    images a second.
-    """
-
-    max_drop: float | None = None
-    min_fps: float = 0.0
-
-    @property
-    def drop(self) -> float:
-        """What holds."""
-        return MAX_DROP if self.max_drop is None else self.max_drop
-
-
-GATES = Gates()
-MAX_DROP = 0.01
-"""As for an export."""
 SAME_SIZE = 1.05
-"""Files closer than this are as small as each other: what is left is headers."""
+"""Files whose sizes differ by less than this factor count as equally small: only their headers differ."""
 REDUCED = 0.9
-"""Of the first file's size; above that, nothing was reduced."""
+"""A file counts as reduced if it is smaller than this share of the first file."""
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """ship: the number of the row, or None. The others are sentences; nothing is missed where one can be shipped."""
+class Recommendation:
+    """ship: index of the recommended result, or None. The other fields are sentences. misses is empty if something can be
+    shipped.
+    """
 
     ship: int | None
     because: str
@@ -46,84 +29,101 @@ class Verdict:
     misses: tuple[str, ...] = ()
 
 
-def decide(rows: Sequence[Row], reference: Reference | None, gates: Gates) -> Verdict:
-    """The fastest row that passes; of those that are as fast, but for SAME_SPEED, the most accurate, then the smallest."""
-    refused = {number: miss for number, row in enumerate(rows) if (miss := _miss(row, reference, gates))}
-    passed = [number for number in range(len(rows)) if number not in refused]
-    notes = (*_slower_and_smaller(rows), *_doubts(rows, reference, gates))
+def recommend(results: Sequence[BenchResult], reference: Reference | None, gates: Gates) -> Recommendation:
+    """Recommend the fastest result that passes the gates.
+
+    Among results within SAME_SPEED of the fastest, the most accurate one wins, then the smallest one, then the fastest one.
+    """
+    refused = {index: miss for index, result in enumerate(results) if (miss := _miss(result, reference, gates))}
+    passed = [index for index in range(len(results)) if index not in refused]
+    notes = (*_smaller_but_slower(results), *_accuracy_doubts(results, reference, gates))
     if not passed:
-        return Verdict(None, "ship none of these: each misses a gate", notes, tuple(refused.values()))
-    fastest = max(passed, key=lambda number: rows[number].rate)
-    alike = [number for number in passed if ratios(rows[number].rates, rows[fastest].rates).middle * SAME_SPEED >= 1]
-    right = max(_correct(rows[number]) for number in alike)
-    alike = [number for number in alike if _correct(rows[number]) == right]
-    small = min(rows[number].size_bytes for number in alike) * SAME_SIZE
-    ship = max((number for number in alike if rows[number].size_bytes <= small), key=lambda number: rows[number].rate)
-    return Verdict(ship, _because(rows, ship, fastest, len(passed), reference), (*refused.values(), *notes))
+        return Recommendation(None, "no candidate can be shipped: each one misses a gate", notes, tuple(refused.values()))
+    fastest = max(passed, key=lambda index: results[index].rate)
+    ship = _choose(results, passed, fastest)
+    because = _because(results, ship, fastest, len(passed), reference)
+    return Recommendation(ship, because, (*refused.values(), *notes))
 
 
-def _miss(row: Row, reference: Reference | None, gates: Gates) -> str:
-    """Why a row cannot be shipped; empty where it can."""
-    if row.rate < gates.min_fps:
-        return f"{row.name} ({row.arrangement}) does {row.rate:,.1f} images a second; the limit is {gates.min_fps:,.1f}"
-    if row.accuracy and reference:
-        lost = reference.accuracy.correct - row.accuracy.correct
-        if lost > allowed_loss(reference.accuracy.correct, gates.drop):
-            counts = f"{row.accuracy.correct:,} of {row.accuracy.images:,} images right where {reference.name} gets "
-            right = f"{reference.accuracy.correct:,}; the limit is a loss of {gates.drop:.1%}"
-            return f"{row.name} ({row.arrangement}) gets {counts}{right}"
+def _choose(results: Sequence[BenchResult], passed: Sequence[int], fastest: int) -> int:
+    rates = results[fastest].rates
+    fast = [index for index in passed if ratios(results[index].rates, rates).middle * SAME_SPEED >= 1]
+    most = max(_correct(results[index]) for index in fast)
+    accurate = [index for index in fast if _correct(results[index]) == most]
+    limit = min(results[index].size_bytes for index in accurate) * SAME_SIZE
+    small = [index for index in accurate if results[index].size_bytes <= limit]
+    return max(small, key=lambda index: results[index].rate)
+
+
+def _miss(result: BenchResult, reference: Reference | None, gates: Gates) -> str:
+    """Why a result cannot be shipped; empty if it can."""
+    who = f"{result.name} ({result.configuration})"
+    if result.rate < gates.min_fps:
+        return f"{who} runs at {result.rate:,.1f} images per second; the limit is {gates.min_fps:,.1f}"
+    if result.accuracy and reference:
+        correct, images = result.accuracy.correct, plural(result.accuracy.images, "image")
+        expected = reference.accuracy.correct
+        if expected - correct > allowed_loss(expected, gates.allowed_drop):
+            counts = f"{correct:,} of {images} right, {reference.name} {expected:,}"
+            return f"{who} gets {counts}; the limit is a loss of {gates.allowed_drop:.1%}"
     return ""
 
 
-def _slower_and_smaller(rows: Sequence[Row]) -> list[str]:
-    """A sentence for each reduced file that is slower than the first row on the same device with as many threads."""
-    first = rows[0]
+def _smaller_but_slower(results: Sequence[BenchResult]) -> list[str]:
+    """A sentence for each reduced file that is slower than the first one on the same device with the same threads."""
+    first = results[0]
     return [
-        f"{row.name} is smaller than {first.name}, but slower here: {row.ratio} times as fast"
-        for row in rows
-        if row.size_bytes < REDUCED * first.size_bytes
-        and (row.device, row.threads) == (first.device, first.threads)
-        and row.ratio.high < 1
+        f"{result.name} is smaller than {first.name}, but slower here: {result.ratio} times as fast"
+        for result in results
+        if result.size_bytes < REDUCED * first.size_bytes
+        and (result.device, result.threads) == (first.device, first.threads)
+        and result.ratio.high < 1
     ]
 
 
-def _doubts(rows: Sequence[Row], reference: Reference | None, gates: Gates) -> list[str]:
-    """Sentences on what the gate of accuracy could not have seen."""
+def _accuracy_doubts(results: Sequence[BenchResult], reference: Reference | None, gates: Gates) -> list[str]:
+    """Sentences about what the accuracy gate could not see."""
     if reference is None:
         return []
     correct, images = reference.accuracy.correct, reference.accuracy.images
     if not correct:
-        return [f"{reference.name} gets none of {images:,} images right; are these its images, and its classes?"]
+        return [
+            f"{reference.name} gets none of {plural(images, 'image')} right; check that the images and classes are its own"
+        ]
     found = []
-    if {row.name for row in rows} == {reference.name}:
-        found.append(f"{reference.name} is compared with itself; name the model that it came from with --against")
-    if 0 < gates.drop * correct < 1:
-        one = f"one image is {1 / images:.1%}, and {gates.drop:.1%} may be lost"
-        found.append(f"the images are few: {one}; name more with --data DIR, or allow more with --max-drop")
+    if {result.name for result in results} == {reference.name}:
+        found.append(f"{reference.name} is compared with itself; name the model it was exported from with --against")
+    if 0 < gates.allowed_drop * correct < 1:
+        one = f"one image is {1 / images:.1%}, and {gates.allowed_drop:.1%} may be lost"
+        found.append(f"too few images for the accuracy gate: {one}; name more with --data DIR, or raise --max-drop")
     return found
 
 
-def _correct(row: Row) -> int:
-    """Right answers; the same for all where nobody counted."""
-    return row.accuracy.correct if row.accuracy else 0
+def _correct(result: BenchResult) -> int:
+    """Correct predictions; the same for all results if accuracy was not measured."""
+    return result.accuracy.correct if result.accuracy else 0
 
 
-def _because(rows: Sequence[Row], ship: int, fastest: int, passed: int, reference: Reference | None) -> str:
-    row, quickest = rows[ship], rows[fastest]
-    if len(rows) == 1:
-        reasons = ["it is the only one that was measured"]
-    elif passed == 1:
-        reasons = ["it is the only one that the gates leave"]
-    elif ship == fastest:
-        reasons = ["the fastest" + (" that keeps the accuracy" if reference else "")]
-    else:
-        better = "more accurate" if _correct(row) > _correct(quickest) else "smaller"
-        reasons = [f"about as fast as {quickest.name}, and {better}"]
+def _because(results: Sequence[BenchResult], ship: int, fastest: int, passed: int, reference: Reference | None) -> str:
+    result, first = results[ship], results[0]
+    reasons = [_main_reason(results, ship, fastest, passed, reference)]
     if ship:
-        reasons.append(f"{row.ratio} times as fast as {rows[0].name}")
-    if row.accuracy and reference:
-        theirs = f" ({reference.name}: {reference.accuracy.share:.1%})" if reference.name != row.name else ""
-        reasons.append(f"right on {row.accuracy.share:.1%} of {row.accuracy.images:,} images{theirs}")
+        reasons.append(f"{result.ratio} times as fast as {first.name}")
+    if result.accuracy and reference:
+        theirs = f" ({reference.name}: {reference.accuracy.share:.1%})" if reference.name != result.name else ""
+        images = plural(result.accuracy.images, "image")
+        reasons.append(f"{result.accuracy.share:.1%} accuracy on {images}{theirs}")
     else:
-        reasons.append("its accuracy was not measured")
-    return f"ship {row.name} ({row.arrangement}): {', '.join(reasons)}, {size(row.size_bytes)}"
+        reasons.append("accuracy not measured")
+    return f"ship {result.name} ({result.configuration}): {', '.join(reasons)}, {size(result.size_bytes)}"
+
+
+def _main_reason(results: Sequence[BenchResult], ship: int, fastest: int, passed: int, reference: Reference | None) -> str:
+    if len(results) == 1:
+        return "the only candidate"
+    if passed == 1:
+        return "the only candidate that passes the gates"
+    if ship == fastest:
+        return "the fastest" + (" that keeps the accuracy" if reference else "")
+    better = "more accurate" if _correct(results[ship]) > _correct(results[fastest]) else "smaller"
+    return f"within {SAME_SPEED - 1:.0%} of the fastest ({results[fastest].name}), and {better}"

@@ -1,17 +1,18 @@
-"""What `clf-bench` found, as plain values: the table, the JSON, the Markdown, the plot and the page all show these."""
+"""The results of `clf-bench` as plain values; the tables, the JSON, the plot and the page are made from these."""
 
 import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgeclf.benchmarks.machine import Machine
+from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.version import __version__
 from edgeclf.train.results.intervals import wilson_interval
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A median over the rounds, and the interval that resampling them gives (`edgeclf.benchmarks.bench.intervals`)."""
+    """A median over the rounds, and its interval from resampling (`edgeclf.benchmarks.bench.intervals`)."""
 
     low: float
     middle: float
@@ -33,10 +34,9 @@ class Latency:
 
 @dataclass(frozen=True)
 class ColdStart:
-    """From the start of a process to its answer for the first image; medians over the rounds.
+    """From the start of a process to its first prediction; medians over the rounds.
 
-    cpu_seconds: of all cores together. memory_bytes: the largest resident memory up to then; None where the system does not
-    tell.
+    cpu_seconds: summed over all cores. memory_bytes: peak resident memory up to then; None if the system does not report it.
     """
 
     seconds: float
@@ -46,8 +46,8 @@ class ColdStart:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How a file answers labelled images. agreement: share of images with the reference's answer. max_difference: the
-    largest of a probability, from the reference's.
+    """How a model classifies labelled images. agreement: share of images with the reference model's label. max_difference:
+    largest difference of a probability from the reference model's.
     """
 
     images: int
@@ -61,7 +61,7 @@ class Accuracy:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 %, Wilson."""
+        """95 % (Wilson)."""
         return wilson_interval(self.correct, self.images)
 
     def to_json(self) -> dict[str, Any]:
@@ -69,14 +69,14 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One file in one arrangement.
+class BenchResult:
+    """One model file in one configuration.
 
-    name: the file's, short and like no other's. device: where it really ran. batch: images in one run of the model.
-    threads: cores that it used. rates: images a second, by round. limits: of the machine for this model, by round; empty
-    for inference alone. ratio: times as fast as the first row. memory_bytes: the most in all rounds. accuracy: None where
-    there were no labelled images. best: no other row beats it in speed, accuracy and size at once. auto_batch: the batch
-    was found, and not asked for.
+    name: of the file; short and unique. device: where it really ran. batch: images per run of the model. threads: cores that
+    it used. rates: images per second, by round. limits: the machine's limit for this model, by round; empty for inference
+    only. ratio: how many times as fast as the first result. memory_bytes: the peak over all rounds. accuracy: None without
+    labelled images. best: Pareto-optimal, that is, no other result beats it in speed, accuracy and size at once. auto_batch:
+    the batch size was chosen automatically.
     """
 
     name: str
@@ -99,13 +99,13 @@ class Row:
 
     @property
     def rate(self) -> float:
-        """Images a second: the median over the rounds."""
+        """Images per second: the median over the rounds."""
         return statistics.median(self.rates)
 
     @property
-    def arrangement(self) -> str:
-        """Everything but the file, for people."""
-        return f"{self.device}, batch {self.batch}, {self.threads} {'thread' if self.threads == 1 else 'threads'}"
+    def configuration(self) -> str:
+        """Everything except the file, for people."""
+        return f"{self.device}, batch {self.batch}, {plural(self.threads, 'thread')}"
 
     def to_json(self) -> dict[str, Any]:
         accuracy = self.accuracy.to_json() if self.accuracy else None
@@ -113,13 +113,13 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str, int, int | None]:
-        """What is the same in the next run of the same command."""
+        """Identifies the same candidate in a later run of the same command."""
         return self.name, self.device, self.threads, None if self.auto_batch else self.batch
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What accuracy is compared with. cold_start: measured where it is a Keras model, which is not among the rows."""
+    """The model that accuracy is compared with. cold_start: measured only for a Keras model."""
 
     name: str
     accuracy: Accuracy
@@ -129,14 +129,14 @@ class Reference:
 
 @dataclass(frozen=True)
 class Report:
-    """All of it.
+    """Everything that a run of `clf-bench` found.
 
-    images: what was answered and what was read, as a sentence. load: processes that wanted a core, on average of a minute,
-    before and after; None where the system does not tell. ship: the number of the row to ship; None where the gates leave
-    none. because: why, as the last sentence. notes: what else should be known, as sentences. misses: gates that were missed.
+    images: which images were classified and read, in words. load: load average of one minute, before and after; None if the
+    system does not report it. ship: index of the recommended result; None if none passes the gates. because: the reason.
+    notes: more sentences to read. misses: gates that were missed, as sentences.
     """
 
-    rows: tuple[Row, ...]
+    results: tuple[BenchResult, ...]
     reference: Reference | None
     images: str
     end_to_end: bool
@@ -150,7 +150,7 @@ class Report:
     misses: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; a later run compares itself with them (`--baseline`)."""
+        """Plain values, which a later run can use as its baseline."""
         return {
             "edgeclf": __version__,
             "mode": "end to end" if self.end_to_end else "inference only",
@@ -162,7 +162,7 @@ class Report:
             "reference": {**asdict(self.reference), "accuracy": self.reference.accuracy.to_json()}
             if self.reference
             else None,
-            "results": [row.to_json() for row in self.rows],
+            "results": [result.to_json() for result in self.results],
             "ship": self.ship,
             "because": self.because,
             "notes": list(self.notes),

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeclf.benchmarks.peers.candidates import PIPELINE
 from edgeclf.benchmarks.peers.reading import photographs
+from edgeclf.benchmarks.peers.registry import PIPELINE
 from edgeclf.benchmarks.peers.rounds import Candidate, answers
 from edgeclf.benchmarks.photographs import enlarged
 from edgeclf.benchmarks.results import table

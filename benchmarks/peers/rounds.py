@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import PIPE
 
-from edgeclf.benchmarks.turns import turns
+from edgeclf.benchmarks.interleaving import interleaved_rounds
 from edgeclf.runtime.errors import EdgeclfError
 from edgeclf.runtime.terminal.progress import Progress
 
@@ -43,12 +43,12 @@ def measure(candidates: Mapping[str, Candidate], folder: Path, rounds: int) -> l
     """
     names = list(candidates)
     measured = []
-    with ExitStack() as stack, Progress("measuring", (rounds + 1) * len(names), "runs") as progress:
+    with ExitStack() as stack, Progress("measuring", (rounds + 1) * len(names), "run") as progress:
         running = {
             name: [stack.enter_context(process) for process in _start(candidate, folder)]
             for name, candidate in candidates.items()
         }
-        for order in turns(names, rounds + 1):
+        for order in interleaved_rounds(names, rounds + 1):
             rates = {}
             for name in order:
                 rates[name] = sum(rate for rate, _ in _run(name, running[name])) * candidates[name].times
@@ -63,7 +63,7 @@ def answers(candidates: Mapping[str, Candidate], folder: Path) -> dict[str, list
     Raises EdgeclfError for a candidate that ends by itself.
     """
     found = {}
-    with Progress("answering", len(candidates), "candidates") as progress:
+    with Progress("answering", len(candidates), "candidate") as progress:
         for name, candidate in candidates.items():
             with ExitStack() as stack:
                 running = [stack.enter_context(process) for process in _start(replace(candidate, most=None), folder)]

@@ -1,4 +1,4 @@
-"""`clf-bench` as its users meet it: a table and a sentence for people, data on stdout, gates with exit code 3."""
+"""`clf-bench` as its users see it: a table and a recommendation for people, data on stdout, exit code 3 for missed gates."""
 
 import json
 import re
@@ -10,21 +10,21 @@ from typing import Any
 import pytest
 import typer
 
-from edgeclf.benchmarks import clf_bench as cli
+from edgeclf.benchmarks.clf_bench import app
 from tests.conftest import Command, Invoke
 from tests.support.drawings import write_images
 
-QUICK = ("--rounds", "2", "--seconds", "0.1")
+QUICK = ("--rounds", "1", "--seconds", "0.1")
 
 
 @pytest.fixture
 def clf_bench(in_process: Callable[[typer.Typer], Invoke]) -> Invoke:
-    return in_process(cli.app)
+    return in_process(app)
 
 
 @pytest.fixture(scope="module")
 def artifacts(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two files of a training run, with its split."""
+    """Two models of a training run, with its split."""
     folder = tmp_path_factory.mktemp("artifacts")
     for name in ("model.onnx", "model.int8.tflite", "model.keras", "split.csv"):
         shutil.copy(run_folder / name, folder)
@@ -32,9 +32,10 @@ def artifacts(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="module")
-def earlier(artifacts: Path) -> dict[str, Any]:
-    """What `--json` says of them."""
-    from edgeclf.benchmarks.bench.run import Options, bench
+def report(artifacts: Path) -> dict[str, Any]:
+    """The JSON of both models. Copy it before changing it."""
+    from edgeclf.benchmarks.bench.options import Options
+    from edgeclf.benchmarks.bench.run import bench
 
     report = bench(Options(models=(artifacts,), rounds=2, seconds=0.1)).to_json()
     return dict(json.loads(json.dumps(report)))
@@ -45,29 +46,29 @@ def test_a_folder_is_all_it_needs(command: Command, artifacts: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() in (str(artifacts / "model.onnx"), str(artifacts / "model.int8.tflite"))
     assert "model.int8.tflite" in done.stderr
-    assert f"the test part in {artifacts / 'split.csv'}" in done.stderr
+    assert f"the test split in {artifacts / 'split.csv'}" in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("ship model")
 
 
-def test_json_holds_every_measure(earlier: dict[str, Any]) -> None:
-    assert [row["name"] for row in earlier["results"]] == ["model.onnx", "model.int8.tflite"]
-    for row in earlier["results"]:
-        assert row["images_per_s"] > 0
-        assert 0 < row["latency"]["p50_ms"] <= row["latency"]["p90_ms"] <= row["latency"]["p99_ms"]
-        assert 0 <= row["accuracy"]["accuracy"] <= 1
-        assert len(row["rates"]) == len(row["limits"]) == 2
-        assert row["cold_start"]["seconds"] > 0
-        assert row["size_bytes"] > 1000
-    assert earlier["machine"]["cores_usable"] >= 1
-    assert earlier["passed"] is True
-    assert earlier["results"][earlier["ship"]]["name"] in earlier["because"]
+def test_json_holds_every_measurement(report: dict[str, Any]) -> None:
+    assert [each["name"] for each in report["results"]] == ["model.onnx", "model.int8.tflite"]
+    for each in report["results"]:
+        assert each["images_per_s"] > 0
+        assert 0 < each["latency"]["p50_ms"] <= each["latency"]["p90_ms"] <= each["latency"]["p99_ms"]
+        assert 0 <= each["accuracy"]["accuracy"] <= 1
+        assert len(each["rates"]) == len(each["limits"]) == 2
+        assert each["cold_start"]["seconds"] > 0
+        assert each["size_bytes"] > 1000
+    assert report["machine"]["cores_usable"] >= 1
+    assert report["passed"] is True
+    assert report["results"][report["ship"]]["name"] in report["because"]
 
 
-def test_the_first_row_is_as_fast_as_itself(earlier: dict[str, Any]) -> None:
-    assert earlier["results"][0]["ratio"] == {"low": 1.0, "middle": 1.0, "high": 1.0}
+def test_the_first_result_is_as_fast_as_itself(report: dict[str, Any]) -> None:
+    assert report["results"][0]["ratio"] == {"low": 1.0, "middle": 1.0, "high": 1.0}
 
 
-def test_output_is_written_where_it_is_asked_for(clf_bench: Invoke, artifacts: Path, tmp_path: Path) -> None:
+def test_output_files_are_written_to_the_folder(clf_bench: Invoke, artifacts: Path, tmp_path: Path) -> None:
     done = clf_bench(artifacts / "model.onnx", *QUICK, "--infer-only", "-o", "bench", "--json")
     assert done.exit_code == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "bench").iterdir()) == [
@@ -78,29 +79,26 @@ def test_output_is_written_where_it_is_asked_for(clf_bench: Invoke, artifacts: P
 
 
 @pytest.mark.parametrize(
-    ("gate", "sentence"),
+    ("gate", "keywords"),
     [
-        (("--min-fps", "1e9"), "does .* images a second; the limit is 1,000,000,000.0"),
-        (("--max-regression", "10%", "--baseline"), "less than the .*; the limit is 10%"),
+        (("--min-fps", "1e9"), r"the limit is 1,000,000,000\.0"),
+        (("--max-regression", "10%", "--baseline", "bench.json"), "less than the .*; the limit is 10%"),
     ],
     ids=["too slow", "slower than before"],
 )
-def test_a_missed_gate_is_exit_code_3_and_says_which(
-    gate: tuple[str, ...], sentence: str, clf_bench: Invoke, artifacts: Path, earlier: dict[str, Any], tmp_path: Path
+def test_a_missed_gate_is_exit_code_3_and_named(
+    gate: tuple[str, ...], keywords: str, clf_bench: Invoke, artifacts: Path, report: dict[str, Any], tmp_path: Path
 ) -> None:
-    for row in earlier["results"]:
-        row["images_per_s"] = 1e9
-    (tmp_path / "bench.json").write_text(json.dumps(earlier))
-    file = ["bench.json"] if gate[-1] == "--baseline" else []
-    done = clf_bench(artifacts / "model.onnx", *QUICK, *gate, *file)
+    fast = {**report, "results": [{**each, "images_per_s": 1e9} for each in report["results"]]}
+    (tmp_path / "bench.json").write_text(json.dumps(fast))
+    done = clf_bench(artifacts / "model.onnx", *QUICK, *gate)
     assert done.exit_code == 3
-    assert done.stderr.count("error: ") == 1
-
-    assert re.search(sentence, done.stderr)
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert re.search(keywords, error)
 
 
 @pytest.mark.slow
-def test_keras_is_what_it_is_compared_with_when_it_is_named(clf_bench: Invoke, artifacts: Path) -> None:
+def test_keras_is_the_reference_model_when_it_is_named(clf_bench: Invoke, artifacts: Path) -> None:
     done = clf_bench(artifacts / "model.onnx", *QUICK, "--against", artifacts / "model.keras", "--json")
     assert done.exit_code == 0, done.stderr
     reference = json.loads(done.stdout)["reference"]
@@ -108,66 +106,77 @@ def test_keras_is_what_it_is_compared_with_when_it_is_named(clf_bench: Invoke, a
     assert reference["cold_start"]["cpu_seconds"] > 1
 
 
-def test_several_batches_and_threads_are_several_rows(clf_bench: Invoke, artifacts: Path) -> None:
-    done = clf_bench(
-        artifacts / "model.onnx", "--rounds", "1", "--seconds", "0.1", "-b", "1,4", "--threads", "1,2", "--json"
-    )
-    rows = json.loads(done.stdout)["results"]
-    assert [(row["batch"], row["threads"]) for row in rows] == [(1, 1), (4, 1), (1, 2), (4, 2)]
+def test_several_batch_sizes_and_threads_are_several_results(clf_bench: Invoke, artifacts: Path) -> None:
+    done = clf_bench(artifacts / "model.onnx", *QUICK, "--infer-only", "-b", "1,4", "--threads", "1,2", "--json")
+    results = json.loads(done.stdout)["results"]
+    assert [(each["batch"], each["threads"]) for each in results] == [(1, 1), (4, 1), (1, 2), (4, 2)]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "sentence"),
+    ("arguments", "code", "keywords"),
     [
-        (("-b", "0"), 2, "--batch takes whole numbers from 1 on, with commas between, not '0'"),
-        (("-b", "1;2"), 2, "--batch takes whole numbers from 1 on"),
-        (("--threads", "x"), 2, "--threads takes whole numbers from 1 on"),
-        (("--max-regression", "x"), 2, "--max-regression takes a percentage such as 10%, not 'x'"),
-        (("--max-regression", "0.1"), 2, "--max-regression takes a percentage such as 10%, not '0.1'"),
-        (("--max-regression", "5%"), 2, "--max-regression compares with an earlier run; name its bench.json"),
+        (("-b", "0"), 2, "--batch takes whole numbers"),
+        (("--threads", "x"), 2, "--threads takes whole numbers"),
+        (("--max-regression", "x"), 2, "--max-regression takes a percentage"),
+        (("--max-regression", "5%"), 2, "--baseline"),
         (("-o", "/proc/x"), 2, "/proc/x"),
-        (("--baseline", "absent.json"), 2, "--baseline absent.json is no bench.json of clf-bench"),
+        (("--baseline", "absent.json"), 2, "--baseline absent.json is not a bench.json"),
         (("--data", "absent"), 2, "absent"),
         (("--device", "tpu"), 2, "'tpu'"),
-        (("--device", "cuda:99"), 4, "CUDA was asked for"),
+        (("--device", "cuda:99"), 4, "CUDA"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_what_cannot_be_measured_is_one_sentence(
-    arguments: tuple[str, ...], code: int, sentence: str, clf_bench: Invoke, artifacts: Path
+    arguments: tuple[str, ...], code: int, keywords: str, clf_bench: Invoke, artifacts: Path
 ) -> None:
     done = clf_bench(artifacts / "model.onnx", *QUICK, *arguments)
     assert done.exit_code == code
-    assert sentence in done.stderr.splitlines()[-1]
+    assert keywords in done.stderr.splitlines()[-1]
     assert done.stdout == ""
 
 
-def test_the_same_images_with_a_damaged_one_are_the_same_images(clf_bench: Invoke, artifacts: Path, tmp_path: Path) -> None:
+def test_an_unreadable_image_does_not_make_the_images_of_a_baseline_different(
+    clf_bench: Invoke, artifacts: Path, tmp_path: Path
+) -> None:
     write_images(tmp_path / "data", 3)
     (tmp_path / "data" / "disc" / "disc001.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    line = (artifacts / "model.onnx", "--data", "data", "--rounds", "1", "--seconds", "0.1", "--json")
+    line = (artifacts / "model.onnx", "--data", "data", *QUICK, "--infer-only", "--json")
     (tmp_path / "bench.json").write_text(clf_bench(*line).stdout)
-    said = json.loads(clf_bench(*line, "--baseline", "bench.json", "--max-regression", "99%").stdout)
-    assert said["images"] == "all 6 images of data, without 1 that cannot be read"
-    assert not [note for note in said["notes"] if "other images" in note]
+    report = json.loads(clf_bench(*line, "--baseline", "bench.json", "--max-regression", "99%").stdout)
+    assert report["images"] == "all 6 images of data, without 1 that cannot be read"
+    assert not [note for note in report["notes"] if "other images" in note]
 
 
-def test_a_gate_of_accuracy_without_images_is_not_passed(clf_bench: Invoke, artifacts: Path, tmp_path: Path) -> None:
+def test_an_accuracy_gate_without_labelled_images_is_an_error(clf_bench: Invoke, artifacts: Path, tmp_path: Path) -> None:
     shutil.copy(artifacts / "model.onnx", tmp_path)
     done = clf_bench("model.onnx", *QUICK, "--max-drop", "0.01")
     assert done.exit_code == 2
-    assert "--max-drop needs labelled images, and there are none; name some with --data DIR" in done.stderr
+    assert "--max-drop needs labelled images" in done.stderr
+    assert "--data DIR" in done.stderr
 
 
-def test_a_reference_with_the_name_of_a_row_is_another_one(clf_bench: Invoke, artifacts: Path, tmp_path: Path) -> None:
+def test_a_reference_model_with_the_file_name_of_a_candidate_gets_its_own_name(
+    clf_bench: Invoke, artifacts: Path, tmp_path: Path
+) -> None:
     (tmp_path / "old").mkdir()
     shutil.copy(artifacts / "model.onnx", tmp_path / "old")
-    line = (artifacts / "model.onnx", "--against", "old/model.onnx", "--rounds", "1", "--seconds", "0.1", "--json")
-    said = json.loads(clf_bench(*line).stdout)
-    assert said["reference"]["name"] == "old/model.onnx"
-    assert [row["name"] for row in said["results"]] == [f"{artifacts.name}/model.onnx"]
+    done = clf_bench(artifacts / "model.onnx", "--against", "old/model.onnx", *QUICK, "--infer-only", "--json")
+    report = json.loads(done.stdout)
+    assert report["reference"]["name"] == "old/model.onnx"
+    assert [each["name"] for each in report["results"]] == [f"{artifacts.name}/model.onnx"]
 
 
-def test_a_model_that_is_not_there_is_one_sentence(clf_bench: Invoke) -> None:
+def test_a_missing_model_is_one_sentence(clf_bench: Invoke) -> None:
     done = clf_bench("absent.onnx")
-    assert (done.exit_code, done.stderr) == (2, "error: cannot read the model absent.onnx: No such file or directory\n")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: cannot read the model absent.onnx")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_help_has_sections(clf_bench: Invoke) -> None:
+    text = clf_bench("--help").stdout
+    titles = ("Arguments:", "Images and reference:", "Measurement:", "Gates:", "Output:", "Options:")
+    places = [text.index(f"\n{title}\n") for title in titles]
+    assert places == sorted(places)
+    assert "Measurement rounds." in text

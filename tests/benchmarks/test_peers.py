@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeclf.benchmarks.peers import candidates, plain_loop
+from edgeclf.benchmarks.peers import plain_loop, registry
 from edgeclf.benchmarks.peers.reading import photographs
 from edgeclf.benchmarks.peers.rounds import answers
 from tests.support.drawings import write_images
@@ -30,8 +30,8 @@ ELSEWHERE = {
     "ultralytics_predict": "ultralytics",
 }
 """Modules with the package that they need."""
-EVERYBODY = candidates.limits() | candidates.OURS | candidates.HERE
-GUESTS = [candidate for group in candidates.ELSEWHERE.values() for candidate in group.values()]
+EVERYBODY = registry.limits() | registry.OURS | registry.HERE
+GUESTS = [candidate for group in registry.ELSEWHERE.values() for candidate in group.values()]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_a_guest_answers_every_image_each_time(module: str, job: Path, expected:
 
 @pytest.mark.exhaustive
 def test_guests_answer_as_the_others_do_in_environments_of_their_own(job: Path, expected: list[int], tmp_path: Path) -> None:
-    peers, sentences = candidates.find_peers(tmp_path)
+    peers, sentences = registry.find_peers(tmp_path)
     guests = {name: peer for name, peer in peers.items() if peer.python}
 
     assert "not measured here" not in sentences

@@ -6,7 +6,7 @@ import pytest
 
 from edgeclf.benchmarks.peers import accuracy
 from edgeclf.benchmarks.peers.accuracy import Exam
-from edgeclf.benchmarks.peers.candidates import PIPELINE
+from edgeclf.benchmarks.peers.registry import PIPELINE
 from edgeclf.benchmarks.peers.rounds import Candidate
 from edgeclf.runtime.errors import OptionError
 from tests.support.drawings import CLASSES, write_images

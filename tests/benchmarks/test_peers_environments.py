@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeclf.benchmarks.peers import candidates
+from edgeclf.benchmarks.peers import registry
 from edgeclf.benchmarks.peers.environments import Environment, InstallError
 from edgeclf.benchmarks.peers.rounds import Candidate
 
@@ -71,11 +71,11 @@ def test_a_module_that_cannot_be_imported_is_named_with_its_reason(folder: Path)
 def test_who_cannot_be_installed_is_left_out_with_a_sentence(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(candidates, "ELSEWHERE", {ABSENT: {"Absent": Candidate("absent")}})
+    monkeypatch.setattr(registry, "ELSEWHERE", {ABSENT: {"Absent": Candidate("absent")}})
 
-    found, sentences = candidates.find_peers(folder)
+    found, sentences = registry.find_peers(folder)
 
-    assert found == candidates.HERE
+    assert found == registry.HERE
     assert sentences == "- `Absent`: not measured here (pip: No matching distribution found for absent==1.0)."
     assert sentences in capsys.readouterr().err
 
@@ -84,9 +84,9 @@ def test_who_can_be_installed_is_measured_in_the_environment_and_named_with_its_
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in = Candidate("environments", most=3)  # a module that needs no more than Python
-    monkeypatch.setattr(candidates, "ELSEWHERE", {TINY: {"Tiny": stand_in}})
+    monkeypatch.setattr(registry, "ELSEWHERE", {TINY: {"Tiny": stand_in}})
 
-    found, sentences = candidates.find_peers(folder)
+    found, sentences = registry.find_peers(folder)
 
     assert found["Tiny"].python is not None
     assert found["Tiny"].python.is_relative_to(folder / "tiny")

@@ -9,9 +9,9 @@ import pytest
 import typer
 
 from edgeclf.benchmarks import results, throughput
-from edgeclf.benchmarks.peers import candidates
-from edgeclf.benchmarks.peers.candidates import APPEND, LITERT, PIPELINE, READ_BACK
+from edgeclf.benchmarks.peers import registry
 from edgeclf.benchmarks.peers.full_decode import FullDecode
+from edgeclf.benchmarks.peers.registry import APPEND, LITERT, PIPELINE, READ_BACK
 from edgeclf.benchmarks.peers.rounds import Candidate
 from edgeclf.benchmarks.photographs import enlarged, photograph
 from edgeclf.benchmarks.throughput import CNN, app, journal_cost, report
@@ -65,8 +65,8 @@ def test_the_command_writes_its_section(
 ) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results.md")
     monkeypatch.setattr(throughput, "JOBS", ((CNN, 60, 80, 1), (CNN, 120, 160, 2)))
-    monkeypatch.setattr(candidates, "ELSEWHERE", {})
-    monkeypatch.setattr(candidates, "HERE", {"plain loop": Candidate("plain_loop")})
+    monkeypatch.setattr(registry, "ELSEWHERE", {})
+    monkeypatch.setattr(registry, "HERE", {"plain loop": Candidate("plain_loop")})
 
     throughput.throughput(image_folder=4, rounds=1, run=run_folder, data=image_folder)
 

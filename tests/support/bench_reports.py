@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from edgeclf.benchmarks.bench.report import Accuracy, ColdStart, Interval, Latency, Reference, Report, Row
+from edgeclf.benchmarks.bench.report import Accuracy, BenchResult, ColdStart, Interval, Latency, Reference, Report
 from edgeclf.benchmarks.machine import Machine
 
 MACHINE = Machine(
@@ -18,9 +18,9 @@ MACHINE = Machine(
 )
 
 
-def make_row(name: str = "model.onnx", rate: float = 200.0, correct: int = 490, **changes: Any) -> Row:
-    """A row whose rates are about `rate`; by the name's end it ran in onnxruntime or LiteRT."""
-    row = Row(
+def make_result(name: str = "model.onnx", rate: float = 200.0, correct: int = 490, **changes: Any) -> BenchResult:
+    """A result with rates of about `rate`; the suffix of the name decides between onnxruntime and LiteRT."""
+    result = BenchResult(
         name=name,
         path=f"/models/{name}",
         size_bytes=17_345_678,
@@ -38,26 +38,26 @@ def make_row(name: str = "model.onnx", rate: float = 200.0, correct: int = 490, 
         accuracy=Accuracy(images=525, correct=correct, agreement=0.9962, max_difference=3.1e-7),
         best=False,
     )
-    return replace(row, **changes)
+    return replace(result, **changes)
 
 
-def usual_rows() -> tuple[Row, ...]:
-    """As `clf-export` names its files; the fourth is the one to ship."""
+def usual_results() -> tuple[BenchResult, ...]:
+    """Named as `clf-export` names its files; the fourth is the recommended one."""
     return (
-        make_row("model.onnx", 222, 498, best=True),
-        make_row("model.dynamic.onnx", 205, 492, size_bytes=5_200_000),
-        make_row("model.int8.onnx", 301, 493, size_bytes=4_950_000),
-        make_row("model.int8.tflite", 419, 496, size_bytes=4_700_000, best=True),
-        make_row("model.fp16.tflite", 262, 498, size_bytes=8_700_000, best=True),
-        make_row("model.tflite", 260, 498),
+        make_result("model.onnx", 222, 498, best=True),
+        make_result("model.dynamic.onnx", 205, 492, size_bytes=5_200_000),
+        make_result("model.int8.onnx", 301, 493, size_bytes=4_950_000),
+        make_result("model.int8.tflite", 419, 496, size_bytes=4_700_000, best=True),
+        make_result("model.fp16.tflite", 262, 498, size_bytes=8_700_000, best=True),
+        make_result("model.tflite", 260, 498),
     )
 
 
-def make_report(rows: tuple[Row, ...] = (), **changes: Any) -> Report:
-    """Of the usual rows, if not of others; the fourth or the last is the one to ship."""
-    rows = rows or usual_rows()
+def make_report(results: tuple[BenchResult, ...] = (), **changes: Any) -> Report:
+    """A report of `results`, or of the usual ones; the fourth result is recommended, or the last one if there are fewer."""
+    results = results or usual_results()
     report = Report(
-        rows=rows,
+        results=results,
         reference=Reference("model.keras", Accuracy(525, 498, 1.0, 0.0), ColdStart(7.9, 9.94, 584_000_000), 19_000_000),
         images="525 of 2,624 images of the test part of photos/; speed on 200 of them",
         end_to_end=True,
@@ -65,7 +65,7 @@ def make_report(rows: tuple[Row, ...] = (), **changes: Any) -> Report:
         seconds=3.0,
         machine=MACHINE,
         load=(0.3, 2.1),
-        ship=min(3, len(rows) - 1),
+        ship=min(3, len(results) - 1),
         because="ship model.int8.tflite (cpu, batch 1, 2 threads): the fastest that keeps the accuracy, 4.70 MB",
         notes=(),
         misses=(),
@@ -73,16 +73,17 @@ def make_report(rows: tuple[Row, ...] = (), **changes: Any) -> Report:
     return replace(report, **changes)
 
 
-def mixed_rows() -> tuple[Row, ...]:
-    """Of three files in arrangements that differ in everything; the last is the one to ship."""
+def mixed_results() -> tuple[BenchResult, ...]:
+    """Three files in configurations that differ in everything; the last one is recommended."""
     return (
-        make_row("model.onnx", 200, 498, threads=1),
-        make_row("model.onnx", 2345, 497, device="cuda:0", batch=32, best=True),
-        make_row("model.dynamic.tflite", 310, 491, threads=1),
-        make_row("model.int8.tflite", 419, 495, batch=8, best=True),
+        make_result("model.onnx", 200, 498, threads=1),
+        make_result("model.onnx", 2345, 497, device="cuda:0", batch=32, best=True),
+        make_result("model.dynamic.tflite", 310, 491, threads=1),
+        make_result("model.int8.tflite", 419, 495, batch=8, best=True),
     )
 
 
 def without_accuracy(report: Report) -> Report:
-    """As of images without labels."""
-    return replace(report, rows=tuple(replace(row, accuracy=None) for row in report.rows), reference=None)
+    """The same report for images without labels."""
+    results = tuple(replace(result, accuracy=None) for result in report.results)
+    return replace(report, results=results, reference=None)

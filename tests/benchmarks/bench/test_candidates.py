@@ -1,10 +1,10 @@
-"""Who takes part in a benchmark: every file in every arrangement that it can run in."""
+"""A benchmark measures every model file in every configuration that it can run in."""
 
 from pathlib import Path
 
 import pytest
 
-from edgeclf.benchmarks.bench.candidates import enter, find_models, short_names
+from edgeclf.benchmarks.bench.candidates import find_models, list_candidates, short_names
 from edgeclf.runtime.errors import ModelError, OptionError
 
 
@@ -12,59 +12,59 @@ def named(*names: str) -> dict[Path, str]:
     return {Path(name): name for name in names}
 
 
-def test_a_folder_stands_for_the_models_in_it_the_plainest_first(tmp_path: Path) -> None:
+def test_a_folder_stands_for_its_models_with_the_shortest_suffix_first(tmp_path: Path) -> None:
     for name in ("model.int8.tflite", "model.keras", "model.onnx", "model.fp32.tflite", "SHA256SUMS"):
         (tmp_path / name).touch()
     assert [path.name for path in find_models([tmp_path])] == ["model.onnx", "model.fp32.tflite", "model.int8.tflite"]
 
 
-def test_a_model_that_is_named_twice_takes_part_once(tmp_path: Path) -> None:
+def test_a_model_that_is_named_twice_is_measured_once(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").touch()
     assert find_models([tmp_path / "model.onnx", tmp_path]) == (tmp_path / "model.onnx",)
 
 
-def test_a_model_that_is_spelt_in_two_ways_takes_part_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_spelt_in_two_ways_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model.onnx").touch()
     monkeypatch.chdir(tmp_path)
     assert find_models([Path("model.onnx"), tmp_path / "model.onnx"]) == (Path("model.onnx"),)
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"),
+    ("name", "keywords"),
     [
-        ("model.keras", "to compare with it: --against .*model.keras; to export it: clf-export"),
-        ("notes.txt", r"notes.txt is no .onnx or .tflite file"),
-        ("absent.onnx", "cannot read the model .*absent.onnx: No such file"),
+        ("model.keras", r"--against .*model\.keras.*clf-export"),
+        ("notes.txt", r"notes\.txt is not a \.onnx or \.tflite file"),
+        ("absent.onnx", r"absent\.onnx: No such file"),
     ],
 )
-def test_what_is_no_exported_model_is_refused_at_once(name: str, sentence: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_exported_model_is_refused(name: str, keywords: str, tmp_path: Path) -> None:
     (tmp_path / "model.keras").touch()
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(ModelError, match=sentence):
+    with pytest.raises(ModelError, match=keywords):
         find_models([tmp_path / name])
 
 
-def test_a_folder_without_models_says_how_to_make_some(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"holds no \.onnx or \.tflite file; make some: clf-export .*model\.keras"):
+def test_a_folder_without_models_is_refused_and_the_error_says_how_to_export(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"has no \.onnx or \.tflite file; .*clf-export .*model\.keras"):
         find_models([tmp_path])
 
 
-def test_every_combination_takes_part_batches_last() -> None:
-    entered = enter(named("a.onnx", "b.tflite"), ["cpu"], [1, None], [1, 2])
-    assert [(one.name, one.threads, one.batch) for one in entered] == [
+def test_every_combination_is_a_candidate_and_batch_sizes_vary_fastest() -> None:
+    found = list_candidates(named("a.onnx", "b.tflite"), ["cpu"], [1, None], [1, 2])
+    assert [(one.name, one.threads, one.batch) for one in found] == [
         (name, threads, batch) for name in ("a.onnx", "b.tflite") for threads in (1, 2) for batch in (1, None)
     ]
 
 
-def test_tflite_is_left_out_where_it_cannot_run_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    entered = enter(named("a.onnx", "b.tflite"), ["cpu", "cuda"], [1], [1])
-    assert [(one.name, one.device) for one in entered] == [("a.onnx", "cpu"), ("a.onnx", "cuda"), ("b.tflite", "cpu")]
-    assert capsys.readouterr().err == "b.tflite runs on the CPU only and is not measured on cuda\n"
+def test_tflite_is_skipped_on_a_gpu_with_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    found = list_candidates(named("a.onnx", "b.tflite"), ["cpu", "cuda"], [1], [1])
+    assert [(one.name, one.device) for one in found] == [("a.onnx", "cpu"), ("a.onnx", "cuda"), ("b.tflite", "cpu")]
+    assert capsys.readouterr().err == "b.tflite runs only on the CPU and is not measured on cuda\n"
 
 
-def test_nobody_left_is_an_error() -> None:
+def test_no_runnable_combination_is_an_error() -> None:
     with pytest.raises(OptionError, match="none of the models runs on cuda"):
-        enter(named("b.tflite"), ["cuda"], [1], [1])
+        list_candidates(named("b.tflite"), ["cuda"], [1], [1])
 
 
 @pytest.mark.parametrize(
@@ -77,5 +77,5 @@ def test_nobody_left_is_an_error() -> None:
     ],
     ids=["one", "one folder", "parents differ", "grandparents differ"],
 )
-def test_names_are_as_short_as_they_can_be(paths: list[str], names: list[str]) -> None:
+def test_names_are_as_short_as_possible(paths: list[str], names: list[str]) -> None:
     assert short_names([Path(path) for path in paths]) == names

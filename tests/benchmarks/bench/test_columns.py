@@ -4,83 +4,101 @@ from dataclasses import replace
 
 import pytest
 
-from edgeclf.benchmarks.bench.columns import answers, by_round, cost, in_common, labels, names, number, size, speed
-from tests.support.bench_reports import make_report, make_row, mixed_rows, usual_rows, without_accuracy
+from edgeclf.benchmarks.bench.columns import (
+    accuracy_columns,
+    cost_columns,
+    display_names,
+    name_columns,
+    number,
+    round_columns,
+    shared_configuration,
+    size,
+    speed_columns,
+)
+from tests.support.bench_reports import make_report, make_result, mixed_results, usual_results, without_accuracy
 
 
-def test_only_that_in_which_arrangements_differ_stands_beside_a_file() -> None:
-    assert list(names(usual_rows())) == ["file"]
-    assert list(names(mixed_rows())) == ["file", "device", "batch", "threads"]
+def test_only_the_differing_parts_of_the_configuration_have_columns() -> None:
+    assert list(name_columns(usual_results())) == ["file"]
+    assert list(name_columns(mixed_results())) == ["file", "device", "batch", "threads"]
 
 
-def test_what_all_arrangements_have_in_common_is_told_once() -> None:
-    assert in_common(usual_rows()) == "cpu, batch 1, 2 threads"
-    assert in_common(mixed_rows()) == ""
+def test_the_shared_part_of_the_configuration_is_text() -> None:
+    assert shared_configuration(usual_results()) == "cpu, batch 1, 2 threads"
+    assert shared_configuration(mixed_results()) == ""
 
 
-def test_a_label_is_spelt_as_a_row_spells_its_arrangement() -> None:
-    assert labels(mixed_rows()) == [(row.name, row.arrangement) for row in mixed_rows()]
-    assert labels([make_row(), make_row(threads=1)]) == [("model.onnx", "2 threads"), ("model.onnx", "1 thread")]
+def test_a_display_name_uses_the_words_of_the_configuration() -> None:
+    assert display_names(mixed_results()) == [(each.name, each.configuration) for each in mixed_results()]
+    assert display_names([make_result(), make_result(threads=1)]) == [
+        ("model.onnx", "2 threads"),
+        ("model.onnx", "1 thread"),
+    ]
 
 
-def test_a_batch_that_was_found_is_told_from_the_same_one_asked_for() -> None:
-    rows = [make_row(batch=8), make_row(batch=8, auto_batch=True)]
-    assert names(rows)["batch"] == ["8", "8 (auto)"]
+def test_an_automatic_batch_size_is_marked_if_others_were_given() -> None:
+    results = [make_result(batch=8), make_result(batch=8, auto_batch=True)]
+    assert name_columns(results)["batch"] == ["8", "8 (auto)"]
 
 
-def test_a_file_in_two_engines_names_them() -> None:
-    assert names([make_row(), make_row(engine="other 1.0")])["engine"] == ["onnxruntime 1.31.1", "other 1.0"]
+def test_a_file_that_ran_in_two_engines_shows_them() -> None:
+    assert name_columns([make_result(), make_result(engine="other 1.0")])["engine"] == ["onnxruntime 1.31.1", "other 1.0"]
 
 
-def test_the_first_row_is_what_the_others_are_compared_with() -> None:
-    assert speed(make_report())["times as fast"][:2] == ["1", "1.02 (1.00 to 1.06)"]
+def test_speeds_are_compared_with_the_first_row() -> None:
+    assert speed_columns(make_report())["times as fast"][:2] == ["1", "1.02 (1.00 to 1.06)"]
 
 
-def test_the_verdict_names_the_one_to_ship_and_those_that_nothing_beats() -> None:
-    assert speed(make_report())["verdict"] == ["best", "", "", "ship", "best", ""]
+def test_the_choice_marks_the_recommended_and_the_pareto_optimal_results() -> None:
+    assert speed_columns(make_report())["choice"] == ["Pareto", "", "", "ship", "Pareto", ""]
 
 
-def test_a_reference_apart_stands_behind_the_rows() -> None:
-    assert answers(make_report())["file"][-1] == "model.keras"
-    assert cost(make_report())["cold start"][-1] == "7.90 s"
+def test_a_separate_reference_model_is_the_last_row() -> None:
+    assert accuracy_columns(make_report())["file"][-1] == "model.keras"
+    assert cost_columns(make_report())["cold start"][-1] == "7.90 s"
 
 
-def test_a_reference_among_the_rows_stands_there_only() -> None:
+def test_a_reference_model_among_the_results_has_one_row() -> None:
     report = make_report()
     assert report.reference is not None
     among = replace(report, reference=replace(report.reference, name="model.onnx"))
-    assert answers(among)["file"] == cost(among)["file"] == [row.name for row in report.rows]
+    assert accuracy_columns(among)["file"] == cost_columns(among)["file"] == [each.name for each in report.results]
 
 
-def test_all_columns_are_of_one_length() -> None:
-    report = make_report(mixed_rows())
-    for columns, length in ((speed(report), 4), (answers(report), 5), (cost(report), 5), (by_round(report), 4)):
+def test_all_columns_have_the_same_length() -> None:
+    report = make_report(mixed_results())
+    for columns, length in (
+        (speed_columns(report), 4),
+        (accuracy_columns(report), 5),
+        (cost_columns(report), 5),
+        (round_columns(report), 4),
+    ):
         assert {len(cells) for cells in columns.values()} == {length}
 
 
-def test_a_column_without_anything_to_tell_is_left_out() -> None:
-    rows = tuple(replace(row, limits=(), of_limit=None, memory_bytes=None, accuracy=None) for row in usual_rows())
-    report = make_report(rows, reference=None, ship=None)
-    assert "of the limit" not in speed(report)
-    assert "peak memory" not in cost(report)
-    assert list(by_round(report)) == ["file", "round 1", "round 2", "round 3"]
+def test_an_empty_column_is_left_out() -> None:
+    results = tuple(replace(each, limits=(), of_limit=None, memory_bytes=None, accuracy=None) for each in usual_results())
+    report = make_report(results, reference=None, ship=None)
+    assert "of the limit" not in speed_columns(report)
+    assert "peak memory" not in cost_columns(report)
+    assert list(round_columns(report)) == ["file", "round 1", "round 2", "round 3"]
 
 
-def test_without_labels_nothing_is_told_of_accuracy() -> None:
-    assert answers(without_accuracy(make_report())) == {}
+def test_without_labels_there_are_no_accuracy_columns() -> None:
+    assert accuracy_columns(without_accuracy(make_report())) == {}
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.0312, "0.0312"), (4.5, "4.50"), (98.76, "98.8"), (99.96, "100"), (12345.6, "12,346")]
 )
-def test_a_number_has_three_digits_or_all_before_the_point(value: float, text: str) -> None:
+def test_a_number_has_three_digits_or_all_digits_before_the_point(value: float, text: str) -> None:
     assert number(value) == text
 
 
 @pytest.mark.parametrize(("count", "text"), [(None, ""), (4_700_000, "4.70 MB"), (1_250_000_000, "1.25 GB")])
-def test_a_size_is_told_in_megabytes_or_gigabytes(count: int | None, text: str) -> None:
+def test_a_size_is_in_megabytes_or_gigabytes(count: int | None, text: str) -> None:
     assert size(count) == text
 
 
-def test_no_difference_is_a_plain_nought() -> None:
-    assert answers(make_report())["largest difference"][-2:] == ["3.1e-07", "0"]
+def test_no_difference_is_a_plain_zero() -> None:
+    assert accuracy_columns(make_report())["largest difference"][-2:] == ["3.1e-07", "0"]

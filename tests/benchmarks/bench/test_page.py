@@ -1,4 +1,4 @@
-"""One page that opens from the disk: the verdict first, then all figures; no name from outside becomes markup in it."""
+"""One page that opens from the disk: the recommendation, then all figures. No name from outside becomes markup."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from edgeclf.benchmarks.bench.page import page
 from edgeclf.benchmarks.bench.report import Report
 from edgeclf.runtime.version import __version__
-from tests.support.bench_reports import MACHINE, make_report, make_row, mixed_rows, without_accuracy
+from tests.support.bench_reports import MACHINE, make_report, make_result, mixed_results, without_accuracy
 from tests.support.pages import Page
 
 HOSTILE = ("<script>alert(1)</script>", "\"onload='x'", "two\nlines", "caf\udce9", "\u202etxt.exe", "&lt;b&gt;")
@@ -16,10 +16,10 @@ SMALLEST_PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (300).to_bytes(4) + (200
 
 
 def everywhere(name: str) -> Report:
-    """A report in which all that comes from outside is called by that name."""
+    """A report in which everything from outside is called `name`."""
     machine = replace(MACHINE, processor=name, features=(name,), system=name, packages={name: name})
     report = make_report(
-        (make_row(name, engine=name), make_row(name, device=name)),
+        (make_result(name, engine=name), make_result(name, device=name)),
         images=name,
         machine=machine,
         because=name,
@@ -46,53 +46,53 @@ def test_nothing_from_outside_becomes_markup(name: str, spelt: str) -> None:
     assert parsed.texts.count(spelt) >= 10
 
 
-def test_the_verdict_comes_first() -> None:
-    told = "Ship model.int8.tflite (cpu, batch 1, 2 threads): the fastest that keeps the accuracy, 4.70 MB."
-    assert f'<h1>clf-bench</h1>\n<p class="lead">{told}</p>' in page(make_report(), None)
+def test_the_recommendation_comes_first() -> None:
+    lead = "Ship model.int8.tflite (cpu, batch 1, 2 threads): the fastest that keeps the accuracy, 4.70 MB."
+    assert f'<h1>clf-bench</h1>\n<p class="lead">{lead}</p>' in page(make_report(), None)
 
 
-def test_what_was_missed_is_told_before_all_figures() -> None:
+def test_missed_gates_come_before_the_figures() -> None:
     texts = Page(page(make_report(misses=("too slow",)), SMALLEST_PNG)).texts
     assert texts.index("too slow") < texts.index("Accuracy against speed") < texts.index("Speed")
 
 
-def test_all_that_was_measured_is_on_the_page() -> None:
+def test_everything_measured_is_on_the_page() -> None:
     texts = set(Page(page(make_report(notes=("a note",)), None)).texts)
-    assert {"p50 ms", "p90 ms", "p99 ms", "of the limit", "95 % interval", "its CPU time", "its memory"} <= texts
+    assert {"p50 ms", "p90 ms", "p99 ms", "of the limit", "95 % interval", "cold-start CPU", "cold-start memory"} <= texts
     assert {"round 1", "round 3", "limit 1", "limit 3", "a note"} <= texts
     assert {"avx2, avx512_vnni, fma", "2 usable of 8", "25.8 GB", "0.3 before, 2.1 after"} <= texts
     assert f"edgeclf {__version__}, onnxruntime 1.31.1, ai-edge-litert 2.3.0" in texts
 
 
-def test_the_command_is_told_if_it_is_known() -> None:
+def test_the_command_is_shown_if_it_is_known() -> None:
     assert {"command", "clf-bench runs/a -o b"} <= set(Page(page(make_report(), None, "clf-bench runs/a -o b")).texts)
     assert "command" not in Page(page(make_report(), None)).texts
 
 
-def test_the_one_to_ship_is_marked_in_every_table() -> None:
+def test_the_recommended_result_is_marked_in_every_table() -> None:
     assert page(make_report(), None).count('<tr class="marked"><td>model.int8.tflite</td>') == 4
     assert '<tr class="marked">' not in page(make_report(ship=None), None)
 
 
-def test_arrangements_stand_in_columns_where_they_differ() -> None:
-    assert "<th>file</th><th>device</th>" in page(make_report(mixed_rows()), None)
+def test_configurations_have_columns_where_they_differ() -> None:
+    assert "<th>file</th><th>device</th>" in page(make_report(mixed_results()), None)
     assert "device" not in Page(page(make_report(), None)).texts
 
 
-def test_numbers_stand_on_the_right() -> None:
+def test_numbers_are_aligned_on_the_right() -> None:
     assert '<td class="number">419</td>' in page(make_report(), None)
 
 
-def test_without_labels_there_is_no_section_of_answers() -> None:
+def test_without_labels_there_is_no_accuracy_section() -> None:
     texts = Page(page(without_accuracy(make_report()), SMALLEST_PNG)).texts
-    assert "Answers" not in texts
-    assert "Images a second" in texts
+    assert "Accuracy" not in texts
+    assert "Images per second" in texts
 
 
-def test_without_a_figure_there_is_no_empty_section() -> None:
+def test_without_a_plot_there_is_no_empty_section() -> None:
     assert "Accuracy against speed" not in Page(page(make_report(), None)).texts
 
 
-def test_a_system_that_tells_nothing_leaves_no_gaps() -> None:
+def test_facts_that_the_system_does_not_report_are_left_out() -> None:
     texts = Page(page(make_report(load=None, machine=replace(MACHINE, memory_bytes=None, features=())), None)).texts
-    assert {"memory", "its features", "processes that wanted a core"} & set(texts) == set()
+    assert {"memory", "processor features", "load average (1 minute)"} & set(texts) == set()

@@ -1,7 +1,7 @@
-"""One measurement in a process of its own: how long until its first answer, and then how fast.
+"""Measures one candidate once, in a process of its own: its cold start, then its speed.
 
-Of its own, so that start-up, memory and the state of an engine belong to one file in one arrangement. It reads a `Task` from
-the JSON file that it is given, and writes two lines of JSON: a `FirstAnswer`, and a `Finding` or what went wrong.
+In its own process, so that start-up, memory and the state of an engine belong to one model in one configuration. Reads a
+`Task` from the JSON file it is given, and writes two lines of JSON: a `FirstPrediction`, and a `Measurement` or an error.
 """
 
 import json
@@ -29,15 +29,15 @@ from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.pipeline import classify
 
 WARM_UP = 0.25
-"""Of the time that is measured; not counted."""
+"""Duration of the warm-up, as a share of the measured time."""
 
 
 @dataclass(frozen=True)
 class Task:
     """What to measure, for `seconds`.
 
-    batch: None for the one that `clf-run` would find. threads: end to end, workers with one thread of the engine each, as
-    `clf-run` has them; otherwise threads of the engine, for one run at a time. images: files that can be read.
+    batch: None for the size that `clf-run` would choose. threads: end to end, worker threads with a single-threaded engine
+    each, as in `clf-run`; otherwise threads of the engine, for one run at a time. images: readable image files.
     """
 
     model: str
@@ -50,17 +50,17 @@ class Task:
 
 
 @dataclass(frozen=True)
-class FirstAnswer:
-    """cpu_seconds: of all cores, since the process began. memory_bytes: its largest resident memory so far."""
+class FirstPrediction:
+    """cpu_seconds: of all cores since the process began. memory_bytes: its peak resident memory so far."""
 
     cpu_seconds: float
     memory_bytes: int | None
 
 
 @dataclass(frozen=True)
-class Finding:
-    """engine, device, batch: what really ran. rate: images a second. limit: of this machine for this model, in images a
-    second, where images are read. run_ms: every single run of the model on a batch. memory_bytes: the peak.
+class Measurement:
+    """engine, device, batch: what really ran. rate: images per second. limit: the machine's limit for this model in images
+    per second; None for inference only. run_ms: every single run of the model on a batch. memory_bytes: the peak.
     """
 
     engine: str
@@ -77,39 +77,47 @@ def main() -> None:
     try:
         classifier = Classifier.open(task.model, device=task.device, threads=1 if task.end_to_end else task.threads)
         classifier.predict(task.images[0])
-        say(first_answer())
-        say(asdict(measure(task, classifier)))
+        write_line(first_prediction())
+        write_line(asdict(measure(task, classifier)))
     except EdgeclfError as error:
-        say({"error": str(error), "exit_code": error.exit_code})
-    except (MemoryError, ValueError) as error:  # numpy's, for an array of that size
-        say({"error": f"a batch of {task.batch} does not fit ({first_line(error)})", "exit_code": ExitCode.FAILED})
+        write_line({"error": str(error), "exit_code": error.exit_code})
+    except (MemoryError, ValueError) as error:  # numpy raises ValueError for an array of that size
+        reason = f"a batch of {task.batch} does not fit into memory ({first_line(error)})"
+        write_line({"error": reason, "exit_code": ExitCode.FAILED})
 
 
-def measure(task: Task, classifier: Classifier) -> Finding:
-    """Warm up, then measure. Raises ModelError for a batch that does not fit."""
-    timed = _Timed(classifier.backend)
+def measure(task: Task, classifier: Classifier) -> Measurement:
+    """Warm up, then measure. Raises ModelError for a batch that does not fit into memory."""
+    timed = _TimedBackend(classifier.backend)
     classifier = Classifier(timed, classifier.card)
     batch = task.batch or best_batch(classifier, task.threads if task.end_to_end else 1)
     classifier.probabilities(np.zeros((batch, *timed.input_shape), np.uint8))
-    job: _Job = (_EndToEnd if task.end_to_end else _Inference)(task, classifier, batch)
-    rate = job.rate(timed.forget)
-    run_ms = tuple(timed.milliseconds)
-    return Finding(timed.engine, timed.device, batch, rate, job.limit(), run_ms, peak_memory_bytes())
+    benchmark: _Benchmark = (_EndToEnd if task.end_to_end else _InferenceOnly)(task, classifier, batch)
+    rate = benchmark.rate(timed.forget)
+    return Measurement(
+        engine=timed.engine,
+        device=timed.device,
+        batch=batch,
+        rate=rate,
+        run_ms=tuple(timed.milliseconds),
+        limit=benchmark.limit(),
+        memory_bytes=peak_memory_bytes(),
+    )
 
 
-def first_answer() -> dict[str, Any]:
-    """A `FirstAnswer` of this process, now."""
-    return asdict(FirstAnswer(time.process_time(), peak_memory_bytes()))
+def first_prediction() -> dict[str, Any]:
+    """A `FirstPrediction` of this process, now."""
+    return asdict(FirstPrediction(time.process_time(), peak_memory_bytes()))
 
 
-def say(fields: dict[str, Any]) -> None:
-    """A line of JSON to the benchmark."""
+def write_line(fields: dict[str, Any]) -> None:
+    """Send a line of JSON to the benchmark."""
     sys.stdout.write(json.dumps(fields) + "\n")
     sys.stdout.flush()
 
 
-class _Timed:
-    """A backend that notes how long each of its runs takes."""
+class _TimedBackend:
+    """A backend that records how long each run takes."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -126,12 +134,12 @@ class _Timed:
         return probabilities
 
     def forget(self) -> None:
-        """What was noted so far."""
+        """Drop the times recorded so far."""
         self.milliseconds.clear()
 
 
-class _Job:
-    """What is done again and again until the time is over."""
+class _Benchmark:
+    """Work that is repeated until the time is over."""
 
     def __init__(self, task: Task, classifier: Classifier, batch: int) -> None:
         self.task = task
@@ -139,25 +147,25 @@ class _Job:
         self.batch = batch
 
     def rate(self, warmed_up: Callable[[], None]) -> float:
-        """Images a second; `warmed_up` is called when it begins to count."""
+        """Images per second. Calls `warmed_up` when the measured time begins."""
         raise NotImplementedError
 
     def limit(self) -> float | None:
-        """What the machine could do at most, where that can be said."""
+        """The machine's limit in images per second; None if it does not apply."""
         return None
 
-    def prepared(self, start: int) -> Pixels:
-        """A batch of images, read and prepared: uint8 `[batch, H, W, C]`."""
+    def prepared_batch(self, start: int) -> Pixels:
+        """A batch of preprocessed images, uint8 `[batch, H, W, C]`."""
         images = self.task.images
         chosen = (images[number % len(images)] for number in range(start, start + self.batch))
         return np.stack([self.classifier.card.preprocess(image) for image in chosen])
 
 
-class _EndToEnd(_Job):
-    """From files to answers, through the pipeline of `clf-run`."""
+class _EndToEnd(_Benchmark):
+    """From files to predictions, through the pipeline of `clf-run`."""
 
     def rate(self, warmed_up: Callable[[], None]) -> float:
-        """One pipeline for both: each of its workers has an engine's state of its own to warm up."""
+        """Warms up and measures in the same pipeline, because each of its workers has its own engine state to warm up."""
         warm, end = time.perf_counter() + self.task.seconds * WARM_UP, math.inf
         frames = (Frame(image, image) for image in cycle(self.task.images))
         in_time = takewhile(lambda _: time.perf_counter() < end, frames)
@@ -169,35 +177,35 @@ class _EndToEnd(_Job):
         return sum(1 for _ in outcomes) / (time.perf_counter() - started)
 
     def limit(self) -> float:
-        """Cores / (time to read, decode and resize + time to infer), on one thread without any pipeline.
+        """Cores / (time to read, decode and resize + time to infer), measured on one thread without a pipeline.
 
-        Where the model runs on another device than the CPU, reading images is all that is left to the cores.
+        If the model does not run on the CPU, the cores only have to read the images.
         """
         cv2.setNumThreads(1)
         on_cpu = self.classifier.backend.device == "cpu"
-        answer: Callable[[Pixels], Any] = self.classifier.probabilities if on_cpu else len
-        batches = (self.prepared(start) for start in range(0, sys.maxsize, self.batch))
+        infer: Callable[[Pixels], Any] = self.classifier.probabilities if on_cpu else len
+        batches = (self.prepared_batch(start) for start in range(0, sys.maxsize, self.batch))
         cores = min(self.task.threads, usable_cores())
-        return cores * self.batch * _times_a_second(lambda: answer(next(batches)), self.task.seconds)
+        return cores * self.batch * _times_per_second(lambda: infer(next(batches)), self.task.seconds)
 
 
-class _Inference(_Job):
-    """The model alone, on images that lie in memory, one run at a time."""
+class _InferenceOnly(_Benchmark):
+    """Only the model, on images in memory, one run at a time."""
 
     def __init__(self, task: Task, classifier: Classifier, batch: int) -> None:
         super().__init__(task, classifier, batch)
-        self._batches = cycle([self.prepared(start * batch) for start in range(4)])
+        self._batches = cycle([self.prepared_batch(start * batch) for start in range(4)])
 
     def rate(self, warmed_up: Callable[[], None]) -> float:
-        _times_a_second(self._run, self.task.seconds * WARM_UP)
+        _times_per_second(self._run, self.task.seconds * WARM_UP)
         warmed_up()
-        return self.batch * _times_a_second(self._run, self.task.seconds)
+        return self.batch * _times_per_second(self._run, self.task.seconds)
 
     def _run(self) -> None:
         self.classifier.probabilities(next(self._batches))
 
 
-def _times_a_second(run: Callable[[], object], seconds: float) -> float:
+def _times_per_second(run: Callable[[], object], seconds: float) -> float:
     started = time.perf_counter()
     done = 0
     while done == 0 or time.perf_counter() - started < seconds:
