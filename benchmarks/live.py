@@ -1,4 +1,4 @@
-"""What a live run adds to decoding and inference: `uv run python -m edgeclf.benchmarks.live`."""
+"""The cost of a live run beyond decoding and inference: `uv run python -m edgeclf.benchmarks.live`."""
 
 import os
 import socket
@@ -26,9 +26,9 @@ HEIGHT, WIDTH = 720, 1280
 NETWORK = "MobileNetV3Small"
 BARE = "decode + inference"
 EXPLAINED = """\
-{frames} frames of a generated video of {width} x {height} (MJPG), one after the other; {network}, float32, on all cores.
-`{bare}` is a loop of `VideoCapture.read`, the preprocessing and the model; the others are `clf-run` with `--rows all
---smooth 5 -o FILE.jsonl`. Medians over {rounds} interleaved rounds; ratios are taken within a round, with their quartiles.
+{frames} frames of a generated video of {width} x {height} (MJPG), one after the other, with {network}, float32, on all
+cores. `{bare}` is a loop of `VideoCapture.read`, preprocessing and the model. The other rows are `clf-run` with `--rows all
+--smooth 5 -o FILE.jsonl`. Medians of {rounds} interleaved rounds; ratios are taken within a round, with their quartiles.
 
 """
 _VIEWER = """\
@@ -44,10 +44,10 @@ while True:
 
 @app.command()
 def live(
-    frames: Annotated[int, typer.Option(min=1, help="Of the video.")] = 300,
+    frames: Annotated[int, typer.Option(min=1, help="Frames in the video.")] = 300,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 11,
 ) -> None:
-    """Measure, print the table, and put it into benchmarks/results.md."""
+    """Measure, print the table, and write it to benchmarks/results.md."""
     with friendly_errors():
         from edgeclf.benchmarks.peers.rounds import rate, ratio
         from edgeclf.benchmarks.results import publish_section, table
@@ -56,13 +56,13 @@ def live(
             measured = measure(Path(folder), frames, rounds)
         rows = [(name, rate(measured, name), "" if name == BARE else ratio(measured, BARE, name)) for name in measured[0]]
         text = EXPLAINED.format(frames=frames, width=WIDTH, height=HEIGHT, network=NETWORK, bare=BARE, rounds=rounds)
-        text += table(("", "frames/s", f"time, in that of {BARE}"), rows)
+        text += table(("", "frames/s", f"time relative to {BARE}"), rows)
         publish_section("The live loop", "edgeclf.benchmarks.live", text)
         typer.echo(text)
 
 
 def measure(folder: Path, frames: int, rounds: int) -> "list[Rates]":
-    """Frames a second of every candidate, a dictionary a round; a first round warms up."""
+    """Frames a second of every candidate, one dictionary per round. An extra first round warms up."""
     from edgeclf.benchmarks.throughput import export_network, networks
     from edgeclf.runtime.model.classifier import Classifier
 
@@ -73,7 +73,7 @@ def measure(folder: Path, frames: int, rounds: int) -> "list[Rates]":
     candidates: dict[str, Callable[[], float]] = {
         BARE: partial(bare_rate, video, classifier),
         "clf-run": partial(live_rate, video, classifier, log),
-        "clf-run --view, nobody looks": partial(live_rate, video, classifier, log, view=True),
+        "clf-run --view, no viewer": partial(live_rate, video, classifier, log, view=True),
         "clf-run --view, one viewer": partial(viewed_rate, video, classifier, log),
     }
     names, measured = list(candidates), []
@@ -89,7 +89,7 @@ def measure(folder: Path, frames: int, rounds: int) -> "list[Rates]":
 
 
 def write_video(path: Path, frames: int) -> Path:
-    """Detail and noise as a camera's, so that decoding costs what it costs there."""
+    """Write a video with the detail and noise of a camera's, so that decoding costs as much."""
     import cv2
 
     from edgeclf.benchmarks.photographs import photograph
@@ -103,7 +103,7 @@ def write_video(path: Path, frames: int) -> Path:
 
 
 def bare_rate(video: Path, classifier: "Classifier") -> float:
-    """Nothing but what has to be done."""
+    """Frames a second of the least that has to be done."""
     import cv2
     import numpy as np
 
@@ -121,21 +121,19 @@ def bare_rate(video: Path, classifier: "Classifier") -> float:
 
 
 def live_rate(video: Path, classifier: "Classifier", log: Path, *, view: bool = False, port: int = 0) -> float:
-    """From the first frame to the last."""
-    from edgeclf.runtime.live.feeds import PlayedFeed
-    from edgeclf.runtime.live.smoothing import SmoothingOptions
-    from edgeclf.runtime.run_live import LiveOptions, watch
-    from edgeclf.runtime.sources.source import open_source
+    """Frames a second of a live run."""
+    from edgeclf.runtime.live.feeds import open_videos
+    from edgeclf.runtime.live.options import LiveOptions
+    from edgeclf.runtime.run_live import classify_feed
+    from edgeclf.runtime.run_options import RunOptions
 
-    options = LiveOptions(
-        (str(video),), str(log), every_frame=True, smoothing=SmoothingOptions(smooth=5), view=f":{port}" if view else None
-    )
-    summary = watch(options, PlayedFeed(open_source(*options.sources)), classifier, "benchmark")
-    return summary.rate
+    options = RunOptions((str(video),), output=str(log))
+    live = LiveOptions(rows="all", smooth=5, view=f":{port}" if view else None)
+    return classify_feed(options, live, open_videos(options.sources), classifier, "benchmark").rate
 
 
 def viewed_rate(video: Path, classifier: "Classifier", log: Path) -> float:
-    """With a process that looks at the stream."""
+    """Frames a second of a live run while another process reads the page's stream."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

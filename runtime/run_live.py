@@ -1,4 +1,4 @@
-"""A live run: cameras, streams or a video, answered frame by frame for as long as it is wanted."""
+"""A live run: the frames of cameras, streams or videos are answered one by one."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -10,229 +10,221 @@ from time import monotonic
 
 from edgeclf.runtime.allocator import keep_freed_memory
 from edgeclf.runtime.cameras.capture import is_live
-from edgeclf.runtime.cameras.settings import CAMERA_DEFAULTS, RequestedSettings
+from edgeclf.runtime.cameras.settings import CAMERA_DEFAULTS
 from edgeclf.runtime.errors import EdgeclfError, OptionError
 from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.images.frame import Frame
-from edgeclf.runtime.images.limits import MAX_PIXELS
-from edgeclf.runtime.live.feeds import Feed, open_cameras, play
-from edgeclf.runtime.live.health import HealthServer, Pulse
+from edgeclf.runtime.live.feeds import Feed, open_cameras, open_videos
+from edgeclf.runtime.live.health import HealthServer, Heartbeat
 from edgeclf.runtime.live.hooks import Hooks, parse_hook
 from edgeclf.runtime.live.log import open_log
-from edgeclf.runtime.live.rate_limit import RateLimiter
-from edgeclf.runtime.live.session import Listeners, Session
-from edgeclf.runtime.live.smoothing import NO_SMOOTHING, SmoothingOptions
+from edgeclf.runtime.live.options import LiveOptions
+from edgeclf.runtime.live.session import Session, SessionOutputs
 from edgeclf.runtime.live.summary import LiveSummary
 from edgeclf.runtime.live.systemd import notify_ready, notify_stopping
 from edgeclf.runtime.live.unsure import UnsureFolder
-from edgeclf.runtime.live.viewers.open_viewers import Screens, open_screens
+from edgeclf.runtime.live.viewers.open_viewers import OpenViewers, open_viewers
 from edgeclf.runtime.live.viewers.recorder import Recorder
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import Worker
-from edgeclf.runtime.results.row import Row, RowBuilder
-from edgeclf.runtime.sources.sampling import EVERY_FRAME, Sampling
-from edgeclf.runtime.terminal.console import STDOUT
+from edgeclf.runtime.results.row import Row
+from edgeclf.runtime.run_options import RunOptions
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.masking import mask
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.runtime.terminal.signals import Interrupts
 
-_SLICE_S = 0.2
-"""So long at most nobody looks for a signal, a lost camera, the end of the time."""
-_NOTE_EVERY_S = 600.0
+_SHARED = ("sources", "output", "json_lines", "topk", "threshold", "max_pixels", "sampling")
+"""Fields of RunOptions that a live run uses; the others are for images in files."""
+_POLL_S = 0.2
+"""The longest wait for a frame. Signals, lost cameras and the end of the time are checked in between."""
+_PROGRESS_EVERY_S = 600.0
 _STALLED_AFTER_S = 10.0
-_USUAL_FPS = 25.0
-
-
-@dataclass(frozen=True)
-class LiveOptions:
-    """What is asked of a live run.
-
-    every_frame: rows for all frames, and not only for changes. on_label: `LABEL:COMMAND`, each run at most every
-    `on_label_every_s` seconds. max_fps: answers a second. duration_s: how long it lasts; None for ever. give_up_s: how long
-    a camera may be silent, at the start too; None: it must be there at the start, and later it is waited for.
-    """
-
-    sources: tuple[str, ...]
-    output: str = STDOUT
-    json_lines: bool = False
-    every_frame: bool = False
-    topk: int | None = 1
-    smoothing: SmoothingOptions = NO_SMOOTHING
-    on_label: tuple[str, ...] = ()
-    on_label_every_s: float = 10.0
-    save_unsure: Path | None = None
-    save_unsure_most_bytes: int = 1_000_000_000
-    show: bool = False
-    view: str | None = None
-    save: Path | None = None
-    max_fps: float | None = None
-    duration_s: float | None = None
-    give_up_s: float | None = None
-    accept: frozenset[str] = frozenset()
-    wanted: RequestedSettings = CAMERA_DEFAULTS
-    heartbeat: Path | None = None
-    health: str | None = None
-    sampling: Sampling = EVERY_FRAME
-    max_pixels: int = MAX_PIXELS
-
-    @property
-    def most_a_second(self) -> float | None:
-        """Answers for each camera."""
-        rates = (self.max_fps, 1 / self.sampling.every_s if self.sampling.every_s else None)
-        return min(filter(None, rates), default=None)
-
-    def __post_init__(self) -> None:
-        if self.max_fps is not None and not self.max_fps > 0:
-            raise OptionError(f"--max-fps takes a number above 0, not {self.max_fps:g}")
-        if self.save_unsure and not self.smoothing.threshold:
-            raise OptionError("--save-unsure keeps images with a confidence below --conf; give --conf as well")
-        written = [os.path.realpath(path) for path in (self.output, self.heartbeat, self.save) if path]
-        if len(set(written)) < len(written):
-            raise OptionError("-o, --heartbeat and --save name one file; each needs one of its own")
+_DEFAULT_FPS = 25.0
+_ON_LABEL_EVERY_S = 10.0
+_SAVE_UNSURE_MAX_BYTES = 1_000_000_000
 
 
 @contextmanager
-def open_feed(options: LiveOptions) -> Iterator[Feed]:
-    """The frames of a live run. Raises DeviceError for a camera that is not there, OptionError for what cannot be mixed."""
-    live = [name for name in options.sources if is_live(name)]
-    if live and len(live) < len(options.sources):
-        raise OptionError(f"{mask(live[0])} is live and other sources are files; run them one after the other")
-    with closing(_cameras(options) if live else _played(options)) as feed:
+def open_feed(options: RunOptions, live: LiveOptions) -> Iterator[Feed]:
+    """Open the frames of a live run.
+
+    Raises DeviceError for a camera that does not open, OptionError for options or sources that do not go together.
+    """
+    _check(options, live)
+    cameras = [name for name in options.sources if is_live(name)]
+    if cameras and len(cameras) < len(options.sources):
+        raise OptionError(f"{mask(cameras[0])} is live and other sources are files; use a run for each")
+    with closing(_open_cameras(options, live) if cameras else _open_videos(options, live)) as feed:
         yield feed
 
 
-def _cameras(options: LiveOptions) -> Feed:
-    if options.sampling.stride > 1:
-        raise OptionError("--vid-stride counts the frames of videos; a camera takes --every 2s or --max-fps 5")
-    rate = options.most_a_second
-    return open_cameras(
-        options.sources, options.wanted, accept=options.accept, most_a_second=rate, give_up_s=options.give_up_s
-    )
-
-
-def _played(options: LiveOptions) -> Feed:
-    if options.wanted != CAMERA_DEFAULTS or options.accept or options.give_up_s:
-        raise OptionError("--resolution, --fps, --fourcc, --accept and --give-up are for cameras, and no source is one")
-    return play(options.sources, options.sampling, options.max_pixels)
-
-
 def run_live(
-    options: LiveOptions, feed: Feed, model: Path, device: str = "auto", card: ModelCard | None = None
+    options: RunOptions,
+    live: LiveOptions,
+    feed: Feed,
+    model: Path,
+    *,
+    device: str = "auto",
+    card: ModelCard | None = None,
 ) -> LiveSummary:
-    """Answer the feed's frames until it ends, or the time is over, or the window is closed, or a signal comes.
+    """Classify the feed's frames until it ends, the time is over, the user closes the window, or a signal arrives.
 
-    card: describes a model without one. Of the summary, `signal` is set when a signal ended it, `failure` when an error did.
-    Raises EdgeclfError for what goes wrong before the first answer.
+    card: describes a model that has none. In the summary, `signal` or `failure` says what ended the run, if one of them did.
+    Raises EdgeclfError for errors before the first answer.
     """
     classifier = Classifier.open(model, device=device, card=card)
-    return watch(options, feed, classifier, model_id(model))
+    return classify_feed(options, live, feed, classifier, model_id(model))
 
 
-def watch(options: LiveOptions, feed: Feed, classifier: Classifier, model: str) -> LiveSummary:
-    """As `run_live`, with a model that is open; model: as in Row."""
+def classify_feed(options: RunOptions, live: LiveOptions, feed: Feed, classifier: Classifier, model: str) -> LiveSummary:
+    """Like `run_live`, with an open model. model: its identifier, as in Row."""
     keep_freed_memory()
     with ExitStack() as stack:
-        pulse = stack.enter_context(_open_pulse(options))
-        progress = stack.enter_context(Progress("watching", unit="frames", every_s=_NOTE_EVERY_S))
-        screens = stack.enter_context(open_screens(options.show, options.view, _open_recorder(options, feed), pulse))
-        listeners = Listeners(
-            stack.enter_context(open_log(options.output, json_lines=options.json_lines, aside=progress.aside)),
-            stack.enter_context(closing(_hooks(options, classifier.card))),
-            screens,
-            UnsureFolder(options.save_unsure, options.save_unsure_most_bytes) if options.save_unsure else None,
-            options.every_frame,
+        heartbeat = stack.enter_context(_open_heartbeat(live, options.sampling.every_s or 0.0))
+        progress = stack.enter_context(Progress("watching", unit="frame", every_s=_PROGRESS_EVERY_S))
+        recorder = _open_recorder(live.save, feed, options.sampling.every_s) if live.save else None
+        viewers = stack.enter_context(open_viewers(live.show, live.view, recorder, heartbeat))
+        log = stack.enter_context(open_log(options.output, json_lines=options.json_lines, aside=progress.aside))
+        outputs = SessionOutputs(
+            log=log,
+            hooks=stack.enter_context(closing(_hooks(live, classifier.card))),
+            viewers=viewers,
+            unsure=_unsure_folder(live),
+            log_every_frame=live.rows == "all",
         )
-        topk = options.topk or len(classifier.card.classes)
-        session = Session(feed.names, RowBuilder(topk, model=model), options.smoothing, listeners)
-        worker = Worker(classifier, len(feed.names), Checks(options.max_pixels))
+        builder = options.row_builder(classifier.card, model)
+        session = Session(feed.names, builder, live.smoothing(options.threshold), outputs)
         session.summary.setting = f"{classifier.backend.engine} on {classifier.backend.device}"
-        _Loop(options, feed, worker, session, pulse, screens, progress).run()
+        loop = _Loop(
+            feed=feed,
+            worker=Worker(classifier, len(feed.names), Checks(options.max_pixels)),
+            session=session,
+            heartbeat=heartbeat,
+            viewers=viewers,
+            progress=progress,
+            duration_s=live.duration_s or inf,
+        )
+        loop.run()
     return session.summary
 
 
-def _open_recorder(options: LiveOptions, feed: Feed) -> Recorder | None:
-    """A camera does not wait for the encoder, a video does."""
-    if options.save is None:
-        return None
-    fps = (feed.fps or _USUAL_FPS) if feed.waits else min(options.most_a_second or inf, feed.fps or _USUAL_FPS)
-    return Recorder(options.save, fps, wait=feed.waits)
-
-
-@dataclass
+@dataclass(kw_only=True)
 class _Loop:
-    options: LiveOptions
+    """The loop of a live run, over the frames of a feed."""
+
     feed: Feed
     worker: Worker
     session: Session
-    pulse: Pulse
-    screens: Screens
+    heartbeat: Heartbeat
+    viewers: OpenViewers
     progress: Progress
+    duration_s: float
 
     def run(self) -> None:
-        """Until the end, whatever it is."""
+        """Run to the end. An error or a signal that ends it is in the session's summary."""
         summary = self.session.summary
         with Interrupts() as interrupts:
             try:
-                self._go_on(interrupts)
+                self._process_frames(interrupts)
             except EdgeclfError as error:
                 summary.failure = error
         summary.now, summary.elapsed_s, summary.signal = self.progress.new, self.progress.elapsed_s, interrupts.signal
         summary.dropped, summary.losses, summary.lost_s = self.feed.dropped, self.feed.losses, self.feed.lost_s
 
-    def _go_on(self, interrupts: Interrupts) -> None:
-        limiter = RateLimiter(self.options.max_fps if self.feed.waits else None)
-        until = monotonic() + (self.options.duration_s or inf)
-        while not (interrupts.signal or self.screens.closed or monotonic() >= until):
-            if limiter.rest(_SLICE_S):
-                self._look_around(0)
-                continue
-            drawn_at = monotonic()
-            frames = self.feed.next(_SLICE_S)
+    def _process_frames(self, interrupts: Interrupts) -> None:
+        deadline = monotonic() + self.duration_s
+        while not (interrupts.signal or self.viewers.closed or monotonic() >= deadline):
+            asked_at = monotonic()
+            frames = self.feed.next_frames(_POLL_S)
             if frames is None:
                 return
             if frames:
-                limiter.turn()
-                self._answer(frames, drawn_at)
-            self._look_around(len(frames))
+                self._answer(frames, asked_at)
+            self._report_state(len(frames))
 
-    def _answer(self, frames: Sequence[Frame], drawn_at: float) -> None:
+    def _answer(self, frames: Sequence[Frame], asked_at: float) -> None:
         for outcome in self.worker.classify(frames):
-            row = self.session.answer(outcome)
-            self.session.summary.latency.add(monotonic() - (outcome.frame.captured_at or drawn_at))
-            self.progress.advance(detail=_said(row))
+            row = self.session.process(outcome)
+            self.session.summary.latency.add(monotonic() - (outcome.frame.captured_at or asked_at))
+            self.progress.advance(detail=_describe(row))
 
-    def _look_around(self, answers: int) -> None:
-        """After so many answers, perhaps none: at cameras, programs, supervisors. Raises DeviceError for one given up."""
+    def _report_state(self, answers: int) -> None:
+        """Check the cameras and hooks, and record the heartbeat. Raises DeviceError for a camera that is given up."""
         troubles = self.feed.troubles()
-        self.session.look_after(troubles)
+        self.session.update_troubles(troubles)
         lines = [f"{self.feed.names[number]}: {trouble}" for number, trouble in troubles.items()]
-        self.pulse.beat(answers, fps=self.session.fps, age_ms=self.session.age_ms, trouble=lines)
+        self.heartbeat.record(answers, fps=self.session.fps, age_ms=self.session.age_ms, trouble=lines)
         if not answers:
-            self.screens.refresh()
+            self.viewers.refresh()
+
+
+def _check(options: RunOptions, live: LiveOptions) -> None:
+    """Raise OptionError for options that do not go together."""
+    options.require_only(_SHARED, "is for images in files, and this is a live run")
+    live.smoothing(options.threshold)
+    if live.save_unsure and not options.threshold:
+        raise OptionError("--save-unsure saves images with a confidence below --conf; give --conf as well")
+    if live.save and os.path.realpath(options.output) == os.path.realpath(live.save):
+        raise OptionError(f"-o and --save both name {options.output}; use another file for one of them")
+
+
+def _open_cameras(options: RunOptions, live: LiveOptions) -> Feed:
+    if options.sampling.stride > 1:
+        raise OptionError(
+            "--vid-stride counts the frames of videos; for a camera use --every, such as --every 0.2s for 5 answers a second"
+        )
+    return open_cameras(
+        options.sources,
+        live.camera,
+        accept=frozenset(live.accept),
+        every_s=options.sampling.every_s,
+        give_up_s=live.give_up_s,
+    )
+
+
+def _open_videos(options: RunOptions, live: LiveOptions) -> Feed:
+    if live.camera != CAMERA_DEFAULTS or live.accept or live.give_up_s:
+        flags = "--camera-size, --camera-fps, --camera-fourcc, --accept and --give-up"
+        raise OptionError(f"{flags} are for cameras, and no source is a camera; leave them out")
+    return open_videos(options.sources, options.sampling, options.max_pixels)
 
 
 @contextmanager
-def _open_pulse(options: LiveOptions) -> Iterator[Pulse]:
-    """For supervisors; told that it has started and that it ends."""
-    stalled_after_s = max(_STALLED_AFTER_S, 3 / (options.most_a_second or inf))
-    pulse = Pulse(stalled_after_s, options.heartbeat)
-    with closing(HealthServer(options.health, pulse)) if options.health else nullcontext():
+def _open_heartbeat(live: LiveOptions, every_s: float) -> Iterator[Heartbeat]:
+    """The heartbeat, with its server. Tells systemd about the start and the end of the run."""
+    heartbeat = Heartbeat(max(_STALLED_AFTER_S, 3 * every_s))
+    with closing(HealthServer(live.health, heartbeat)) if live.health else nullcontext():
         notify_ready()
         try:
-            yield pulse
+            yield heartbeat
         finally:
             notify_stopping()
 
 
-def _hooks(options: LiveOptions, card: ModelCard) -> Hooks:
-    return Hooks([parse_hook(text, card.classes) for text in options.on_label], options.on_label_every_s)
+def _open_recorder(path: Path, feed: Feed, every_s: float | None) -> Recorder:
+    """A recorder at the rate of the answers. Cameras do not wait for the encoder; videos do."""
+    fps = feed.fps or _DEFAULT_FPS
+    if every_s and not feed.waits:  # the rate of a video is that of its sampled frames already
+        fps = min(fps, 1 / every_s)
+    return Recorder(path, fps, wait=feed.waits)
 
 
-def _said(row: Row) -> str:
-    """The answer in a few words, for the line of progress."""
+def _hooks(live: LiveOptions, card: ModelCard) -> Hooks:
+    hooks = [parse_hook(text, card.classes) for text in live.on_label]
+    return Hooks(hooks, live.on_label_every_s or _ON_LABEL_EVERY_S)
+
+
+def _unsure_folder(live: LiveOptions) -> UnsureFolder | None:
+    if live.save_unsure is None:
+        return None
+    return UnsureFolder(live.save_unsure, live.save_unsure_max_bytes or _SAVE_UNSURE_MAX_BYTES)
+
+
+def _describe(row: Row) -> str:
+    """The answer in a few words, for the progress line."""
     if row.status == "error":
         return f"{row.error}: {row.detail}"
     age = "" if row.age_ms is None else f", {row.age_ms:.0f} ms"

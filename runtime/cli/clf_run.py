@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeclf.runtime.cli.cluster_flags import RayFlags
-from edgeclf.runtime.cli.live_flags import LiveFlags
 from edgeclf.runtime.cli.model_flags import ModelFlags
 from edgeclf.runtime.cli.undo import undo
 from edgeclf.runtime.errors import ExitCode, OptionError, OutputError
 from edgeclf.runtime.images.limits import MAX_PIXELS
+from edgeclf.runtime.live.options import LiveOptions
 from edgeclf.runtime.run_options import RunOptions
 from edgeclf.runtime.storage.atomic_write import publish_text
 from edgeclf.runtime.terminal.console import command_app, show_version
@@ -34,6 +34,7 @@ Examples:
   clf-run -s photos/ --conf 0.9 --sort copy --sort-dir sorted/
   clf-run undo results.csv.journal                   put sorted images back
   clf-run --source webcam --show                     what the camera sees, in a window
+  clf-run --source webcam --show --every 0.2s        the same, at most 5 answers a second
   clf-run -s rtsp://10.0.0.7/live --view :8080 --smooth 5 -o changes.jsonl
   clf-run model.onnx -s s3://bucket/photos/ --ray auto -o s3://bucket/rows/
 
@@ -49,11 +50,11 @@ def main() -> None:
 
 
 @app.command(epilog=EPILOG)
-@takes(options=RunOptions, model=ModelFlags, live=LiveFlags, cluster=RayFlags)
+@takes(options=RunOptions, model=ModelFlags, live=LiveOptions, cluster=RayFlags)
 def run(
     options: RunOptions,
     model: ModelFlags,
-    live: LiveFlags,
+    live: LiveOptions,
     cluster: RayFlags,
     *,
     summary_file: Annotated[
@@ -89,7 +90,7 @@ def _check_summary_file(path: Path, output: str) -> None:
         raise OptionError(f"{output} cannot be both the output and the summary; name another file with --summary")
 
 
-def _classify(options: RunOptions, model: ModelFlags, live: LiveFlags, cluster: RayFlags) -> "Summary":
+def _classify(options: RunOptions, model: ModelFlags, live: LiveOptions, cluster: RayFlags) -> "Summary":
     """Run over a cluster, live, or on this machine's files, as the flags ask."""
     from edgeclf.runtime.cameras.capture import is_live
     from edgeclf.runtime.run import run as run_batch
@@ -101,7 +102,6 @@ def _classify(options: RunOptions, model: ModelFlags, live: LiveFlags, cluster: 
 
         return run_ray(options, model.find(), model.device, card, cluster.address)
     if live.given or any(map(is_live, options.sources)):
-        live_options = live.options(options)
-        with open_feed(live_options) as feed:  # before the model: a camera that is missing is the first thing to report
-            return run_live(live_options, feed, model.find(), model.device, card)
+        with open_feed(options, live) as feed:  # before the model: a camera that is missing is the first thing to report
+            return run_live(options, live, feed, model.find(), device=model.device, card=card)
     return run_batch(options, model.find(), model.device, card)

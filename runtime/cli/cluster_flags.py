@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.cli.live_flags import LiveFlags
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.live.options import LiveOptions
 
 if TYPE_CHECKING:
     from edgeclf.runtime.run_options import RunOptions
@@ -36,7 +36,7 @@ class RayFlags:
         ),
     ] = None
 
-    def wanted(self, options: "RunOptions", live: LiveFlags) -> bool:
+    def wanted(self, options: "RunOptions", live: LiveOptions) -> bool:
         """Whether the run is one for a cluster. Raises OptionError for options that cannot be combined with it."""
         if self.ray is None:
             return False

@@ -1,8 +1,9 @@
-"""Where a live run's frames come from: cameras, whose newest ones count, or files, whose every frame does."""
+"""The frames of a live run: the newest ones of cameras, or every frame of videos."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from time import monotonic, sleep
 from typing import Protocol
 
@@ -10,8 +11,8 @@ from edgeclf.runtime.cameras.camera import Camera
 from edgeclf.runtime.cameras.capture import camera_names
 from edgeclf.runtime.cameras.settings import CAMERA_DEFAULTS, ActualSettings, RequestedSettings
 from edgeclf.runtime.errors import DeviceError, OptionError
-from edgeclf.runtime.images.decode import MAX_PIXELS
 from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.images.limits import MAX_PIXELS
 from edgeclf.runtime.live.rate_limit import RateLimiter
 from edgeclf.runtime.sources.sampling import EVERY_FRAME, Sampling
 from edgeclf.runtime.sources.sequences import is_sequence
@@ -23,8 +24,9 @@ _RETRY_S = 1.0
 
 
 class Feed(Protocol):
-    """names: of its sources, as `Frame.source` counts them. fps: frames a second, where that is known. dropped, losses,
-    lost_s: as in LiveSummary. waits: whether frames wait until they are wanted.
+    """names: of the sources, in the order of `Frame.source`. fps: frames a second, None if unknown.
+
+    waits: whether frames wait until they are asked for, as those of a video do. dropped, losses, lost_s: as in LiveSummary.
     """
 
     names: tuple[str, ...]
@@ -42,23 +44,24 @@ class Feed(Protocol):
     @property
     def lost_s(self) -> float: ...
 
-    def next(self, within_s: float) -> list[Frame] | None:
-        """At most one frame a source; none when none came in time; None when there are no more."""
+    def next_frames(self, timeout_s: float) -> list[Frame] | None:
+        """At most one frame of each source; empty if none came in time, None at the end."""
         ...
 
     def troubles(self) -> dict[int, str]:
-        """Sources that give no image at present, and why. Raises DeviceError for one that is given up."""
+        """Why a source gives no good images now, by its number. Raises DeviceError for a camera that is given up."""
         ...
 
     def close(self) -> None:
-        """Let go of all devices."""
+        """Close all devices."""
         ...
 
 
 class CameraFeed:
-    """Several cameras; the newest image of each. news: set by each of them. fps: what they are said to give.
+    """The newest frames of several cameras.
 
-    most_a_second: frames of each camera; those between are not even decoded. give_up_s: how long one may be silent.
+    new_frame: the event that every camera sets. fps: the lowest rate that a camera claims. every_s: seconds between answers
+    of each camera; frames in between are not even decoded. give_up_s: how long a camera may give no good image.
     """
 
     waits = False
@@ -66,17 +69,17 @@ class CameraFeed:
     def __init__(
         self,
         cameras: Sequence[Camera],
-        news: threading.Event,
+        new_frame: threading.Event,
         *,
         fps: float | None = None,
-        most_a_second: float | None = None,
+        every_s: float | None = None,
         give_up_s: float | None = None,
     ) -> None:
         self.names = tuple(camera.name for camera in cameras)
         self.fps = fps
         self._cameras = cameras
-        self._paces = [RateLimiter(most_a_second) for _ in cameras]
-        self._news = news
+        self._limiters = [RateLimiter(every_s) for _ in cameras]
+        self._new_frame = new_frame
         self._give_up_s = give_up_s
 
     @property
@@ -91,21 +94,21 @@ class CameraFeed:
     def lost_s(self) -> float:
         return sum(camera.lost_s for camera in self._cameras)
 
-    def next(self, within_s: float) -> list[Frame]:
-        self._news.wait(within_s)
-        self._news.clear()
+    def next_frames(self, timeout_s: float) -> list[Frame]:
+        self._new_frame.wait(timeout_s)
+        self._new_frame.clear()
         frames = []
-        for camera, limiter in zip(self._cameras, self._paces, strict=True):
+        for camera, limiter in zip(self._cameras, self._limiters, strict=True):
             if frame := camera.take():
-                camera.skip_frames_until(limiter.turn())
+                camera.skip_frames_until(limiter.schedule_next())
                 frames.append(frame)
         return frames
 
     def troubles(self) -> dict[int, str]:
         for camera in self._cameras:
             if self._give_up_s is not None and camera.silent_s() > self._give_up_s:
-                why = camera.trouble.removeprefix(f"{camera.name}: ") or "it gives no image"
-                raise DeviceError(f"{camera.name}: {why}, for {self._give_up_s:g} s now; given up as --give-up asks")
+                reason = camera.trouble.removeprefix(f"{camera.name}: ") or "it gives no frames"
+                raise DeviceError(f"{camera.name}: {reason}; given up after {self._give_up_s:g} s (--give-up)")
         return {number: camera.trouble for number, camera in enumerate(self._cameras) if camera.trouble}
 
     def close(self) -> None:
@@ -113,8 +116,8 @@ class CameraFeed:
             camera.close()
 
 
-class PlayedFeed:
-    """Videos and numbered images, frame by frame, none left out."""
+class VideoFeed:
+    """Every frame of videos and numbered images, in order."""
 
     waits = True
     dropped = losses = 0
@@ -125,7 +128,7 @@ class PlayedFeed:
         self.fps = fps
         self._frames: Iterator[Frame | None] = iter(source)
 
-    def next(self, within_s: float) -> list[Frame] | None:
+    def next_frames(self, timeout_s: float) -> list[Frame] | None:
         try:
             frame = next(self._frames)
         except StopIteration:
@@ -141,62 +144,62 @@ class PlayedFeed:
 
 def open_cameras(
     names: Sequence[str],
-    wanted: RequestedSettings = CAMERA_DEFAULTS,
+    settings: RequestedSettings = CAMERA_DEFAULTS,
     *,
     accept: frozenset[str] = frozenset(),
-    most_a_second: float | None = None,
+    every_s: float | None = None,
     give_up_s: float | None = None,
 ) -> CameraFeed:
-    """Cameras that give images; says on stderr what each gives. give_up_s: wait so long for those that are not there yet.
+    """Open cameras, and say on stderr what each one gives.
 
-    accept: as in `Camera.named`. Raises DeviceError for a camera that is not there, OptionError for one that is named twice.
+    accept: as in `Camera.named`. give_up_s: also how long to wait for a camera that does not open; None: not at all.
+    Raises DeviceError for a camera that does not open, OptionError for one that is named twice.
     """
-    all_names = [one for name in names for one in camera_names(name)]
+    all_names = [camera_name for name in names for camera_name in camera_names(name)]
     for name in all_names:
         if all_names.count(name) > 1:
-            raise OptionError(f"the camera {Camera.named(name).name} is named twice; name each once")
-    news, until = threading.Event(), monotonic() + (give_up_s or 0)
+            raise OptionError(f"the camera {Camera.named(name).name} is named twice; name it once")
+    new_frame, deadline = threading.Event(), monotonic() + (give_up_s or 0)
     cameras: list[Camera] = []
     rates = []
     with ExitStack() as opened:
         for number, name in enumerate(all_names):
-            camera, given = _open_camera(name, wanted, accept, number, news, until)
+            make = partial(Camera.named, name, settings, accept=accept, source=number, new_frame=new_frame)
+            camera, actual = _start_camera(make, deadline)
             opened.callback(camera.close)
-            if camera.name in [other.name for other in cameras]:  # they differ in what is not to be shown
+            if camera.name in [other.name for other in cameras]:  # they differ only in a secret, which is masked
                 camera.name = f"{camera.name} ({number + 1})"
-            differs = given.differs_from(wanted)
-            note(f"{camera.name}: {given}{f' ({differs})' if differs else ''}")
+            difference = actual.differs_from(settings)
+            note(f"{camera.name}: {actual}{f' ({difference})' if difference else ''}")
             cameras.append(camera)
-            rates.append(given.fps)
+            rates.append(actual.fps)
         opened.pop_all()
     fps = min(filter(None, rates), default=None)
-    return CameraFeed(cameras, news, fps=fps, most_a_second=most_a_second, give_up_s=give_up_s)
+    return CameraFeed(cameras, new_frame, fps=fps, every_s=every_s, give_up_s=give_up_s)
 
 
-def play(names: Sequence[str], sampling: Sampling = EVERY_FRAME, max_pixels: int = MAX_PIXELS) -> PlayedFeed:
-    """Videos and numbered images. Raises OptionError for anything else, SourceError for what is not there."""
+def open_videos(names: Sequence[str], sampling: Sampling = EVERY_FRAME, max_pixels: int = MAX_PIXELS) -> VideoFeed:
+    """Videos and numbered images. Raises OptionError for any other source, SourceError for a missing one."""
     source = open_source(*names, sampling=sampling, max_pixels=max_pixels)
     for name in names:
         if not (is_video(name) or is_sequence(name)):
-            what = "a live run watches cameras, videos, and numbered images such as f_%03d.png"
-            raise OptionError(f"{what}, and {name!r} is none; leave the live options out")
-    return PlayedFeed(source, next((frame_rate(name, sampling) for name in names if is_video(name)), None))
+            kinds = "cameras, videos and numbered images such as f_%03d.png"
+            raise OptionError(f"a live run takes {kinds}, not {name!r}; leave the live options out to classify it")
+    return VideoFeed(source, next((frame_rate(name, sampling) for name in names if is_video(name)), None))
 
 
-def _open_camera(
-    name: str, wanted: RequestedSettings, accept: frozenset[str], number: int, news: threading.Event, until: float
-) -> tuple[Camera, ActualSettings]:
-    """until: when to raise the DeviceError of a camera that does not open, as `monotonic` counts."""
-    is_said = False
+def _start_camera(make: Callable[[], Camera], deadline: float) -> tuple[Camera, ActualSettings]:
+    """A started camera; one that does not open is made again until the deadline, as `monotonic` counts."""
+    waiting = False
     while True:
-        camera = Camera.named(name, wanted, accept=accept, source=number, new_frame=news)
+        camera = make()
         try:
             return camera, camera.start()
         except DeviceError as error:
-            left_s = until - monotonic()
+            left_s = deadline - monotonic()
             if left_s <= 0:
                 raise
-            if not is_said:
-                note(f"{error}; waiting for it, {left_s:.0f} s at most")
-            is_said = True
+            if not waiting:
+                note(f"{error}; waiting up to {left_s:.0f} s for it")
+            waiting = True
             sleep(min(_RETRY_S, left_s))

@@ -1,14 +1,14 @@
-"""Percentiles of millions of times in the memory of a few hundred numbers."""
+"""Percentiles of millions of latencies, kept in the memory of a few hundred numbers."""
 
 import math
 from collections import Counter
 
-_WIDTH = math.log(1.01)
-_LEAST_S = 1e-6
+_BIN_WIDTH = math.log(1.01)
+_SHORTEST_S = 1e-6
 
 
 class Latency:
-    """Counts times in classes that are 1 % wide, so every percentile is right to half of that.
+    """Counts latencies in bins that are 1 % wide, so every percentile is correct to within 0.5 %.
 
     >>> latency = Latency()
     >>> for milliseconds in range(1, 1001):
@@ -21,16 +21,16 @@ class Latency:
         self._counts: Counter[int] = Counter()
 
     def add(self, seconds: float) -> None:
-        """Count one."""
-        self._counts[round(math.log(max(seconds, _LEAST_S)) / _WIDTH)] += 1
+        """Count one latency."""
+        self._counts[round(math.log(max(seconds, _SHORTEST_S)) / _BIN_WIDTH)] += 1
 
     def percentile_ms(self, percent: float) -> float | None:
-        """The time in milliseconds that `percent` of a hundred stayed within; None before the first one."""
-        wanted = self._counts.total() * percent / 100
-        for number, count in sorted(self._counts.items()):
-            wanted -= count
-            if wanted <= 0:
-                return math.exp(number * _WIDTH) * 1000
+        """The latency in milliseconds that `percent` (0 to 100) of all answers did not exceed; None before the first."""
+        remaining = self._counts.total() * percent / 100
+        for bin_number, count in sorted(self._counts.items()):
+            remaining -= count
+            if remaining <= 0:
+                return math.exp(bin_number * _BIN_WIDTH) * 1000
         return None
 
     def to_json(self) -> dict[str, float | None]:

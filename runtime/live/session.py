@@ -1,4 +1,4 @@
-"""What becomes of each answer of a live run: it is steadied, logged, told to programs, kept when unsure, and shown."""
+"""What happens to each answer of a live run: it is smoothed, logged, passed to hooks, saved if unsure, and shown."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -17,142 +17,156 @@ from edgeclf.runtime.live.log import Log
 from edgeclf.runtime.live.smoothing import SmoothedPrediction, Smoother, SmoothingOptions
 from edgeclf.runtime.live.summary import LiveSummary
 from edgeclf.runtime.live.unsure import UnsureFolder
-from edgeclf.runtime.live.viewers.open_viewers import Screens
-from edgeclf.runtime.live.viewers.snapshot import BARS, Snapshot
+from edgeclf.runtime.live.viewers.open_viewers import OpenViewers
+from edgeclf.runtime.live.viewers.snapshot import MAX_SCORES, Snapshot
 from edgeclf.runtime.model.prediction import Failure, Outcome
-from edgeclf.runtime.results.row import UNSURE, Row, RowBuilder, present_time
+from edgeclf.runtime.results.row import UNSURE, Row, RowBuilder, current_time
 
-_RATE_ANSWERS = 30
-_RATE_FORGOTTEN_S = 10.0
+_FPS_ANSWERS = 30
+_FPS_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
-class Listeners:
-    """Whoever wants to know of answers. every_frame: the log gets a row for each frame, and not only for each change."""
+class SessionOutputs:
+    """Where answers go. log_every_frame: the log gets a row for every frame, not only for changes."""
 
     log: Log
     hooks: Hooks
-    screens: Screens
+    viewers: OpenViewers
     unsure: UnsureFolder | None = None
-    every_frame: bool = False
+    log_every_frame: bool = False
 
 
 class Session:
-    """names: of the sources, as `Frame.source` counts them.
+    """names: of the sources, in the order of `Frame.source`.
 
-    A camera that is lost is one row with the error `lost`; it is no frame, and so the summary does not count it.
+    A lost camera is logged as one row with the error `lost`. It is not a frame, so the summary does not count it.
+    age_ms: of the last answer; None for a video.
     """
 
-    def __init__(self, names: Sequence[str], builder: RowBuilder, smoothing: SmoothingOptions, listeners: Listeners) -> None:
+    def __init__(
+        self, names: Sequence[str], builder: RowBuilder, smoothing: SmoothingOptions, outputs: SessionOutputs
+    ) -> None:
         self.summary = LiveSummary()
-        self._builder = builder
-        self.listeners = listeners
         self.age_ms: float | None = None
-        """Of the last answer."""
+        self._builder = builder
+        self._outputs = outputs
         self._sources = [_Source(name, Smoother(smoothing)) for name in names]
 
     @property
     def fps(self) -> float:
         """Answers a second, of all sources together."""
-        return sum(source.rate for source in self._sources)
+        return sum(source.fps for source in self._sources)
 
-    def answer(self, outcome: Outcome) -> Row:
-        """Tell everybody of one frame's answer. Returns its row. Raises OutputError where the log cannot be written."""
+    def process(self, outcome: Outcome) -> Row:
+        """Process one frame's outcome and return its row. Raises OutputError if the log cannot be written."""
         source = self._sources[outcome.frame.source]
         source.trouble = ""
-        smoothed, result = None, outcome.result
-        if isinstance(result, Failure):
-            source.smoother.forget()
-        else:
-            smoothed = source.smoother.update(result)
-            outcome = replace(outcome, result=smoothed.mean)
-        row = self._builder.row(outcome, present_time())
-        row = _as_held(row, smoothed) if smoothed else row
+        row, smoothed = self._smooth(source, outcome)
         self.summary.add(row)
         self.age_ms = row.age_ms
-        source.count()
-        changed = self._tell(source, row, every_frame=self.listeners.every_frame)
-        self._look(source, outcome.frame, row, smoothed, changed)
+        source.count_answer()
+        changed = self._publish(source, row, log_always=self._outputs.log_every_frame)
+        self._pass_image_on(source, outcome.frame, row, smoothed, changed=changed)
         return row
 
-    def look_after(self, troubles: Mapping[int, str]) -> None:
-        """Between answers: programs that take too long, and sources that give no image, by number, with the reason."""
-        self.listeners.hooks.look_after()
+    def update_troubles(self, troubles: Mapping[int, str]) -> None:
+        """Call this regularly, also without answers. troubles: why a source gives no good images now, by its number."""
+        self._outputs.hooks.reap()
         for number, trouble in troubles.items():
             if not self._sources[number].trouble:
-                self._lose(self._sources[number], trouble)
+                self._mark_lost(self._sources[number], trouble)
 
-    def _lose(self, source: "_Source", trouble: str) -> None:
+    def _smooth(self, source: "_Source", outcome: Outcome) -> tuple[Row, SmoothedPrediction | None]:
+        if isinstance(outcome.result, Failure):
+            source.smoother.reset()
+            return self._builder.row(outcome, current_time()), None
+        smoothed = source.smoother.update(outcome.result)
+        row = self._builder.row(replace(outcome, result=smoothed.mean), current_time())
+        return _with_smoothed_label(row, smoothed), smoothed
+
+    def _mark_lost(self, source: "_Source", trouble: str) -> None:
         source.trouble = trouble
-        source.smoother.forget()
+        source.smoother.reset()
         row = Row(
-            source.name, "error", error=Reason.LOST.value, detail=trouble, model=self._builder.model, time=present_time()
+            source.name, "error", error=Reason.LOST.value, detail=trouble, model=self._builder.model, time=current_time()
         )
-        self._tell(source, row, every_frame=False)
-        if source.shown:
-            lost = replace(source.shown, label="", confidence=0.0, scores=(), changed=True, trouble=trouble)
-            self.listeners.screens.show(lost)
+        self._publish(source, row, log_always=False)
+        if source.last_shown:
+            lost = replace(source.last_shown, label="", confidence=0.0, scores=(), changed=True, trouble=trouble)
+            self._outputs.viewers.show(lost)
 
-    def _tell(self, source: "_Source", row: Row, *, every_frame: bool) -> bool:
+    def _publish(self, source: "_Source", row: Row, *, log_always: bool) -> bool:
+        """Log a row and pass it to the hooks. Returns whether it differs from the source's last one."""
         state = (row.status, row.label, row.error)
         changed = state != source.state
         source.state = state
-        if changed or every_frame:
-            self.listeners.log.write(row)
-        self.listeners.hooks.tell(source.name, row)
+        if changed or log_always:
+            self._outputs.log.write(row)
+        self._outputs.hooks.update(source.name, row)
         return changed
 
-    def _look(self, source: "_Source", frame: Frame, row: Row, smoothed: SmoothedPrediction | None, changed: bool) -> None:
-        """For those who want the image, too."""
-        wanted = self.listeners.unsure if row.status == UNSURE and smoothed else None
-        if not (wanted or self.listeners.screens) or (smoothed is None and not isinstance(frame.image, np.ndarray)):
-            return  # a file that could not be read has nothing to show
-        image = _pixels(frame)
+    def _pass_image_on(
+        self, source: "_Source", frame: Frame, row: Row, smoothed: SmoothedPrediction | None, *, changed: bool
+    ) -> None:
+        """Save the image if the answer is unsure, and show it. Reads it only if one of these needs it."""
+        unsure = self._outputs.unsure if row.status == UNSURE and smoothed else None
+        unreadable = smoothed is None and not isinstance(frame.image, np.ndarray)
+        image = _pixels(frame) if (unsure or self._outputs.viewers) and not unreadable else None
         if image is None:
             return
-        if wanted and smoothed:
-            wanted.keep(source.name, image, smoothed.label, row.time)
-        scores = tuple(smoothed.mean.top(BARS)) if smoothed else ()
-        label = row.label or (UNSURE if smoothed else "")
-        rate, trouble = source.rate, row.detail
-        source.shown = Snapshot(
-            source.name, image, label, row.confidence or 0.0, scores, changed, rate, row.age_ms, row.time, trouble
-        )
-        self.listeners.screens.show(source.shown)
+        if unsure and smoothed:
+            unsure.save(source.name, image, smoothed.label, row.time)
+        source.last_shown = _snapshot(source, image, row, smoothed, changed=changed)
+        self._outputs.viewers.show(source.last_shown)
 
 
 @dataclass
 class _Source:
-    """state: of its last row. shown: its last snapshot. answered: when its last answers came."""
+    """state: status, label and error of its last row. answered: when its last answers came."""
 
     name: str
     smoother: Smoother
     state: tuple[str, ...] = ()
     trouble: str = ""
-    shown: Snapshot | None = None
-    answered: deque[float] = field(default_factory=lambda: deque(maxlen=_RATE_ANSWERS))
+    last_shown: Snapshot | None = None
+    answered: deque[float] = field(default_factory=lambda: deque(maxlen=_FPS_ANSWERS))
 
-    def count(self) -> None:
+    def count_answer(self) -> None:
         self.answered.append(monotonic())
 
     @property
-    def rate(self) -> float:
+    def fps(self) -> float:
         """Answers a second."""
-        if len(self.answered) < 2 or monotonic() - self.answered[-1] > _RATE_FORGOTTEN_S:
+        if len(self.answered) < 2 or monotonic() - self.answered[-1] > _FPS_TIMEOUT_S:
             return 0.0
         return (len(self.answered) - 1) / max(self.answered[-1] - self.answered[0], 1e-9)
 
 
-def _as_held(row: Row, smoothed: SmoothedPrediction) -> Row:
-    """The row of a mean, with the label that is held."""
+def _with_smoothed_label(row: Row, smoothed: SmoothedPrediction) -> Row:
     confidence = round(smoothed.confidence, 6)
     if not smoothed.sure:
         return replace(row, status=UNSURE, label="", confidence=confidence)
     return replace(row, status="ok", label=smoothed.label, confidence=confidence)
 
 
+def _snapshot(source: _Source, image: Pixels, row: Row, smoothed: SmoothedPrediction | None, *, changed: bool) -> Snapshot:
+    return Snapshot(
+        source=source.name,
+        image=image,
+        label=row.label or (UNSURE if smoothed else ""),
+        confidence=row.confidence or 0.0,
+        scores=tuple(smoothed.mean.top(MAX_SCORES)) if smoothed else (),
+        changed=changed,
+        fps=source.fps,
+        age_ms=row.age_ms,
+        time=row.time,
+        trouble=row.detail,
+    )
+
+
 def _pixels(frame: Frame) -> Pixels | None:
-    """uint8 `[h, w, 3]` RGB, or None for what cannot be read; its row has said so."""
+    """uint8 `[h, w, 3]` RGB; None for an image that cannot be read, whose row has the reason."""
     image = frame.image
     try:
         if not isinstance(image, np.ndarray):

@@ -1,4 +1,4 @@
-"""A label that does not flicker: the mean of the last answers, left only for one that clearly leads."""
+"""A label that does not flicker: the mean of the last answers, with hysteresis before another label takes over."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from edgeclf.runtime.model.prediction import Prediction
 
 @dataclass(frozen=True, slots=True)
 class SmoothingOptions:
-    """smooth: answers in the mean. hysteresis: lead in probability, 0 to 1, at which another class takes over; with
-    twice as much as the one that is held, it does in any case.
+    """smooth: how many answers are averaged.
 
-    threshold: with a lower confidence the answer is unsure; an unsure one is sure again only when it is above the threshold
-    by the hysteresis, or half-way from it to 1 where that is less.
+    hysteresis: another class takes over when its probability is higher by more than this (0 to 1), or more than twice as
+    high. threshold: an answer with less confidence is unsure. To be sure again it must exceed the threshold by the
+    hysteresis, or by half of what is left to 1 if that is less.
     """
 
     smooth: int = 1
@@ -25,14 +25,14 @@ class SmoothingOptions:
 
     def __post_init__(self) -> None:
         if self.smooth < 1:
-            raise OptionError(f"--smooth takes a number of frames of at least 1, not {self.smooth}")
+            raise OptionError(f"--smooth takes a number of frames, at least 1, not {self.smooth}")
         for flag, value in (("--hysteresis", self.hysteresis), ("--conf", self.threshold)):
             if not 0 <= value <= 1:
                 raise OptionError(f"{flag} takes a probability from 0 to 1, not {value}")
 
     @property
     def sure_again(self) -> float:
-        """The confidence at which an unsure answer is sure again."""
+        """The confidence at which an unsure answer becomes sure again."""
         return min(self.threshold + self.hysteresis, (1 + self.threshold) / 2)
 
 
@@ -41,9 +41,9 @@ NO_SMOOTHING = SmoothingOptions()
 
 @dataclass(frozen=True, slots=True)
 class SmoothedPrediction:
-    """mean: of the last answers. label: the class that is held; of the mean, it need not be the most probable one.
+    """mean: of the last answers. label: the current class, which is not always the most probable one of the mean.
 
-    confidence: its probability in the mean. sure: whether that is enough.
+    confidence: the label's probability in the mean. sure: whether that is enough.
     """
 
     mean: Prediction
@@ -53,37 +53,36 @@ class SmoothedPrediction:
 
 
 class Smoother:
-    """The answers of one source, one after the other.
+    """Smooths the answers of one source, in order.
 
-    >>> steady = Smoother(SmoothingOptions(smooth=2, hysteresis=0.2))
+    >>> smoother = Smoother(SmoothingOptions(smooth=2, hysteresis=0.2))
     >>> answers = ([0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.1, 0.9])
-    >>> [steady.update(Prediction(("cat", "dog"), np.array(each, np.float32))).label for each in answers]
+    >>> [smoother.update(Prediction(("cat", "dog"), np.array(each, np.float32))).label for each in answers]
     ['cat', 'cat', 'dog', 'dog']
     """
 
-    def __init__(self, smoothing: SmoothingOptions) -> None:
-        self._smoothing = smoothing
-        self._last: deque[NDArray[np.float32]] = deque(maxlen=smoothing.smooth)
-        self._held: int | None = None
+    def __init__(self, options: SmoothingOptions) -> None:
+        self._options = options
+        self._last: deque[NDArray[np.float32]] = deque(maxlen=options.smooth)
+        self._current: int | None = None
         self._sure = False
 
     def update(self, prediction: Prediction) -> SmoothedPrediction:
-        """Take in the next answer."""
+        """Add the next answer."""
         self._last.append(prediction.probabilities)
         mean = np.asarray(np.mean(self._last, axis=0), np.float32)
-        leading = int(mean.argmax())
-        lead = min(self._smoothing.hysteresis, mean[leading] / 2)  # of many classes, the first may have little
-        if self._held is None or mean[leading] - mean[self._held] > lead:
-            self._sure = leading != self._held  # it is judged as a first answer is
-            self._held = leading
-        confidence = float(mean[self._held])
-        self._sure = confidence >= (self._smoothing.threshold if self._sure else self._smoothing.sure_again)
-        return SmoothedPrediction(
-            Prediction(prediction.classes, mean), prediction.classes[self._held], confidence, self._sure
-        )
+        best = int(mean.argmax())
+        lead = min(self._options.hysteresis, mean[best] / 2)  # with many classes, even the best may have a low probability
+        if self._current is None or mean[best] - mean[self._current] > lead:
+            self._sure = best != self._current  # a new class needs only the threshold, as the first answer does
+            self._current = best
+        confidence = float(mean[self._current])
+        self._sure = confidence >= (self._options.threshold if self._sure else self._options.sure_again)
+        label = prediction.classes[self._current]
+        return SmoothedPrediction(Prediction(prediction.classes, mean), label, confidence, self._sure)
 
-    def forget(self) -> None:
-        """Begin anew: what comes next has nothing to do with what came before."""
+    def reset(self) -> None:
+        """Forget all earlier answers."""
         self._last.clear()
-        self._held = None
+        self._current = None
         self._sure = False

@@ -1,15 +1,17 @@
-"""What a live run amounts to: the counts of any run, how quick its answers were, and how its cameras did."""
+"""The summary of a live run: the counts of any run, plus latency and camera losses."""
 
 from typing import Any
 
 from edgeclf.runtime.live.latency import Latency
 from edgeclf.runtime.results.summary import Summary
 from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.plural import plural
 
 
 class LiveSummary(Summary):
-    """latency: from frame to answer. dropped: frames that newer ones had overtaken. losses, lost_s: how often and for how
-    many seconds a camera gave no image.
+    """latency: from frame to answer. dropped: frames replaced by a newer one before they were answered.
+
+    losses: how often a camera stopped giving good images. lost_s: for how many seconds in all.
     """
 
     def __init__(self, setting: str = "") -> None:
@@ -25,10 +27,9 @@ class LiveSummary(Summary):
 
     def show(self) -> None:
         super().show()
-        times = self.latency.to_json()
         if self.total:
-            percentiles = ", ".join(f"{name} {value:,.1f} ms" for name, value in times.items())
-            dropped = f"; {self.dropped:,} frames were overtaken by newer ones" if self.dropped else ""
-            note(f"from frame to answer: {percentiles}{dropped}")
+            percentiles = ", ".join(f"{name} {value:,.1f} ms" for name, value in self.latency.to_json().items())
+            dropped = f"; {plural(self.dropped, 'frame')} dropped for newer ones" if self.dropped else ""
+            note(f"latency from frame to answer: {percentiles}{dropped}")
         if self.losses:
-            note(f"the camera was lost {self.losses:,} time{'s' if self.losses > 1 else ''}, {self.lost_s:,.1f} s in all")
+            note(f"the camera was lost {plural(self.losses, 'time')}, for {self.lost_s:,.1f} s in all")

@@ -1,4 +1,4 @@
-"""Images that the model was unsure of, kept for the next round of training."""
+"""Images that the model was unsure about, saved for the next training."""
 
 import os
 import re
@@ -14,72 +14,72 @@ from edgeclf.runtime.results.sorting import folder_name
 from edgeclf.runtime.storage.atomic_write import make_folder
 from edgeclf.runtime.terminal.console import note
 
-QUALITY = 95
-"""Of the JPEGs."""
+JPEG_QUALITY = 95
 _EVERY_S = 1.0
-_REST_S = 60.0
+_PAUSE_S = 60.0
 
 
 class UnsureFolder:
-    """`DIR/GUESS/TIME_SOURCE.jpg`, at most one a second of each source, until the folder holds `most_bytes`.
+    """Saves `DIR/GUESS/TIME_SOURCE.jpg`, at most one image a second from each source, up to `max_bytes` in the folder.
 
-    Put each image into the folder of what it shows, and `clf-train DIR` learns from it. Nothing is ever deleted here: a
-    full folder is looked at once a minute, in case someone has emptied it. Raises OutputError when it cannot be made.
+    Move each image into the folder of its true class, and `clf-train DIR` learns from it. Nothing is deleted here. When the
+    folder is full, saving pauses and is tried again once a minute. saved: how many images this run has saved.
+    Raises OutputError if the folder cannot be made.
     """
 
     def __init__(
         self,
         folder: Path,
-        most_bytes: int,
+        max_bytes: int,
         *,
         report: Callable[[str], None] = note,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         make_folder(folder)
-        self.kept = 0
+        self.saved = 0
         self._folder = folder
-        self._most_bytes = most_bytes
-        self._held_bytes = _size_bytes(folder)
+        self._max_bytes = max_bytes
+        self._folder_bytes = _size_bytes(folder)
         self._report = report
         self._now = now
         self._last: dict[str, float] = {}
-        self._resting_until = float("-inf")
-        self._is_said = False
+        self._paused_until = float("-inf")
+        self._is_reported = False
 
-    def keep(self, source: str, image: Pixels, guess: str, moment: str) -> None:
-        """image: uint8 `[h, w, 3]` RGB. guess: the most probable class. moment: ISO 8601. A full disk is said once."""
+    def save(self, source: str, image: Pixels, guess: str, time: str) -> None:
+        """image: uint8 `[h, w, 3]` RGB. guess: the most probable class. time: ISO 8601. Reports a full disk once."""
         now = self._now()
-        if now < self._resting_until or now - self._last.get(source, float("-inf")) < _EVERY_S:
+        if now < self._paused_until or now - self._last.get(source, float("-inf")) < _EVERY_S:
             return
         self._last[source] = now
-        if self._is_said:
-            self._held_bytes = _size_bytes(self._folder)
+        if self._is_reported:
+            self._folder_bytes = _size_bytes(self._folder)
         try:
-            encoded = encode_image(image, ".jpg", quality=QUALITY)
+            encoded = encode_image(image, ".jpg", quality=JPEG_QUALITY)
         except ValueError:  # larger than a JPEG can be
             return
-        if self._held_bytes + len(encoded) > self._most_bytes:
-            self._rest(f"it holds {self._held_bytes / 1e6:,.1f} MB; raise --save-unsure-max or empty it")
+        if self._folder_bytes + len(encoded) > self._max_bytes:
+            self._pause(f"the folder holds {self._folder_bytes / 1e6:,.1f} MB; raise --save-unsure-max or empty it")
             return
         try:
-            self._write(self._folder / folder_name(guess) / f"{_compact(moment)}_{_plain(source)}.jpg", encoded)
+            self._write(self._folder / folder_name(guess) / f"{_compact(time)}_{_file_name(source)}.jpg", encoded)
         except OSError as error:
-            self._rest(f"it cannot be written to ({first_line(error)})")
+            self._pause(f"the folder cannot be written to ({first_line(error)})")
 
     def _write(self, path: Path, data: bytes) -> None:
         path.parent.mkdir(exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(data)
-        os.replace(part, path)
-        self._held_bytes += len(data)
-        self.kept += 1
-        self._is_said = False
+        unfinished = path.with_name(path.name + ".part")
+        unfinished.write_bytes(data)
+        os.replace(unfinished, path)
+        self._folder_bytes += len(data)
+        self.saved += 1
+        self._is_reported = False
 
-    def _rest(self, why: str) -> None:
-        if not self._is_said:
-            self._report(f"no unsure images are kept in {self._folder} for now: {why}")
-        self._is_said = True
-        self._resting_until = self._now() + _REST_S
+    def _pause(self, reason: str) -> None:
+        if not self._is_reported:
+            self._report(f"unsure images are not saved in {self._folder} for now: {reason}")
+        self._is_reported = True
+        self._paused_until = self._now() + _PAUSE_S
 
 
 def _size_bytes(folder: Path) -> int:
@@ -90,10 +90,10 @@ def _size_bytes(folder: Path) -> int:
     return size
 
 
-def _compact(moment: str) -> str:
-    return re.sub(r"[-:]", "", moment)
+def _compact(time: str) -> str:
+    return re.sub(r"[-:]", "", time)
 
 
-def _plain(source: str) -> str:
-    """A short file name for any source."""
+def _file_name(source: str) -> str:
+    """A short, safe file name for any source."""
     return re.sub(r"[^\w.-]+", "-", source, flags=re.ASCII).strip("-.")[-40:] or "source"

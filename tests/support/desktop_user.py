@@ -77,7 +77,20 @@ class Screen:
 def snapshots() -> list[Snapshot]:
     images = {name: np.full((300, 400, 3), colour, np.uint8) for name, colour in SOURCES.items()}
     scores = (("defective", 0.9), ("functional", 0.1))
-    return [Snapshot(name, image, "defective", 0.9, scores, False, 25.0, 40.0, "") for name, image in images.items()]
+    return [
+        Snapshot(
+            source=name,
+            image=image,
+            label="defective",
+            confidence=0.9,
+            scores=scores,
+            changed=False,
+            fps=25.0,
+            age_ms=40.0,
+            time="",
+        )
+        for name, image in images.items()
+    ]
 
 
 def show_until(viewer: WindowViewer, done: Callable[[], bool], seconds: float = 60) -> bool:

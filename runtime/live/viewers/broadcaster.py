@@ -1,4 +1,4 @@
-"""What there is to look at: the newest of every source and the last changes of label, as JPEG, made once for all viewers."""
+"""The newest image of every source and the last changes of label, encoded as JPEG once for all viewers of the page."""
 
 import threading
 import time
@@ -13,8 +13,8 @@ from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.images.encode import encode_image
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
 
-MAX_IMAGES_A_SECOND = 15
-LAST_CHANGES = 20
+MAX_FPS = 15
+MAX_CHANGES = 20
 _MAX_SOURCES = 32
 _MAX_SIDE, _QUALITY = 1280, 80
 _THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 160, 70
@@ -22,7 +22,7 @@ _THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 160, 70
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A source as it is seen. shown_at: as `time.monotonic` counts. jpeg: empty where OpenCV cannot make one."""
+    """An encoded snapshot. shown_at: as `time.monotonic` counts. jpeg: empty if OpenCV cannot encode the image."""
 
     version: int
     source: int
@@ -31,9 +31,9 @@ class View:
     jpeg: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Change:
-    """A label that took another's place; its image, small, as JPEG."""
+    """A change of label. thumbnail: the image as a small JPEG."""
 
     version: int
     source: str
@@ -44,31 +44,31 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class News:
-    """What came up to a version."""
+class Update:
+    """What was published up to a version."""
 
     version: int
     views: tuple[View, ...]
     changes: tuple[Change, ...]
 
 
-class Board:
-    """Keeps the newest snapshot of each source, and no older one. Sources are numbered as they come, from 0.
+class Broadcaster:
+    """Keeps only the newest snapshot of each source. Sources are numbered in the order of their first snapshot, from 0.
 
-    One thread makes the images, of those sources only that somebody looks at. encoded: how many it has made.
+    One thread encodes, and only sources that have a viewer. encoded: how many images it has encoded.
     """
 
     def __init__(self) -> None:
         self.encoded = 0
         self._lock = threading.Lock()
-        self._news = threading.Condition(self._lock)  # for the thread that encodes
-        self._published = threading.Condition(self._lock)  # for those who look
+        self._work = threading.Condition(self._lock)  # wakes the encoder
+        self._published = threading.Condition(self._lock)  # wakes the viewers
         self._closed = threading.Event()
         self._version = 0
         self._sources: dict[str, _Source] = {}
-        self._looking: Counter[int | None] = Counter()
-        self._changed: deque[Snapshot] = deque(maxlen=LAST_CHANGES)
-        self._changes: deque[Change] = deque(maxlen=LAST_CHANGES)
+        self._viewers: Counter[int | None] = Counter()  # by source; None: of all sources
+        self._changed: deque[Snapshot] = deque(maxlen=MAX_CHANGES)
+        self._changes: deque[Change] = deque(maxlen=MAX_CHANGES)
         self._thread = threading.Thread(target=self._run, daemon=True, name="encoder")
         self._thread.start()
 
@@ -76,8 +76,13 @@ class Board:
     def closed(self) -> bool:
         return self._closed.is_set()
 
+    @property
+    def viewers(self) -> int:
+        """How many are watching now."""
+        return self._viewers.total()
+
     def show(self, snapshot: Snapshot) -> None:
-        """Remember it. Microseconds: the run's loop waits for this."""
+        """Take a snapshot. This takes microseconds, because the run's loop waits for it."""
         with self._lock:
             source = self._sources.get(snapshot.source)
             if source is None:
@@ -87,44 +92,44 @@ class Board:
             source.newest, source.shown_at = snapshot, time.monotonic()
             if snapshot.changed:
                 self._changed.append(snapshot)
-            if snapshot.changed or self._looking:
-                self._news.notify()
+            if snapshot.changed or self._viewers:
+                self._work.notify()
 
     def newest(self) -> list[tuple[int, Snapshot, float]]:
-        """Of every source its number, its snapshot, and when it was shown."""
+        """The number, the newest snapshot and the time of that snapshot, for every source."""
         with self._lock:
             return [(source.number, source.newest, source.shown_at) for source in self._sources.values()]
 
     def changes(self) -> list[Change]:
-        """The last ones, oldest first."""
+        """The last changes of label, oldest first."""
         with self._lock:
             return list(self._changes)
 
     @contextmanager
-    def looking(self, number: int | None = None) -> Iterator[None]:
-        """Somebody looks at this source, or at all of them."""
+    def watching(self, number: int | None = None) -> Iterator[None]:
+        """Register a viewer of this source, or of all sources."""
         with self._lock:
-            self._looking[number] += 1
-            self._news.notify()
+            self._viewers[number] += 1
+            self._work.notify()
         try:
             yield
         finally:
             with self._lock:
-                self._looking -= Counter([number])
+                self._viewers -= Counter([number])
                 for source in self._sources.values():
                     if not self._is_watched(source):
-                        source.view = None  # the next who looks would take it for new
+                        source.view = None  # the next viewer would take it for new
 
-    def after(self, version: int, timeout_s: float) -> News:
-        """What was published since; waits for it. Nothing where nothing came in time, or where the board was closed."""
+    def after(self, version: int, timeout_s: float) -> Update:
+        """Wait for what is published after `version`. Empty after the timeout or when closed."""
         with self._lock:
             self._published.wait_for(lambda: self.closed or self._version > version, timeout_s)
             views = [source.view for source in self._sources.values() if source.view and source.view.version > version]
             changes = [change for change in self._changes if change.version > version]
-            return News(self._version, tuple(views), tuple(changes))
+            return Update(self._version, tuple(views), tuple(changes))
 
     def view_after(self, version: int, number: int, timeout_s: float) -> View | None:
-        """As `after`, for one source, which the caller looks at."""
+        """Like `after`, for one source, which the caller must be watching."""
 
         def newer() -> View | None:
             views = [source.view for source in self._sources.values() if source.number == number and source.view]
@@ -135,25 +140,25 @@ class Board:
             return newer()
 
     def close(self) -> None:
-        """Let all who look go, and end the thread."""
+        """Release all waiting viewers and end the thread."""
         self._closed.set()
         with self._lock:
-            self._news.notify_all()
+            self._work.notify_all()
             self._published.notify_all()
         self._thread.join()
 
     def _run(self) -> None:
         while not self.closed:
             with self._lock:
-                self._news.wait_for(lambda: self.closed or self._changed or self._waiting())
-            began = time.monotonic()
+                self._work.wait_for(lambda: self.closed or self._changed or self._unpublished())
+            started = time.monotonic()
             self._publish()
-            self._closed.wait(max(0.0, began + 1 / MAX_IMAGES_A_SECOND - time.monotonic()))
+            self._closed.wait(max(0.0, started + 1 / MAX_FPS - time.monotonic()))
 
     def _publish(self) -> None:
-        """What has come in. On its own, so that no image is held on to while there is nothing to do."""
+        """Encode and publish what is new. A function of its own, so that no image is kept alive while the thread waits."""
         with self._lock:
-            waiting = [(source, source.newest, source.shown_at) for source in self._waiting()]
+            waiting = [(source, source.newest, source.shown_at) for source in self._unpublished()]
             changed = list(self._changed)
             self._changed.clear()
         version = self._version + 1
@@ -166,21 +171,21 @@ class Board:
                 source.view = view if self._is_watched(source) else None
             self._published.notify_all()
 
-    def _waiting(self) -> "list[_Source]":
+    def _unpublished(self) -> "list[_Source]":
         return [source for source in self._sources.values() if self._is_watched(source) and not source.is_published]
 
     def _is_watched(self, source: "_Source") -> bool:
-        return bool(self._looking[None] or self._looking[source.number])
+        return bool(self._viewers[None] or self._viewers[source.number])
 
     def _jpeg(self, source: "_Source", snapshot: Snapshot) -> bytes:
-        if source.view and source.view.snapshot.image is snapshot.image:  # a camera in trouble gives no newer one
+        if source.view and source.view.snapshot.image is snapshot.image:  # a camera in trouble repeats its last image
             return source.view.jpeg
         self.encoded += 1
         return to_jpeg(snapshot.image, _MAX_SIDE, _QUALITY)
 
 
 def to_jpeg(image: Pixels, max_side: int, quality: int) -> bytes:
-    """uint8 `[h, w, 3]` RGB as a JPEG with no side longer than `max_side`; empty where OpenCV cannot make one."""
+    """uint8 `[h, w, 3]` RGB as a JPEG with no side longer than `max_side`; empty if OpenCV cannot encode it."""
     height, width = image.shape[:2]
     scale = min(1.0, max_side / max(height, width, 1))
     try:
@@ -205,5 +210,11 @@ class _Source:
 
 
 def _change(version: int, snapshot: Snapshot) -> Change:
-    thumbnail = to_jpeg(snapshot.image, _THUMBNAIL_SIDE, _THUMBNAIL_QUALITY)
-    return Change(version, snapshot.source, snapshot.label, snapshot.confidence, snapshot.time, thumbnail)
+    return Change(
+        version=version,
+        source=snapshot.source,
+        label=snapshot.label,
+        confidence=snapshot.confidence,
+        time=snapshot.time,
+        thumbnail=to_jpeg(snapshot.image, _THUMBNAIL_SIDE, _THUMBNAIL_QUALITY),
+    )

@@ -1,4 +1,4 @@
-"""Whether a window can be opened here. OpenCV's does not fail where there is no display: it ends the process."""
+"""Whether a window can be opened here. Without a display, OpenCV does not raise an error: it ends the process."""
 
 import os
 import re
@@ -7,26 +7,26 @@ import sys
 
 from edgeclf.runtime.terminal.escaping import escape
 
-_TRIAL = "import cv2; cv2.namedWindow('edgeclf'); cv2.waitKey(1); cv2.destroyAllWindows()"
-_TRIAL_S = 30.0
+_OPEN_WINDOW = "import cv2; cv2.namedWindow('edgeclf'); cv2.waitKey(1); cv2.destroyAllWindows()"
+_TIMEOUT_S = 30.0
 
 
 def window_problem() -> str:
-    """Why no window can be opened, with the cure, in one sentence; empty where one can.
+    """Why no window can be opened, and what to do about it; empty if one can.
 
-    On systems with X11 or Wayland, another process opens one to see whether that works: that takes as long as OpenCV's
-    import, and the window may flash up.
+    With X11 or Wayland, this opens one in another process to find out. It takes as long as importing OpenCV, and the window
+    may flash up.
     """
     if not window_toolkit():
-        return "no window: this OpenCV is built without; install edgeclf[desktop] in a fresh environment"
+        return "no window: this OpenCV is built without windows; install edgeclf[desktop] in a fresh environment"
     if not has_display():
         return "no window: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
-    complaint = _try_window() if _has_display_server() else ""
-    return f"no window: none can be opened on the display {_display()} ({complaint})" if complaint else ""
+    error = _try_window() if _needs_display_server() else ""
+    return f"no window: the display {_display()} cannot be used ({error})" if error else ""
 
 
 def window_toolkit() -> str:
-    """What OpenCV was built to draw windows with, such as `QT5` or `GTK+`; empty for none. Imports OpenCV."""
+    """The GUI toolkit that OpenCV was built with, such as `QT5` or `GTK+`; empty for none. Imports OpenCV."""
     import cv2
 
     found = re.search(r"^\s*GUI:[ \t]*(.*)$", cv2.getBuildInformation(), re.MULTILINE)
@@ -35,11 +35,11 @@ def window_toolkit() -> str:
 
 
 def has_display() -> bool:
-    """Whether there should be a display: Windows and macOS have one, others name it in the environment."""
-    return not _has_display_server() or bool(_display())
+    """Whether there should be a display. Windows and macOS have one; other systems name it in the environment."""
+    return not _needs_display_server() or bool(_display())
 
 
-def _has_display_server() -> bool:
+def _needs_display_server() -> bool:
     return sys.platform not in ("win32", "darwin")
 
 
@@ -48,11 +48,13 @@ def _display() -> str:
 
 
 def _try_window() -> str:
-    """What the trial had to say when it failed; empty when it did not."""
+    """The error from opening a window in another process; empty if that worked."""
     try:
-        trial = subprocess.run([sys.executable, "-P", "-c", _TRIAL], capture_output=True, timeout=_TRIAL_S, check=False)
+        trial = subprocess.run(
+            [sys.executable, "-P", "-c", _OPEN_WINDOW], capture_output=True, timeout=_TIMEOUT_S, check=False
+        )
     except subprocess.TimeoutExpired:
-        return f"no answer within {_TRIAL_S:.0f} s"
+        return f"no answer within {_TIMEOUT_S:.0f} s"
     lines = trial.stderr.decode(errors="replace").split("\n")
-    said = next((line.strip() for line in lines if line.strip()), f"exit status {trial.returncode}")
-    return escape(said[:200]) if trial.returncode else ""
+    error = next((line.strip() for line in lines if line.strip()), f"exit status {trial.returncode}")
+    return escape(error[:200]) if trial.returncode else ""

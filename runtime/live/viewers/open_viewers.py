@@ -1,10 +1,10 @@
-"""All that a live run is seen on: a window, a page, a recording."""
+"""The viewers of a live run: a window, a page and a recording."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 from edgeclf.runtime.errors import OptionError
-from edgeclf.runtime.live.health import Pulse
+from edgeclf.runtime.live.health import Heartbeat
 from edgeclf.runtime.live.viewers.display import window_problem
 from edgeclf.runtime.live.viewers.page import PageViewer, open_page
 from edgeclf.runtime.live.viewers.recorder import Recorder
@@ -12,11 +12,11 @@ from edgeclf.runtime.live.viewers.snapshot import Snapshot, Viewer
 from edgeclf.runtime.live.viewers.window import WindowViewer
 from edgeclf.runtime.terminal.console import note
 
-_USUAL, _ANY_FREE = ":8080", ":0"
+_DEFAULT_ADDRESS, _ANY_FREE_PORT = ":8080", ":0"
 
 
-class Screens:
-    """Several viewers as one."""
+class OpenViewers:
+    """All open viewers, used as one. False if there are none."""
 
     def __init__(self, viewers: list[Viewer], window: WindowViewer | None = None) -> None:
         self._viewers = [*viewers, window] if window else viewers
@@ -32,24 +32,24 @@ class Screens:
         return self._window is not None and self._window.closed
 
     def show(self, snapshot: Snapshot) -> None:
-        """As `Viewer.show`."""
+        """Show a snapshot in every viewer."""
         if self._window:
             self._last[snapshot.source] = snapshot
         for viewer in self._viewers:
             viewer.show(snapshot)
 
     def refresh(self) -> None:
-        """Keep a window alive while nothing new is to be seen."""
+        """Keep the window responsive when there is nothing new to show."""
         for snapshot in self._last.values():
             if self._window:
                 self._window.show(snapshot)
 
 
 @contextmanager
-def open_screens(show: bool, view: str | None, recorder: Recorder | None, pulse: Pulse) -> Iterator[Screens]:
-    """What was asked for; in place of a window that cannot be opened, a page. Says on stderr where the page is.
+def open_viewers(show: bool, view: str | None, recorder: Recorder | None, heartbeat: Heartbeat) -> Iterator[OpenViewers]:
+    """Open the viewers that were asked for, and print the page's address. A window that cannot open becomes a page.
 
-    pulse: what the page's /health tells of. Raises OptionError for an address that cannot be had.
+    heartbeat: what the page's /health reports. Raises OptionError if the page cannot listen at its address.
     """
     with ExitStack() as opened:
         viewers: list[Viewer] = []
@@ -59,17 +59,17 @@ def open_screens(show: bool, view: str | None, recorder: Recorder | None, pulse:
         if problem:
             note(problem)
         if view or problem:
-            viewers.append(page := opened.enter_context(closing(_open_page(view, pulse))))
-            note(f"to be seen at {page.url}")
+            viewers.append(page := opened.enter_context(closing(_open_page(view, heartbeat))))
+            note(f"open {page.url} in a browser to watch")
         window = opened.enter_context(closing(WindowViewer())) if show and not problem else None
-        yield Screens(viewers, window)
+        yield OpenViewers(viewers, window)
 
 
-def _open_page(address: str | None, pulse: Pulse) -> PageViewer:
-    """address: None for the usual one, or another where that is taken."""
+def _open_page(address: str | None, heartbeat: Heartbeat) -> PageViewer:
+    """address: None for the default one, or for any free port if that is taken."""
     if address:
-        return open_page(address, pulse=pulse)
+        return open_page(address, heartbeat=heartbeat)
     try:
-        return open_page(_USUAL, pulse=pulse)
+        return open_page(_DEFAULT_ADDRESS, heartbeat=heartbeat)
     except OptionError:
-        return open_page(_ANY_FREE, pulse=pulse)
+        return open_page(_ANY_FREE_PORT, heartbeat=heartbeat)

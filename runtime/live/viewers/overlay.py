@@ -1,18 +1,18 @@
-"""The answer drawn onto the image, for the window and the recording: label, bars, rate, age and trouble."""
+"""The answer drawn onto the image, for the window and the recording: label, scores, rate, age and trouble."""
 
 import cv2
 import numpy as np
 
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.live.viewers.snapshot import BARS, Snapshot
-from edgeclf.runtime.live.viewers.text import Box, Colour, width, wrap, write
+from edgeclf.runtime.live.viewers.snapshot import MAX_SCORES, Snapshot
+from edgeclf.runtime.live.viewers.text import Box, Colour, Style, draw_text, text_width, wrap
 from edgeclf.runtime.results.row import UNSURE
 
 _ENLARGED_HW = (480, 640)
-"""An image that is smaller is enlarged until one side has this length, so that text fits."""
+"""Smaller images are enlarged until one side has this length, so that text fits."""
 _SMALLEST_HW = (240, 320)
-"""What is lower or narrower even then gets borders."""
-_TEXT = 9.5  # height of capital letters in an image of 640x480
+"""Images that are still lower or narrower than this get borders."""
+_TEXT_PX = 9.5  # height of capital letters in an image of 640x480
 _WHITE = (255, 255, 255)
 _GREY = (205, 205, 205)
 _AMBER = (255, 190, 60)
@@ -21,7 +21,7 @@ _SLATE = (78, 88, 100)
 
 
 def _tint(keep: float, colour: Colour) -> Pixels:
-    """How to darken an image, so that white text is legible on any, and to add a colour: a table for cv2.LUT."""
+    """A table for cv2.LUT. It darkens an image so that white text is legible on it, and adds a colour."""
     levels = np.arange(256).reshape(1, 256, 1) * keep + np.array(colour)
     return np.asarray(levels.clip(0, 255), np.uint8)
 
@@ -30,29 +30,29 @@ _PANEL = _tint(0.3, (0, 0, 0))
 _BAND = _tint(0.25, (150, 12, 12))
 
 
-def draw(snapshot: Snapshot) -> Pixels:
-    """A new image with the answer on it: uint8 `[h, w, 3]` RGB, of the same size unless that is too small for text."""
+def draw_overlay(snapshot: Snapshot) -> Pixels:
+    """A new image with the answer on it: uint8 `[h, w, 3]` RGB. It is larger only if the image is too small for text."""
     canvas = _canvas(snapshot.image)
     unit = max(0.8, min(canvas.shape[0], canvas.shape[1] * 0.75) / 480)
-    _draw_answer(canvas, snapshot, unit)
+    _draw_panel(canvas, snapshot, unit)
     if snapshot.trouble:
         _draw_trouble(canvas, snapshot.trouble, unit)
     return canvas
 
 
-def fit(image: Pixels, height: int, width: int) -> Pixels:
-    """A copy as large as fits into `[height, width, 3]`, with black borders where the aspect ratio is another one."""
+def letterbox(image: Pixels, height: int, width: int) -> Pixels:
+    """A copy scaled to fit `[height, width, 3]`, with black borders if the aspect ratio differs."""
     factor = min(height / image.shape[0], width / image.shape[1])
     return _with_borders(_resize(image, factor), height, width)
 
 
-def shrink(image: Pixels, height: int, width: int) -> Pixels:
-    """The image itself, or a smaller one that fits into `[height, width, 3]`."""
-    return _resize(image, min(1.0, height / image.shape[0], width / image.shape[1]))
+def shrink(image: Pixels, max_height: int, max_width: int) -> Pixels:
+    """The image itself, or a smaller one that fits `[max_height, max_width, 3]`."""
+    return _resize(image, min(1.0, max_height / image.shape[0], max_width / image.shape[1]))
 
 
 def _canvas(image: Pixels) -> Pixels:
-    """A copy that is large enough to write on."""
+    """A copy that is large enough for text."""
     factor = min(_ENLARGED_HW[0] / image.shape[0], _ENLARGED_HW[1] / image.shape[1])
     image = _resize(image, max(1.0, factor))
     return _with_borders(image, max(image.shape[0], _SMALLEST_HW[0]), max(image.shape[1], _SMALLEST_HW[1]))
@@ -75,44 +75,44 @@ def _with_borders(image: Pixels, height: int, width: int) -> Pixels:
     return canvas
 
 
-def _draw_answer(canvas: Pixels, snapshot: Snapshot, unit: float) -> None:
-    """A translucent panel in the upper left corner: the label, a bar for each score, rate and age."""
-    scores = snapshot.scores[:BARS]
+def _draw_panel(canvas: Pixels, snapshot: Snapshot, unit: float) -> None:
+    """Draw a translucent panel in the top left corner: the label, a bar for each score, rate and age."""
+    scores = snapshot.scores[:MAX_SCORES]
     margin, row, title = round(10 * unit), round(22 * unit), round(40 * unit)
     panel = canvas[margin : margin + title + row * (len(scores) + 1) + margin // 2, margin : margin + round(270 * unit)]
     panel[:] = cv2.LUT(panel, _PANEL)
     inside = panel[:, margin:-margin]
-    room = inside.shape[1]
+    width = inside.shape[1]
     percent = f"{snapshot.confidence:.0%}" if snapshot.label else ""
-    colour = _AMBER if snapshot.label == UNSURE else _WHITE
-    _write_pair(inside, snapshot.label or "no answer yet", percent, (0, 0, room, title), 17 * unit, colour, bold=True)
-    for top, (name, score) in enumerate(scores):
-        top = title + top * row
-        inside[top + 1 : top + row - 1, : max(1, round(room * score))] = _TEAL if name == snapshot.label else _SLATE
-        _write_pair(inside, name, f"{score:.1%}", (margin // 2, top, room - margin, row), _TEXT * unit, _WHITE)
-    rate = (0, title + len(scores) * row, room, row)
-    _write_pair(inside, f"{snapshot.fps:.1f} fps", _age(snapshot.age_ms), rate, _TEXT * unit, _GREY)
+    headline = Style(17 * unit, _AMBER if snapshot.label == UNSURE else _WHITE, bold=True)
+    _draw_pair(inside, (snapshot.label or "no answer yet", percent), Box(0, 0, width, title), headline)
+    for number, (name, score) in enumerate(scores):
+        top = title + number * row
+        inside[top + 1 : top + row - 1, : max(1, round(width * score))] = _TEAL if name == snapshot.label else _SLATE
+        box = Box(margin // 2, top, width - margin, row)
+        _draw_pair(inside, (name, f"{score:.1%}"), box, Style(_TEXT_PX * unit))
+    last_line = Box(0, title + len(scores) * row, width, row)
+    _draw_pair(inside, (f"{snapshot.fps:.1f} fps", _age(snapshot.age_ms)), last_line, Style(_TEXT_PX * unit, _GREY))
 
 
 def _draw_trouble(canvas: Pixels, trouble: str, unit: float) -> None:
-    """A red band along the lower edge."""
+    """Draw a red band along the bottom edge."""
     margin, row = round(10 * unit), round(22 * unit)
-    room = canvas.shape[1] - 2 * margin
-    lines = wrap(trouble, room, 11 * unit)
+    width, style = canvas.shape[1] - 2 * margin, Style(11 * unit)
+    lines = wrap(trouble, width, style)
     band = canvas[-row * len(lines) - margin :]
     band[:] = cv2.LUT(band, _BAND)
     for number, line in enumerate(lines):
-        write(band, line, (margin, margin // 2 + number * row, room, row), 11 * unit, _WHITE)
+        draw_text(band, line, Box(margin, margin // 2 + number * row, width, row), style)
 
 
-def _write_pair(
-    canvas: Pixels, name: str, number: str, box: Box, capital_px: float, colour: Colour, bold: bool = False
-) -> None:
-    """A name at the left and a number at the right, which is never cut."""
-    left, top, room, height = box
-    taken = width(number, capital_px, bold)
-    write(canvas, number, (left + room - taken, top, taken, height), capital_px, colour, bold)
-    write(canvas, name, (left, top, room - taken - round(capital_px) * bool(number), height), capital_px, colour, bold)
+def _draw_pair(canvas: Pixels, texts: tuple[str, str], box: Box, style: Style) -> None:
+    """Draw a name at the left of a box and a number at the right. Only the name is truncated."""
+    name, number = texts
+    number_width = text_width(number, style)
+    gap = round(style.capital_px) if number else 0
+    draw_text(canvas, number, Box(box.left + box.width - number_width, box.top, number_width, box.height), style)
+    draw_text(canvas, name, Box(box.left, box.top, box.width - number_width - gap, box.height), style)
 
 
 def _age(age_ms: float | None) -> str:

@@ -1,4 +1,4 @@
-"""A live run as a page in the browser: images, labels and the last changes, on a laptop or a phone."""
+"""A live run as a page in the browser: images, labels and the last changes."""
 
 import json
 import math
@@ -14,43 +14,43 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from edgeclf.runtime.live.health import Pulse, health_reply
-from edgeclf.runtime.live.viewers.broadcaster import Board, Change
+from edgeclf.runtime.live.health import Heartbeat, health_reply
+from edgeclf.runtime.live.viewers.broadcaster import Broadcaster, Change
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
-from edgeclf.runtime.live.web.auth import Request, from_this_machine, with_token
+from edgeclf.runtime.live.web.auth import Request, require_loopback, require_token
 from edgeclf.runtime.live.web.server import Reply, Server
 from edgeclf.runtime.terminal.escaping import escape
 
 TOKEN_VARIABLE = "CLF_VIEW_TOKEN"
 _HTML = Path(__file__).with_name("page.html")
 _ALIVE_S = 1.0
-"""Without news, a sign of life so often: the page takes silence for a lost connection."""
+"""How often to send a sign of life when nothing is new. The page takes silence for a lost connection."""
 _REPEAT_S = 5.0
-"""Without news, the same image again so often: or nobody would notice that a stream's viewer has gone."""
+"""How often a stream repeats its image when nothing is new. Only sending shows whether its viewer has gone."""
 _FIRST_IMAGE_S = 5.0
 _BOUNDARY = b"--image\r\n"
-_NO_SOURCE = "There is no such source, or not yet."
+_NO_SOURCE = "No such source, or it has no image yet."
 
 
-def open_page(address: str, token: str | None = None, pulse: Pulse | None = None) -> "PageViewer":
-    """A page at `:8080` or `8080`, for this machine alone, or at `0.0.0.0:8080`, `192.168.1.5:8080`, `[::]:8080` for others.
+def open_page(address: str, token: str | None = None, heartbeat: Heartbeat | None = None) -> "PageViewer":
+    """Open a page at `:8080` or `8080` for this machine only, or at `0.0.0.0:8080`, `192.168.1.5:8080` or `[::]:8080`.
 
-    token: what a viewer must know; else that of the environment variable CLF_VIEW_TOKEN, else a new one, or none where only
-    this machine reaches it. pulse: what /health tells of. Raises OptionError.
+    token: what a viewer needs to know. Default: the environment variable CLF_VIEW_TOKEN; else none if only this machine can
+    reach the page, and a new token if others can. heartbeat: what /health reports. Raises OptionError.
     """
     server = Server("--view", address)
     token = token or os.environ.get(TOKEN_VARIABLE) or ("" if server.is_local else secrets.token_urlsafe())
-    return PageViewer(server, token, pulse)
+    return PageViewer(server, token, heartbeat)
 
 
 class PageViewer:
-    """Shows snapshots to whoever opens `url`, which holds the token where there is one."""
+    """Shows snapshots to everyone who opens `url`, which includes the token if there is one."""
 
-    def __init__(self, server: Server, token: str, pulse: Pulse | None) -> None:
+    def __init__(self, server: Server, token: str, heartbeat: Heartbeat | None) -> None:
         self.url = server.url + (f"?token={quote(token, safe='')}" if token else "")
         self._server = server
-        self._pulse = pulse
-        self._board = Board()
+        self._heartbeat = heartbeat
+        self._broadcaster = Broadcaster()
         self._html = _HTML.read_bytes()
         self._run = secrets.token_hex(8)
         routes = {
@@ -61,18 +61,23 @@ class PageViewer:
             "/state": self._state,
             "/health": self._health,
         }
-        server.start(routes, with_token(token) if token else from_this_machine)
+        server.start(routes, require_token(token) if token else require_loopback)
 
     @property
     def encoded(self) -> int:
-        """How many images became a JPEG so far."""
-        return self._board.encoded
+        """How many images have been encoded as JPEG."""
+        return self._broadcaster.encoded
+
+    @property
+    def viewers(self) -> int:
+        """How many are watching now."""
+        return self._broadcaster.viewers
 
     def show(self, snapshot: Snapshot) -> None:
-        self._board.show(snapshot)
+        self._broadcaster.show(snapshot)
 
     def close(self) -> None:
-        self._board.close()
+        self._broadcaster.close()
         self._server.close()
 
     def _page(self, request: Request) -> Reply:
@@ -82,85 +87,85 @@ class PageViewer:
         return Reply(self._messages(), "application/octet-stream")
 
     def _messages(self) -> Generator[bytes]:
-        """All that the page shows, in one connection: a browser has six for all its tabs.
+        """Everything that the page shows, over one connection: a browser opens at most six to a server, for all its tabs.
 
-        A message is a line of JSON and then as many bytes of JPEG as its `bytes` says.
+        A message is a line of JSON, followed by a JPEG of `bytes` bytes.
         """
         yield from _message("hello", {"run": self._run, "page": sha256(self._html).hexdigest()})
         version = 0
-        with self._board.looking():
-            while not self._board.closed:
-                news = self._board.after(version, _ALIVE_S)
-                version = news.version
-                for change in news.changes:
-                    yield from _message("change", _change(change), change.thumbnail)
-                for view in news.views:
-                    yield from _message("source", _source(view.source, view.snapshot, view.shown_at), view.jpeg)
-                if not news.views:
+        with self._broadcaster.watching():
+            while not self._broadcaster.closed:
+                update = self._broadcaster.after(version, _ALIVE_S)
+                version = update.version
+                for change in update.changes:
+                    yield from _message("change", _change_json(change), change.thumbnail)
+                for view in update.views:
+                    yield from _message("source", _source_json(view.source, view.snapshot, view.shown_at), view.jpeg)
+                if not update.views:
                     yield from _message("alive", {})
 
     def _stream(self, request: Request) -> Reply:
-        number = self._number(request)
+        number = self._source_number(request)
         if number is None:
             return Reply.error(HTTPStatus.NOT_FOUND, _NO_SOURCE)
-        return Reply(self._parts(number), "multipart/x-mixed-replace; boundary=image")
+        return Reply(self._motion_jpeg(number), "multipart/x-mixed-replace; boundary=image")
 
-    def _parts(self, number: int) -> Generator[bytes]:
-        """Motion JPEG, for other programs. The boundary follows at once: some show an image only when they have seen it."""
+    def _motion_jpeg(self, number: int) -> Generator[bytes]:
+        """Motion JPEG for other programs. The boundary follows each image at once: some programs show it only then."""
         yield _BOUNDARY
         view = None
-        with self._board.looking(number):
-            while not self._board.closed:
-                view = self._board.view_after(view.version if view else 0, number, _REPEAT_S) or view
+        with self._broadcaster.watching(number):
+            while not self._broadcaster.closed:
+                view = self._broadcaster.view_after(view.version if view else 0, number, _REPEAT_S) or view
                 if view:
                     yield b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(view.jpeg)
                     yield view.jpeg + b"\r\n" + _BOUNDARY
 
     def _snapshot(self, request: Request) -> Reply:
-        number = self._number(request)
+        number = self._source_number(request)
         if number is None:
             return Reply.error(HTTPStatus.NOT_FOUND, _NO_SOURCE)
-        with self._board.looking(number):
-            view = self._board.view_after(0, number, _FIRST_IMAGE_S)
+        with self._broadcaster.watching(number):
+            view = self._broadcaster.view_after(0, number, _FIRST_IMAGE_S)
         if view is None or not view.jpeg:
-            return Reply.error(HTTPStatus.SERVICE_UNAVAILABLE, "There is no image.")
+            return Reply.error(HTTPStatus.SERVICE_UNAVAILABLE, "No image is available.")
         return Reply(view.jpeg, "image/jpeg")
 
-    def _number(self, request: Request) -> int | None:
-        """Of the source that is asked for, by default the first; None where there is none such."""
+    def _source_number(self, request: Request) -> int | None:
+        """The number of the requested source, by default the first one; None if it does not exist."""
         text = request.query.get("source", "0")
-        return next((number for number, *_ in self._board.newest() if str(number) == text), None)
+        return next((number for number, *_ in self._broadcaster.newest() if str(number) == text), None)
 
     def _state(self, request: Request) -> Reply:
-        sources = [_source(*newest) for newest in self._board.newest()]
-        changes = [_change(change) for change in self._board.changes()]
+        sources = [_source_json(*newest) for newest in self._broadcaster.newest()]
+        changes = [_change_json(change) for change in self._broadcaster.changes()]
         return Reply.json({"sources": sources, "changes": changes})
 
     def _health(self, request: Request) -> Reply:
-        return health_reply(self._pulse) if self._pulse else Reply.error(HTTPStatus.NOT_FOUND)
+        return health_reply(self._heartbeat) if self._heartbeat else Reply.error(HTTPStatus.NOT_FOUND)
 
 
-def _source(number: int, snapshot: Snapshot, shown_at: float) -> dict[str, Any]:
+def _source_json(number: int, snapshot: Snapshot, shown_at: float) -> dict[str, Any]:
     return {
         "source": number,
-        "name": _text(snapshot.source),
-        "label": _text(snapshot.label),
-        "confidence": _number(snapshot.confidence),
-        "scores": [[_text(label), _number(score)] for label, score in snapshot.scores],
-        "fps": _number(snapshot.fps),
-        "age_ms": _number(snapshot.age_ms),
+        "name": _printable(snapshot.source),
+        "label": _printable(snapshot.label),
+        "confidence": _rounded(snapshot.confidence),
+        "scores": [[_printable(label), _rounded(score)] for label, score in snapshot.scores],
+        "fps": _rounded(snapshot.fps),
+        "age_ms": _rounded(snapshot.age_ms),
         "time": snapshot.time,
-        "silent_s": _number(time.monotonic() - shown_at),
-        "trouble": _text(snapshot.trouble),
+        "silent_s": _rounded(time.monotonic() - shown_at),
+        "trouble": _printable(snapshot.trouble),
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change_json(change: Change) -> dict[str, Any]:
     return {
         "number": change.version,
-        "name": _text(change.source),
-        "label": _text(change.label),
-        "confidence": _number(change.confidence),
+        "name": _printable(change.source),
+        "label": _printable(change.label),
+        "confidence": _rounded(change.confidence),
         "time": change.time,
     }
 
@@ -171,18 +176,18 @@ def _message(kind: str, content: dict[str, Any], jpeg: bytes = b"") -> Generator
         yield jpeg
 
 
-def _text(text: str) -> str:
-    """Printable, whatever a file name holds; but a backslash stays one, as in all that people read."""
+def _printable(text: str) -> str:
+    """Printable text for people. Unlike in rows, a backslash is not doubled."""
     return escape(text).replace("\\\\", "\\")
 
 
-def _number(value: float | None) -> float | None:
-    """JSON knows no infinity, and nobody wants sixteen digits."""
+def _rounded(value: float | None) -> float | None:
+    """Rounded to four decimals; None for infinity and NaN, which JSON does not have."""
     return round(value, 4) if value is not None and math.isfinite(value) else None
 
 
 def _policy(html: bytes) -> str:
-    """Nothing runs and nothing colours the page but what is in our own file; nothing comes from elsewhere."""
+    """Allow only the scripts and styles in our own file, and nothing from other servers."""
     scripts, styles = (_digests(html, tag) for tag in (b"script", b"style"))
     return (
         f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src data:; connect-src 'self'; base-uri 'none'; "

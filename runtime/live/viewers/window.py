@@ -1,26 +1,26 @@
-"""A live run in windows on the desktop. Ask `window_problem` first: where there is no display, OpenCV ends the process."""
+"""A live run in windows on the desktop. Check `window_problem` first: without a display, OpenCV ends the process."""
 
 import time
 from dataclasses import dataclass, replace
 
 import cv2
 
-from edgeclf.runtime.live.viewers.overlay import draw, shrink
+from edgeclf.runtime.live.viewers.overlay import draw_overlay, shrink
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
 from edgeclf.runtime.terminal.escaping import escape
 
-_LARGEST_HW = (800, 1280)
+_MAX_HW = (800, 1280)
 _FRAME_S = 1 / 30
-_REST = 4
-"""How many times as long as an image took nothing is shown, so that the run has four fifths of the time for itself."""
-_ESCAPE = 27
+_PAUSE_FACTOR = 4
+"""After showing an image, the window pauses for this many times as long, so the run keeps four fifths of the time."""
+_ESCAPE_KEY = 27
 _FLAGS = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
 
 
 class WindowViewer:
-    """One window for each source, at most some 30 images a second in each. A `Viewer`, for the main thread only.
+    """One window for each source, with at most 30 images a second. A `Viewer` for the main thread only.
 
-    closed: someone pressed q or Esc in one of them, or closed the last one by its cross.
+    closed: the user pressed q or Esc in a window, or closed the last one.
     """
 
     def __init__(self) -> None:
@@ -28,55 +28,56 @@ class WindowViewer:
         self._windows: dict[str, _Window] = {}
 
     def show(self, snapshot: Snapshot) -> None:
-        """Show it unless it is too early for another image. Keys and clicks are seen here, too, so keep calling."""
+        """Show a snapshot, unless it is too early for another one. Keep calling: keys and clicks are handled here too."""
         started = time.perf_counter()
         window = self._windows.setdefault(snapshot.source, _Window(escape(snapshot.source)))
-        if self.closed or started < window.rest_until:
+        if self.closed or started < window.paused_until:
             return
         if window.is_open:
             window.show(snapshot)
-        self._look_for_the_end()
+        self._handle_events()
         ended = time.perf_counter()
-        rest_s = (ended - started) * _REST * len(self._windows)
-        window.rest_until = max(started + _FRAME_S, ended + rest_s)
+        pause_s = (ended - started) * _PAUSE_FACTOR * len(self._windows)
+        window.paused_until = max(started + _FRAME_S, ended + pause_s)
 
     def close(self) -> None:
         """Close all windows."""
         self.closed = True
         cv2.destroyAllWindows()
-        cv2.waitKey(1)  # they vanish when their events are handled
+        cv2.waitKey(1)  # they disappear only when events are handled
 
-    def _look_for_the_end(self) -> None:
-        """cv2.pollKey is no quicker with Qt, and missing in places."""
-        key = cv2.waitKey(1) & 0xFF
+    def _handle_events(self) -> None:
+        key = cv2.waitKey(1) & 0xFF  # cv2.pollKey is no faster with Qt, and some builds lack it
         for window in self._windows.values():
-            window.notice_closing()
-        self.closed = key in (ord("q"), _ESCAPE) or not any(window.is_open for window in self._windows.values())
+            window.update_is_open()
+        self.closed = key in (ord("q"), _ESCAPE_KEY) or not any(window.is_open for window in self._windows.values())
 
 
 @dataclass
 class _Window:
-    """rest_until: by the performance counter."""
+    """paused_until: as `time.perf_counter` counts."""
 
     title: str
-    rest_until: float = 0.0
+    paused_until: float = 0.0
     is_open: bool = True
     _is_made: bool = False
     _was_visible: bool = False
 
     def show(self, snapshot: Snapshot) -> None:
-        image = draw(replace(snapshot, image=shrink(snapshot.image, *_LARGEST_HW)))
+        image = draw_overlay(replace(snapshot, image=shrink(snapshot.image, *_MAX_HW)))
         if not self._is_made:
             self._is_made = True
             cv2.namedWindow(self.title, _FLAGS)
             cv2.resizeWindow(self.title, image.shape[1], image.shape[0])
         cv2.imshow(self.title, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
 
-    def notice_closing(self) -> None:
-        """By its cross. Only a window that was seen to be visible can be: some toolkits do not tell, or not at once."""
+    def update_is_open(self) -> None:
+        """Notice when the user closes the window. Some toolkits report visibility late or never, so only a window that was
+        visible before counts as closed.
+        """
         try:
             visible = cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) > 0
-        except cv2.error:  # Qt has no window left
+        except cv2.error:  # Qt raises this for a closed window
             visible = False
         self.is_open = self.is_open and (visible or not self._was_visible)
         self._was_visible = self._was_visible or visible

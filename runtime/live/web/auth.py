@@ -1,4 +1,4 @@
-"""Who may ask a server of the run: whoever has the token, this machine's own browser, or anybody."""
+"""Who may send requests to a server of the run: everyone with the token, only this machine's browser, or everyone."""
 
 import hmac
 from collections.abc import Callable
@@ -12,7 +12,7 @@ _MAX_FIELDS = 20
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for. query: of a name that is given twice, the last value. host: as the `Host` header has it."""
+    """query: by name; a repeated name has its last value. host: the `Host` header."""
 
     path: str
     query: dict[str, str]
@@ -20,35 +20,35 @@ class Request:
 
     @classmethod
     def parse(cls, target: str, host: str) -> "Request":
-        """target: as in the request line. Raises ValueError where it has very many fields."""
+        """target: from the request line. Raises ValueError if the query has too many fields."""
         path, _, query = target.partition("?")
         return cls(path, dict(parse_qsl(query, max_num_fields=_MAX_FIELDS)), host)
 
 
-Access = Callable[[Request], str]
-"""Why a request is refused, for people; empty where it is not."""
+AccessCheck = Callable[[Request], str]
+"""Returns why a request is refused, for people to read; empty if it is allowed."""
 
 
-def with_token(token: str) -> Access:
-    """Whoever sends `token=` with it."""
+def require_token(token: str) -> AccessCheck:
+    """Allow requests with the parameter `token=`."""
     secret = token.encode()
 
-    def refusal(request: Request) -> str:
+    def check(request: Request) -> str:
         given = request.query.get("token", "").encode(errors="replace")
-        return "" if hmac.compare_digest(given, secret) else "This needs its token: open the address that clf-run printed."
+        return "" if hmac.compare_digest(given, secret) else "A token is required: open the address that clf-run printed."
 
-    return refusal
+    return check
 
 
-def from_this_machine(request: Request) -> str:
-    """Whoever calls it by a loopback name; not a page of others whose name was made to lead here (DNS rebinding)."""
+def require_loopback(request: Request) -> str:
+    """Allow requests to a loopback name. This refuses a website whose own name leads to this machine (DNS rebinding)."""
     try:
         name = urlsplit(f"//{request.host}").hostname or ""
     except ValueError:
         name = ""
-    return "" if is_loopback(name) else "This is for this machine alone: open it as localhost."
+    return "" if is_loopback(name) else "This page is for this machine only: open it as localhost."
 
 
-def anybody(request: Request) -> str:
-    """No one is refused."""
+def allow_all(request: Request) -> str:
+    """Allow every request."""
     return ""

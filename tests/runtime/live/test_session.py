@@ -13,10 +13,10 @@ from edgeclf.runtime.errors import Reason
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.live.hooks import Hook, Hooks
 from edgeclf.runtime.live.log import open_log
-from edgeclf.runtime.live.session import Listeners, Session
+from edgeclf.runtime.live.session import Session, SessionOutputs
 from edgeclf.runtime.live.smoothing import SmoothingOptions
 from edgeclf.runtime.live.unsure import UnsureFolder
-from edgeclf.runtime.live.viewers.open_viewers import Screens
+from edgeclf.runtime.live.viewers.open_viewers import OpenViewers
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
 from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
 from edgeclf.runtime.results.row import Row, RowBuilder
@@ -52,8 +52,8 @@ class Played:
         hook.chmod(0o755)
         self._hooks = Hooks([Hook("*", (str(hook),))], 0.0)
         unsure = UnsureFolder(folder / "unsure", 10**6)
-        listeners = Listeners(self._opened.__enter__(), self._hooks, Screens([self.seen]), unsure, every_frame)
-        self.session = Session(["left", "right"], RowBuilder(2, model="abcd"), smoothing, listeners)
+        outputs = SessionOutputs(self._opened.__enter__(), self._hooks, OpenViewers([self.seen]), unsure, every_frame)
+        self.session = Session(["left", "right"], RowBuilder(2, model="abcd"), smoothing, outputs)
 
     def answer(self, *cats: float | Failure, source: int = 0) -> list[Row]:
         """Answers with these probabilities of `cat`."""
@@ -63,7 +63,7 @@ class Played:
         self._number += 1
         frame = Frame(f"cam#frame={self._number}", IMAGE, source=source, captured_at=time.monotonic() - 0.05)
         result = cat if isinstance(cat, Failure) else Prediction(("cat", "dog"), np.array([cat, 1 - cat], np.float32))
-        row = self.session.answer(Outcome(frame, result, (48, 64)))
+        row = self.session.process(Outcome(frame, result, (48, 64)))
         self._hooks.close()
         return row
 
@@ -118,7 +118,7 @@ def test_every_frame_is_a_row_where_that_is_asked_for(tmp_path: Path) -> None:
 def test_lost_source_is_one_row_and_no_frame(played: Played) -> None:
     played.answer(0.9)
     for _ in range(3):
-        played.session.look_after({0: "it gives no images"})
+        played.session.update_troubles({0: "it gives no images"})
     played.answer(0.9)
     assert labels(played.rows) == ["cat", "lost", "cat"]
     assert played.rows[1]["path"] == "left"
@@ -129,7 +129,7 @@ def test_lost_source_is_one_row_and_no_frame(played: Played) -> None:
 def test_what_came_before_a_loss_has_no_weight_after_it(tmp_path: Path) -> None:
     played = Played(tmp_path, SmoothingOptions(10, 0.0))
     played.answer(0.9, 0.9, 0.9)
-    played.session.look_after({0: "gone"})
+    played.session.update_troubles({0: "gone"})
     assert played.answer(0.2)[0].label == "dog"
     played.close()
 
@@ -161,14 +161,14 @@ def test_everything_is_shown(played: Played) -> None:
 def test_loss_is_shown_on_the_last_image(played: Played) -> None:
     played.answer(0.9)
     for _ in range(3):
-        played.session.look_after({0: "frozen"})
+        played.session.update_troubles({0: "frozen"})
     _, last = played.seen.snapshots
     assert (last.label, last.scores, last.changed, last.trouble) == ("", (), True, "frozen")
     assert np.shares_memory(last.image, IMAGE)
 
 
 def test_loss_before_the_first_image_shows_nothing(played: Played) -> None:
-    played.session.look_after({1: "never came"})
+    played.session.update_troubles({1: "never came"})
     assert played.seen.snapshots == []
     assert labels(played.rows) == ["lost"]
 
@@ -177,5 +177,5 @@ def test_file_that_could_not_be_read_is_not_read_again_to_be_shown(played: Playe
     """It may be one that would fill the memory."""
     (tmp_path / "huge.png").write_bytes(cv2.imencode(".png", IMAGE)[1].tobytes())
     frame = Frame("huge.png", str(tmp_path / "huge.png"))
-    played.session.answer(Outcome(frame, Failure(Reason.TOO_LARGE, "too many pixels")))
+    played.session.process(Outcome(frame, Failure(Reason.TOO_LARGE, "too many pixels")))
     assert played.seen.snapshots == []

@@ -22,7 +22,7 @@ class Kept:
 
     def keep(self, count: int = 1, source: str = "webcam", guess: str = "cat", step_s: float = 2.0) -> None:
         for _ in range(count):
-            self.unsure.keep(source, IMAGE, guess, f"2026-01-02T03:04:{self.now:06.3f}Z")
+            self.unsure.save(source, IMAGE, guess, f"2026-01-02T03:04:{self.now:06.3f}Z")
             self.now += step_s
 
     @property
@@ -48,7 +48,7 @@ def test_at_most_one_a_second_of_each_source(tmp_path: Path) -> None:
     kept.keep(30, step_s=0.1)
     kept.keep(1, source="other", step_s=0.0)
     assert len(kept.files) == 4
-    assert kept.unsure.kept == 4
+    assert kept.unsure.saved == 4
 
 
 def test_the_folder_does_not_grow_beyond_its_bound_and_says_so_once(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_the_folder_does_not_grow_beyond_its_bound_and_says_so_once(tmp_path: Pa
     kept.keep(100)
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.jpg")) <= 5_000
     assert len(kept.files) > 1
-    assert [said.partition(":")[0] for said in kept.said] == [f"no unsure images are kept in {tmp_path} for now"]
+    assert [said.partition(":")[0] for said in kept.said] == [f"unsure images are not saved in {tmp_path} for now"]
 
 
 def test_a_folder_that_was_emptied_is_filled_again(tmp_path: Path) -> None:

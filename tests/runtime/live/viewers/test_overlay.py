@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgeclf.runtime.live.viewers.overlay import draw
+from edgeclf.runtime.live.viewers.overlay import draw_overlay
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
 
 Pixels = NDArray[np.uint8]
@@ -23,7 +23,17 @@ def plain(height: int = 480, width: int = 640, level: int = 0) -> Pixels:
 
 
 def snapshot(image: Pixels) -> Snapshot:
-    return Snapshot("webcam", image, "defective", 0.75, SCORES, False, 24.8, 43.0, "2026-01-01T00:00:00Z")
+    return Snapshot(
+        source="webcam",
+        image=image,
+        label="defective",
+        confidence=0.75,
+        scores=SCORES,
+        changed=False,
+        fps=24.8,
+        age_ms=43.0,
+        time="2026-01-01T00:00:00Z",
+    )
 
 
 def changed(image: Pixels, drawn: Pixels) -> tuple[int, int, int, int]:
@@ -35,7 +45,7 @@ def changed(image: Pixels, drawn: Pixels) -> tuple[int, int, int, int]:
 def test_the_snapshots_own_image_stays_as_it_is() -> None:
     image = np.full((480, 640, 3), 200, np.uint8)
 
-    drawn = draw(snapshot(image))
+    drawn = draw_overlay(snapshot(image))
 
     assert (image == 200).all()
     assert not np.shares_memory(image, drawn)
@@ -44,7 +54,7 @@ def test_the_snapshots_own_image_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("level", [0, 90, 255])
 def test_letters_stand_out_on_dark_and_bright_images(level: int) -> None:
-    drawn = draw(snapshot(plain(level=level)))
+    drawn = draw_overlay(snapshot(plain(level=level)))
 
     panel = drawn[12:180, 12:275]
     background = int(np.median(panel[..., 0]))
@@ -66,11 +76,11 @@ def test_letters_stand_out_on_dark_and_bright_images(level: int) -> None:
     ids=str,
 )
 def test_only_an_image_too_small_for_text_gets_larger(size: tuple[int, int], expected: tuple[int, int]) -> None:
-    assert draw(snapshot(plain(*size))).shape == (*expected, 3)
+    assert draw_overlay(snapshot(plain(*size))).shape == (*expected, 3)
 
 
 def test_an_image_with_borders_is_in_their_middle() -> None:
-    drawn = draw(snapshot(plain(40, 1000, level=100)))
+    drawn = draw_overlay(snapshot(plain(40, 1000, level=100)))
 
     assert drawn[:, 900, 0].tolist() == [0] * 100 + [100] * 40 + [0] * 100
 
@@ -78,15 +88,15 @@ def test_an_image_with_borders_is_in_their_middle() -> None:
 def test_text_grows_with_the_image() -> None:
     small, large = plain(480, 640, 255), plain(1920, 2560, 255)
 
-    _, bottom, _, right = changed(small, draw(snapshot(small)))
-    _, bottom_4, _, right_4 = changed(large, draw(snapshot(large)))
+    _, bottom, _, right = changed(small, draw_overlay(snapshot(small)))
+    _, bottom_4, _, right_4 = changed(large, draw_overlay(snapshot(large)))
 
     assert bottom_4 == pytest.approx(4 * bottom, rel=0.05)
     assert right_4 == pytest.approx(4 * right, rel=0.05)
 
 
 def test_bars_are_as_long_as_their_scores() -> None:
-    drawn = draw(snapshot(plain()))
+    drawn = draw_overlay(snapshot(plain()))
 
     best, other = (np.ptp((drawn == colour).all(axis=2).any(axis=0).nonzero()[0]) + 1 for colour in (TEAL, SLATE))
     assert best / other == pytest.approx(3, rel=0.05)
@@ -95,30 +105,30 @@ def test_bars_are_as_long_as_their_scores() -> None:
 def test_a_sure_label_is_white_and_unsure_is_not() -> None:
     title = slice(12, 45), slice(20, 150)
 
-    assert draw(snapshot(plain()))[title].max(axis=(0, 1)).tolist() == [255, 255, 255]
-    assert draw(replace(snapshot(plain()), label="unsure"))[title].max(axis=(0, 1)).tolist() == [255, 190, 60]
+    assert draw_overlay(snapshot(plain()))[title].max(axis=(0, 1)).tolist() == [255, 255, 255]
+    assert draw_overlay(replace(snapshot(plain()), label="unsure"))[title].max(axis=(0, 1)).tolist() == [255, 190, 60]
 
 
 def test_trouble_is_a_red_band_that_is_gone_when_it_is_over() -> None:
-    troubled = draw(replace(snapshot(plain()), trouble="the camera is unplugged; trying again"))
+    troubled = draw_overlay(replace(snapshot(plain()), trouble="the camera is unplugged; trying again"))
 
     red, green, _ = troubled[-5, 320].tolist()
     assert (red > 100, green < 50) == (True, True)
-    assert (draw(snapshot(plain()))[400:] == 0).all()
+    assert (draw_overlay(snapshot(plain()))[400:] == 0).all()
 
 
 def test_names_without_end_stay_in_the_panel() -> None:
     image = plain(level=200)
     long = replace(snapshot(image), label="W" * 500, scores=(("W" * 500, 0.9), ("i" * 500, 0.1)))
 
-    assert changed(image, draw(long)) == changed(image, draw(snapshot(image)))
+    assert changed(image, draw_overlay(long)) == changed(image, draw_overlay(snapshot(image)))
 
 
 def test_a_long_name_leaves_its_number_alone() -> None:
     long = replace(snapshot(plain()), label="W" * 500)
     number = slice(12, 45), slice(215, 280)
 
-    assert (draw(long)[number] == draw(snapshot(plain()))[number]).all()
+    assert (draw_overlay(long)[number] == draw_overlay(snapshot(plain()))[number]).all()
 
 
 def test_at_most_five_scores_are_drawn() -> None:
@@ -126,28 +136,30 @@ def test_at_most_five_scores_are_drawn() -> None:
     five = replace(snapshot(image), scores=tuple((str(number), 0.1) for number in range(5)))
     thousand = replace(snapshot(image), scores=tuple((str(number), 0.1) for number in range(1000)))
 
-    assert (draw(five) == draw(thousand)).all()
+    assert (draw_overlay(five) == draw_overlay(thousand)).all()
 
 
 def test_without_an_answer_that_is_said() -> None:
     nothing = replace(snapshot(plain()), label="", confidence=0.0, scores=(), age_ms=None, fps=0.0)
 
-    assert (draw(nothing) == 255).any()
+    assert (draw_overlay(nothing) == 255).any()
 
 
 def test_a_frames_age_is_drawn() -> None:
-    assert (draw(snapshot(plain())) != draw(replace(snapshot(plain()), age_ms=44.0))).any()
-    assert (draw(snapshot(plain())) != draw(replace(snapshot(plain()), fps=24.7))).any()
+    assert (draw_overlay(snapshot(plain())) != draw_overlay(replace(snapshot(plain()), age_ms=44.0))).any()
+    assert (draw_overlay(snapshot(plain())) != draw_overlay(replace(snapshot(plain()), fps=24.7))).any()
 
 
 def test_no_name_ends_the_process() -> None:
     # In a process of its own: cv2.putText dies of surrogates.
     program = """
 import numpy as np
-from edgeclf.runtime.live.viewers.overlay import draw
+from edgeclf.runtime.live.viewers.overlay import draw_overlay
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
 for name in ("\\udce9\\udcff", "\\ud83d", "a\\nb\\x00c\\x1b[31m", "\\U0001f600" * 99, "\\u202e\\u0301", "", "%s%n" * 9, " "):
-    draw(Snapshot(name, np.zeros((99, 99, 3), np.uint8), name, 0.5, ((name, 0.5),), True, 1.0, 1.0, "", name))
+    image = np.zeros((99, 99, 3), np.uint8)
+    draw_overlay(Snapshot(source=name, image=image, label=name, confidence=0.5, scores=((name, 0.5),), changed=True, fps=1.0,
+                          age_ms=1.0, time="", trouble=name))
 print("alive")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -211,7 +211,7 @@ def test_a_wrong_token_sees_nothing(viewer: PageViewer, browser: Browser, query:
         page = context.new_page()
         reply = page.goto(viewer.url.partition("?")[0] + query)
         assert reply.status == 403
-        assert "needs its token" in page.inner_text("body")
+        assert "token is required" in page.inner_text("body")
         assert "secret" not in page.content()
 
 
@@ -254,7 +254,7 @@ def test_it_comes_back_after_a_silence(viewer: PageViewer, visit: Visit, until: 
     viewer.show(snapshot(RED))
     page = visit(viewer.url)
     until(lambda: colour_of(page) == RED)
-    with viewer._board._lock:  # nobody is served
+    with viewer._broadcaster._lock:  # nobody is served
         until(lambda: page.locator("#status").inner_text().startswith("Connection lost"))
     viewer.show(snapshot(BLUE))
     until(lambda: colour_of(page) == BLUE and page.locator("#status").inner_text() == "Live")
@@ -287,7 +287,7 @@ def test_a_tab_that_nobody_sees_costs_nothing(viewer: PageViewer, visit: Visit, 
     viewer.show(snapshot(RED))
     until(lambda: colour_of(page) == RED)
     hide(page, True)
-    until(lambda: viewer._board._looking.total() == 0)
+    until(lambda: viewer.viewers == 0)
     viewer.show(snapshot(BLUE))
     hide(page, False)
     until(lambda: colour_of(page) == BLUE)

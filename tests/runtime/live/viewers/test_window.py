@@ -31,7 +31,8 @@ def test_an_opencv_without_windows_is_said_with_the_cure(monkeypatch: pytest.Mon
 
     problem = window_problem()
 
-    assert problem == "no window: this OpenCV is built without; install edgeclf[desktop] in a fresh environment"
+    assert "without windows" in problem
+    assert "edgeclf[desktop]" in problem
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="has a display without saying so")
@@ -123,7 +124,7 @@ def test_the_image_and_the_panel_are_on_the_screen(python: Path, screen: str, tm
 @pytest.mark.parametrize(
     ("display", "start", "end"),
     [
-        (":9876", "no window: none can be opened on the display :9876 (", "could not connect to display :9876)"),
+        (":9876", "no window: the display :9876 cannot be used (", "could not connect to display :9876)"),
         ("", "no window: there is no display ", "(neither DISPLAY nor WAYLAND_DISPLAY is set)"),
     ],
     ids=["no answer", "none"],
