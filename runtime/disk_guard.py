@@ -1,4 +1,4 @@
-"""Tells a bad file from a disk that is gone: what is only out of reach must not be recorded as bad."""
+"""Tells a bad file from a disk that has gone: an image that is only out of reach must not be recorded as failed."""
 
 import errno
 import os
@@ -12,8 +12,8 @@ from edgeclf.runtime.images.preprocess import read_bytes
 from edgeclf.runtime.model.prediction import Failure, Outcome
 
 _IN_A_ROW = 10
-"""A bad sector spoils a file or two."""
-_OF_THE_STORAGE = frozenset(
+"""Failures in a row that mean a lost disk; a bad sector damages a file or two."""
+_STORAGE_ERRORS = frozenset(
     getattr(errno, name)
     for name in (
         "EIO", "ENODEV", "ENXIO", "ESTALE", "ENOTCONN", "ETIMEDOUT", "EREMOTEIO", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN",
@@ -24,17 +24,17 @@ _OF_THE_STORAGE = frozenset(
 
 
 class StorageGuard:
-    """Watches over the folders and archives that images come from, since before the first of them is read."""
+    """Watches the folders and archives that images come from. Create it before the first image is read."""
 
     def __init__(self, roots: Sequence[str]) -> None:
         self._identities = {root: _identity(root) for root in roots}
         self._readable: Frame | None = None
 
     def checked(self, batches: Iterable[list[Outcome]]) -> Iterator[list[Outcome]]:
-        """The same outcomes; those that the storage may be to blame for are held back until it has shown that it is there.
+        """The same outcomes. Failures that the storage may have caused are held back until it has proved to be there.
 
-        Raises SourceError when ten of them come in a row; when they are the last ones, and one that could be read is out of
-        reach; or when a root has gone or has become another one.
+        Raises SourceError if ten of them come in a row; if they are the last ones and an image that was read before cannot
+        be read any more; or if a root has gone or was replaced.
         """
         held: list[Outcome] = []
         for outcomes in batches:
@@ -58,24 +58,24 @@ class StorageGuard:
             yield held
 
     def _check_readable(self) -> None:
-        """Raises SourceError when what could be read a while ago cannot be read now, because of its storage."""
+        """Raise SourceError if an image that was read before cannot be read now because of its storage."""
         if self._readable is None or isinstance(self._readable.image, np.ndarray):
             return
         try:
             read_bytes(self._readable.image)
         except ImageError as error:
-            if error.errno in _OF_THE_STORAGE:
+            if error.errno in _STORAGE_ERRORS:
                 raise _gone(os.path.dirname(self._readable.name), error.detail) from None
 
     def check_roots(self) -> None:
-        """Raises SourceError when one has gone or has become another one."""
+        """Raise SourceError if a root has gone or was replaced."""
         for root, identity in self._identities.items():
             if _identity(root) != identity:
                 raise _gone(root, "it was moved, removed or unmounted")
 
 
 def _identity(root: str) -> tuple[int, int] | None:
-    """A folder on which another disk was mounted, or is no longer, is not the same."""
+    """Device and inode: both change when a disk is mounted on the folder or unmounted."""
     try:
         status = os.stat(root)
     except OSError:
@@ -85,19 +85,19 @@ def _identity(root: str) -> tuple[int, int] | None:
 
 def _may_be_the_storage(outcome: Outcome) -> bool:
     failure = outcome.result
-    return isinstance(failure, Failure) and (failure.errno in _OF_THE_STORAGE or failure.reason is Reason.NOT_FOUND)
+    return isinstance(failure, Failure) and (failure.errno in _STORAGE_ERRORS or failure.reason is Reason.NOT_FOUND)
 
 
 def _cleared(outcomes: list[Outcome]) -> int:
-    """How many outcomes from the first come before the failures at the end that no readable file has followed yet."""
+    """How many outcomes come before the storage errors at the end, which no other outcome has followed yet."""
     suspects = 0
     for outcome in reversed(outcomes):
-        if not (isinstance(outcome.result, Failure) and outcome.result.errno in _OF_THE_STORAGE):
+        if not (isinstance(outcome.result, Failure) and outcome.result.errno in _STORAGE_ERRORS):
             break
         suspects += 1
     return len(outcomes) - suspects
 
 
 def _gone(place: str, why: str) -> SourceError:
-    promise = "its images were not recorded as bad; once it is back, repeat the command"
-    return SourceError(f"{place} cannot be read any more ({why}); {promise}")
+    advice = "its images were not recorded as failed; once it is back, run the command again"
+    return SourceError(f"{place} cannot be read any more ({why}); {advice}")

@@ -1,7 +1,8 @@
-"""Frames to outcomes at the machine's limit: every worker thread reads, decodes, resizes and runs the model itself.
+"""From frames to outcomes at full speed: every worker thread reads, decodes, resizes and runs the model itself.
 
-Decoding in one pool and inferring in another reaches about half the rate: pixels then travel between cores, and one side
-always waits. OpenCV and both engines release the interpreter lock, so one thread a core on one shared model is enough.
+Decoding in one pool and running the model in another reaches only about half the rate: pixels then travel between cores, and
+one pool always waits for the other. OpenCV and both engines release the interpreter lock, so one thread per core, all on one
+model, is enough.
 """
 
 import time
@@ -28,16 +29,16 @@ from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_WINDOW = 4
-"""Calls in flight for each worker: enough to ride out one slow image, few enough to keep memory flat."""
-_PORTION_S, _PORTION_MOST = 0.04, 16
-"""Work that a worker takes at once, in seconds and in frames: each hand-over wakes the main thread, which takes a core from
-the workers; but a worker should not wait long for the last one."""
-_PORTION_BYTES = 8 << 20
-_WINDOW_BYTES = 64 << 20
-"""Pixels in flight, as far as every worker has something to do: a frame of 4K video takes 25 MB."""
+_CALLS_PER_WORKER = 4
+"""Calls in flight for each worker: enough to bridge one slow image, few enough to keep memory constant."""
+_CHUNK_S, _MOST_IN_CHUNK = 0.04, 16
+"""Seconds of work and frames that a worker takes at once. Every hand-over wakes the main thread, which takes a core from the
+workers; but with large chunks, the others wait long for the last one."""
+_CHUNK_BYTES = 8 << 20
+_IN_FLIGHT_BYTES = 64 << 20
+"""Limit on pixels in flight, unless a worker would be idle: a frame of 4K video takes 25 MB."""
 _FEW = 256
-"""Frames for which it is not worth to find out the best batch."""
+"""With fewer frames, measuring the best batch takes longer than it saves."""
 
 
 def classify(
@@ -48,12 +49,12 @@ def classify(
     batch: int | None = 1,
     checks: Checks = Checks(),  # noqa: B008 (frozen)
 ) -> Iterator[Outcome]:
-    """One outcome a frame, in the order of the frames; an image that cannot be read is an outcome too.
+    """One outcome per frame, in the order of the frames; an image that cannot be read is an outcome too.
 
-    frames: None among them is a pause, before which all outcomes so far are handed on. workers: threads, by default one
-    for each usable core; open the classifier with `threads=1` to go with them. batch: images in one run of the model;
-    None measures which number is the quickest. A batch that does not fit into memory is halved. checks: what files must
-    pass before they are decoded. Raises ModelError.
+    frames: None among them is a pause, at which all outcomes so far are returned. workers: threads, by default one for each
+    usable core; open the classifier with `threads=1` for that. batch: images in one call of the model; None measures which
+    number is fastest. A batch that does not fit into memory is halved. checks: what files must pass before they are
+    decoded. Raises ModelError.
     """
     yield from chain.from_iterable(classify_batches(frames, classifier, workers=workers, batch=batch, checks=checks))
 
@@ -66,16 +67,16 @@ def classify_batches(
     batch: int | None = 1,
     checks: Checks = Checks(),  # noqa: B008 (frozen)
 ) -> Iterator[list[Outcome]]:
-    """As `classify`, with the outcomes of several frames at a time, just as they come."""
+    """Like `classify`, but returns the outcomes of several frames at a time, as they become ready."""
     workers = workers or usable_cores()
     frames = iter(frames)
     if batch is None:
         first = list(_up_to_a_pause(frames))
-        many = len(first) == _FEW or sum(map(_bytes_in_memory, first)) > _PORTION_BYTES
+        many = len(first) == _FEW or sum(map(_bytes_in_memory, first)) > _CHUNK_BYTES
         batch = best_batch(classifier, workers) if many and first[-1] else 1
         frames = chain(first, frames)
     worker = Worker(classifier, batch, checks)
-    yield from ordered_map(worker.classify, _portions(frames, worker), workers, _portion_bytes)
+    yield from ordered_map(worker.classify, _chunks(frames, worker), workers, _chunk_bytes)
 
 
 def ordered_map(
@@ -84,11 +85,11 @@ def ordered_map(
     workers: int,
     size_bytes: Callable[[_Item], int] = lambda _: 0,
 ) -> Iterator[_Result]:
-    """`map` over worker threads: order kept, items drawn only as results are taken, an exception ends it.
+    """`map` over worker threads. Keeps the order, takes items only as results are taken, and ends with any exception.
 
-    None among the items is a pause: all results so far are handed on before the next item is drawn. size_bytes: what an
-    item holds in memory; fewer are drawn ahead where that is much. OpenCV's own threads are switched off meanwhile, because
-    every core already has a worker.
+    None among the items is a pause: all results so far are returned before the next item is taken. size_bytes: memory that
+    an item holds; large items are taken fewer ahead. OpenCV's own threads are off meanwhile, because every core has a
+    worker.
     """
     keep_freed_memory()
     opencv_threads = cv2.getNumThreads()
@@ -101,7 +102,7 @@ def ordered_map(
             if item is not None:
                 waiting.append((executor.submit(function, item), size_bytes(item)))
                 held_bytes += waiting[-1][1]
-            most = workers * _WINDOW if held_bytes < _WINDOW_BYTES else workers + 1
+            most = workers * _CALLS_PER_WORKER if held_bytes < _IN_FLIGHT_BYTES else workers + 1
             while waiting and (item is None or len(waiting) >= most):
                 held_bytes -= waiting[0][1]
                 yield waiting.popleft()[0].result()
@@ -113,12 +114,12 @@ def ordered_map(
 
 
 def _up_to_a_pause(frames: Iterator[Frame | None]) -> Iterator[Frame | None]:
-    """The first few frames, the pause included; fewer of those that are in memory already."""
+    """The first few frames, including the pause; fewer if they are in memory already."""
     held_bytes = 0
     for frame in islice(frames, _FEW):
         yield frame
         held_bytes += _bytes_in_memory(frame)
-        if frame is None or held_bytes > _PORTION_BYTES:
+        if frame is None or held_bytes > _CHUNK_BYTES:
             break
 
 
@@ -127,15 +128,15 @@ def _bytes_in_memory(frame: Frame | None) -> int:
     return image.nbytes if isinstance(image, np.ndarray) else len(image) if isinstance(image, bytes) else 0
 
 
-def _portion_bytes(portion: Sequence[Frame]) -> int:
-    return sum(map(_bytes_in_memory, portion))
+def _chunk_bytes(chunk: Sequence[Frame]) -> int:
+    return sum(map(_bytes_in_memory, chunk))
 
 
 class Worker:
-    """What every worker thread does. portion: frames that it takes at once, a multiple of the batch."""
+    """What every worker thread does. chunk_size: frames to take at once, a multiple of the batch."""
 
     def __init__(self, classifier: Classifier, batch: int, checks: Checks) -> None:
-        self.portion = batch
+        self.chunk_size = batch
         self._classifier = classifier
         self._model = BatchSplitter(classifier)
         self._batch = batch
@@ -145,8 +146,8 @@ class Worker:
         started = time.perf_counter()
         batches = (frames[start : start + self._batch] for start in range(0, len(frames), self._batch))
         outcomes = [outcome for batch in batches for outcome in self._classify_batch(batch)]
-        wanted = int(_PORTION_S * len(frames) / max(time.perf_counter() - started, 1e-6))
-        self.portion = max(1, min(wanted, _PORTION_MOST) // self._batch) * self._batch
+        wanted = int(_CHUNK_S * len(frames) / max(time.perf_counter() - started, 1e-6))
+        self.chunk_size = max(1, min(wanted, _MOST_IN_CHUNK) // self._batch) * self._batch
         return outcomes
 
     def _classify_batch(self, frames: Sequence[Frame]) -> list[Outcome]:
@@ -166,17 +167,17 @@ class Worker:
         return Outcome(frame, Prediction(self._classifier.card.classes, next(answers)), one.size_hw)
 
 
-def _portions(frames: Iterable[Frame | None], worker: Worker) -> Iterator[tuple[Frame, ...] | None]:
-    portion: list[Frame] = []
-    held_bytes = 0  # of images that are in memory already
+def _chunks(frames: Iterable[Frame | None], worker: Worker) -> Iterator[tuple[Frame, ...] | None]:
+    chunk: list[Frame] = []
+    held_bytes = 0  # images that are in memory already
     for frame in frames:
         if frame is not None:
-            portion.append(frame)
+            chunk.append(frame)
             held_bytes += _bytes_in_memory(frame)
-        if portion and (frame is None or len(portion) >= worker.portion or held_bytes > _PORTION_BYTES):
-            yield tuple(portion)
-            portion, held_bytes = [], 0
+        if chunk and (frame is None or len(chunk) >= worker.chunk_size or held_bytes > _CHUNK_BYTES):
+            yield tuple(chunk)
+            chunk, held_bytes = [], 0
         if frame is None:
             yield None
-    if portion:
-        yield tuple(portion)
+    if chunk:
+        yield tuple(chunk)

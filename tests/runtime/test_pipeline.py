@@ -1,4 +1,4 @@
-"""The pipeline: one outcome a frame, in order, its own, however many workers and however large the batch."""
+"""The pipeline: every frame gets its own outcome, in order, for any number of workers and any batch."""
 
 import threading
 from collections.abc import Iterator
@@ -28,14 +28,16 @@ def mixture(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> lis
     return [Frame(f"{number}:{path.parent.name}:{path.name}", str(path)) for number, path in enumerate(turns[:41])]
 
 
-def told(outcome: Outcome) -> tuple[str, str]:
-    """The name, and the label or the reason."""
+def name_and_answer(outcome: Outcome) -> tuple[str, str]:
+    """The name, and the label or the reason of the failure."""
     result = outcome.result
     return outcome.name, result.reason.value if isinstance(result, Failure) else result.label
 
 
 def expected(frame: Frame) -> tuple[str, str]:
-    """As `told`, from the name alone: good images lie in their class, bad files are named for their reason."""
+    """Like `name_and_answer`, from the name alone: good images lie in a folder of their class, bad files are named after the
+    reason.
+    """
     _, folder, name = frame.name.split(":")
     return frame.name, folder if folder in ("disc", "square") else name
 
@@ -47,7 +49,7 @@ def test_every_frame_gets_its_own_outcome_in_order(
 ) -> None:
     outcomes = classify(mixture, classifier, workers=workers, batch=batch)
 
-    assert [told(outcome) for outcome in outcomes] == [expected(frame) for frame in mixture]
+    assert [name_and_answer(outcome) for outcome in outcomes] == [expected(frame) for frame in mixture]
 
 
 @pytest.mark.parametrize("batch", [1, 4])
@@ -61,17 +63,17 @@ def test_probabilities_are_those_of_the_image_alone(batch: int, mixture: list[Fr
     np.testing.assert_allclose(among_bad, alone, atol=1e-6)
 
 
-def test_batch_of_only_bad_images_is_all_failures(classifier: Classifier) -> None:
+def test_a_batch_of_only_bad_images_gives_only_failures(classifier: Classifier) -> None:
     outcomes = list(classify([Frame(str(number), b"") for number in range(7)], classifier, workers=2, batch=3))
 
-    assert [told(outcome) for outcome in outcomes] == [(str(number), "empty") for number in range(7)]
+    assert [name_and_answer(outcome) for outcome in outcomes] == [(str(number), "empty") for number in range(7)]
 
 
 def test_no_frames_give_no_outcomes(classifier: Classifier) -> None:
     assert list(classify([], classifier)) == []
 
 
-def test_image_that_vanishes_before_its_turn_is_a_failure(classifier: Classifier, png: bytes, tmp_path: Path) -> None:
+def test_an_image_that_vanishes_before_its_turn_is_a_failure(classifier: Classifier, png: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png)
     (tmp_path / "b.png").write_bytes(png)
     frames = list(open_source(str(tmp_path)))
@@ -79,11 +81,11 @@ def test_image_that_vanishes_before_its_turn_is_a_failure(classifier: Classifier
 
     first, second = classify(frames, classifier, workers=2)
 
-    assert told(first) == (f"{tmp_path}/a.png", "not_found")
+    assert name_and_answer(first) == (f"{tmp_path}/a.png", "not_found")
     assert isinstance(second.result, Prediction)
 
 
-def test_frames_are_drawn_only_as_outcomes_are_taken(classifier: Classifier, png: bytes) -> None:
+def test_frames_are_taken_only_as_outcomes_are_taken(classifier: Classifier, png: bytes) -> None:
     drawn: list[int] = []
 
     def endless() -> Iterator[Frame]:
@@ -99,7 +101,7 @@ def test_frames_are_drawn_only_as_outcomes_are_taken(classifier: Classifier, png
 
 
 @pytest.mark.parametrize("batch", [1, 3, None])
-def test_at_a_pause_every_outcome_so_far_is_handed_on(batch: int | None, classifier: Classifier, png: bytes) -> None:
+def test_at_a_pause_all_outcomes_so_far_are_returned(batch: int | None, classifier: Classifier, png: bytes) -> None:
     seen: list[str] = []
     seen_at_pauses: list[int] = []
 
@@ -125,7 +127,7 @@ def test_with_a_measured_batch_no_frame_is_lost(classifier: Classifier, png: byt
     assert sum(isinstance(outcome.result, Failure) for outcome in outcomes) == 43
 
 
-def test_few_images_that_are_in_memory_already_are_drawn_at_once(classifier: Classifier) -> None:
+def test_few_images_in_memory_are_taken_ahead(classifier: Classifier) -> None:
     drawn: list[int] = []
 
     def endless() -> Iterator[Frame]:
@@ -140,7 +142,7 @@ def test_few_images_that_are_in_memory_already_are_drawn_at_once(classifier: Cla
     assert len(drawn) <= 50 + 2 * 4 + 1
 
 
-def test_of_large_frames_few_are_in_memory_at_a_time(classifier: Classifier) -> None:
+def test_few_large_frames_are_in_memory_at_a_time(classifier: Classifier) -> None:
     drawn: list[int] = []
 
     def endless() -> Iterator[Frame]:
@@ -154,7 +156,7 @@ def test_of_large_frames_few_are_in_memory_at_a_time(classifier: Classifier) -> 
         assert len(drawn) - done <= 3
 
 
-def test_what_was_handed_on_leaves_room_for_more() -> None:
+def test_returned_results_make_room_for_more_items() -> None:
     drawn: list[int] = []
     numbers = (drawn.append(number) or number for number in range(100))  # type: ignore[func-returns-value]
 
@@ -162,7 +164,7 @@ def test_what_was_handed_on_leaves_room_for_more() -> None:
     assert [len(drawn) - done for done, _ in enumerate(results, 1)] == [7] * 93 + list(range(6, -1, -1))
 
 
-def test_of_small_frames_as_many_are_drawn_ahead_as_of_files(classifier: Classifier) -> None:
+def test_small_frames_are_taken_ahead_like_files(classifier: Classifier) -> None:
     drawn: list[int] = []
     frames = (drawn.append(number) or Frame(str(number), np.zeros((48, 64, 3), np.uint8)) for number in range(100))  # type: ignore[func-returns-value]
 
@@ -171,7 +173,7 @@ def test_of_small_frames_as_many_are_drawn_ahead_as_of_files(classifier: Classif
     assert len(drawn) >= 2 * 4
 
 
-def test_error_in_the_source_ends_the_run_after_the_frames_before_it(classifier: Classifier, png: bytes) -> None:
+def test_an_error_in_the_source_ends_the_run(classifier: Classifier, png: bytes) -> None:
     def failing() -> Iterator[Frame]:
         yield Frame("a", png)
         raise RuntimeError("the disk is gone")
@@ -180,7 +182,7 @@ def test_error_in_the_source_ends_the_run_after_the_frames_before_it(classifier:
         list(classify(failing(), classifier, workers=2))
 
 
-def test_error_in_a_worker_reaches_the_caller() -> None:
+def test_an_error_in_a_worker_reaches_the_caller() -> None:
     with pytest.raises(ZeroDivisionError):
         list(ordered_map(lambda number: 1 // number, [1, 0, 1], workers=2))
 
@@ -190,7 +192,7 @@ def test_ordered_map_keeps_the_order(workers: int) -> None:
     assert list(ordered_map(lambda number: number * number, range(100), workers)) == [n * n for n in range(100)]
 
 
-def test_threads_are_gone_when_the_run_is_dropped() -> None:
+def test_threads_end_when_the_run_is_closed() -> None:
     before = threading.active_count()
     results = ordered_map(lambda number: number, range(1000), workers=4)
     next(results)
