@@ -40,7 +40,7 @@ class Parts:
 
     def check(self, fingerprint: Fingerprint) -> None:
         """Raise OutputError if the parts were made with something else, or cannot be read. Writes nothing."""
-        header = self.store.read_if_there(HEADER)
+        header = self.store.read_if_exists(HEADER)
         if header is not None or self.names():
             check_fingerprint(self._read_header(header), fingerprint, self.store.uri, sources_moved=False)
 
@@ -57,7 +57,7 @@ class Parts:
 
     def names(self) -> list[str]:
         """The names of all parts, the oldest first."""
-        names = [file.path for file in self.store.files(in_depth=False) if _PART.fullmatch(file.path)]
+        names = [file.path for file in self.store.files(recursive=False) if _PART.fullmatch(file.path)]
         return sorted(names, key=lambda name: (_run_of(name), name))
 
     def write(self, run_prefix: str, number: int, rows: Sequence[Row]) -> None:

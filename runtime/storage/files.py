@@ -1,4 +1,4 @@
-"""What every kind of store offers, the files that it lists, and the error of one that cannot be reached."""
+"""The interface of every kind of store, the files that it lists, and the error if it cannot be read."""
 
 import errno
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from edgeclf.runtime.errors import SourceError
 
 
 class StoreError(SourceError):
-    """Files that cannot be reached.
+    """A file or a store that cannot be read.
 
-    errno: ENOENT where there is no such file, EINVAL for a name that no file can have, EIO where the store is to blame, or
-    the way to it. detail: the second half of the sentence.
+    errno: ENOENT if there is no such file, EINVAL if no file can have that name, EIO if the store or the network is the
+    cause. detail: the second half of the error message.
     """
 
     def __init__(self, place: str, detail: str, number: int = errno.EIO) -> None:
@@ -26,23 +26,23 @@ class StoreError(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """path: below the store's folder, parted by `/`. mtime_ns: nanoseconds since 1970. -1 where the store does not say."""
+    """path: below the store's folder, with `/` as separator. mtime_ns: nanoseconds since 1970. -1 means unknown."""
 
     path: str
     size_bytes: int = -1
     mtime_ns: int = -1
 
 
-class Files(Protocol):
-    """What a kind of store has to offer; see Store."""
+class FileSystem(Protocol):
+    """The operations that each kind of store implements; see Store. All paths are below the store's folder."""
 
     def is_folder(self) -> bool: ...
 
     def find(self, path: str) -> StoredFile | None: ...
 
-    def files(self, in_depth: bool) -> Iterator[StoredFile]: ...
+    def files(self, recursive: bool) -> Iterator[StoredFile]: ...
 
-    def read(self, path: str, most_bytes: int | None) -> bytes: ...
+    def read(self, path: str, max_bytes: int | None) -> bytes: ...
 
     def write(self, path: str, data: bytes) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Files below a URI such as s3://bucket/photos, or below a local folder: the one place that knows what a URI is."""
+"""Files below a URI such as s3://bucket/photos, or below a local folder. Only this file knows what a URI looks like."""
 
 import errno
 import os
@@ -11,23 +11,23 @@ from urllib.parse import unquote
 
 from edgeclf.runtime.errors import OptionError, OutputError
 from edgeclf.runtime.storage.atomic_write import make_folder, publish_bytes
-from edgeclf.runtime.storage.files import Files, StoredFile, StoreError
+from edgeclf.runtime.storage.files import FileSystem, StoredFile, StoreError
 
 _URI = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
-_OF_ARROW = "file s3 gs gcs abfs abfss hdfs viewfs"
-_OF_FSSPEC = (
+_ARROW_SCHEMES = "file s3 gs gcs abfs abfss hdfs viewfs"
+_FSSPEC_SCHEMES = (
     "s3a az adl webhdfs sftp ssh ftp smb webdav oss oci ocilake tos dbfs lakefs box dropbox gdrive hf github zip tar "
     "libarchive local memory"
 )
-_SCHEMES = frozenset(f"{_OF_ARROW} {_OF_FSSPEC}".split())
-"""Not all that fsspec knows: http:// is a camera here, and a slip of the keyboard should not ask for a package."""
-_OPTIONS = re.compile(r"\?([\w.-]+=[^?]*)$")  # any other ? is part of a name
-_PASSWORD = re.compile(r"://[^/:@]*:(?!\d+(?:/|$))[^@]*@")  # a port is none
+_SCHEMES = frozenset(f"{_ARROW_SCHEMES} {_FSSPEC_SCHEMES}".split())
+"""Not every scheme of fsspec: http:// is a camera here, and a typing error should not ask the user to install a package."""
+_OPTIONS = re.compile(r"\?([\w.-]+=[^?]*)$")  # any other ? belongs to the name
+_PASSWORD = re.compile(r"://[^/:@]*:(?!\d+(?:/|$))[^@]*@")  # a port is not a password
 _SECRET_OPTION = re.compile(r"(?:^|&)[^=&]*(?:secret|token|key|pass|pwd|sig|cred)[^=&]*=", re.IGNORECASE)
 
 
 def is_uri(name: str) -> bool:
-    """Whether it begins as `s3://`, `file://` or `zip://...::s3://` do; the addresses of network cameras are none.
+    """Whether a name starts like `s3://`, `file://` or `zip://...::s3://`. Addresses of network cameras are not URIs here.
 
     >>> is_uri("s3://bucket/a.jpg"), is_uri("rtsp://10.0.0.7/live"), is_uri("C:/a.jpg")
     (True, False, False)
@@ -37,7 +37,7 @@ def is_uri(name: str) -> bool:
 
 
 def local_name(name: str) -> str:
-    """The path that a `file://` URI means; any other name as it is.
+    """The local path of a `file://` URI; any other name unchanged.
 
     >>> local_name("file:///data/a%20b.jpg"), local_name("s3://bucket/a%20b.jpg")
     ('/data/a b.jpg', 's3://bucket/a%20b.jpg')
@@ -49,11 +49,11 @@ def local_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A folder, or one file, where a URI or a local name says; may be pickled, and used from any thread.
+    """A folder, or a single file, at a URI or a local path. It can be pickled, and used from any thread.
 
-    uri: as it was named, without options and without a slash at the end: what goes before `/path` in a row. address: the
-    same with options, or an absolute local path. Paths are those below it; the empty one means the store itself. All
-    methods raise StoreError, or OutputError where they write; ModuleNotFoundError without pyarrow.
+    uri: as it was named, without options and without a trailing slash; in rows, `/path` follows it. address: the same with
+    options, or an absolute local path. Paths are relative to the store; the empty path is the store itself. All methods
+    raise StoreError, or OutputError if they write; for URIs, ModuleNotFoundError if pyarrow is missing.
     """
 
     uri: str
@@ -61,7 +61,7 @@ class Store:
 
     @classmethod
     def open(cls, name: str) -> "Store":
-        """Nothing is connected to before it is used. Raises OptionError for a URI that holds credentials."""
+        """Does not connect yet. Raises OptionError if the URI holds credentials."""
         local = local_name(name)
         if not is_uri(local):
             _refuse_other_schemes(local)
@@ -70,32 +70,32 @@ class Store:
         if _PASSWORD.search(name) or (options and _SECRET_OPTION.search(options[1])):
             scheme = name.partition("://")[0]
             raise OptionError(
-                f"credentials in a URI such as {scheme}://... would be in every row and log; leave them out, and set them "
-                "in the environment, or in the settings of the store's own tools"
+                f"credentials in a URI such as {scheme}://... would appear in every row and log; leave them out, and set "
+                "them in the environment, or in the settings of the store's own tools"
             )
         return cls(_OPTIONS.sub("", name).rstrip("/"), name)
 
     def is_folder(self) -> bool:
-        """Whether there is something below it."""
-        return self._files().is_folder()
+        """Whether there is anything below it."""
+        return self._file_system().is_folder()
 
     def find(self, path: str = "") -> StoredFile | None:
-        """A file's size and time; None where there is no such file, though the store is there."""
-        return self._files().find(path)
+        """A file with its size and time; None if the store exists but the file does not."""
+        return self._file_system().find(path)
 
-    def files(self, *, in_depth: bool = True) -> Iterator[StoredFile]:
-        """All files, in the order in which a local folder is walked; none where there is no such folder yet.
+    def files(self, *, recursive: bool = True) -> Iterator[StoredFile]:
+        """All files, in the order in which a local folder is walked. A folder that does not exist yet has none.
 
-        in_depth: not only those that are in no folder below it. One folder at the top is held in memory at a time.
+        recursive: include the files in folders below it. The listing of one top-level folder is in memory at a time.
         """
-        return self._files().files(in_depth)
+        return self._file_system().files(recursive)
 
-    def read(self, path: str = "", most_bytes: int | None = None) -> bytes:
-        """A file's content, or so many bytes from its beginning."""
-        return self._files().read(path, most_bytes)
+    def read(self, path: str = "", max_bytes: int | None = None) -> bytes:
+        """A file's content, or its first `max_bytes` bytes."""
+        return self._file_system().read(path, max_bytes)
 
-    def read_if_there(self, path: str = "") -> bytes | None:
-        """A file's content; None where there is no such file."""
+    def read_if_exists(self, path: str = "") -> bytes | None:
+        """A file's content; None if there is no such file."""
         try:
             return self.read(path)
         except StoreError as error:
@@ -104,34 +104,34 @@ class Store:
             return None
 
     def write(self, path: str, data: bytes) -> None:
-        """A whole file, in the place of one that is there; whatever happens, it is never seen in part."""
-        self._files().write(path, data)
+        """Write a whole file, replacing an existing one. Readers never see a partial file, whatever happens."""
+        self._file_system().write(path, data)
 
     def remove(self, path: str) -> None:
-        """Remove a file, if it is there."""
-        self._files().remove(path)
+        """Remove a file if it exists."""
+        self._file_system().remove(path)
 
-    def _files(self) -> Files:
-        return _open_files(self.uri, self.address)
+    def _file_system(self) -> FileSystem:
+        return _open_file_system(self.uri, self.address)
 
 
 def _refuse_other_schemes(name: str) -> None:
     match = _URI.match(name)
     if match is not None:
-        raise StoreError(f"{match[1]}://...", "nobody knows this scheme; name a folder, or a URI such as s3://bucket/photos")
+        raise StoreError(f"{match[1]}://...", "unknown scheme; name a folder, or a URI such as s3://bucket/photos")
 
 
 @lru_cache(maxsize=256)
-def _open_files(uri: str, address: str) -> Files:
+def _open_file_system(uri: str, address: str) -> FileSystem:
     if not is_uri(address):
-        return _LocalFiles(address)
-    from edgeclf.runtime.storage.arrow import ArrowFiles
+        return _LocalFileSystem(address)
+    from edgeclf.runtime.storage.arrow import ArrowFileSystem
 
-    return ArrowFiles(uri, address)
+    return ArrowFileSystem(uri, address)
 
 
-class _LocalFiles:
-    """A folder on this machine, without any library."""
+class _LocalFileSystem:
+    """A folder on this machine; needs no library."""
 
     def __init__(self, root: str) -> None:
         self._root = root
@@ -140,48 +140,50 @@ class _LocalFiles:
         return os.path.isdir(self._root)
 
     def find(self, path: str) -> StoredFile | None:
-        place = self._at(path)
+        full_path = self._full_path(path)
         try:
-            status = os.stat(place)
+            status = os.stat(full_path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _cannot_read(place, error) from None
-        return StoredFile(path, status.st_size, status.st_mtime_ns) if os.path.isfile(place) else None
+            raise _cannot_read(full_path, error) from None
+        return StoredFile(path, status.st_size, status.st_mtime_ns) if os.path.isfile(full_path) else None
 
-    def files(self, in_depth: bool) -> Iterator[StoredFile]:
-        return self._files("", in_depth) if self.is_folder() else iter(())
+    def files(self, recursive: bool) -> Iterator[StoredFile]:
+        return self._files("", recursive) if self.is_folder() else iter(())
 
-    def read(self, path: str, most_bytes: int | None) -> bytes:
+    def read(self, path: str, max_bytes: int | None) -> bytes:
         try:
-            with open(self._at(path), "rb") as file:
-                return file.read(-1 if most_bytes is None else most_bytes)
+            with open(self._full_path(path), "rb") as file:
+                return file.read(-1 if max_bytes is None else max_bytes)
         except OSError as error:
-            raise _cannot_read(self._at(path), error) from None
+            raise _cannot_read(self._full_path(path), error) from None
 
     def write(self, path: str, data: bytes) -> None:
-        target = Path(self._at(path))
+        target = Path(self._full_path(path))
         make_folder(target.parent)
-        publish_bytes(target, data, hidden=True)  # readers of a whole folder pass over hidden files
+        publish_bytes(target, data, hidden=True)  # programs that read whole folders skip hidden files
 
     def remove(self, path: str) -> None:
         try:
-            Path(self._at(path)).unlink(missing_ok=True)
+            Path(self._full_path(path)).unlink(missing_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot remove {self._at(path)}: {error.strerror or error}; check its rights") from None
+            raise OutputError(
+                f"cannot remove {self._full_path(path)}: {error.strerror or error}; check its permissions"
+            ) from None
 
-    def _at(self, path: str) -> str:
+    def _full_path(self, path: str) -> str:
         return os.path.join(self._root, path) if path else self._root
 
-    def _files(self, folder: str, in_depth: bool) -> Iterator[StoredFile]:
+    def _files(self, folder: str, recursive: bool) -> Iterator[StoredFile]:
         try:
-            with os.scandir(self._at(folder)) as scan:
+            with os.scandir(self._full_path(folder)) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
-            raise _cannot_read(self._at(folder), error) from None
+            raise _cannot_read(self._full_path(folder), error) from None
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from self._files(f"{folder}{entry.name}/", in_depth) if in_depth else ()
+                yield from self._files(f"{folder}{entry.name}/", recursive) if recursive else ()
             elif entry.is_file() and (file := self.find(folder + entry.name)):
                 yield file
 

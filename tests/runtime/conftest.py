@@ -3,8 +3,9 @@
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -19,6 +20,9 @@ from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, embed_digest
 from tests.support.small_models import COLOUR_WEIGHTS, append_card
 from tests.support.trained_run import KEPT_RUN
 
+if TYPE_CHECKING:
+    from tests.support.object_store import ObjectStore
+
 Encode = Callable[..., bytes]
 
 
@@ -26,6 +30,15 @@ Encode = Callable[..., bytes]
 def run_folder() -> Path:
     """The run that is kept with the tests instead of a fresh one, so that these tests need no TensorFlow. Read only."""
     return KEPT_RUN
+
+
+@pytest.fixture(scope="session")
+def object_store() -> "Iterator[ObjectStore]":
+    """One S3-compatible server for all tests; each test or module makes buckets with names of its own."""
+    from tests.support.object_store import start_object_store  # imports boto3, which takes seconds
+
+    with start_object_store() as store:
+        yield store
 
 
 @pytest.fixture(scope="session")
@@ -171,6 +184,6 @@ def colour_files(colour_model: Path, tflite_model: Path, keras_model: Path, tmp_
         }
         for name in ("model.onnx", "model.tflite")
     ]
-    report = {"verified_on": "the validation part", "artifacts": entries, "made_with": {"edgeclf": "0.1.0"}}
+    report = {"verified_on": "the validation split", "artifacts": entries, "made_with": {"edgeclf": "0.1.0"}}
     (tmp_path / "model.parity.json").write_text(json.dumps(report))
     return tmp_path

@@ -1,10 +1,10 @@
-"""`clf-run` over a bucket: the rows of a local folder, and nothing is recorded as bad because the store is out of reach."""
+"""`clf-run` on a bucket: it gives the rows of a local folder, and an unreachable store is not recorded as bad images."""
 
 import csv
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,21 +12,18 @@ from botocore.exceptions import ClientError
 
 from tests.conftest import Command
 from tests.support.drawings import write_images
-from tests.support.object_store import WRONG, ObjectStore, object_store
-
-LOOKED_AT = "AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, then ~/.aws"
+from tests.support.object_store import WRONG, ObjectStore
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[ObjectStore]:
-    with object_store() as store:
-        store.make_bucket("images")
-        yield store
+def store(object_store: ObjectStore) -> ObjectStore:
+    object_store.make_bucket("images")
+    return object_store
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """14 files: 12 images, one of which is damaged, one hidden and one that is no image."""
+    """14 files: 12 images, of which one is damaged, a hidden image and a text file."""
     folder = write_images(tmp_path_factory.mktemp("photos") / "photos", 6)
     damaged = folder / "disc" / "disc003.png"
     damaged.write_bytes(damaged.read_bytes()[:-20])
@@ -45,59 +42,64 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_server_asks_for_credentials(store: ObjectStore, uri: str) -> None:
-    theirs = store.new_credentials()
-    assert theirs.user
+def kept_rows(stderr: str) -> str | None:
+    """How many images an earlier run left in the journal, as `N images`."""
+    line = next((line for line in stderr.splitlines() if "rows.csv.journal" in line), "")
+    count = re.search(r"[\d,]+ images?", line)
+    return count and count[0]
+
+
+def test_the_test_server_checks_credentials(store: ObjectStore, uri: str) -> None:
+    other_user = store.new_credentials()
+    assert other_user.user
     assert "photos/notes.txt" in store.keys("images")
-    for credentials in (WRONG, theirs):
-        stranger = ObjectStore.__new__(ObjectStore)
-        stranger.url, stranger.credentials = store.url, credentials
-        if credentials is theirs:
-            assert stranger.get(f"{uri}/notes.txt") == b""
-            store.revoke(theirs)
+    for credentials in (WRONG, other_user):
+        client = ObjectStore.__new__(ObjectStore)
+        client.url, client.credentials = store.url, credentials
+        if credentials is other_user:
+            assert client.get(f"{uri}/notes.txt") == b""
+            store.revoke(other_user)
         with pytest.raises(ClientError, match="InvalidAccessKeyId"):
-            stranger.get(f"{uri}/notes.txt")
+            client.get(f"{uri}/notes.txt")
 
 
-def test_rows_are_those_of_the_same_local_folder_and_a_second_run_does_no_work(
+def test_rows_equal_those_of_the_same_local_folder_and_a_second_run_does_no_work(
     store: ObjectStore, uri: str, photos: Path, colour_model: Path, command: Command, tmp_path: Path
 ) -> None:
     local = command("clf-run", colour_model, "-s", photos, "-o", "local.csv")
     first = command("clf-run", colour_model, "-s", f"{uri}/", "-o", "rows.csv", env=store.environment())
     assert (local.returncode, first.returncode) == (1, 1), first.stderr
-    ours, theirs = rows(tmp_path / "rows.csv"), rows(tmp_path / "local.csv")
-    assert [row["path"].removeprefix(f"{uri}/") for row in ours] == [
-        row["path"].removeprefix(f"{photos}/") for row in theirs
+    remote_rows, local_rows = rows(tmp_path / "rows.csv"), rows(tmp_path / "local.csv")
+    assert [row["path"].removeprefix(f"{uri}/") for row in remote_rows] == [
+        row["path"].removeprefix(f"{photos}/") for row in local_rows
     ]
     same = ("status", "label", "confidence", "error", "detail", "width", "height", "size_bytes", "model")
-    assert [[row[name] for name in same] for row in ours] == [[row[name] for name in same] for row in theirs]
-    assert [row["error"] for row in ours if row["error"]] == ["truncated"]
-    assert all(int(row["mtime_ns"]) > 10**18 for row in ours)
+    assert [[row[name] for name in same] for row in remote_rows] == [[row[name] for name in same] for row in local_rows]
+    assert [row["error"] for row in remote_rows if row["error"]] == ["truncated"]
+    assert all(int(row["mtime_ns"]) > 10**18 for row in remote_rows)
 
     second = command("clf-run", colour_model, "-s", f"{uri}/", "-o", "rows.csv", env=store.environment())
     assert second.returncode == 1
-    assert "12 images are in rows.csv.journal already; going on from there" in second.stderr
-    assert rows(tmp_path / "rows.csv") == ours
+    assert kept_rows(second.stderr) == "12 images"
+    assert rows(tmp_path / "rows.csv") == remote_rows
 
 
-@pytest.mark.parametrize("problem", ["credentials", "bucket"])
-def test_what_cannot_be_opened_is_one_sentence(
+@pytest.mark.parametrize("problem", ["credentials", pytest.param("bucket", marks=pytest.mark.slow)])
+def test_a_store_that_cannot_be_opened_is_one_line_on_stderr(
     problem: str, store: ObjectStore, uri: str, colour_model: Path, command: Command, tmp_path: Path
 ) -> None:
     wrong = problem == "credentials"
     source = uri if wrong else "s3://no-such-bucket/photos"
     done = command("clf-run", colour_model, "-s", source, "-o", "rows.csv", env=store.environment(WRONG if wrong else None))
-    sentence = (
-        f"access is denied (ACCESS_DENIED); check the credentials, whether they have expired and what they allow; {''}"
-    )
-    expected = f"{sentence}looked at are {LOOKED_AT}" if wrong else "there is no bucket 'no-such-bucket'; check the spelling"
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: {source} cannot be read: {expected}")
+    assert done.stderr.startswith(f"error: {source} cannot be read: ")
+    for keyword in ("denied (ACCESS_DENIED)", "AWS_ACCESS_KEY_ID", "~/.aws") if wrong else ("no bucket 'no-such-bucket'",):
+        assert keyword in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "rows.csv").exists()
 
 
-def test_an_object_that_is_not_there_is_a_row(
+def test_a_missing_object_is_a_row(
     store: ObjectStore, uri: str, colour_model: Path, command: Command, tmp_path: Path
 ) -> None:
     names = [f"{uri}/disc/disc000.png", f"{uri}/disc/gone.png", f"{uri}/disc/disc001.png"]
@@ -111,7 +113,7 @@ def test_an_object_that_is_not_there_is_a_row(
     ]
 
 
-def test_credentials_that_expire_end_the_run_which_goes_on_later_without_bad_rows(
+def test_expired_credentials_end_the_run_which_can_be_resumed_without_bad_rows(
     store: ObjectStore, photos: Path, colour_model: Path, command: Command, tmp_path: Path
 ) -> None:
     data = (photos / "disc" / "disc000.png").read_bytes()
@@ -140,9 +142,9 @@ def test_credentials_that_expire_end_the_run_which_goes_on_later_without_bad_row
         _, said = run.communicate("\n".join(names[4:]) + "\n", timeout=120)
     assert run.returncode == 2
     assert "s3://images/night cannot be read any more (access is denied" in said
-    assert "its images were not recorded as bad; once it is back, repeat the command" in said
+    assert "its images were not recorded as failed" in said
 
     again = command("clf-run", *arguments, input="\n".join(names), env=store.environment())
     assert again.returncode == 0, again.stderr
-    assert "4 images are in rows.csv.journal already" in again.stderr
+    assert kept_rows(again.stderr) == "4 images"
     assert [(row["path"], row["status"]) for row in rows(tmp_path / "rows.csv")] == [(name, "ok") for name in names]

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import Command
-from tests.support.object_store import WRONG, ObjectStore, object_store
+from tests.support.object_store import WRONG, ObjectStore
 from tests.support.ray_machines import Machines, two_machines
 
 pytestmark = pytest.mark.slow
@@ -190,10 +190,9 @@ def test_what_has_changed_and_what_failed_is_done_again_and_has_one_row(
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[ObjectStore]:
-    with object_store() as store:
-        store.make_bucket("camera")
-        yield store
+def store(object_store: ObjectStore) -> ObjectStore:
+    object_store.make_bucket("camera")
+    return object_store
 
 
 def test_a_bucket_is_read_and_written(

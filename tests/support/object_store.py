@@ -1,4 +1,4 @@
-"""An S3-compatible server on loopback, in a process of its own, that asks for credentials as the real one does."""
+"""An S3-compatible server on loopback, in its own process. It checks credentials as the real one does."""
 
 import json
 import os
@@ -18,18 +18,18 @@ REGION = "us-east-1"
 SERVER = """
 import sys
 from moto.server import ThreadedMotoServer
-ours, sys.stdout = sys.stdout, sys.stderr  # where it says that it starts
+ours, sys.stdout = sys.stdout, sys.stderr  # the server prints a line when it starts
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
 server.start()
 print("http://%s:%d" % server.get_host_and_port(), file=ours, flush=True)
 sys.stdin.read()
 """
-"""Ends when its stdin is closed, so also when a test run is killed."""
+"""The server ends when its stdin is closed, so it also ends when a test run is killed."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """An access key of a user who may do everything. user: empty where there is none."""
+    """The access key of a user. user: empty if no such user exists."""
 
     key: str
     secret: str
@@ -40,22 +40,22 @@ WRONG = Credentials("AKIANOSUCHKEY0000000", "x" * 40)
 
 
 class ObjectStore:
-    """The server: its buckets and its users. url: such as `http://127.0.0.1:40123`."""
+    """The server with its buckets and users. url: such as `http://127.0.0.1:40123`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._users = 0
-        self.credentials = WRONG  # nobody asks for them yet
+        self.credentials = WRONG  # not checked yet
         self.credentials = self.new_credentials()
-        self._ask_for_credentials()
+        self._check_credentials_from_now_on()
 
     def environment(self, credentials: Credentials | None = None) -> dict[str, str]:
-        """Settings for a process that is to use the server."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return ours | self.settings(credentials)
+        """The environment of a process that uses the server."""
+        others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return others | self.settings(credentials)
 
     def settings(self, credentials: Credentials | None = None) -> dict[str, str]:
-        """Those alone that are about the server."""
+        """The environment variables that concern the server."""
         credentials = credentials or self.credentials
         return {
             "AWS_ACCESS_KEY_ID": credentials.key,
@@ -69,13 +69,13 @@ class ObjectStore:
         }
 
     def make_bucket(self, name: str) -> str:
-        """Its URI."""
+        """Returns its URI."""
         with self._client("s3") as s3:
             s3.create_bucket(Bucket=name)
         return f"s3://{name}"
 
     def upload(self, folder: Path, uri: str) -> str:
-        """Put every file below `folder` under `uri`, which is returned."""
+        """Put every file below `folder` under `uri`, and return the URI."""
         with self._client("s3") as s3:
             bucket, _, prefix = uri.removeprefix("s3://").partition("/")
             for path in sorted(folder.rglob("*")):
@@ -101,13 +101,14 @@ class ObjectStore:
             s3.delete_object(Bucket=bucket, Key=key)
 
     def keys(self, bucket: str) -> list[str]:
-        """Of all objects, the markers of folders left out."""
+        """The keys of all objects except the markers of folders."""
         with self._client("s3") as s3:
             pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-            return [one["Key"] for page in pages for one in page.get("Contents", ()) if not one["Key"].endswith("/")]
+            keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+            return [key for key in keys if not key.endswith("/")]
 
     def new_credentials(self, actions: str = "*") -> Credentials:
-        """Of a new user, who may do `actions`, such as `s3:Get*`."""
+        """The credentials of a new user with permission for `actions`, such as `s3:Get*`."""
         self._users += 1
         user = f"user{self._users}"
         allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
@@ -118,7 +119,7 @@ class ObjectStore:
         return Credentials(key["AccessKeyId"], key["SecretAccessKey"], user)
 
     def revoke(self, credentials: Credentials) -> None:
-        """From now on they are nobody's."""
+        """From now on the server refuses them."""
         with self._client("iam") as iam:
             iam.delete_access_key(UserName=credentials.user, AccessKeyId=credentials.key)
 
@@ -137,7 +138,7 @@ class ObjectStore:
         finally:
             client.close()
 
-    def _ask_for_credentials(self) -> None:
+    def _check_credentials_from_now_on(self) -> None:
         address = f"{self.url}/moto-api/reset-auth"
         request = urllib.request.Request(address, b"0", {"Content-Type": "text/plain"}, method="POST")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -146,8 +147,8 @@ class ObjectStore:
 
 
 @contextmanager
-def object_store() -> Iterator[ObjectStore]:
-    """A new server without any bucket; it takes some seconds to start, so share it."""
+def start_object_store() -> Iterator[ObjectStore]:
+    """A new server without buckets. It takes seconds to start, so share it: use the fixture `object_store`."""
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([sys.executable, "-c", SERVER], text=True, **pipes) as server:
         try:
