@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeclf.benchmarks.bench.options import Options
-from edgeclf.runtime.cli.flags import SectionedCommand, takes
 from edgeclf.runtime.errors import GateError
 from edgeclf.runtime.storage.atomic_write import make_folder
 from edgeclf.runtime.terminal.console import command_app, note, show_version
+from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.plural import plural
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def main() -> None:
     app()
 
 
-@app.command(cls=SectionedCommand, epilog=EPILOG)
+@app.command(epilog=EPILOG)
 @takes(options=Options, outputs=Outputs)
 def bench(
     *,

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from edgeclf.runtime.cli.flags import Text
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.terminal.flags import Text
 
 MAX_DROP = 0.01
 """The default limit of the accuracy gate, the same as for an export."""

@@ -4,7 +4,7 @@ A header says what the rows are made with. Outputs are made from the rows, and `
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,21 +174,23 @@ def _load_or_create(
         raise OutputError(
             f"{file.path} says where images were moved to; run clf-run undo {file.path} first, or remove the file"
         )
-    lines = iter(()) if options.restart else file.lines()
-    header = next(lines, None)
-    if header is None:
-        file.clear()
-        file.write([{VERSION_KEY: VERSION, "fingerprint": fingerprint, "prefixes": list(prefixes)}])
-        return
-    if header.get(VERSION_KEY) != VERSION:
-        raise OutputError(f"{file.path} is not a journal of this version of clf-run; choose another -o, or add --restart")
-    check_fingerprint(header.get("fingerprint") or {}, fingerprint, file.path, sources_moved=options.sources_moved)
-    try:
-        journal.load(lines)
-    except (KeyError, TypeError) as error:
-        raise OutputError(
-            f"{file.path} has lines that clf-run did not write ({error}); start again with --restart"
-        ) from None
+    with closing(file.lines()) as lines:  # an open reader would keep the file locked
+        header = None if options.restart else next(lines, None)
+        if header is None:
+            file.clear()
+            file.write([{VERSION_KEY: VERSION, "fingerprint": fingerprint, "prefixes": list(prefixes)}])
+            return
+        if header.get(VERSION_KEY) != VERSION:
+            raise OutputError(
+                f"{file.path} is not a journal of this version of clf-run; choose another -o, or add --restart"
+            )
+        check_fingerprint(header.get("fingerprint") or {}, fingerprint, file.path, sources_moved=options.sources_moved)
+        try:
+            journal.load(lines)
+        except (KeyError, TypeError) as error:
+            raise OutputError(
+                f"{file.path} has lines that clf-run did not write ({error}); start again with --restart"
+            ) from None
 
 
 def _to_line(entry: Entry) -> Line:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class JournalFile(AppendOnlyFile):
     def __init__(self, path: Path) -> None:
         super().__init__(path, "journal", _BEGINNING, "name another with --journal", _describe_writer)
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Generator[Line, None, None]:
         """All lines, from the first. Raises OutputError for a damaged one."""
         with open(self.duplicate(), encoding="latin-1", newline="\n") as file:  # every byte is valid: JSON finds damage
             file.seek(0)

@@ -6,6 +6,8 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import wraps
 from typing import Annotated, Any, get_args, get_type_hints
 
+from typer.models import OptionInfo
+
 from edgeclf.runtime.terminal.console import friendly_errors
 
 Parameter = inspect.Parameter
@@ -22,7 +24,7 @@ class Text:
 
 
 def takes(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Let a command take the fields of dataclasses as flags: `@takes(live=LiveFlags)` for its parameter `live: LiveFlags`.
+    """Let a command take the fields of dataclasses as flags: `@takes(live=LiveOptions)` for `live: LiveOptions`.
 
     Annotate each field as a parameter of the command would be: `Annotated[int, typer.Option(help=...)] = 1`, with `Text`
     where the value has to be parsed. A `tuple[X, ...]` is a flag that may be repeated. A field whose type is such a
@@ -61,8 +63,10 @@ def flags_given(group: Any) -> Iterator[tuple[str, str]]:
 
 
 def _flag(name: str, hint: Any) -> str:
-    declared = [text for extra in hint.__metadata__ for text in getattr(extra, "param_decls", None) or ()]
-    return next((text for text in declared if text.startswith("--")), f"--{name.replace('_', '-')}")
+    option = next(extra for extra in hint.__metadata__ if isinstance(extra, OptionInfo))
+    # In Annotated, typer.Option takes its first name for a default value.
+    declared = (option.default, *(option.param_decls or ()))
+    return next((text for text in declared if str(text).startswith("--")), f"--{name.replace('_', '-')}")
 
 
 def _parameters(group: type) -> Iterator[Parameter]:

@@ -20,11 +20,11 @@ def parse_share(text: str) -> float:
 
 @dataclass(frozen=True)
 class Paper:
-    grey: Annotated[float, Text(parse_share), typer.Option(metavar="P%", show_default="5%")] = 0.05
+    share: Annotated[float, Text(parse_share), typer.Option("--grey", metavar="P%", show_default="5%")] = 0.05
 
     def __post_init__(self) -> None:
-        if self.grey > 1:
-            raise OptionError(f"--grey takes at most 100%, not {self.grey:.0%}")
+        if self.share > 1:
+            raise OptionError(f"--grey takes at most 100%, not {self.share:.0%}")
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ def run(*arguments: str) -> str:
 
 def test_flags_arrive_as_the_dataclass() -> None:
     given = run("me", "--fast", "-c", "red", "--points", "a", "--points", "b")
-    assert given == "me True Drawing(paper=Paper(grey=0.05), colour='red', width=2, points=('a', 'b'))\n"
+    assert given == "me True Drawing(paper=Paper(share=0.05), colour='red', width=2, points=('a', 'b'))\n"
 
 
 def test_a_field_that_is_a_dataclass_stands_for_its_flags_and_text_is_parsed() -> None:
-    assert "Paper(grey=0.2)" in run("me", "-c", "red", "--grey", "20%")
+    assert "Paper(share=0.2)" in run("me", "-c", "red", "--grey", "20%")
 
 
 def test_what_a_dataclass_refuses_is_one_sentence_and_exit_2() -> None:
