@@ -49,7 +49,7 @@ class Feed(Protocol):
         ...
 
     def troubles(self) -> dict[int, str]:
-        """Why a source gives no good images now, by its number. Raises DeviceError for a camera that is given up."""
+        """Why a source gives no good frames now, by its number. Raises DeviceError for a camera that is given up."""
         ...
 
     def close(self) -> None:
@@ -61,7 +61,7 @@ class CameraFeed:
     """The newest frames of several cameras.
 
     new_frame: the event that every camera sets. fps: the lowest rate that a camera claims. every_s: seconds between answers
-    of each camera; frames in between are not even decoded. give_up_s: how long a camera may give no good image.
+    of each camera; frames in between are not even decoded. give_up_s: how long a camera may give no good frame.
     """
 
     waits = False

@@ -102,7 +102,7 @@ class LiveOptions:
         Text(partial(parse_duration, "--give-up")),
         _option(
             "--give-up",
-            help="End with exit code 4 when a camera gives no image for this time.",
+            help="End with exit code 4 when a camera gives no good frame for this time.",
             metavar="TIME",
             show_default="never",
         ),
@@ -110,7 +110,7 @@ class LiveOptions:
     accept: Annotated[
         tuple[str, ...],
         _option(
-            help="Accept images that otherwise count as a broken camera's: black or frozen.",
+            help="Accept frames that otherwise count as a broken camera's: black or frozen.",
             metavar="black|frozen",
             show_default=False,
         ),

@@ -67,11 +67,15 @@ class Session:
         self.age_ms = row.age_ms
         source.count_answer()
         changed = self._publish(source, row, log_always=self._outputs.log_every_frame)
-        self._pass_image_on(source, outcome.frame, row, smoothed, changed=changed)
+        answer = _Answer(row, smoothed, changed)
+        image = _pixels(outcome.frame) if self._needs_image(outcome.frame, answer) else None
+        if image is not None:
+            self._save_if_unsure(source, image, answer)
+            self._show(source, image, answer)
         return row
 
     def update_troubles(self, troubles: Mapping[int, str]) -> None:
-        """Call this regularly, also without answers. troubles: why a source gives no good images now, by its number."""
+        """Call this regularly, also without answers. troubles: why a source gives no good frames now, by its number."""
         self._outputs.hooks.reap()
         for number, trouble in troubles.items():
             if not self._sources[number].trouble:
@@ -106,19 +110,39 @@ class Session:
         self._outputs.hooks.update(source.name, row)
         return changed
 
-    def _pass_image_on(
-        self, source: "_Source", frame: Frame, row: Row, smoothed: SmoothedPrediction | None, *, changed: bool
-    ) -> None:
-        """Save the image if the answer is unsure, and show it. Reads it only if one of these needs it."""
-        unsure = self._outputs.unsure if row.status == UNSURE and smoothed else None
-        unreadable = smoothed is None and not isinstance(frame.image, np.ndarray)
-        image = _pixels(frame) if (unsure or self._outputs.viewers) and not unreadable else None
-        if image is None:
-            return
-        if unsure and smoothed:
-            unsure.save(source.name, image, smoothed.label, row.time)
-        source.last_shown = _snapshot(source, image, row, smoothed, changed=changed)
+    def _needs_image(self, frame: Frame, answer: "_Answer") -> bool:
+        if answer.smoothed is None and not isinstance(frame.image, np.ndarray):
+            return False  # a file that could not be read is not read again
+        return bool(self._outputs.viewers) or (self._outputs.unsure is not None and answer.row.status == UNSURE)
+
+    def _save_if_unsure(self, source: "_Source", image: Pixels, answer: "_Answer") -> None:
+        if self._outputs.unsure and answer.smoothed and answer.row.status == UNSURE:
+            self._outputs.unsure.save(source.name, image, answer.smoothed.label, answer.row.time)
+
+    def _show(self, source: "_Source", image: Pixels, answer: "_Answer") -> None:
+        row, smoothed = answer.row, answer.smoothed
+        source.last_shown = Snapshot(
+            source=source.name,
+            image=image,
+            label=row.label or (UNSURE if smoothed else ""),
+            confidence=row.confidence or 0.0,
+            scores=tuple(smoothed.mean.top(MAX_SCORES)) if smoothed else (),
+            changed=answer.changed,
+            fps=source.fps,
+            age_ms=row.age_ms,
+            time=row.time,
+            trouble=row.detail,
+        )
         self._outputs.viewers.show(source.last_shown)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """smoothed: None for an image that could not be classified. changed: whether the row differs from the source's last."""
+
+    row: Row
+    smoothed: SmoothedPrediction | None
+    changed: bool
 
 
 @dataclass
@@ -148,21 +172,6 @@ def _with_smoothed_label(row: Row, smoothed: SmoothedPrediction) -> Row:
     if not smoothed.sure:
         return replace(row, status=UNSURE, label="", confidence=confidence)
     return replace(row, status="ok", label=smoothed.label, confidence=confidence)
-
-
-def _snapshot(source: _Source, image: Pixels, row: Row, smoothed: SmoothedPrediction | None, *, changed: bool) -> Snapshot:
-    return Snapshot(
-        source=source.name,
-        image=image,
-        label=row.label or (UNSURE if smoothed else ""),
-        confidence=row.confidence or 0.0,
-        scores=tuple(smoothed.mean.top(MAX_SCORES)) if smoothed else (),
-        changed=changed,
-        fps=source.fps,
-        age_ms=row.age_ms,
-        time=row.time,
-        trouble=row.detail,
-    )
 
 
 def _pixels(frame: Frame) -> Pixels | None:

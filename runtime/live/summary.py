@@ -11,7 +11,7 @@ from edgeclf.runtime.terminal.plural import plural
 class LiveSummary(Summary):
     """latency: from frame to answer. dropped: frames replaced by a newer one before they were answered.
 
-    losses: how often a camera stopped giving good images. lost_s: for how many seconds in all.
+    losses: how often a camera stopped giving good frames. lost_s: for how many seconds in all.
     """
 
     def __init__(self, setting: str = "") -> None:

@@ -1,7 +1,7 @@
-"""A person before a virtual screen. Run by test_window.py in an environment of its own, with opencv-python and python-xlib.
+"""A user of a virtual screen. test_window.py runs this in an environment with opencv-python and python-xlib.
 
-Usage: desktop_user.py HOW. Shows two sources, saves what is on the screen as screen.png, ends it in the way HOW says, and
-writes what became of it to seen.json.
+Usage: desktop_user.py HOW. Shows two sources, saves the screen as screen.png, ends the viewer with the key HOW or by the
+windows' close buttons (`cross`), and writes what it saw to seen.json.
 """
 
 import json
@@ -23,7 +23,7 @@ from edgeclf.runtime.live.viewers.window import WindowViewer
 
 SOURCES = {"left": (200, 40, 120), "right\n<b>": (40, 200, 120)}
 WIDTH = 640
-"""Of each window: images of 400x300, enlarged."""
+"""The width of each window: images of 400x300 are enlarged."""
 
 
 class Screen:
@@ -32,13 +32,13 @@ class Screen:
         self.root = self.display.screen().root
 
     def image(self) -> Any:
-        """uint8 `[h, w, 3]` BGR of the whole screen."""
+        """The whole screen, uint8 `[h, w, 3]` BGR."""
         size = self.root.get_geometry()
         image = self.root.get_image(0, 0, size.width, size.height, X.ZPixmap, 0xFFFFFFFF)
         return np.frombuffer(image.data, np.uint8).reshape(size.height, size.width, 4)[..., :3]
 
     def windows(self) -> dict[str, Any]:
-        """Those that can be seen, by title."""
+        """The visible windows, by title."""
         name = self.display.intern_atom("_NET_WM_NAME")
         found = {}
         for window in self.root.query_tree().children:
@@ -48,13 +48,13 @@ class Screen:
         return found
 
     def spread(self) -> None:
-        """Put the windows side by side; there is no window manager to do it, and Qt may still be placing them itself."""
+        """Place the windows side by side. There is no window manager to do it, and Qt may still be moving them."""
         for number, (_, window) in enumerate(sorted(self.windows().items())):
             window.configure(x=number * WIDTH, y=0)
         self.display.sync()
 
     def colours(self) -> list[tuple[int, ...]]:
-        """RGB of a point in the middle of each window, side by side."""
+        """The RGB colour in the middle of each window, after placing them side by side."""
         self.spread()
         return [tuple(self.image()[300, x, ::-1].tolist()) for x in (WIDTH // 2, WIDTH // 2 + WIDTH)]
 
@@ -66,7 +66,7 @@ class Screen:
         self.display.sync()
 
     def close(self, title: str) -> None:
-        """As a window manager does when its cross is clicked."""
+        """Close a window as a window manager does when its close button is clicked."""
         protocols, delete = (self.display.intern_atom(name) for name in ("WM_PROTOCOLS", "WM_DELETE_WINDOW"))
         window = self.windows()[title]
         message = event.ClientMessage(window=window, client_type=protocols, data=(32, [delete, X.CurrentTime, 0, 0, 0]))
@@ -103,7 +103,7 @@ def show_until(viewer: WindowViewer, done: Callable[[], bool], seconds: float = 
 
 
 def open_windows(screen: Screen) -> WindowViewer:
-    """Without a window manager, Qt at times misses that its window is on the screen and never paints it: then once more."""
+    """Open the windows. Without a window manager, Qt sometimes never paints one, so this tries up to 20 times."""
     for _ in range(20):
         viewer = WindowViewer()
         if show_until(viewer, lambda: screen.colours() == list(SOURCES.values()), seconds=5):

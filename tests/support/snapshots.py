@@ -1,4 +1,4 @@
-"""What a live run could show, for the tests of its page."""
+"""Snapshots for the tests of the page."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def plain(colour: tuple[int, int, int], height: int = 48, width: int = 64) -> Pi
 
 
 def snapshot(colour: tuple[int, int, int] = RED, label: str = "", **changes: Any) -> Snapshot:
-    """Of a camera that sees one colour; without a label, it is called by its name."""
+    """A snapshot of a camera that sees one colour. The label is by default the colour's name."""
     label = label or LABELS.get(colour, "other")
     values: dict[str, Any] = {
         "source": "webcam",

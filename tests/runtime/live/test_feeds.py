@@ -43,7 +43,13 @@ def test_every_camera_gets_its_share_of_answers() -> None:
     """A camera that is always a little later than another is not skipped each time."""
     new_frame = threading.Event()
     cameras = [
-        Camera(str(number), partial(TickingCapture, number * 0.015), source=number, new_frame=new_frame, detector=FaultDetector())
+        Camera(
+            str(number),
+            partial(TickingCapture, number * 0.015),
+            source=number,
+            new_frame=new_frame,
+            detector=FaultDetector(),
+        )
         for number in range(2)
     ]
     for camera in cameras:

@@ -1,4 +1,4 @@
-"""Rows that are added to what is there, whole or not at all."""
+"""Rows are appended whole or not at all."""
 
 import csv
 import json
@@ -39,14 +39,14 @@ def test_a_row_can_be_read_as_soon_as_it_is_written(tmp_path: Path, suffix: str)
 
 
 @by_format
-def test_the_next_run_adds_its_rows(tmp_path: Path, suffix: str) -> None:
+def test_the_next_run_appends_its_rows(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"log{suffix}"
     write(path, ROW, ROW)
     write(path, ROW)
     assert labels(path) == ["cat"] * 3
 
 
-def test_a_row_of_a_camera_has_no_file(tmp_path: Path) -> None:
+def test_a_row_of_a_camera_has_no_file_size_or_time(tmp_path: Path) -> None:
     write(tmp_path / "log.csv", ROW)
     with (tmp_path / "log.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
@@ -60,7 +60,7 @@ def test_csv_has_one_header(tmp_path: Path) -> None:
 
 
 @by_format
-def test_half_a_line_that_a_kill_left_is_cut_off(tmp_path: Path, suffix: str) -> None:
+def test_half_a_line_left_by_a_kill_is_removed(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"log{suffix}"
     write(path, ROW, ROW)
     path.write_bytes(path.read_bytes()[:-20])
@@ -76,7 +76,7 @@ def test_half_a_line_that_a_kill_left_is_cut_off(tmp_path: Path, suffix: str) ->
         ("log.jsonl", "notes without an end"),
     ],
 )
-def test_a_file_of_something_else_is_left_as_it_is(tmp_path: Path, name: str, text: str) -> None:
+def test_a_file_with_other_content_is_left_unchanged(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(OutputError, match="is not a log of a live run with these columns"):
         write(tmp_path / name, ROW)
@@ -84,13 +84,13 @@ def test_a_file_of_something_else_is_left_as_it_is(tmp_path: Path, name: str, te
 
 
 @pytest.mark.parametrize("name", ["log.parquet", "log.sqlite", "log"])
-def test_formats_that_cannot_grow_are_refused(tmp_path: Path, name: str) -> None:
+def test_formats_without_appending_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(OutputError, match=r"\.csv or \.jsonl"):
         write(tmp_path / name, ROW)
     assert not (tmp_path / name).exists()
 
 
-def test_the_output_of_a_run_on_files_is_left_as_it_is(tmp_path: Path) -> None:
+def test_the_output_of_a_batch_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "log.csv.journal").touch()
     with pytest.raises(OutputError, match=r"log\.csv belongs to .*log\.csv\.journal"):
         write(tmp_path / "log.csv", ROW)
@@ -106,7 +106,7 @@ def test_a_second_writer_is_refused(tmp_path: Path, suffix: str) -> None:
     assert labels(path) == ["cat"]
 
 
-def test_a_full_disk_ends_it_with_a_sentence_and_leaves_whole_rows(
+def test_a_full_disk_is_an_error_and_leaves_whole_rows(
     tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     path = tmp_path / "log.jsonl"
@@ -116,7 +116,7 @@ def test_a_full_disk_ends_it_with_a_sentence_and_leaves_whole_rows(
     assert labels(path) == ["cat"]
 
 
-def test_rows_on_stdout_are_there_at_once() -> None:
+def test_rows_on_stdout_are_flushed_at_once() -> None:
     script = (
         "import sys, time\n"
         "from edgeclf.runtime.live.log import open_log\n"

@@ -1,4 +1,4 @@
-"""The drawn answer can be read on any image, of any size."""
+"""The answer is legible on images of any size and brightness."""
 
 import subprocess
 import sys
@@ -37,12 +37,12 @@ def snapshot(image: Pixels) -> Snapshot:
 
 
 def changed(image: Pixels, drawn: Pixels) -> tuple[int, int, int, int]:
-    """Top, bottom, left and right of what was drawn on."""
+    """Top, bottom, left and right of the drawn area."""
     rows, columns = (image != drawn).any(axis=2).nonzero()
     return rows.min(), rows.max(), columns.min(), columns.max()
 
 
-def test_the_snapshots_own_image_stays_as_it_is() -> None:
+def test_the_snapshots_image_is_unchanged() -> None:
     image = np.full((480, 640, 3), 200, np.uint8)
 
     drawn = draw_overlay(snapshot(image))
@@ -53,7 +53,7 @@ def test_the_snapshots_own_image_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("level", [0, 90, 255])
-def test_letters_stand_out_on_dark_and_bright_images(level: int) -> None:
+def test_letters_are_legible_on_dark_and_bright_images(level: int) -> None:
     drawn = draw_overlay(snapshot(plain(level=level)))
 
     panel = drawn[12:180, 12:275]
@@ -75,11 +75,11 @@ def test_letters_stand_out_on_dark_and_bright_images(level: int) -> None:
     ],
     ids=str,
 )
-def test_only_an_image_too_small_for_text_gets_larger(size: tuple[int, int], expected: tuple[int, int]) -> None:
+def test_only_an_image_too_small_for_text_is_enlarged(size: tuple[int, int], expected: tuple[int, int]) -> None:
     assert draw_overlay(snapshot(plain(*size))).shape == (*expected, 3)
 
 
-def test_an_image_with_borders_is_in_their_middle() -> None:
+def test_borders_are_added_evenly() -> None:
     drawn = draw_overlay(snapshot(plain(40, 1000, level=100)))
 
     assert drawn[:, 900, 0].tolist() == [0] * 100 + [100] * 40 + [0] * 100
@@ -95,21 +95,21 @@ def test_text_grows_with_the_image() -> None:
     assert right_4 == pytest.approx(4 * right, rel=0.05)
 
 
-def test_bars_are_as_long_as_their_scores() -> None:
+def test_bars_are_proportional_to_their_scores() -> None:
     drawn = draw_overlay(snapshot(plain()))
 
     best, other = (np.ptp((drawn == colour).all(axis=2).any(axis=0).nonzero()[0]) + 1 for colour in (TEAL, SLATE))
     assert best / other == pytest.approx(3, rel=0.05)
 
 
-def test_a_sure_label_is_white_and_unsure_is_not() -> None:
+def test_a_label_is_white_and_unsure_is_amber() -> None:
     title = slice(12, 45), slice(20, 150)
 
     assert draw_overlay(snapshot(plain()))[title].max(axis=(0, 1)).tolist() == [255, 255, 255]
     assert draw_overlay(replace(snapshot(plain()), label="unsure"))[title].max(axis=(0, 1)).tolist() == [255, 190, 60]
 
 
-def test_trouble_is_a_red_band_that_is_gone_when_it_is_over() -> None:
+def test_trouble_is_a_red_band_that_disappears_afterwards() -> None:
     troubled = draw_overlay(replace(snapshot(plain()), trouble="the camera is unplugged; trying again"))
 
     red, green, _ = troubled[-5, 320].tolist()
@@ -117,14 +117,14 @@ def test_trouble_is_a_red_band_that_is_gone_when_it_is_over() -> None:
     assert (draw_overlay(snapshot(plain()))[400:] == 0).all()
 
 
-def test_names_without_end_stay_in_the_panel() -> None:
+def test_long_names_stay_within_the_panel() -> None:
     image = plain(level=200)
     long = replace(snapshot(image), label="W" * 500, scores=(("W" * 500, 0.9), ("i" * 500, 0.1)))
 
     assert changed(image, draw_overlay(long)) == changed(image, draw_overlay(snapshot(image)))
 
 
-def test_a_long_name_leaves_its_number_alone() -> None:
+def test_a_long_name_does_not_cover_its_number() -> None:
     long = replace(snapshot(plain()), label="W" * 500)
     number = slice(12, 45), slice(215, 280)
 
@@ -139,19 +139,19 @@ def test_at_most_five_scores_are_drawn() -> None:
     assert (draw_overlay(five) == draw_overlay(thousand)).all()
 
 
-def test_without_an_answer_that_is_said() -> None:
+def test_a_missing_answer_is_drawn_too() -> None:
     nothing = replace(snapshot(plain()), label="", confidence=0.0, scores=(), age_ms=None, fps=0.0)
 
     assert (draw_overlay(nothing) == 255).any()
 
 
-def test_a_frames_age_is_drawn() -> None:
+def test_age_and_rate_are_drawn() -> None:
     assert (draw_overlay(snapshot(plain())) != draw_overlay(replace(snapshot(plain()), age_ms=44.0))).any()
     assert (draw_overlay(snapshot(plain())) != draw_overlay(replace(snapshot(plain()), fps=24.7))).any()
 
 
-def test_no_name_ends_the_process() -> None:
-    # In a process of its own: cv2.putText dies of surrogates.
+def test_no_name_crashes_the_process() -> None:
+    # In a separate process: surrogates crash cv2.putText.
     program = """
 import numpy as np
 from edgeclf.runtime.live.viewers.overlay import draw_overlay

@@ -1,4 +1,4 @@
-"""The page in a real browser: the image moves, the label changes, text stays text, and it comes back by itself."""
+"""The page in a real browser: images and labels update, text is never HTML, and the page reconnects by itself."""
 
 import shutil
 import threading
@@ -49,8 +49,8 @@ Visit = Callable[..., Page]
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
-    """`visit(url)` is the page in a new tab. It asked nobody else for anything, and the browser had no complaint."""
-    complaints: list[str] = []
+    """`visit(url)` opens the page in a new tab. It must cause no browser errors and no requests to other servers."""
+    errors: list[str] = []
     requests: list[str] = []
     roots: set[str] = set()
     with ExitStack() as stack:
@@ -58,17 +58,17 @@ def visit(browser: Browser) -> Iterator[Visit]:
         def open_tab(url: str, **options: Any) -> Page:
             context = stack.enter_context(browser.new_context(**options))
             page = context.new_page()
-            page.on("console", lambda message: complaints.append(message.text))
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+            page.on("console", lambda message: errors.append(message.text))
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("dialog", lambda dialog: errors.append(f"dialog {dialog.message}"))
             page.on("request", lambda request: requests.append(request.url))
             roots.add(url.partition("?")[0])
             page.goto(url)
             return page
 
-        open_tab.complaints = complaints  # type: ignore[attr-defined]
+        open_tab.errors = errors  # type: ignore[attr-defined]
         yield open_tab
-    assert complaints == []
+    assert errors == []
     assert [url for url in requests if not url.startswith((*roots, "data:"))] == []
 
 
@@ -77,12 +77,12 @@ def label_of(page: Page) -> str:
 
 
 def colour_of(page: Page) -> tuple[int, int, int] | None:
-    """Which of the two is in the middle of the image; None while there is no image."""
+    """The nearer of the two colours in the middle of the image; None without an image."""
     middle = page.locator("article canvas").first.evaluate(CENTRE) if page.locator("article").count() else None
     return min((RED, BLUE), key=lambda colour: float(np.abs(np.subtract(middle, colour)).sum())) if middle else None
 
 
-def test_the_image_moves_and_keeps_its_colours(viewer: PageViewer, visit: Visit, until: Until) -> None:
+def test_the_image_updates_and_keeps_its_colours(viewer: PageViewer, visit: Visit, until: Until) -> None:
     page = visit(viewer.url)
     for colour in [RED, BLUE, RED]:
         viewer.show(snapshot(colour))
@@ -91,7 +91,7 @@ def test_the_image_moves_and_keeps_its_colours(viewer: PageViewer, visit: Visit,
     assert np.abs(np.subtract(middle, RED)).max() < 8
 
 
-def test_what_is_seen_on_the_screen_moves(viewer: PageViewer, visit: Visit, until: Until) -> None:
+def test_the_image_on_the_screen_changes(viewer: PageViewer, visit: Visit, until: Until) -> None:
     page = visit(viewer.url)
     seen = set()
     for colour in [RED, BLUE]:
@@ -101,7 +101,7 @@ def test_what_is_seen_on_the_screen_moves(viewer: PageViewer, visit: Visit, unti
     assert len(seen) == 2
 
 
-def test_the_label_changes_with_its_scores(viewer: PageViewer, visit: Visit, until: Until) -> None:
+def test_label_and_scores_change_together(viewer: PageViewer, visit: Visit, until: Until) -> None:
     page = visit(viewer.url)
     assert page.locator("#waiting").is_visible()
     viewer.show(snapshot(label="disc"))
@@ -114,7 +114,7 @@ def test_the_label_changes_with_its_scores(viewer: PageViewer, visit: Visit, unt
     assert page.locator("article .label").get_attribute("aria-live") == "polite"
 
 
-def test_bars_are_as_long_as_the_scores(viewer: PageViewer, visit: Visit, until: Until) -> None:
+def test_bars_are_proportional_to_the_scores(viewer: PageViewer, visit: Visit, until: Until) -> None:
     page = visit(viewer.url, reduced_motion="reduce")
     viewer.show(snapshot(label="disc", scores=(("disc", 0.75), ("square", 0.25))))
     until(lambda: page.locator(".scores i").count() == 2)
@@ -122,7 +122,7 @@ def test_bars_are_as_long_as_the_scores(viewer: PageViewer, visit: Visit, until:
     assert bars[0] / bars[1] == pytest.approx(3, rel=0.02)
 
 
-def test_rate_and_age_are_told(viewer: PageViewer, visit: Visit, until: Until) -> None:
+def test_rate_and_age_are_shown(viewer: PageViewer, visit: Visit, until: Until) -> None:
     page = visit(viewer.url)
     viewer.show(snapshot(fps=14.93, age_ms=62.4))
     until(lambda: page.locator(".meta").count() == 1 and "14.9 answers a second" in page.locator(".meta").inner_text())
@@ -139,13 +139,13 @@ def test_the_last_changes_are_listed_newest_first(viewer: PageViewer, visit: Vis
     until(lambda: page.locator("#changes canvas").first.evaluate(CENTRE) is not None)
 
 
-def test_who_comes_later_sees_the_changes_before(viewer: PageViewer, visit: Visit, until: Until) -> None:
+def test_a_later_viewer_sees_earlier_changes(viewer: PageViewer, visit: Visit, until: Until) -> None:
     viewer.show(snapshot(label="early", changed=True))
     page = visit(viewer.url)
     until(lambda: page.locator("#changes .what bdi").all_inner_texts() == ["early"])
 
 
-def test_a_camera_in_trouble_says_so_until_it_is_well(viewer: PageViewer, visit: Visit, until: Until) -> None:
+def test_trouble_is_shown_until_the_camera_recovers(viewer: PageViewer, visit: Visit, until: Until) -> None:
     page = visit(viewer.url)
     viewer.show(snapshot())
     until(lambda: page.locator("article").count() == 1)
@@ -157,13 +157,13 @@ def test_a_camera_in_trouble_says_so_until_it_is_well(viewer: PageViewer, visit:
     until(lambda: not page.locator(".trouble").is_visible())
 
 
-def test_a_run_that_gives_no_answers_says_since_when(viewer: PageViewer, visit: Visit, until: Until) -> None:
+def test_the_age_of_the_last_answer_is_shown_when_answers_stop(viewer: PageViewer, visit: Visit, until: Until) -> None:
     page = visit(viewer.url)
     viewer.show(snapshot())
     until(lambda: page.locator(".meta").count() == 1 and page.locator(".meta").inner_text().startswith("last answer "))
 
 
-def test_every_camera_has_its_card(viewer: PageViewer, visit: Visit, until: Until) -> None:
+def test_every_camera_has_its_own_card(viewer: PageViewer, visit: Visit, until: Until) -> None:
     page = visit(viewer.url)
     for number, colour in enumerate([RED, BLUE, RED]):
         viewer.show(snapshot(colour, label=f"label {number}", source=f"webcam:{number}"))
@@ -186,7 +186,7 @@ def test_every_camera_has_its_card(viewer: PageViewer, visit: Visit, until: Unti
     ],
     ids=["element", "script", "quotes", "line separators", "bytes and marks", "right to left"],
 )
-def test_text_stays_text(viewer: PageViewer, visit: Visit, until: Until, text: str, shown: str) -> None:
+def test_text_is_never_interpreted_as_html(viewer: PageViewer, visit: Visit, until: Until, text: str, shown: str) -> None:
     page = visit(viewer.url)
     viewer.show(snapshot())
     until(lambda: page.locator("article").count() == 1)
@@ -205,7 +205,7 @@ def test_text_stays_text(viewer: PageViewer, visit: Visit, until: Until, text: s
 
 
 @pytest.mark.parametrize("query", ["", "?token=wrong"])
-def test_a_wrong_token_sees_nothing(viewer: PageViewer, browser: Browser, query: str) -> None:
+def test_a_wrong_token_shows_nothing(viewer: PageViewer, browser: Browser, query: str) -> None:
     viewer.show(snapshot(label="secret"))
     with browser.new_context() as context:
         page = context.new_page()
@@ -215,7 +215,7 @@ def test_a_wrong_token_sees_nothing(viewer: PageViewer, browser: Browser, query:
         assert "secret" not in page.content()
 
 
-def test_a_page_whose_token_is_no_longer_valid_says_so(browser: Browser, until: Until) -> None:
+def test_an_expired_token_is_reported(browser: Browser, until: Until) -> None:
     with closing(open_page("0", token="old")) as first:
         url = first.url
         with browser.new_context() as context:
@@ -231,7 +231,7 @@ def address_of(url: str) -> str:
     return ":" + url.split(":")[2].partition("/")[0]
 
 
-def test_it_comes_back_by_itself_when_the_run_does(visit: Visit, until: Until) -> None:
+def test_the_page_reconnects_when_the_run_restarts(visit: Visit, until: Until) -> None:
     with closing(open_page("0", token="same")) as first:
         url = first.url
         page = visit(url)
@@ -246,21 +246,21 @@ def test_it_comes_back_by_itself_when_the_run_does(visit: Visit, until: Until) -
         until(lambda: colour_of(page) == BLUE)
         until(lambda: page.locator("#changes .what bdi").all_inner_texts() == ["after"])
         assert page.locator("article .name").all_inner_texts() == ["another"]
-    visit.complaints[:] = [text for text in visit.complaints if "ERR_CONNECTION_REFUSED" not in text]  # type: ignore[attr-defined]
+    visit.errors[:] = [text for text in visit.errors if "ERR_CONNECTION_REFUSED" not in text]  # type: ignore[attr-defined]
 
 
-def test_it_comes_back_after_a_silence(viewer: PageViewer, visit: Visit, until: Until) -> None:
-    """As where a network goes away without a word: the tab freezes on a connection that gives nothing."""
+def test_the_page_reconnects_after_a_silence(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    """Like a network that drops without notice: the connection stays open but sends nothing."""
     viewer.show(snapshot(RED))
     page = visit(viewer.url)
     until(lambda: colour_of(page) == RED)
-    with viewer._broadcaster._lock:  # nobody is served
+    with viewer._broadcaster._lock:  # blocks every reply
         until(lambda: page.locator("#status").inner_text().startswith("Connection lost"))
     viewer.show(snapshot(BLUE))
     until(lambda: colour_of(page) == BLUE and page.locator("#status").inner_text() == "Live")
 
 
-def test_three_tabs_cost_one_encoding_an_image(viewer: PageViewer, visit: Visit, until: Until) -> None:
+def test_an_image_is_encoded_once_for_three_tabs(viewer: PageViewer, visit: Visit, until: Until) -> None:
     pages = [visit(viewer.url) for _ in range(3)]
     until(lambda: all(page.locator("#status").inner_text() == "Live" for page in pages))
     for shown, colour in enumerate([RED, BLUE, RED, BLUE], 1):
@@ -270,7 +270,7 @@ def test_three_tabs_cost_one_encoding_an_image(viewer: PageViewer, visit: Visit,
 
 
 def test_many_tabs_of_one_browser_are_all_served(viewer: PageViewer, browser: Browser, until: Until) -> None:
-    """A browser has six connections to a server for all of its tabs together."""
+    """A browser opens at most six connections to a server, for all its tabs together."""
     viewer.show(snapshot(RED))
     with browser.new_context() as context:
         pages = []
@@ -282,7 +282,7 @@ def test_many_tabs_of_one_browser_are_all_served(viewer: PageViewer, browser: Br
         until(lambda: all(colour_of(page) == BLUE for page in pages))
 
 
-def test_a_tab_that_nobody_sees_costs_nothing(viewer: PageViewer, visit: Visit, until: Until) -> None:
+def test_a_hidden_tab_disconnects(viewer: PageViewer, visit: Visit, until: Until) -> None:
     page = visit(viewer.url)
     viewer.show(snapshot(RED))
     until(lambda: colour_of(page) == RED)
@@ -305,7 +305,9 @@ def hide(page: Page, hidden: bool) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(320, 640), (768, 1024), (1920, 1080)], ids=["phone", "tablet", "wide"])
-def test_it_fits_the_screen(viewer: PageViewer, visit: Visit, until: Until, size: tuple[int, int], scheme: str) -> None:
+def test_the_page_fits_the_screen(
+    viewer: PageViewer, visit: Visit, until: Until, size: tuple[int, int], scheme: str
+) -> None:
     page = visit(viewer.url, viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
     long = "a_very_long_label_without_any_space_in_it_" * 3
     viewer.show(snapshot(label=long, source=long, scores=((long, 0.9),), trouble=long, changed=True))
@@ -319,7 +321,7 @@ def test_it_fits_the_screen(viewer: PageViewer, visit: Visit, until: Until, size
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_from_its_ground(viewer: PageViewer, visit: Visit, until: Until, scheme: str) -> None:
+def test_every_text_has_enough_contrast(viewer: PageViewer, visit: Visit, until: Until, scheme: str) -> None:
     """WCAG 2 AA: a contrast of at least 4.5."""
     page = visit(viewer.url, color_scheme=scheme)
     viewer.show(snapshot(trouble="unplugged", changed=True))
@@ -345,7 +347,7 @@ CONTRASTS = """() => {
 }"""
 
 
-def test_an_instruction_in_the_page_that_is_not_ours_does_not_run(viewer: PageViewer, browser: Browser) -> None:
+def test_injected_code_does_not_run(viewer: PageViewer, browser: Browser) -> None:
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(viewer.url)
@@ -361,7 +363,7 @@ def test_an_instruction_in_the_page_that_is_not_ours_does_not_run(viewer: PageVi
         assert page.evaluate(f"Promise.race([window.blocked, {late}]).then(event => event.effectiveDirective)") == "img-src"
 
 
-def test_nothing_is_left_behind(viewer: PageViewer, visit: Visit, until: Until) -> None:
+def test_a_closed_tab_leaves_no_thread(viewer: PageViewer, visit: Visit, until: Until) -> None:
     before = threading.active_count()
     page = visit(viewer.url)
     viewer.show(snapshot())

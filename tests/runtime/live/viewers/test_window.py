@@ -1,4 +1,4 @@
-"""The window on a virtual screen, in an environment and in processes of its own: a mistake there ends the process."""
+"""The window on a virtual screen, in a separate environment and separate processes, because an error ends the process."""
 
 import json
 import os
@@ -20,13 +20,13 @@ from edgeclf.runtime.live.viewers.display import has_display, window_problem, wi
 ROOT = Path(__file__).parents[4]
 USER = ROOT / "tests" / "support" / "desktop_user.py"
 PANEL = 0.3
-"""How much of the image's light the panel leaves."""
+"""The share of the image's brightness that the panel keeps."""
 
 headless = pytest.mark.skipif(window_toolkit() != "", reason="this OpenCV has windows")
 
 
 @headless
-def test_an_opencv_without_windows_is_said_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_opencv_without_windows_is_reported_with_a_solution(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
 
     problem = window_problem()
@@ -35,13 +35,13 @@ def test_an_opencv_without_windows_is_said_with_the_cure(monkeypatch: pytest.Mon
     assert "edgeclf[desktop]" in problem
 
 
-@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="has a display without saying so")
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="has a display without naming it")
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [({}, False), ({"DISPLAY": ""}, False), ({"DISPLAY": ":0"}, True), ({"WAYLAND_DISPLAY": "wayland-0"}, True)],
     ids=str,
 )
-def test_a_display_is_what_the_environment_names(
+def test_the_environment_names_the_display(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: bool
 ) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
@@ -54,7 +54,7 @@ def test_a_display_is_what_the_environment_names(
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a fresh environment with the wheel, the window's OpenCV, and what presses keys."""
+    """The Python of a fresh environment with the wheel, OpenCV with windows, and a library to press keys."""
     folder = tmp_path_factory.mktemp("desktop")
     built = _uv("build", "--quiet", "--out-dir", folder / "dist", ROOT)
     assert built.returncode == 0, built.stderr
@@ -65,13 +65,13 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packages = (wheel, "opencv-python", "python-xlib==0.33")
     done = _uv("pip", "install", "--quiet", "--python", python, *pinned, *packages)
     if done.returncode:
-        pytest.skip(f"the packages cannot be had: {done.stderr}")
+        pytest.skip(f"the packages cannot be installed: {done.stderr}")
     return python
 
 
 @pytest.fixture(scope="module")
 def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The name of a virtual screen that nobody else uses."""
+    """The name of a virtual screen of our own."""
     xvfb = shutil.which("Xvfb")
     if xvfb is None:
         pytest.skip("there is no Xvfb: apt install xvfb")
@@ -91,8 +91,8 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["q", "Escape"])
-def test_a_key_ends_what_is_shown(python: Path, screen: str, tmp_path: Path, how: str) -> None:
-    assert _use(python, screen, how, tmp_path) == {
+def test_a_key_closes_the_windows(python: Path, screen: str, tmp_path: Path, how: str) -> None:
+    assert _show_and_end(python, screen, how, tmp_path) == {
         "problem": "",
         "titles": ["left", "right\\n<b>"],
         "side by side": True,
@@ -102,22 +102,22 @@ def test_a_key_ends_what_is_shown(python: Path, screen: str, tmp_path: Path, how
 
 
 @pytest.mark.slow
-def test_closing_the_last_window_ends_what_is_shown(python: Path, screen: str, tmp_path: Path) -> None:
-    seen = _use(python, screen, "cross", tmp_path)
+def test_closing_the_last_window_ends_the_viewer(python: Path, screen: str, tmp_path: Path) -> None:
+    seen = _show_and_end(python, screen, "cross", tmp_path)
 
     assert (seen["one is left"], seen["closed"], seen["windows in the end"]) == (True, True, 0)
 
 
 @pytest.mark.slow
-def test_the_image_and_the_panel_are_on_the_screen(python: Path, screen: str, tmp_path: Path) -> None:
-    _use(python, screen, "q", tmp_path)
+def test_image_and_panel_are_on_the_screen(python: Path, screen: str, tmp_path: Path) -> None:
+    _show_and_end(python, screen, "q", tmp_path)
 
     seen = cv2.imdecode(np.frombuffer((tmp_path / "screen.png").read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
     assert seen is not None
     for colour in [(200, 40, 120), (40, 200, 120)]:
-        assert _share(seen, colour) > 0.15
-        assert _share(seen, tuple(PANEL * level for level in colour)) > 0.005
-    assert _share(seen, (255, 255, 255)) > 0.0005
+        assert _colour_share(seen, colour) > 0.15
+        assert _colour_share(seen, tuple(PANEL * level for level in colour)) > 0.005
+    assert _colour_share(seen, (255, 255, 255)) > 0.0005
 
 
 @pytest.mark.slow
@@ -129,7 +129,7 @@ def test_the_image_and_the_panel_are_on_the_screen(python: Path, screen: str, tm
     ],
     ids=["no answer", "none"],
 )
-def test_a_display_that_cannot_be_used_is_a_sentence_and_no_abort(
+def test_an_unusable_display_is_reported_without_a_crash(
     python: Path, tmp_path: Path, display: str, start: str, end: str
 ) -> None:
     program = "from edgeclf.runtime.live.viewers.display import window_problem; print(window_problem())"
@@ -140,13 +140,13 @@ def test_a_display_that_cannot_be_used_is_a_sentence_and_no_abort(
     assert done.stdout.endswith(f"{end}\n")
 
 
-def _share(image: NDArray[np.generic], colour: tuple[float, ...]) -> float:
-    """How much of an image has a colour, with some tolerance for smoothing."""
+def _colour_share(image: NDArray[np.generic], colour: tuple[float, ...]) -> float:
+    """The share of an image that has this colour, with some tolerance."""
     near: NDArray[np.bool_] = (np.abs(image - np.array(colour)) < 3).all(axis=2)
     return float(near.mean())
 
 
-def _use(python: Path, screen: str, how: str, folder: Path) -> dict[str, Any]:
+def _show_and_end(python: Path, screen: str, how: str, folder: Path) -> dict[str, Any]:
     done = _run(python, screen, folder, USER, how)
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads((folder / "seen.json").read_text())
