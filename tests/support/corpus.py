@@ -1,4 +1,4 @@
-"""A folder of more than a thousand hostile files, good images in between, and what may become of each."""
+"""A folder of more than a thousand hostile files and some good images, with the outcomes allowed for each."""
 
 import os
 import socket
@@ -11,13 +11,13 @@ from tests.support.encodings import COLOURLESS, COLOURS, ENCODINGS, noisy
 from tests.support.mutations import mutated
 
 Outcomes = frozenset[str]
-"""Labels of `colour_model`, and reasons."""
+"""Labels of `colour_model`, and reasons of errors."""
 
 ANY_LABEL: Outcomes = frozenset(COLOURS)
 REFUSED: Outcomes = frozenset(reason.value for reason in Reason)
 CUTS = 20
 SEVERAL_IMAGES = frozenset({"jpeg-mpo", "jpeg-trailing", "tiff-pages", "tiff-pages-lzw"})
-"""Files with something behind the image that is used: a cut there leaves it whole."""
+"""Files with more data after the image that is used: a cut there leaves the image whole."""
 
 NOT_IMAGES = {
     "text": b"hello, I am a text\n",
@@ -69,7 +69,7 @@ HOSTILE_NAMES = (
 
 
 class Corpus:
-    """Writes itself into a folder. `expected` is each path that is a row, and the outcomes that are right for it."""
+    """Writes the files into a folder. `expected` maps each path that must have a row to the allowed outcomes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -92,7 +92,7 @@ class Corpus:
         return path
 
     def _images(self) -> Iterator[tuple[str, str, bytes, Outcomes]]:
-        """Name, extension, bytes and labels of a small image in every encoding; each is of another colour."""
+        """Name, extension, bytes and labels of a small image in every encoding; the colours take turns."""
         for number, (name, encode) in enumerate(ENCODINGS.items()):
             colour = COLOURS[number % 3]
             labels = ANY_LABEL if name in COLOURLESS else frozenset({colour})
@@ -136,7 +136,7 @@ class Corpus:
         os.mkfifo(self._path("special/pipe.jpg"))
         bound = socket.socket(socket.AF_UNIX)
         here = os.getcwd()
-        os.chdir(self.folder / "special")  # a socket's path has room for about a hundred bytes
+        os.chdir(self.folder / "special")  # the path of a socket is limited to about a hundred bytes
         bound.bind("socket.jpg")
         os.chdir(here)
         bound.close()
@@ -153,7 +153,7 @@ class Corpus:
         self._expect("special/dangling.jpg", frozenset({Reason.NOT_FOUND}))
         os.symlink("itself.jpg", self._path("special/itself.jpg"))
         self._expect("special/itself.jpg", frozenset({Reason.UNREADABLE}))
-        os.symlink(self.folder, self._path("special/folder-loop"))  # is not entered
+        os.symlink(self.folder, self._path("special/folder-loop"))  # must not be entered
         os.symlink("../good/png.png", self._path("special/linked.png"))
         self._expect("special/linked.png", self.expected[self._path("good/png.png")])
         with open(self._path("special/sparse.jpg"), "wb") as file:
@@ -162,7 +162,7 @@ class Corpus:
         self._forbidden(good)
 
     def _forbidden(self, good: bytes) -> None:
-        """Root may read what nobody may."""
+        """Files without read permission, which root can read all the same."""
         unreadable = frozenset({"blue" if os.geteuid() == 0 else Reason.UNREADABLE})
         self._add("special/secret.png", good, unreadable)
         os.chmod(self._path("special/secret.png"), 0)
@@ -172,5 +172,5 @@ class Corpus:
         self._expect("special/closed/inside.png" if os.geteuid() == 0 else "special/closed", unreadable)
 
     def unlock(self) -> None:
-        """So that the folder can be removed."""
+        """Restore the permissions, so that the folder can be removed."""
         os.chmod(self.folder / "special" / "closed", 0o700)

@@ -1,4 +1,4 @@
-"""Generated images of two classes, for the tests of everything."""
+"""Generated images of two classes, for tests of all kinds."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""One good image in every encoding that is met in the wild, as the bytes of a file.
+"""A good image in every encoding that occurs in practice, as the bytes of a file.
 
-What Pillow and OpenCV cannot write (interlaced PNG, tiled or big-endian TIFF, run lengths in BMP) is written here.
+This module writes what Pillow and OpenCV cannot: interlaced PNG, tiled or big-endian TIFF, run-length encoded BMP.
 """
 
 import io
@@ -9,26 +9,27 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgeclf.runtime.images.encode import encode_image
+
 Pixels = NDArray[np.uint8]
 COLOURS = ("red", "green", "blue")
 _ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
-"""Row, column, and the steps of the two, pass by pass."""
+"""For each pass, the first row and column, and the steps between rows and columns."""
 
 
 def noisy(colour: str = "red", side: int = 96, seed: int = 0) -> Pixels:
-    """uint8 `[side, side, 3]` RGB that does not compress and is mostly of one colour: the label of `colour_model`."""
+    """uint8 `[side, side, 3]` RGB noise in which one colour, the label of `colour_model`, is the strongest."""
     pixels = np.random.default_rng(seed).integers(0, 120, (side, side, 3), dtype=np.uint8)
     pixels[..., COLOURS.index(colour)] += 120
     return pixels
 
 
 def pillow(pixels: Pixels, format_name: str, mode: str | None = None, **options: object) -> bytes:
-    """Written by Pillow, with its own options."""
+    """Encode with Pillow; the options are those of its encoder."""
     image = Image.fromarray(pixels)
     file = io.BytesIO()
     (image.convert(mode) if mode else image).save(file, format_name, **options)
@@ -36,18 +37,18 @@ def pillow(pixels: Pixels, format_name: str, mode: str | None = None, **options:
 
 
 def animated(pixels: Pixels, format_name: str, **options: object) -> bytes:
-    """Three frames or pages, the first of which is the image."""
+    """Three frames or pages. The first is the image."""
     others = [Image.fromarray(255 - pixels), Image.fromarray(pixels[::-1])]
     return pillow(pixels, format_name, save_all=True, append_images=others, **options)
 
 
 def deep(pixels: Pixels, extension: str) -> bytes:
-    """With 16 bits a channel."""
-    return bytes(cv2.imencode(extension, pixels[..., ::-1].astype(np.uint16) * 257)[1])
+    """Encode with 16 bits a channel."""
+    return encode_image(pixels.astype(np.uint16) * 257, extension)
 
 
 def jpeg_with_thumbnail(pixels: Pixels, orientation: int = 1) -> bytes:
-    """As cameras write it: another JPEG, with an end marker of its own, inside the EXIF block."""
+    """A JPEG as cameras write it: with another JPEG, which has its own end marker, inside the EXIF block."""
     thumbnail = pillow(np.ascontiguousarray(255 - pixels[::4, ::4]), "JPEG")
     entries = [(0x0112, 3, 1, orientation), (0x0201, 4, 1, 56), (0x0202, 4, 1, len(thumbnail))]
     first = struct.pack("<HHHIII", 1, *entries[0], 26)
@@ -69,7 +70,7 @@ def png_of(width: int, height: int, rows: bytes, *, depth: int = 8, colour: int 
 
 def png_interlaced(pixels: Pixels) -> bytes:
     passes = (pixels[top::down, left::across] for top, left, down, across in _ADAM7)
-    rows = b"".join(b"\0" + row.tobytes() for part in passes for row in part)
+    rows = b"".join(b"\0" + row.tobytes() for one_pass in passes for row in one_pass)
     return png_of(pixels.shape[1], pixels.shape[0], rows, interlaced=True)
 
 
@@ -83,43 +84,43 @@ def tiff(
     rows_per_strip: int = 16,
     directory_first: bool = False,
 ) -> bytes:
-    """Uncompressed or deflated, in strips or square tiles, in either byte order, with 32 or 64 bit offsets."""
+    """Uncompressed or deflated, in strips or square tiles, in either byte order, with 32-bit or 64-bit offsets."""
     height, width = pixels.shape[:2]
-    parts = [part.tobytes() for part in (_tiles(pixels, tile) if tile else _strips(pixels, rows_per_strip))]
-    parts = [zlib.compress(part) for part in parts] if deflate else parts
+    chunks = [chunk.tobytes() for chunk in (_tiles(pixels, tile) if tile else _strips(pixels, rows_per_strip))]
+    chunks = [zlib.compress(chunk) for chunk in chunks] if deflate else chunks
     layout = [(322, tile), (323, tile)] if tile else [(278, rows_per_strip)]
     tags = [(256, width), (257, height), (259, 8 if deflate else 1), (262, 2), (277, 3), *layout]
     count = len(tags) + 3
     size, entry_size, head = (8, 20, 16) if big else (4, 12, 8)
     directory_size = (8 if big else 2) + count * entry_size + size
-    single = len(parts) == 1  # then its place and its length are in the directory itself
-    lists_size = 6 + (0 if single else 2 * size * len(parts))
+    single = len(chunks) == 1  # its position and length are in the directory itself
+    lists_size = 6 + (0 if single else 2 * size * len(chunks))
     pixels_at = head + directory_size + lists_size if directory_first else head
-    directory_at = head if directory_first else head + sum(map(len, parts))
+    directory_at = head if directory_first else head + sum(map(len, chunks))
     lists_at = directory_at + directory_size
-    offsets = [pixels_at + sum(map(len, parts[:index])) for index in range(len(parts))]
+    offsets = [pixels_at + sum(map(len, chunks[:index])) for index in range(len(chunks))]
     long = order + ("Q" if big else "I")
     entry = order + ("HHQQ" if big else "HHII")
     kind = 16 if big else 4
-    bits_at, offsets_at, counts_at = lists_at, lists_at + 6, lists_at + 6 + size * len(parts)
+    bits_at, offsets_at, counts_at = lists_at, lists_at + 6, lists_at + 6 + size * len(chunks)
     entries = [(tag, kind, 1, value) for tag, value in tags] + [(258, 3, 3, bits_at)]
-    entries.append((324 if tile else 273, kind, len(parts), offsets[0] if single else offsets_at))
-    entries.append((325 if tile else 279, kind, len(parts), len(parts[0]) if single else counts_at))
+    entries.append((324 if tile else 273, kind, len(chunks), offsets[0] if single else offsets_at))
+    entries.append((325 if tile else 279, kind, len(chunks), len(chunks[0]) if single else counts_at))
     packed = [struct.pack(entry, *fields) for fields in sorted(entries)]
-    if big:  # three 16 bit numbers fit into the entry itself
+    if big:  # three 16-bit numbers fit into the entry itself
         place = next(index for index, fields in enumerate(sorted(entries)) if fields[0] == 258)
         packed[place] = struct.pack(order + "HHQHHHH", 258, 3, 3, 8, 8, 8, 0)
     directory = struct.pack(order + ("Q" if big else "H"), count) + b"".join(packed) + bytes(size)
     lists = struct.pack(order + "HHH", 8, 8, 8)
-    lists += b"" if single else b"".join(struct.pack(long, number) for number in (*offsets, *map(len, parts)))
+    lists += b"" if single else b"".join(struct.pack(long, number) for number in (*offsets, *map(len, chunks)))
     magic = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if big else 42)
     start = magic + (struct.pack(order + "HHQ", 8, 0, directory_at) if big else struct.pack(order + "I", directory_at))
-    body = b"".join(parts)
+    body = b"".join(chunks)
     return start + (directory + lists + body if directory_first else body + directory + lists)
 
 
 def bmp(pixels: Pixels, *, top_down: bool = False, core: bool = False) -> bytes:
-    """24 bits a pixel; with the header of 1987 where `core`."""
+    """24 bits a pixel. core: with the header of 1987."""
     height, width = pixels.shape[:2]
     rows = (pixels if top_down else pixels[::-1])[..., ::-1]
     body = b"".join(row.tobytes() + bytes(-len(row.tobytes()) % 4) for row in rows)
@@ -132,7 +133,7 @@ def bmp(pixels: Pixels, *, top_down: bool = False, core: bool = False) -> bytes:
 
 
 def bmp_run_lengths(pixels: Pixels, bits: Literal[4, 8] = 8) -> bytes:
-    """Palette and run lengths, each run one pixel long where the image is noise."""
+    """A palette and run lengths; in noise, each run is one pixel long."""
     colours = 1 << bits
     quantized = Image.fromarray(pixels).quantize(colours)
     palette = np.zeros((colours, 4), np.uint8)
@@ -172,7 +173,7 @@ ENCODINGS: dict[str, Callable[[Pixels], bytes]] = {
     "jpeg-cmyk-progressive": lambda p: pillow(p, "JPEG", "CMYK", progressive=True),
     "jpeg-rgb": lambda p: pillow(p, "JPEG", keep_rgb=True),
     "jpeg-thumbnail": jpeg_with_thumbnail,
-    "jpeg-profile": lambda p: pillow(p, "JPEG", icc_profile=bytes(100_000), comment=b"as told\xff\xd9"),
+    "jpeg-profile": lambda p: pillow(p, "JPEG", icc_profile=bytes(100_000), comment=b"a comment\xff\xd9"),
     "jpeg-trailing": lambda p: pillow(p, "JPEG") + bytes(40),
     "jpeg-mpo": lambda p: animated(p, "MPO"),
     "png": lambda p: pillow(p, "PNG"),
@@ -196,7 +197,7 @@ ENCODINGS: dict[str, Callable[[Pixels], bytes]] = {
     "webp-animated": lambda p: animated(p, "WEBP"),
     "gif": lambda p: pillow(p, "GIF"),
     "gif-grey": lambda p: pillow(p, "GIF", "L"),
-    "gif-plain": lambda p: pillow(p, "GIF", interlace=0, comment=b"as told;"),
+    "gif-plain": lambda p: pillow(p, "GIF", interlace=0, comment=b"a comment;"),
     "gif-transparent": lambda p: pillow(p, "GIF", "P", transparency=3),
     "gif-animated": lambda p: animated(p, "GIF"),
     "tiff": lambda p: pillow(p, "TIFF"),
@@ -233,7 +234,7 @@ ENCODINGS: dict[str, Callable[[Pixels], bytes]] = {
     "bmp-rle8": bmp_run_lengths,
     "bmp-rle4": lambda p: bmp_run_lengths(p, 4),
 }
-"""By name: pixels RGB to the bytes of a good file."""
+"""By name, a function from RGB pixels to the bytes of a good file."""
 
 COLOURLESS = frozenset(name for name in ENCODINGS if name.endswith(("grey", "bits", "fax", "grey-alpha")))
-"""Encodings whose images have lost their colour."""
+"""Encodings that lose the colour of the image."""

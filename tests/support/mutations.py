@@ -1,6 +1,7 @@
-"""Damaged images without end, each the same for the same number; run as a program, it decodes a range of them.
+"""An endless sequence of damaged images, the same ones each time.
 
-`python -m tests.support.mutations FIRST LAST` prints the number of each before it is decoded: a death names its cause.
+`python -m tests.support.mutations FIRST LAST` decodes a range of them. It prints the number of each before decoding it, so
+that the last number names the image that ended the process.
 """
 
 import random
@@ -13,11 +14,11 @@ from tests.support.encodings import ENCODINGS, noisy
 
 _EXTREMES = (0, 1, 2, 4, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 _HEAD = 200
-"""Bytes at the start in which most of a file's structure is."""
+"""Most of a file's structure is in these first bytes."""
 
 
 def mutated(number: int, seeds: list[bytes]) -> bytes:
-    """One to four mutations of one of the seeds."""
+    """One of the seeds after one to four mutations. The number determines the result."""
     rng = random.Random(number)
     data = bytearray(rng.choice(seeds))
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
@@ -36,7 +37,7 @@ def _overwrite(data: bytearray, rng: random.Random, seeds: list[bytes]) -> None:
 
 
 def _number(data: bytearray, rng: random.Random, seeds: list[bytes]) -> None:
-    """A size, a count or an offset, if it hits one."""
+    """May hit a size, a count or an offset."""
     width = rng.choice((1, 2, 4))
     value = rng.choice(_EXTREMES) & ((1 << 8 * width) - 1)
     at = _place(data, rng)

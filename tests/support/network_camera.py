@@ -1,4 +1,4 @@
-"""A camera on the network: a real server on loopback that sends JPEGs one after the other, until it is unplugged."""
+"""A network camera: a real server on the loopback address that streams JPEGs until it is unplugged."""
 
 import itertools
 import threading
@@ -24,7 +24,7 @@ def coloured(colour: str, seed: int) -> NDArray[np.uint8]:
 
 
 class NetworkCamera:
-    """Shows `image(number)`, uint8 RGB, 25 times a second, to all who connect to `url`, from `plug_in` to `unplug`."""
+    """Streams `image(number)`, uint8 RGB, 25 times a second to every client of `url`, from `plug_in` to `unplug`."""
 
     def __init__(self, colour: str = "red") -> None:
         self.image: Callable[[int], NDArray[np.uint8]]
@@ -39,7 +39,7 @@ class NetworkCamera:
         return f"http://127.0.0.1:{self._port}/live"
 
     def shows(self, colour: str) -> None:
-        """From now on, images of noise in which `red`, `green` or `blue` is the strongest colour."""
+        """From now on, stream noise in which `red`, `green` or `blue` is the strongest colour."""
         self.image = lambda number: coloured(colour, number)
 
     def plug_in(self) -> None:
@@ -81,6 +81,6 @@ class NetworkCamera:
                     time.sleep(0.04)
 
             def log_message(self, *_: object) -> None:
-                """Nothing."""
+                """Log nothing."""
 
         return Handler

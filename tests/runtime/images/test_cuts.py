@@ -1,5 +1,6 @@
-"""Whatever is cut, in whatever encoding, is called truncated; whatever is whole is decoded."""
+"""A file that is cut anywhere, in any encoding, is reported as truncated; a whole file is decoded."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -31,27 +32,33 @@ def reason_of(data: bytes) -> Reason:
 
 
 @pytest.mark.parametrize("name", sorted(ENCODINGS.keys() - COLOURLESS))
-def test_good_image_keeps_its_colour(name: str) -> None:
+def test_whole_image_keeps_its_colour(name: str) -> None:
     assert PREPROCESS(encoded(name)).mean((0, 1)).argmax() == 1
 
 
 @pytest.mark.parametrize("name", sorted(COLOURLESS))
-def test_good_image_without_colour_is_decoded(name: str) -> None:
+def test_whole_image_without_colour_is_decoded(name: str) -> None:
     assert PREPROCESS(encoded(name)).shape == (8, 8, 3)
 
 
-@pytest.mark.parametrize("twentieth", range(1, 20))
 @pytest.mark.parametrize("name", SINGLE)
-def test_cut_file_is_truncated(name: str, twentieth: int) -> None:
+@pytest.mark.parametrize(
+    "twentieths",
+    [(1, 5, 10, 14, 19), pytest.param(range(1, 20), marks=pytest.mark.slow)],
+    ids=["sample", "all"],
+)
+def test_cut_file_is_truncated(name: str, twentieths: Sequence[int]) -> None:
     data = encoded(name)
+    reasons = {twentieth: reason_of(data[: len(data) * twentieth // 20]) for twentieth in twentieths}
 
-    assert reason_of(data[: len(data) * twentieth // 20]) is Reason.TRUNCATED
+    assert reasons == dict.fromkeys(twentieths, Reason.TRUNCATED)
 
 
-@pytest.mark.parametrize("missing", [1, 2, 3])
 @pytest.mark.parametrize("name", SINGLE)
-def test_file_that_lacks_only_its_last_bytes_is_truncated(name: str, missing: int) -> None:
-    assert reason_of(encoded(name)[:-missing]) is Reason.TRUNCATED
+def test_file_without_its_last_bytes_is_truncated(name: str) -> None:
+    reasons = [reason_of(encoded(name)[:-missing]) for missing in (1, 2, 3)]
+
+    assert reasons == [Reason.TRUNCATED] * 3
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
@@ -60,12 +67,12 @@ def test_magic_and_nothing_else_is_truncated(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-def test_less_than_the_magic_is_no_image(name: str) -> None:
+def test_less_than_the_magic_is_not_an_image(name: str) -> None:
     assert reason_of(encoded(name)[: magic_bytes(name) - 1]) is Reason.NOT_AN_IMAGE
 
 
 @pytest.mark.parametrize("name", sorted(SEVERAL_IMAGES))
-def test_cut_behind_the_first_image_leaves_it_whole(name: str) -> None:
+def test_cut_after_the_first_image_leaves_it_whole(name: str) -> None:
     data = encoded(name)
 
     np.testing.assert_array_equal(PREPROCESS(data[:-1]), PREPROCESS(data))
@@ -78,14 +85,14 @@ def test_cut_within_the_first_of_several_images_is_truncated(name: str) -> None:
     assert reason_of(data[: len(data) // 4]) is Reason.TRUNCATED
 
 
-def test_end_marker_of_a_thumbnail_is_not_that_of_the_image() -> None:
+def test_end_marker_of_a_thumbnail_does_not_end_the_image() -> None:
     data = encoded("jpeg-thumbnail")
     thumbnail_end = data.index(b"\xff\xd9") + 2
 
     assert reason_of(data[: thumbnail_end + 700]) is Reason.TRUNCATED
 
 
-def test_jpeg_with_megabytes_behind_its_end_is_whole() -> None:
+def test_jpeg_with_megabytes_after_its_end_is_whole() -> None:
     data = encoded("jpeg")
 
     np.testing.assert_array_equal(PREPROCESS(data + bytes(3_000_000)), PREPROCESS(data))
@@ -100,7 +107,7 @@ def test_wrong_file_size_in_a_bmp_does_not_matter(claimed: int) -> None:
     np.testing.assert_array_equal(pixels, PREPROCESS(data))
 
 
-def test_nonsense_for_the_length_of_the_only_strip_does_not_matter() -> None:
+def test_wrong_length_of_the_only_strip_does_not_matter() -> None:
     data = tiff(noisy("green"), rows_per_strip=96)
     length = (96 * 96 * 3).to_bytes(4, "little")
 
@@ -109,7 +116,7 @@ def test_nonsense_for_the_length_of_the_only_strip_does_not_matter() -> None:
     np.testing.assert_array_equal(pixels, PREPROCESS(data))
 
 
-def test_nonsense_in_the_pixels_of_a_whole_file_is_not_a_cut() -> None:
+def test_damaged_pixels_of_a_whole_file_are_corrupt_not_truncated() -> None:
     data = bytearray(pillow(noisy(), "GIF"))
     data[len(data) // 2 : len(data) // 2 + 40] = b"\xff" * 40
 
