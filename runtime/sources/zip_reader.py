@@ -36,16 +36,19 @@ def zip_members(archive: ArchiveFile) -> Iterator[Member]:
         file.seek(start)
         while file.tell() < start + size_bytes:
             yield _read_entry(file, archive, shift)
+        if file.tell() > start + size_bytes:  # an entry with a damaged length hides those after it
+            raise ImageError(Reason.CORRUPT, "its directory is damaged; members may be missing")
 
 
 @dataclass(frozen=True, slots=True)
 class ZipMember:
     """An image inside a zip file.
 
-    offset: of its local header. packed_bytes, size_bytes: as the central directory declares them.
+    name: as stored. offset: of its local header. packed_bytes, size_bytes: as the central directory declares them.
     """
 
     archive: ArchiveFile
+    name: bytes
     offset: int
     packed_bytes: int
     size_bytes: int
@@ -64,18 +67,29 @@ class ZipMember:
             raise ImageError(Reason.CORRUPT, "its size or checksum differs from the one in its zip file")
         return data
 
+    def require_same_name(self) -> None:
+        """Raise ImageError if its local header has another name than the directory: one of them is damaged."""
+        with self.archive.open() as file:
+            if self._read_local_header(file)[0] != self.name:
+                raise ImageError(Reason.CORRUPT, "its name differs between the directory and the data of its zip file")
+
     def _read_packed(self) -> bytes:
         with self.archive.open() as file:
-            file.seek(self.offset)
-            header = file.read(_LOCAL.size)
-            if len(header) < _LOCAL.size or not header.startswith(b"PK\3\4"):
-                raise ImageError(Reason.CORRUPT, "not where the directory of its zip file says")
-            *_, name_bytes, extra_bytes = _LOCAL.unpack(header)
-            file.seek(name_bytes + extra_bytes, 1)
+            _, extra_bytes = self._read_local_header(file)
+            file.seek(extra_bytes, 1)
             data = file.read(self.packed_bytes)
         if len(data) < self.packed_bytes:
             raise ImageError(Reason.TRUNCATED, "its zip file ends in the middle of it")
         return data
+
+    def _read_local_header(self, file: BinaryIO) -> tuple[bytes, int]:
+        """The name, and the size of the extra field that follows."""
+        file.seek(self.offset)
+        header = file.read(_LOCAL.size)
+        if len(header) < _LOCAL.size or not header.startswith(b"PK\3\4"):
+            raise ImageError(Reason.CORRUPT, "not where the directory of its zip file says")
+        *_, name_bytes, extra_bytes = _LOCAL.unpack(header)
+        return file.read(name_bytes), extra_bytes
 
     def _unpack(self, packed: bytes) -> bytes:
         """Unpacks at most one byte more than the declared size."""
@@ -117,14 +131,22 @@ def _read_entry(file: BinaryIO, archive: ArchiveFile, shift: int) -> Member:
         raise ImageError(Reason.CORRUPT, "its directory is damaged; the members after the damage are lost")
     _, _, _, flags, method, _, _, checksum, packed, size, *lengths, _, _, attributes, offset = _ENTRY.unpack(entry)
     name_bytes, extra_bytes, comment_bytes = lengths
-    name = _decode_name(file.read(name_bytes), flags)
+    stored_name = file.read(name_bytes)
+    name = _decode_name(stored_name, flags)
     size, packed, offset = _with_zip64(file.read(extra_bytes), size, packed, offset)
     file.seek(comment_bytes, 1)
     kind = _kind(name, stat.S_IFMT(attributes >> 16))
     if kind is not MemberKind.FILE or not is_image_member(name):
         return Member(name, kind=kind)
     image = ZipMember(
-        archive, offset + shift, packed_bytes=packed, size_bytes=size, checksum=checksum, method=method, flags=flags
+        archive=archive,
+        name=stored_name,
+        offset=offset + shift,
+        packed_bytes=packed,
+        size_bytes=size,
+        checksum=checksum,
+        method=method,
+        flags=flags,
     )
     return Member(name, image, size, checksum)
 

@@ -19,6 +19,7 @@ from edgeclf.runtime.sources.archive_member import ArchiveFile, Member, MemberKi
 from edgeclf.runtime.sources.archives import archive_members, has_directory, is_archive
 from edgeclf.runtime.sources.folders import IMAGE_EXTENSIONS
 from edgeclf.runtime.sources.unreadable import DAMAGE_ERRORS, image_error
+from edgeclf.runtime.sources.zip_reader import ZipMember
 from edgeclf.runtime.storage.atomic_write import cannot_write, make_folder
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
@@ -137,6 +138,8 @@ def _write_images(guard: _Guard, folder: Path) -> int:
 def _write(guard: _Guard, member: Member, folder: Path) -> None:
     path = folder.joinpath(*_split(member.name))
     try:
+        if isinstance(member.image, ZipMember):  # here the name is a label, so it must be sound; no checksum covers it
+            member.image.require_same_name()
         data = read_bytes(member.image)  # type: ignore[arg-type]
     except ImageError as error:
         raise guard.refusal(member.name, f"cannot be read ({error.detail})") from None

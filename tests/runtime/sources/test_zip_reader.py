@@ -17,7 +17,7 @@ from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.images.preprocess import read_bytes
 from tests.support.archives import DIRECTORY, frames, images, patch_zip, read, write_archive
 
-FLAGS, METHOD, CHECKSUM, PACKED, SIZE, OFFSET = 8, 10, 16, 20, 24, 42
+FLAGS, METHOD, CHECKSUM, PACKED, SIZE, EXTRA_LENGTH, OFFSET = 8, 10, 16, 20, 24, 30, 42
 """Offsets of the fields in a directory record."""
 
 
@@ -202,6 +202,15 @@ def test_damaged_directory_gives_a_frame_for_the_archive(archive: Path) -> None:
 
     assert first.path == "a.png"
     assert (last.name, last.path, failure(last).reason) == (f"{archive}/", "", Reason.CORRUPT)
+
+
+def test_entry_that_hides_later_ones_gives_a_frame_for_the_archive(archive: Path) -> None:
+    patch_zip(archive, EXTRA_LENGTH, struct.pack("<H", 1000))
+
+    first, last = frames(archive)
+
+    assert (first.path, read(first)) == ("a.png", b"a cat" * 100)
+    assert (last.path, failure(last).reason) == ("", Reason.CORRUPT)
 
 
 def test_one_odd_member_does_not_affect_the_others(archive: Path) -> None:

@@ -301,6 +301,18 @@ def test_an_archive_with_a_changed_byte_is_refused(tmp_path: Path, suffix: str) 
     assert_refused(archive, r"cannot be (unpacked|read)")
 
 
+def test_a_damaged_name_in_a_zip_is_refused(tmp_path: Path) -> None:
+    archive = write_archive(tmp_path / "photos.zip", {"cat/0.png": b"a cat"})
+    patch_zip(archive, 46, b"b", DIRECTORY)  # from now on the image is a bat
+    assert_refused(archive, r"'bat/0\.png' cannot be read .*name")
+
+
+def test_a_zip_entry_that_hides_later_ones_is_refused(tmp_path: Path) -> None:
+    archive = write_archive(tmp_path / "photos.zip", FILES)
+    patch_zip(archive, 30, b"\xff\3", DIRECTORY)
+    assert_refused(archive, "cannot be unpacked .*directory is damaged")
+
+
 def test_a_damaged_header_inside_a_tar_is_not_its_end(tmp_path: Path) -> None:
     archive = write_archive(
         tmp_path / "photos.tar", {"cat/0.png": b"a cat", "cat/1.png": b"another", "cat/2.png": b"a third"}
