@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +16,9 @@ from edgeclf.runtime import ModelCard, Preprocess
 from edgeclf.runtime.cli.clf_inspect import app
 from edgeclf.runtime.inspection import environment
 from edgeclf.runtime.model.card import CARD_MEMBER
+from tests.conftest import Command
 
 BuildOnnx = Callable[..., onnx.ModelProto]
-Command = Callable[..., subprocess.CompletedProcess[str]]
 Inspect = Callable[..., Result]
 MODELS = ("model.onnx", "model.tflite", "model.keras")
 
@@ -64,7 +63,7 @@ def test_json_is_one_object_with_everything(name: str, colour_files: Path, inspe
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("options", [(), ("--json",)], ids=["words", "json"])
-def test_a_flipped_bit_is_damage_and_exit_2(
+def test_a_flipped_bit_is_reported_as_damage_with_exit_2(
     options: tuple[str, ...], name: str, colour_files: Path, inspect: Inspect
 ) -> None:
     data = bytearray((colour_files / name).read_bytes())

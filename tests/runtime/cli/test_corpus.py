@@ -1,4 +1,4 @@
-"""`clf-run` over a folder that somebody filled to break it: one row each, the right ones right, and nothing else happens."""
+"""`clf-run` over a hostile folder: every file gets one row, good images are right, and nothing else happens."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ MEASURED = (
     "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)\n"
     "sys.exit(code)\n"
 )
-"""Runs a command; the last line on stderr is how much memory it had at most, in KB."""
+"""Runs a command; the last line on stderr is its peak memory in KB."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
 
 @pytest.fixture(scope="module")
 def finished(corpus: Corpus, colour_model: Path) -> subprocess.CompletedProcess[bytes]:
-    """One run over all of it, to JSON lines on stdout."""
+    """One run over the whole corpus, with JSON lines on stdout."""
     return run(colour_model, corpus.folder, "--json")
 
 
@@ -48,7 +48,7 @@ def run(model: Path, source: Path, *options: str) -> subprocess.CompletedProcess
 
 
 def outcomes(stdout: bytes) -> list[tuple[str, str]]:
-    """Path, and label or reason, of each JSON line."""
+    """The path of each JSON line, with its label or reason."""
     rows = [json.loads(line) for line in stdout.splitlines()]
     return [(row["path"], row["label"] if row["status"] == "ok" else row["error"]) for row in rows]
 
@@ -71,7 +71,7 @@ def test_good_images_are_right_and_bad_ones_never_are(corpus: Corpus, finished: 
     assert wrong == []
 
 
-def test_every_cut_file_is_called_cut(corpus: Corpus, finished: subprocess.CompletedProcess[bytes]) -> None:
+def test_every_truncated_file_is_called_truncated(corpus: Corpus, finished: subprocess.CompletedProcess[bytes]) -> None:
     reasons = {outcome for path, outcome in outcomes(finished.stdout) if f"{corpus.folder}/cut/" in path}
 
     assert reasons <= ANY_LABEL | {Reason.TRUNCATED, Reason.EMPTY}
@@ -82,11 +82,11 @@ def test_hostile_names_put_nothing_unprintable_on_the_terminal(finished: subproc
     assert is_printable(finished.stderr)
 
 
-def test_run_over_hostile_files_says_that_some_failed(finished: subprocess.CompletedProcess[bytes]) -> None:
+def test_a_run_over_hostile_files_exits_with_1(finished: subprocess.CompletedProcess[bytes]) -> None:
     assert finished.returncode == 1, finished.stderr.decode()
 
 
-def test_run_over_hostile_files_stays_below_a_gigabyte(finished: subprocess.CompletedProcess[bytes]) -> None:
+def test_a_run_over_hostile_files_takes_less_than_a_gigabyte(finished: subprocess.CompletedProcess[bytes]) -> None:
     assert int(finished.stderr.splitlines()[-1]) < PEAK_KB
 
 
@@ -103,7 +103,7 @@ def test_csv_of_hostile_names_gives_every_name_back(corpus: Corpus, colour_model
     assert is_printable(results.read_bytes())
 
 
-def test_files_that_vanish_during_the_run_are_rows_too(colour_model: Path, tmp_path: Path) -> None:
+def test_files_that_vanish_during_the_run_get_rows_too(colour_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "vanishing"
     folder.mkdir()
     data = ENCODINGS["png"](noisy("red", 32))
@@ -114,7 +114,7 @@ def test_files_that_vanish_during_the_run_are_rows_too(colour_model: Path, tmp_p
 
     with subprocess.Popen(line, bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
-        first = process.stdout.readline()  # by then the folder is listed
+        first = process.stdout.readline()  # the folder is listed by now
         for number, path in enumerate(reversed(paths)):
             path.unlink() if number % 2 else os.truncate(path, number % 200)
         rest, _ = process.communicate(timeout=TIMEOUT_S)
@@ -125,7 +125,7 @@ def test_files_that_vanish_during_the_run_are_rows_too(colour_model: Path, tmp_p
     assert process.returncode == 1
 
 
-@pytest.mark.skipif("EDGECLF_ODD" not in os.environ, reason="EDGECLF_ODD names no folder of odd images")
+@pytest.mark.skipif("EDGECLF_ODD" not in os.environ, reason="EDGECLF_ODD does not name a folder of odd images")
 def test_odd_images_of_other_peoples_test_suites_are_one_row_each(colour_model: Path) -> None:
     folder = Path(os.environ["EDGECLF_ODD"])
 
