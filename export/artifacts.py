@@ -1,4 +1,4 @@
-"""Artefacts on their way to the user: made in a hidden folder, checked there, and moved only when all of them passed."""
+"""Publishes exported files: they are made and checked in a hidden folder, and moved only if all of them pass."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ from edgeclf.runtime.storage.atomic_write import cannot_write, make_folder, publ
 
 @contextmanager
 def staging_folder(folder: Path) -> Iterator[Path]:
-    """A hidden folder inside `folder`, on the same disk so that renaming is atomic; gone when the block ends."""
+    """A hidden folder inside `folder`, on the same disk so that a rename is atomic. It is removed at the end."""
     make_folder(folder)
     try:
         hidden = Path(tempfile.mkdtemp(prefix=".clf-export-", dir=folder))
@@ -28,20 +28,19 @@ def staging_folder(folder: Path) -> Iterator[Path]:
 
 
 def publish_all(files: list[Path], folder: Path) -> None:
-    """Move checked files to `folder` under their own names, and enter their digests in `SHA256SUMS` beside them.
+    """Move checked files to `folder` and write their digests to `SHA256SUMS` there.
 
-    Digests of files that this export did not make are kept as long as the files are there.
+    Digests of files from earlier exports are kept while the files exist.
     """
     sums = folder / SUMS_NAME
     for path in files:
         if (folder / path.name).is_dir():
-            raise OutputError(f"cannot publish {folder / path.name}: a folder has that name")
+            raise OutputError(f"cannot publish {folder / path.name}: a folder has that name; rename or remove it")
+    names = {path.name for path in files}
     digests = {name: digest for name, digest in _existing(sums).items() if (folder / name).is_file()}
+    # The old digests are removed first: after a crash between the renames, none may describe another file.
+    publish_text(sums, format_sums({name: digest for name, digest in digests.items() if name not in names}))
     digests |= {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    # First the old entries go: a crash between the renames must not leave a digest that speaks of another file.
-    publish_text(
-        sums, format_sums({name: digest for name, digest in digests.items() if name not in {f.name for f in files}})
-    )
     for path in files:
         try:
             os.replace(path, folder / path.name)

@@ -1,4 +1,4 @@
-"""Which images calibrate INT8 and which verify an export: always real ones, and never the same."""
+"""Chooses the images that calibrate INT8 and those that verify an export: real images, and no image for both."""
 
 import os
 from dataclasses import dataclass, replace
@@ -10,18 +10,19 @@ import numpy as np
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.archives import unpacked
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import SPLIT_NAME, Split, as_split, find, labelled, read_split
 from edgeclf.train.keras_file.samples import MAX_SAMPLES, pick_samples, read_samples
 
-if TYPE_CHECKING:  # artefacts are compared on devices that have no TensorFlow
+if TYPE_CHECKING:  # `clf-export check` runs on devices without TensorFlow
     from edgeclf.train.keras_file.saving import KerasModel
 
 
 @dataclass(frozen=True)
 class ExportImages:
-    """calibration: images for INT8 ranges. verification: others, for the gate. origin: where the latter are from."""
+    """calibration: images for the ranges of INT8. verification: other images, for the gate. origin: where they come from."""
 
     calibration: Arrays
     verification: Arrays
@@ -29,23 +30,25 @@ class ExportImages:
 
 
 def choose_images(model: "KerasModel", data: Path | None, *, calibrate: bool = True) -> ExportImages:
-    """Calibration from training images, verification from others, of the best source there is.
+    """Calibration images from the training split and verification images from another one, from the first source of:
 
-    `data`, where given: its `val` part verifies and its `train` part calibrates; a folder without parts verifies with all
-    of its images, or with every other one when `calibrate` needs the rest. Otherwise the run's `split.csv` beside the
-    model, as long as its images are all there, gives the whole validation part; and last, the samples inside the model.
-    Raises DatasetError when no images are to be had.
+    1. `data`, if given. Its `val` split verifies and its `train` split calibrates. Without splits, all images verify, or
+       every second one if `calibrate` needs the others.
+    2. The run's `split.csv` beside the model, if its validation images still exist. All of them verify.
+    3. The samples inside the model.
+
+    Raises DatasetError if there are no images.
     """
     if data is not None:
         with unpacked(data) as root:
             return replace(_from_folder(model, root, calibrate), origin=str(data))
     embedded = read_samples(model.path, "calibration", model.card.preprocess)
-    split = model.path.with_name(SPLIT_NAME)
-    validation = read_split(split, "val", model.card.classes) if split.is_file() else Split((), ())
+    path = model.path.with_name(SPLIT_NAME)
+    validation = read_split(path, "val", model.card.classes) if path.is_file() else Split((), ())
     if len(validation) and all(map(os.path.exists, validation.paths)):
         if calibrate and not len(embedded):
-            embedded = _calibrate(read_split(split, "train", model.card.classes), model)
-        return ExportImages(embedded, _load(validation, model.card, "verification"), f"the validation part in {split}")
+            embedded = _load_calibration(read_split(path, "train", model.card.classes), model.card)
+        return ExportImages(embedded, _load(validation, model.card, "verification"), f"the validation split in {path}")
     verification = read_samples(model.path, "verification", model.card.preprocess)
     if not len(verification):
         raise DatasetError(f"{model.path} carries no sample images to verify with; name some with --data DIR")
@@ -53,7 +56,7 @@ def choose_images(model: "KerasModel", data: Path | None, *, calibrate: bool = T
 
 
 def read_images(data: Path, card: ModelCard) -> Arrays:
-    """Every labelled image of a folder or archive, or the samples inside a `.keras` file. Raises DatasetError."""
+    """All labelled images of a folder or archive, or the samples inside a `.keras` file. Raises DatasetError."""
     if data.suffix in (".keras", ".onnx", ".tflite"):
         samples = read_samples(data, "verification", card.preprocess)
         if not len(samples):
@@ -61,36 +64,38 @@ def read_images(data: Path, card: ModelCard) -> Arrays:
         return samples
     with unpacked(data) as root:
         found, _ = find(root)
-        parts = [labelled(by_class, card.classes, data) for by_class in found.values()]
-        return _load(as_split([image for part in parts for image in part]), card, "images")
+        splits = [labelled(by_class, card.classes, data) for by_class in found.values()]
+        return _load(as_split([image for split in splits for image in split]), card, "labelled")
 
 
 def _from_folder(model: "KerasModel", data: Path, calibrate: bool) -> ExportImages:
     found, _ = find(data)
-    parts = {name: labelled(by_class, model.card.classes, data) for name, by_class in found.items()}
-    if "val" in parts and "train" in parts:
-        verify, spare = parts["val"], parts["train"]
+    splits = {name: labelled(by_class, model.card.classes, data) for name, by_class in found.items()}
+    if "val" in splits and "train" in splits:
+        verify, others = splits["val"], splits["train"]
     else:
-        everything = next(iter(parts.values()))
-        verify, spare = (everything[::2], everything[1::2]) if calibrate else (everything, [])
-    if not verify or (calibrate and not spare):
+        everything = next(iter(splits.values()))
+        verify, others = (everything[::2], everything[1::2]) if calibrate else (everything, [])
+    if not verify or (calibrate and not others):
         raise DatasetError(f"{data} holds too few images of the classes {', '.join(model.card.classes)}")
-    calibration = (
-        _calibrate(as_split(spare), model) if calibrate else read_samples(model.path, "calibration", model.card.preprocess)
-    )
+    if calibrate:
+        calibration = _load_calibration(as_split(others), model.card)
+    else:
+        calibration = read_samples(model.path, "calibration", model.card.preprocess)
     return ExportImages(calibration, _load(as_split(verify), model.card, "verification"), str(data))
 
 
-def _calibrate(part: Split, model: "KerasModel") -> Arrays:
-    """Enough images for ranges, spread over the part."""
-    chosen = np.linspace(0, len(part) - 1, min(MAX_SAMPLES, len(part))).astype(int)
-    spread = Split(tuple(part.paths[i] for i in chosen), tuple(part.labels[i] for i in chosen))
-    return pick_samples(_load(spread, model.card, "calibration"))
+def _load_calibration(split: Split, card: ModelCard) -> Arrays:
+    """As many images as calibration needs, evenly spaced over the split."""
+    chosen = np.linspace(0, len(split) - 1, min(MAX_SAMPLES, len(split))).astype(int)
+    evenly_spaced = Split(tuple(split.paths[i] for i in chosen), tuple(split.labels[i] for i in chosen))
+    return pick_samples(_load(evenly_spaced, card, "calibration"))
 
 
-def _load(part: Split, card: ModelCard, name: str) -> Arrays:
-    arrays = load(part, card.preprocess, name)
+def _load(split: Split, card: ModelCard, purpose: str) -> Arrays:
+    arrays = load(split, card.preprocess, f"{purpose} images")
     if arrays.failures:
         path, failure = arrays.failures[0]
-        note(f"{len(arrays.failures):,} {name} images cannot be read and are left out; the first: {path}: {failure.detail}")
+        skipped = plural(len(arrays.failures), f"unreadable {purpose} image")
+        note(f"{skipped} skipped; the first is {path}: {failure.detail}")
     return arrays

@@ -1,4 +1,4 @@
-"""A trained network as one frozen graph that honours the model contract."""
+"""Freezes a trained network into one graph that follows the model contract."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +15,11 @@ OUTPUT = "probabilities"
 
 
 def freeze(model: KerasModel, input_type: tf.DType) -> tf.types.experimental.ConcreteFunction:
-    """A graph from `image`, `input_type` `[batch, H, W, C]` of 0 to 255, to `probabilities`, float32 `[batch, classes]`.
+    """A graph that takes `image`, `input_type` `[batch, H, W, C]`, 0 to 255, and returns `probabilities`, float32
+    `[batch, classes]`.
 
-    In inference mode, with every weight a constant: converters stumble over variables, and over the extra inputs that
-    `keras.Model.export` leaves with some networks. Raises ModelError where that cannot be.
+    It is in inference mode and every weight is a constant, because converters fail on variables, and on the extra inputs
+    that `keras.Model.export` leaves in some networks. Raises ModelError if the network cannot be frozen.
     """
     shape = (None, *model.card.preprocess.shape)
 
@@ -31,12 +32,14 @@ def freeze(model: KerasModel, input_type: tf.DType) -> tf.types.experimental.Con
         with _inlined_functions():
             return convert_variables_to_constants_v2(traced.get_concrete_function())
     except ValueError as error:
-        cause = f"{model.path} cannot be frozen, so it may change its own weights as it answers ({first_line(error)})"
-        raise ModelError(f"{cause}; build it of layers that heed training=False") from None
+        problem = (
+            f"{model.path} cannot be frozen, maybe because it updates its weights during inference ({first_line(error)})"
+        )
+        raise ModelError(f"{problem}; use layers that respect training=False") from None
 
 
 def _as_probabilities(raw: tf.Tensor, head: Head) -> tf.Tensor:
-    """What a head of this kind gives, as a probability a class; one unit speaks of the second of two classes."""
+    """The output of a head as one probability per class. A single unit is the probability of the second class."""
     one_unit = raw.shape[-1] == 1
     if head == "logits":
         raw = tf.sigmoid(raw) if one_unit else tf.nn.softmax(raw)
@@ -45,9 +48,9 @@ def _as_probabilities(raw: tf.Tensor, head: Head) -> tf.Tensor:
 
 @contextmanager
 def _inlined_functions() -> Iterator[None]:
-    """While a graph is traced, functions that a layer calls become part of it.
+    """Inline the functions that layers call into the graph while it is traced.
 
-    Keras wraps grouped convolutions (ConvNeXt) into functions compiled by XLA, which no converter can enter.
+    Keras wraps grouped convolutions (ConvNeXt) in XLA-compiled functions, which converters cannot read.
     """
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)

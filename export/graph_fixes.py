@@ -1,4 +1,4 @@
-"""What tf2onnx or onnxruntime get wrong or make slow, put right in the frozen graph before they see it."""
+"""Changes to the frozen graph that avoid errors and slow spots of tf2onnx and onnxruntime."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,19 +10,19 @@ _Nodes = dict[str, tf.compat.v1.NodeDef]
 
 
 def fixed_graph(graph: tf.Graph) -> tf.compat.v1.GraphDef:
-    """A copy of a frozen graph that computes the same."""
+    """A copy of a frozen graph, with the fixes, that computes the same."""
     copy = graph.as_graph_def()
     nodes = {node.name: node for node in copy.node}
-    added = [*_vectors(nodes), *_convolutions(nodes), *_borders(nodes)]
+    added = [*_scalars_to_vectors(nodes), *_dense_to_convolutions(nodes), *_fix_max_pool_borders(nodes)]
     copy.node.extend(added)
     return copy
 
 
-def _vectors(nodes: _Nodes) -> Iterator[tf.compat.v1.NodeDef]:
-    """Scalars that are added become vectors of one number.
+def _scalars_to_vectors(nodes: _Nodes) -> Iterator[tf.compat.v1.NodeDef]:
+    """Turn added scalars into vectors of one number.
 
-    tf2onnx 1.17 takes a constant after a convolution for its bias and asks for `max(shape)`, which a scalar has not; its
-    transpose optimiser then gives up on the whole graph (MobileNetV3: 108 Transposes stay in place of 1).
+    tf2onnx 1.17 takes a constant after a convolution for its bias and computes `max(shape)`, which fails for a scalar. Its
+    transpose optimiser then gives up on the whole graph (MobileNetV3: 108 Transposes remain instead of 1).
     """
     made: set[str] = set()
     for node in nodes.values():
@@ -38,10 +38,10 @@ def _vectors(nodes: _Nodes) -> Iterator[tf.compat.v1.NodeDef]:
                 yield _constant(f"{source}/vector", tf.make_ndarray(constant.attr["value"].tensor).reshape(1))
 
 
-def _convolutions(nodes: _Nodes) -> Iterator[tf.compat.v1.NodeDef]:
-    """A dense layer over the channels of a feature map, which TensorFlow spells `tensordot`, becomes a 1x1 convolution.
+def _dense_to_convolutions(nodes: _Nodes) -> Iterator[tf.compat.v1.NodeDef]:
+    """Turn a dense layer over the channels of a feature map, a `tensordot` in TensorFlow, into a 1x1 convolution.
 
-    ONNX convolutions want channels first. Around a matrix product, two Transposes stay for each (ConvNeXtTiny: 36).
+    ONNX convolutions take channels first, so each matrix product would keep two Transposes (ConvNeXtTiny: 36).
     """
     for reshape in list(nodes.values()):
         name = reshape.name
@@ -58,11 +58,11 @@ def _convolutions(nodes: _Nodes) -> Iterator[tf.compat.v1.NodeDef]:
         reshape.CopyFrom(_convolution(name, feature_map, f"{name}/kernel", reshape.attr["T"]))
 
 
-def _borders(nodes: _Nodes) -> Iterator[tf.compat.v1.NodeDef]:
-    """Zeros around an image before its maximum is taken become the smallest number above zero.
+def _fix_max_pool_borders(nodes: _Nodes) -> Iterator[tf.compat.v1.NodeDef]:
+    """Pad with the smallest positive number instead of zeros in front of a MaxPool.
 
-    onnxruntime merges a Pad of zeros into the MaxPool after it (its pull request 18136), and the border of a MaxPool never
-    wins: where all of a window is negative, the zeros would have. In ResNet50V2 that moves probabilities by 0.5.
+    onnxruntime merges a Pad of zeros into the MaxPool after it (its pull request 18136), which then ignores the border. But
+    if all other numbers of a window are negative, the zeros are its maximum: in ResNet50V2, this moves probabilities by 0.5.
     """
     for pool in nodes.values():
         pad = nodes.get(pool.input[0]) if pool.op == "MaxPool" else None
@@ -101,7 +101,7 @@ def _convolution(name: str, image: str, kernel: str, kind: tf.compat.v1.AttrValu
 
 
 def _complementary_error(context: Any, node: Any, name: str, _: list[str]) -> None:
-    """`Erfc`, which exact GELU needs and ONNX has not, as 1 - Erf."""
+    """Replace `Erfc`, which exact GELU needs and ONNX lacks, by 1 - Erf."""
     error = context.make_node("Erf", [node.input[0]]).output[0]
     one = context.make_const(f"{name}/one", np.ones(1, np.float32)).output[0]
     shapes, dtypes = node.output_shapes, node.output_dtypes
@@ -110,4 +110,4 @@ def _complementary_error(context: Any, node: Any, name: str, _: list[str]) -> No
 
 
 HANDLERS: dict[str, tuple[Callable[..., None], list[str]]] = {"Erfc": (_complementary_error, [])}
-"""For operations that tf2onnx does not know."""
+"""Handlers for operations that tf2onnx does not know."""

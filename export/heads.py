@@ -1,5 +1,7 @@
-"""What a network from elsewhere ends in: probabilities or raw scores. A mistake here passes unnoticed: the answers stay
-plausible and only the confidences are wrong, so whatever is not certain is refused, and its owner asked.
+"""Detects whether a network from elsewhere ends in probabilities or in logits.
+
+A mistake would go unnoticed: the answers look plausible and only the confidences are wrong. So a doubtful case is refused,
+and the owner has to decide.
 """
 
 from dataclasses import dataclass
@@ -11,20 +13,22 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.model.card import Head
+from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.keras_file.config_check import MOST_NUMBERS
 
 _SHAPING = {"Identity", "Cast", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "EnsureShape", "PreventGradient"}
 _WEIGHTS = {"Const", "Placeholder", "ReadVariableOp"}
 _SCORES = {"BiasAdd", "MatMul", "BatchMatMulV2", "Conv2D", "Einsum", "LogSoftmax"}
 _ARITHMETIC = {"AddV2", "AddN", "Sub", "Mul", "RealDiv", "Mean", "Sum", "ConcatV2", "Pack", "FusedBatchNormV3"}
-_CLOSE = 1e-3  # float16 networks round their probabilities
+_TOLERANCE = 1e-3  # float16 networks round their probabilities
 
 
 @dataclass(frozen=True, eq=False)
 class OutputProbe:
-    """The operation that makes the output, by its name in TensorFlow, and the answers to a few images.
+    """What is known about the output of a network.
 
-    answers: float32 `[images, units]`, to black, white, noise and a gradient.
+    name: of the model, for messages. operation: the TensorFlow operation that makes the output.
+    answers: float32 `[4, units]`, for a black, a white and a noise image and a gradient.
     """
 
     name: str
@@ -33,7 +37,7 @@ class OutputProbe:
 
     @classmethod
     def of(cls, network: keras.Model, shape: tuple[int, int, int], name: str) -> "OutputProbe":
-        """Trace the network, which takes levels 0 to 255 of `shape`, and let it answer. Raises ModelError."""
+        """Trace and run a network that takes images of `shape`, 0 to 255. Raises ModelError."""
         traced = tf.function(lambda image: network(image, training=False), autograph=False)
         concrete = traced.get_concrete_function(tf.TensorSpec((1, *shape), tf.float32))
         _check_sizes(concrete.graph, name)
@@ -49,62 +53,60 @@ class OutputProbe:
 
     @property
     def lies_between_0_and_1(self) -> bool:
-        return bool((self.answers >= -_CLOSE).all() and (self.answers <= 1 + _CLOSE).all())
+        return bool((self.answers >= -_TOLERANCE).all() and (self.answers <= 1 + _TOLERANCE).all())
 
     @property
     def sums_to_1(self) -> bool:
-        return self.lies_between_0_and_1 and bool((np.abs(self.answers.sum(axis=1) - 1) < _CLOSE).all())
+        return self.lies_between_0_and_1 and bool((np.abs(self.answers.sum(axis=1) - 1) < _TOLERANCE).all())
 
 
-def detect_head(ending: OutputProbe) -> Head:
-    """What the network ends in, by its last operation and its answers. Raises ModelError where they leave a doubt."""
-    name, operation, units = ending.name, ending.operation, ending.units
-    if not np.isfinite(ending.answers).all():
-        raise ModelError(f"{name} answers with NaN or infinity; train it again, or check --scale")
-    if units > 1 and ending.sums_to_1:
+def detect_head(probe: OutputProbe) -> Head:
+    """The kind of output, from the last operation and the answers. Raises ModelError if they leave a doubt."""
+    name, operation, units = probe.name, probe.operation, probe.units
+    if not np.isfinite(probe.answers).all():
+        raise ModelError(f"{name} returns NaN or infinity; train it again, or check --scale")
+    if units > 1 and probe.sums_to_1:
         return "softmax"
     if operation == "Sigmoid" and units == 1:
         return "sigmoid"
     if operation == "Sigmoid":
-        fact = f"{name} ends in {units} sigmoid units, which answer yes or no for every class; edgeclf chooses one class"
-        raise ModelError(f"{fact}, and --head logits would put a softmax on top")
+        problem = f"{name} ends in {units} sigmoid units, one yes or no per class, but edgeclf predicts one class"
+        raise ModelError(f"{problem}; to put a softmax on top, use --head logits")
     if operation == "Softmax":
-        fact = (
-            f"{name} ends in a softmax over {'one unit, which is always 1' if units == 1 else 'something but its classes'}"
-        )
-        raise ModelError(f"{fact}; train it with a sigmoid, or a unit a class")
-    if operation in _SCORES or (operation in _ARITHMETIC and not ending.lies_between_0_and_1):
+        axis = "one unit, which is always 1" if units == 1 else "another axis than its classes"
+        raise ModelError(f"{name} ends in a softmax over {axis}; train it with a sigmoid, or with one unit per class")
+    if operation in _SCORES or (operation in _ARITHMETIC and not probe.lies_between_0_and_1):
         return "logits"
-    fact = f"{name} ends in {operation}, which does not tell whether it gives probabilities"
-    raise ModelError(f"{fact}; say it with --head {'sigmoid' if units == 1 else 'softmax'} or --head logits")
+    problem = f"{name} ends in {operation}, which may or may not return probabilities"
+    raise ModelError(f"{problem}; choose --head {'sigmoid' if units == 1 else 'softmax'} or --head logits")
 
 
-def choose_head(ending: OutputProbe, head: Head) -> Head:
-    """What the owner says it ends in, as long as the answers do not contradict. Raises OptionError."""
-    fact = f"--head {head} does not fit {ending.name}"
-    if head == "sigmoid" and (ending.units != 1 or not ending.lies_between_0_and_1):
-        raise OptionError(f"{fact}, {_seen(ending)}; a sigmoid is one unit from 0 to 1")
-    if head == "softmax" and (ending.units == 1 or not ending.sums_to_1):
-        raise OptionError(f"{fact}, {_seen(ending)}; a softmax has a unit a class, and they sum to 1")
+def choose_head(probe: OutputProbe, head: Head) -> Head:
+    """The owner's choice. Raises OptionError if the answers contradict it."""
+    problem = f"--head {head} does not fit {probe.name}"
+    if head == "sigmoid" and (probe.units != 1 or not probe.lies_between_0_and_1):
+        raise OptionError(f"{problem}, {_observed(probe)}; a sigmoid is one unit from 0 to 1")
+    if head == "softmax" and (probe.units == 1 or not probe.sums_to_1):
+        raise OptionError(f"{problem}, {_observed(probe)}; a softmax has one unit per class, and they sum to 1")
     return head
 
 
-def _seen(ending: OutputProbe) -> str:
-    low, high = ending.answers.min(), ending.answers.max()
-    return f"which has {ending.units} unit{'s'[: ending.units > 1]} and answered test images with {low:.3g} to {high:.3g}"
+def _observed(probe: OutputProbe) -> str:
+    low, high = probe.answers.min(), probe.answers.max()
+    return f"which has {plural(probe.units, 'unit')} and returned {low:.3g} to {high:.3g} for test images"
 
 
 def _check_sizes(graph: tf.Graph, name: str) -> None:
-    """The last guard against sizes that no numbers in the file have to fill, before the first image is answered."""
+    """Refuse intermediate results that would not fit into memory, before the first image runs."""
     for operation in graph.get_operations():
         for tensor in () if operation.type in _WEIGHTS else operation.outputs:
             numbers = tensor.shape.num_elements() if tensor.shape.rank is not None else None
             if numbers is not None and numbers > MOST_NUMBERS:
-                raise ModelError(f"{name} makes {numbers:,} numbers of one image in one step; choose a smaller --imgsz")
+                raise ModelError(f"{name} computes {numbers:,} numbers in one step per image; choose a smaller --imgsz")
 
 
 def _images(shape: tuple[int, int, int]) -> list[NDArray[np.float32]]:
-    """float32 `[1, H, W, C]` each, levels 0 to 255."""
+    """Black, white, noise and a gradient, float32 `[1, H, W, C]` each, 0 to 255."""
     noise = np.random.default_rng(0).integers(0, 256, shape)
     ramp = np.broadcast_to(np.linspace(0, 255, shape[1])[:, None], shape)
     return [np.asarray(image, np.float32)[None] for image in (np.zeros(shape), np.full(shape, 255), noise, ramp)]

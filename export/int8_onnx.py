@@ -1,4 +1,4 @@
-"""A float32 ONNX model to INT8: QDQ, weights per channel, ranges of activations from calibration images."""
+"""Quantises a float32 ONNX model to INT8: QDQ, per-channel weights, activation ranges from calibration images."""
 
 import contextlib
 import io
@@ -39,13 +39,13 @@ _METHODS: dict[Method, tuple[CalibrationMethod, dict[str, Any]]] = {
 }
 _TYPES = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
 _OPERATIONS = ("Conv", "Gemm", "MatMul")
-"""What holds weights, and so gains by integers and may be left in float."""
+"""Operations with weights: those that gain from integers, and can stay in float."""
 
 
 class OnnxQuantizer:
-    """Quantises one model in several ways; the ranges are measured once a method.
+    """Quantises one model in several ways. The ranges are measured once per method.
 
-    proto: the model in float32. images: preprocessed training images, uint8 `[N, H, W, C]`. folder: for its own files.
+    proto: the model in float32. images: preprocessed training images, uint8 `[N, H, W, C]`. folder: for temporary files.
     """
 
     def __init__(self, proto: onnx.ModelProto, card: ModelCard, images: Pixels, folder: Path) -> None:
@@ -54,15 +54,15 @@ class OnnxQuantizer:
         self._folder = folder
         self._float = folder / "float.onnx"
         onnx.save(proto, folder / "converted.onnx")
-        with _library_at_work():
+        with _quiet_quantisation():
             quant_pre_process(folder / "converted.onnx", self._float, skip_symbolic_shape=True)
         graph = onnx.load(self._float).graph
         weights = {tensor.name for tensor in graph.initializer}
         self._operations = by_layer((n.name, n.op_type in _OPERATIONS and n.input[1] in weights) for n in graph.node)
         self.layers = tuple(self._operations)
         if not self.layers:
-            raise ModelError("the network holds no layer with weights, so there is nothing to quantise; leave out ONNX int8")
-        # The head stays in float: a softmax in steps of 1/256 no longer sums to 1.
+            raise ModelError("the network has no layer with weights to quantise; leave out ONNX int8")
+        # The head stays in float, because an 8-bit softmax no longer sums to 1.
         self._head = self._operations[self.layers[-1]][1:]
         self.activations = self._faster_activations()
 
@@ -72,7 +72,7 @@ class OnnxQuantizer:
     def _quantize(self, method: Method, in_float: Collection[str], activations: str) -> bytes:
         quantized = self._folder / "quantized.onnx"
         excluded = [*self._head, *chain.from_iterable(self._operations[layer] for layer in in_float)]
-        with _library_at_work():
+        with _quiet_quantisation():
             quantize_static(
                 self._float,
                 quantized,
@@ -88,9 +88,9 @@ class OnnxQuantizer:
         return pack(onnx.load(quantized), self._card)
 
     def _faster_activations(self) -> str:
-        """Signed or unsigned is up to a factor of two in speed, the other way round on other processors.
+        """`uint8` or `int8`: one may be twice as fast as the other, depending on the processor.
 
-        Those of Intel's without VNNI saturate in unsigned: `clf-export check` tells there what that costs.
+        Intel processors without VNNI saturate with unsigned activations. `clf-export check` shows the loss there.
         """
         runs = []
         for activations in _TYPES:
@@ -101,12 +101,12 @@ class OnnxQuantizer:
         return list(_TYPES)[times.index(min(times))]
 
     def _ranges(self, method: Method) -> Path:
-        """The file with the range of every activation, measured image by image so that memory stays small."""
+        """The file with the range of every activation, measured one image at a time to save memory."""
         path = self._folder / f"{method}.json"
         if path.exists():
             return path
         kind, options = _METHODS[method]
-        with _library_at_work():
+        with _quiet_quantisation():
             calibrator = create_calibrator(
                 self._float,
                 augmented_model_path=str(self._folder / "augmented.onnx"),
@@ -117,15 +117,15 @@ class OnnxQuantizer:
                 calibrator.collector = self._collector(calibrator)
         with Progress(f"calibrating ({method})", len(self._images)) as progress:
             for image in self._images:
-                with _library_at_work():
+                with _quiet_quantisation():
                     calibrator.collect_data(_OneImage(image))
                 progress.advance()
-        with _library_at_work():
+        with _quiet_quantisation():
             save_tensors_data(calibrator.compute_data(), path)
         return path
 
     def _collector(self, calibrator: Any) -> HistogramCollector:
-        """What the calibrator would make for itself, with its bins fixed."""
+        """The collector that the calibrator would make itself, but with fixed bins."""
         names = ("method", "symmetric", "num_bins", "num_quantized_bins", "percentile", "scenario")
         collector = HistogramCollector(**{name: getattr(calibrator, name) for name in names})
         ranges = load_tensors_data(self._ranges("min-max")).items()
@@ -142,14 +142,14 @@ class _OneImage(CalibrationDataReader):  # type: ignore[misc]
 
 
 @contextlib.contextmanager
-def _library_at_work() -> Iterator[None]:
-    """onnxruntime's quantisation prints to stdout, which is for data, logs advice, and raises whatever it likes."""
+def _quiet_quantisation() -> Iterator[None]:
+    """Silence onnxruntime's quantisation, which prints to stdout and logs advice, and turn its errors into ModelError."""
     level = logging.root.level
     logging.root.setLevel(logging.ERROR)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
-    except OSError:  # a full disk has its own sentence
+    except OSError:  # a full disk has its own message
         raise
     except Exception as error:
         raise ModelError(f"onnxruntime cannot quantise the model ({first_line(error)}); leave out ONNX int8") from None

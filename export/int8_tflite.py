@@ -1,4 +1,4 @@
-"""A Keras network to TFLite in integers throughout: uint8 in and out."""
+"""Quantises a Keras network to INT8 TFLite, with uint8 input and output."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ from tensorflow.lite.python.util import modify_model_io_type
 from tensorflow.lite.tools.flatbuffer_utils import convert_bytearray_to_object, convert_object_to_bytearray
 
 from edgeclf.export.int8 import ENTROPY_BINS, QUANTIZED_BINS, Method, by_layer, fix_bins
-from edgeclf.export.to_tflite import append_card, converter_of, run
+from edgeclf.export.to_tflite import append_card, make_converter, run_converter
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.keras_file.saving import KerasModel
@@ -39,44 +39,44 @@ class TfliteQuantizer:
     def __init__(self, model: KerasModel, images: Pixels) -> None:
         self._model = model
         self._images = images
-        self._strict = _Calibrated(model, images, tf.float32)
-        self.layers = tuple(self._strict.layers)
+        self._integer = _Calibrated(model, images, tf.float32)
+        self.layers = tuple(self._integer.layers)
 
     def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
-        """All in integers, uint8 in and out; with layers in float, the output is float32."""
+        """An all-integer file with uint8 output. With layers in float, the output is float32."""
         if in_float:
             return append_card(self._mixed.quantize(method, in_float), self._model.card)
-        integers = self._strict.quantize(method)
+        integers = self._integer.quantize(method)
         return append_card(bytes(modify_model_io_type(integers, tf.uint8, tf.uint8)), self._model.card)
 
     @cached_property
     def _mixed(self) -> "_Calibrated":
-        """With a cast from uint8 before the first layer, which then may stay in float."""
+        """A model with a cast from uint8 in front, so that the first layer can stay in float."""
         return _Calibrated(self._model, self._images, tf.uint8)
 
 
 class _Calibrated:
-    """A float model in which every tensor carries its range: what `TFLiteConverter.convert` makes on its way to integers.
+    """A float model with a range for every tensor: the intermediate result of `TFLiteConverter.convert`.
 
-    Making it takes most of the time, the step from it to integers little; and between them, other ranges may be put in.
+    Making it takes most of the time, and quantising it takes little; in between, the ranges can be replaced.
     `tf.lite.experimental.QuantizationDebugger` calls the same functions.
     """
 
     def __init__(self, model: KerasModel, images: Pixels, input_type: tf.DType) -> None:
         self._images = images
         self._input_type = input_type.as_numpy_dtype
-        converter = converter_of(model, input_type)
+        converter = make_converter(model, input_type)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = self._one_by_one
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         if input_type == tf.uint8:
             converter.target_spec.supported_ops.append(tf.lite.OpsSet.TFLITE_BUILTINS)  # for the cast
         converter._experimental_calibrate_only = True
-        self._files: dict[Method, bytes] = {"min-max": run(converter, model)}
+        self._files: dict[Method, bytes] = {"min-max": run_converter(converter, model)}
 
     @cached_property
     def layers(self) -> dict[str, list[str]]:
-        """What holds weights, from input to output, each with all operations of its layer."""
+        """The layers with weights, from input to output, and the operations of each."""
         graph = self._graph()
         tensors = graph.subgraphs[0].tensors
         codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in graph.operatorCodes]
@@ -86,7 +86,7 @@ class _Calibrated:
         )
 
     def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
-        """In integers but for the layers in `in_float`, float32 in and out."""
+        """A file in integers except for the layers in `in_float`, with float32 input and output."""
         if method not in self._files:
             self._files[method] = self._with_ranges(self._ranges(method))
         excluded = set(chain.from_iterable(self.layers[layer] for layer in in_float))
@@ -100,13 +100,13 @@ class _Calibrated:
         return bytes(convert_object_to_bytearray(graph))
 
     def _ranges(self, method: Method) -> _Ranges:
-        """Range by tensor, from histograms over all calibration images. The input keeps its own: 0 to 255."""
+        """The range of each tensor, from histograms over all calibration images. The input keeps its range, 0 to 255."""
         collector = _collector(method)
         subgraph = self._graph().subgraphs[0]
         ranged = {i: one for i, one in enumerate(subgraph.tensors) if _has_range(one) and i not in subgraph.inputs}
         with contextlib.redirect_stdout(io.StringIO()):  # the collector prints
             fix_bins(collector, {i: (one.quantization.min[0], one.quantization.max[0]) for i, one in ranged.items()})
-        interpreter = _watched(self._files["min-max"])
+        interpreter = _observable(self._files["min-max"])
         with Progress(f"calibrating ({method})", len(self._images)) as progress:
             for image in self._one_by_one():
                 interpreter.set_tensor(subgraph.inputs[0], image[0])
@@ -119,10 +119,10 @@ class _Calibrated:
         return {index: (float(ends[0]), float(ends[1])) for index, ends in found.items()}
 
     def _one_by_one(self) -> Iterator[list[NDArray[Any]]]:
-        """Calibration images one by one.
+        """The calibration images, one at a time, with two pixels set to 0 and 255.
 
-        Two pixels of each are set to 0 and 255. The converter takes the input's scale from the values it sees; now it is
-        exactly 1, and raw bytes may be fed to the model whatever images were there to calibrate with.
+        The converter derives the input's scale from the values that it sees. With these two it is always exactly 1, so the
+        model takes raw bytes, whatever the calibration images.
         """
         for image in self._images:
             batch = image[None].astype(self._input_type)
@@ -133,8 +133,8 @@ class _Calibrated:
         return convert_bytearray_to_object(bytearray(self._files["min-max"]))
 
 
-def _watched(tflite: bytes) -> Interpreter:
-    """An interpreter that keeps the values of all tensors; it warns that this takes memory, and it is meant to."""
+def _observable(tflite: bytes) -> Interpreter:
+    """An interpreter that keeps the values of all tensors. Its warning about memory is suppressed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         interpreter = Interpreter(model_content=tflite, experimental_preserve_all_tensors=True)
@@ -147,7 +147,7 @@ def _has_range(tensor: Any) -> bool:
 
 
 def _collector(method: Method) -> HistogramCollector:
-    """The same arithmetic, with the same numbers, as for ONNX."""
+    """The same method and parameters as for ONNX."""
     if method == "entropy":
         return HistogramCollector("entropy", False, ENTROPY_BINS, QUANTIZED_BINS, None, None)
     return HistogramCollector("percentile", False, 2048, None, 99.99, None)

@@ -1,4 +1,4 @@
-"""The gate: an artefact answers as the trained model does, on real images, through the runtime's own backend."""
+"""The gate: an exported file must answer like the trained model, on real images, through the runtime's own backend."""
 
 import hashlib
 import math
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeclf.export.options import AGREEMENT, MARGIN, REDUCED_MARGIN, GateLimits
 from edgeclf.runtime.errors import EdgeclfError, ModelError
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.classifier import Classifier
@@ -16,26 +17,24 @@ from edgeclf.train.data.arrays import Arrays, batches
 from edgeclf.train.results.intervals import wilson_interval
 
 BATCHES = (1, 7)
-"""Batch sizes whose answers must be the same: a batch axis that was frozen at conversion shows here."""
+"""Batch sizes that must give the same answers. A batch axis that was fixed at conversion fails here."""
 
 
-@dataclass(frozen=True)
-class GateLimits:
-    """atol: largest difference of a probability, for float32. max_drop: share of the Keras accuracy that any artefact may
-    lose, 1 % as in MLPerf's closed division. An image is clear when its two best classes are further apart than a
-    margin; on clear images a float32 artefact must always agree with Keras, a reduced one in `agreement` of them.
-    """
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The model that a file must agree with. answers: float32 `[N, classes]`, its probabilities for `images`."""
 
-    atol: float = 1e-4
-    margin: float = 1e-3
-    max_drop: float = 0.01
-    reduced_margin: float = 0.1
-    agreement: float = 0.97
+    images: Arrays
+    answers: NDArray[np.float32]
+    name: str = "Keras"
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How one artefact compares with the network it came from. misses: what it failed, as sentences; none is a pass."""
+    """The comparison of one file with the reference model.
+
+    clear: images whose two best classes are well apart. misses: sentences that say what failed; empty if the file passed.
+    """
 
     name: str
     precision: str
@@ -49,27 +48,37 @@ class Parity:
     max_difference: float
     misses: tuple[str, ...]
     made_by: str = ""
-    """How an INT8 file was quantised: calibration, layers left in float."""
+    """How an INT8 file was quantised: the calibration, and the layers in float."""
     attempts: int = 1
-    """How many ways to quantise it were judged until one passed."""
+    """The number of ways to quantise that were tried until one passed."""
     sha256: str = ""
     """Of the file."""
     milliseconds: float | None = None
-    """Median time of one image on the machine of the export."""
+    """Median time of one image on the machine that exported the file."""
 
     @property
     def accuracy(self) -> float:
         return self.correct / self.images
 
     @classmethod
-    def failed(
-        cls, name: str, precision: str, images: Arrays, reference: NDArray[np.float32], miss: str, size_bytes: int = 0
-    ) -> "Parity":
-        """For an artefact that gave no answers to compare."""
-        return cls(name, precision, len(images), size_bytes, _correct(reference, images), 0, 0.0, 0, 0, 1.0, (miss,))
+    def failed(cls, name: str, precision: str, reference: Reference, miss: str, size_bytes: int = 0) -> "Parity":
+        """For a file that gave no answers to compare."""
+        return cls(
+            name=name,
+            precision=precision,
+            images=len(reference.images),
+            size_bytes=size_bytes,
+            keras_correct=_count_correct(reference.answers, reference.images),
+            correct=0,
+            agreement=0.0,
+            clear=0,
+            clear_agreed=0,
+            max_difference=1.0,
+            misses=(miss,),
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for `model.parity.json`."""
+        """JSON values for `model.parity.json`."""
         low, high = wilson_interval(self.correct, self.images)
         return {
             "file": self.name,
@@ -92,80 +101,72 @@ class Parity:
         }
 
 
-def check(
-    path: Path,
-    name: str,
-    precision: str,
-    images: Arrays,
-    reference: NDArray[np.float32],
-    limits: GateLimits,
-    reference_name: str = "Keras",
-) -> Parity:
-    """Run the artefact at `path` over `images` and compare with `reference`, the network's float32 `[N, classes]`.
+def check_parity(path: Path, precision: str, reference: Reference, limits: GateLimits) -> Parity:
+    """Compare the answers of the file at `path` with those of the reference model.
 
-    An artefact that does not even open, or answers with other numbers at another batch size, is a miss like any other.
+    A file that does not open, or whose answers depend on the batch size, is a miss like any other.
     """
     try:
-        answers = _answers(path, images.images)
+        answers = _answers(path, reference.images.images)
     except EdgeclfError as error:
-        miss = str(error).replace(str(path), name)
-        return Parity.failed(name, precision, images, reference, miss, path.stat().st_size)
-    same = answers.argmax(axis=1) == reference.argmax(axis=1)
-    top_two = np.sort(reference, axis=1)[:, -2:]
-    clear = top_two[:, 1] - top_two[:, 0] > (limits.margin if precision == "fp32" else limits.reduced_margin)
+        miss = str(error).replace(str(path), path.name)
+        return Parity.failed(path.name, precision, reference, miss, path.stat().st_size)
+    same = answers.argmax(axis=1) == reference.answers.argmax(axis=1)
+    top_two = np.sort(reference.answers, axis=1)[:, -2:]
+    clear = top_two[:, 1] - top_two[:, 0] > (MARGIN if precision == "fp32" else REDUCED_MARGIN)
     measured = Parity(
-        name,
-        precision,
-        len(images),
-        path.stat().st_size,
-        _correct(reference, images),
-        _correct(answers, images),
-        float(same.mean()),
-        int(clear.sum()),
-        int((same & clear).sum()),
-        float(np.abs(answers - reference).max()),
-        (),
+        name=path.name,
+        precision=precision,
+        images=len(reference.images),
+        size_bytes=path.stat().st_size,
+        keras_correct=_count_correct(reference.answers, reference.images),
+        correct=_count_correct(answers, reference.images),
+        agreement=float(same.mean()),
+        clear=int(clear.sum()),
+        clear_agreed=int((same & clear).sum()),
+        max_difference=float(np.abs(answers - reference.answers).max()),
+        misses=(),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
-    return _judge(measured, limits, reference_name)
+    return replace(measured, misses=tuple(_find_misses(measured, limits, reference.name)))
 
 
-def _correct(answers: NDArray[np.float32], images: Arrays) -> int:
+def allowed_loss(keras_correct: int, max_drop: float) -> int:
+    """How many correct answers may be lost: the share `max_drop` of them, which is 0 below 1 / max_drop correct answers."""
+    return math.floor(keras_correct * max_drop + 1e-9)
+
+
+def _count_correct(answers: NDArray[np.float32], images: Arrays) -> int:
     return int((answers.argmax(axis=1) == images.labels).sum())
 
 
 def _answers(path: Path, images: Pixels) -> NDArray[np.float32]:
-    """Probabilities for all images, float32 `[N, classes]`; checked to be the same at every size in BATCHES."""
+    """Probabilities for all images, float32 `[N, classes]`. Raises ModelError if they depend on the batch size."""
     classifier = Classifier.open(path, device="cpu")
-    answers = np.concatenate([classifier.probabilities(part) for part in batches(images, 32)])
+    answers = np.concatenate([classifier.probabilities(batch) for batch in batches(images, 32)])
     probe = np.arange(max(BATCHES)) % len(images)
     for size in BATCHES:
-        repeated = np.concatenate([classifier.probabilities(part) for part in batches(images[probe], size)])
+        repeated = np.concatenate([classifier.probabilities(batch) for batch in batches(images[probe], size)])
         if np.abs(repeated - answers[probe]).max() > 1e-5:
-            raise ModelError(f"{path} gives other answers in batches of {size} than in batches of 32")
+            raise ModelError(f"{path} answers differently in batches of {size} than in batches of 32")
     return answers
 
 
-def _judge(measured: Parity, limits: GateLimits, reference: str) -> Parity:
+def _find_misses(measured: Parity, limits: GateLimits, reference: str) -> list[str]:
+    """Sentences that say which limits are exceeded."""
     misses = []
-    if measured.precision == "fp32":
-        if not measured.max_difference <= limits.atol:
-            misses.append(f"a probability differs by {measured.max_difference:.2g}; the limit is {limits.atol:.2g}")
-        allowed = 0
-    else:
-        allowed = max(1, int(measured.clear * (1 - limits.agreement)))
+    allowed = 0
+    if measured.precision != "fp32":
+        allowed = max(1, int(measured.clear * (1 - AGREEMENT)))
+    elif not measured.max_difference <= limits.atol:
+        misses.append(f"a probability differs by {measured.max_difference:.2g}; the limit is {limits.atol:.2g}")
     if measured.clear - measured.clear_agreed > allowed:
         counts = f"{measured.clear_agreed} of the {measured.clear} clear images"
         misses.append(f"it agrees with {reference} on {counts}; {allowed} may differ")
     lost = measured.keras_correct - measured.correct
     if lost > allowed_loss(measured.keras_correct, limits.max_drop):
         misses.append(
-            f"it gets {measured.correct} of {measured.images} right where {reference} gets {measured.keras_correct}; "
+            f"{measured.correct} of {measured.images} images are correct, but {measured.keras_correct} with {reference}; "
             f"the limit is a loss of {limits.max_drop:.2%}"
         )
-    return replace(measured, misses=tuple(misses))
-
-
-def allowed_loss(keras_correct: int, max_drop: float) -> int:
-    """How many right answers may be lost: `max_drop` of them; below 1 / max_drop right answers, none."""
-    return math.floor(keras_correct * max_drop + 1e-9)
+    return misses

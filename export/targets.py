@@ -1,4 +1,4 @@
-"""What can be made of a trained model, and how."""
+"""The kinds of files that an export can make, and how each is made."""
 
 import copy
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from edgeclf.export.calibration import ExportImages
 from edgeclf.export.int8 import Quantizer
 from edgeclf.export.int8_onnx import OnnxQuantizer
 from edgeclf.export.int8_tflite import TfliteQuantizer
-from edgeclf.export.to_onnx import OPSET, convert, halved, pack
+from edgeclf.export.options import OPSET, TargetOptions
+from edgeclf.export.to_onnx import convert, half_precision, pack
 from edgeclf.export.to_tflite import Precision, to_tflite
 from edgeclf.runtime.errors import OptionError
 from edgeclf.train.keras_file.saving import KerasModel
@@ -20,24 +21,24 @@ from edgeclf.train.keras_file.saving import KerasModel
 
 @dataclass(frozen=True)
 class ExportContext:
-    """A model under export; what several artefacts are made from is made once. folder: for files on the way."""
+    """A model under export, with what its files share. folder: for temporary files."""
 
     model: KerasModel
-    evidence: ExportImages
+    images: ExportImages
     folder: Path
     opset: int = OPSET
 
     @cached_property
     def onnx(self) -> onnx.ModelProto:
-        """In float32; whoever changes it takes a copy."""
+        """The model in float32. Copy it before you change it."""
         return convert(self.model, self.opset)
 
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of artefact: its format, precision, and the end of its file name.
+    """One kind of file: its format, its precision, and the end of its name.
 
-    convert: gives the finished file; for INT8 the quantizer that can make it in several ways.
+    convert: returns the finished file, or for INT8 the quantizer that can make it in several ways.
     """
 
     format: str
@@ -52,45 +53,66 @@ class Target:
 
 
 def _tflite(precision: Precision) -> Callable[[ExportContext], bytes]:
-    return lambda work: to_tflite(work.model, precision, work.evidence.calibration.images)
+    return lambda context: to_tflite(context.model, precision, context.images.calibration.images)
+
+
+def _half_onnx(context: ExportContext) -> bytes:
+    return pack(half_precision(copy.deepcopy(context.onnx)), context.model.card)
+
+
+def _int8_onnx(context: ExportContext) -> Quantizer:
+    return OnnxQuantizer(context.onnx, context.model.card, context.images.calibration.images, context.folder)
+
+
+def _int8_tflite(context: ExportContext) -> Quantizer:
+    return TfliteQuantizer(context.model, context.images.calibration.images)
 
 
 TARGETS = (
-    Target("onnx", "fp32", ".onnx", lambda work: pack(work.onnx, work.model.card)),
-    Target("onnx", "fp16", ".fp16.onnx", lambda work: pack(halved(copy.deepcopy(work.onnx)), work.model.card)),
-    Target(
-        "onnx",
-        "int8",
-        ".int8.onnx",
-        lambda work: OnnxQuantizer(work.onnx, work.model.card, work.evidence.calibration.images, work.folder),
-    ),
+    Target("onnx", "fp32", ".onnx", lambda context: pack(context.onnx, context.model.card)),
+    Target("onnx", "fp16", ".fp16.onnx", _half_onnx),
+    Target("onnx", "int8", ".int8.onnx", _int8_onnx),
     Target("tflite", "fp32", ".fp32.tflite", _tflite("fp32")),
     Target("tflite", "fp16", ".fp16.tflite", _tflite("fp16")),
     Target("tflite", "dynamic", ".dynamic.tflite", _tflite("dynamic")),
-    Target("tflite", "int8", ".int8.tflite", lambda work: TfliteQuantizer(work.model, work.evidence.calibration.images)),
+    Target("tflite", "int8", ".int8.tflite", _int8_tflite),
     Target("tflite", "int16x8", ".int16x8.tflite", _tflite("int16x8")),
 )
 DEFAULTS = (("onnx", "fp32"), ("tflite", "int8"))
 
 
-def choose_targets(formats: tuple[str, ...], precisions: tuple[str, ...]) -> tuple[Target, ...]:
-    """Every known combination of what is asked for; nothing asked for means DEFAULTS. Raises OptionError."""
-    for asked, known in ((formats, {t.format for t in TARGETS}), (precisions, {t.precision for t in TARGETS})):
-        for name in asked:
-            if name not in known:
-                raise OptionError(f"there is no {name!r} to export; choose from {', '.join(sorted(known))}")
-    chosen = tuple(
-        target
-        for target in TARGETS
-        if target.format in (formats or (target.format,))
-        and (target.precision in precisions if precisions else (target.format, target.precision) in DEFAULTS)
-    )
-    for asked, made in ((precisions, {t.precision for t in chosen}), (formats, {t.format for t in chosen})):
-        for name in asked:
-            if name not in made:
-                raise OptionError(f"nothing asked for comes in {name}: {'; '.join(map(_offer, ('onnx', 'tflite')))}")
+def choose_targets(options: TargetOptions = TargetOptions()) -> tuple[Target, ...]:  # noqa: B008 (frozen)
+    """The existing combinations of the formats and precisions in the options; DEFAULTS if there are none.
+
+    Raises OptionError for a name that does not exist, and for one that no combination has.
+    """
+    if options.everything:
+        return TARGETS
+    _check_names(options.formats, {target.format for target in TARGETS})
+    _check_names(options.precisions, {target.precision for target in TARGETS})
+    chosen = tuple(target for target in TARGETS if _is_chosen(target, options))
+    _check_made(options.precisions, {target.precision for target in chosen})
+    _check_made(options.formats, {target.format for target in chosen})
     return chosen
 
 
+def _is_chosen(target: Target, options: TargetOptions) -> bool:
+    if options.formats and target.format not in options.formats:
+        return False
+    return target.precision in options.precisions if options.precisions else (target.format, target.precision) in DEFAULTS
+
+
+def _check_names(names: tuple[str, ...], known: set[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise OptionError(f"cannot export {name!r}; choose from {', '.join(sorted(known))}")
+
+
+def _check_made(names: tuple[str, ...], made: set[str]) -> None:
+    for name in names:
+        if name not in made:
+            raise OptionError(f"none of the requested files can be {name}: {_offer('onnx')}; {_offer('tflite')}")
+
+
 def _offer(name: str) -> str:
-    return f"{name} is made in {', '.join(target.precision for target in TARGETS if target.format == name)}"
+    return f"{name} comes in {', '.join(target.precision for target in TARGETS if target.format == name)}"

@@ -1,4 +1,4 @@
-"""How long artefacts take on this machine, side by side, and which of them to ship."""
+"""Times exported files side by side on this machine, and picks the one to ship."""
 
 import statistics
 import time
@@ -7,20 +7,20 @@ from typing import NamedTuple
 
 ROUNDS = 30
 WARM_UP = 3
-MOST_SECONDS = 10.0
-"""What all candidates together may take."""
+MAX_SECONDS = 10.0
+"""The time for all files together."""
 SAME_SPEED = 1.05
-"""Times closer than this are the same: the machine's noise is of that order."""
+"""Times within this factor count as equal, because the noise of a machine is of that order."""
 
 
 def milliseconds(runs: Sequence[Callable[[], object]]) -> list[float]:
-    """The median time of each, in ms: round after round, each once, so that a busy moment of the machine meets all."""
+    """The median time of each run in ms. Each round runs all of them once, so that a busy moment affects all alike."""
     times: list[list[float]] = [[] for _ in runs]
     for run in runs:
         for _ in range(WARM_UP):
             run()
     started = time.perf_counter()
-    while len(times[0]) < ROUNDS and (len(times[0]) < 3 or time.perf_counter() - started < MOST_SECONDS):
+    while len(times[0]) < ROUNDS and (len(times[0]) < 3 or time.perf_counter() - started < MAX_SECONDS):
         for run, taken in zip(runs, times, strict=True):
             begin = time.perf_counter()
             run()
@@ -29,25 +29,28 @@ def milliseconds(runs: Sequence[Callable[[], object]]) -> list[float]:
 
 
 class Performance(NamedTuple):
-    """What an artefact costs and gives: milliseconds an image, right answers, bytes."""
+    """Time per image, number of correct answers and size of one file."""
 
     milliseconds: float
     correct: int
     size_bytes: int
 
 
-def pareto(candidates: Sequence[Performance]) -> list[bool]:
-    """Which ones no other beats in time, accuracy or size without losing in one of the three."""
-    return [not any(_beats(other, one) for other in candidates) for one in candidates]
+def pareto(files: Sequence[Performance]) -> list[bool]:
+    """For each file, whether no other one beats it in time, accuracy or size without losing in another of the three."""
+    return [not any(_beats(other, one) for other in files) for one in files]
 
 
-def choose(candidates: Sequence[Performance]) -> int:
-    """The one to ship: of the fastest, which the gate has already found accurate enough, the most accurate, the smallest."""
-    limit = min(one.milliseconds for one in candidates) * SAME_SPEED
-    fast = [index for index, one in enumerate(candidates) if one.milliseconds <= limit]
-    return min(fast, key=lambda index: (-candidates[index].correct, candidates[index].size_bytes))
+def pick_best(files: Sequence[Performance]) -> int:
+    """The index of the file to ship: of those within 5 % of the fastest, the most accurate; if equal, the smallest.
+
+    The gate has already found all of them accurate enough.
+    """
+    limit = min(one.milliseconds for one in files) * SAME_SPEED
+    fast = [index for index, one in enumerate(files) if one.milliseconds <= limit]
+    return min(fast, key=lambda index: (-files[index].correct, files[index].size_bytes))
 
 
 def _beats(one: Performance, other: Performance) -> bool:
-    mine, others = ((c.milliseconds, -c.correct, c.size_bytes) for c in (one, other))
+    mine, others = ((p.milliseconds, -p.correct, p.size_bytes) for p in (one, other))
     return all(a <= b for a, b in zip(mine, others, strict=True)) and mine != others

@@ -1,4 +1,4 @@
-"""A Keras network to ONNX, in float32 and in half precision."""
+"""Converts a Keras network to ONNX, in float32 and in half precision."""
 
 import onnx
 import tensorflow as tf
@@ -7,32 +7,22 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from edgeclf.export.frozen import INPUT, OUTPUT, freeze
 from edgeclf.export.graph_fixes import HANDLERS, fixed_graph
-from edgeclf.runtime.errors import GateError, ModelError, OptionError, first_line
+from edgeclf.export.options import OPSET
+from edgeclf.runtime.errors import GateError, ModelError, first_line
 from edgeclf.runtime.model.card import CARD_KEY, ModelCard
 from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, embed_digest
 from edgeclf.train.keras_file.saving import KerasModel
 
-OPSETS = range(13, 19)
-"""From the first with quantisation per channel to the last that tf2onnx writes."""
-OPSET = 17
-"""Its IR version is 8: onnxruntime reads it from 1.12 on."""
-
 
 def to_onnx(model: KerasModel, opset: int = OPSET) -> bytes:
-    """A finished file in float32. Raises as `convert` and `pack` do."""
+    """A finished file in float32. Raises the errors of `convert` and `pack`."""
     return pack(convert(model, opset), model.card)
 
 
-def check_opset(opset: int) -> None:
-    """Raises OptionError for one that is not in OPSETS."""
-    if opset not in OPSETS:
-        raise OptionError(f"opset must be from {OPSETS[0]} to {OPSETS[-1]}, not {opset}")
-
-
 def convert(model: KerasModel, opset: int = OPSET) -> onnx.ModelProto:
-    """The network in float32, from `image` to `probabilities`; `pack` makes a file of it.
+    """The network in float32, with input `image` and output `probabilities`. `pack` makes a file of it.
 
-    Raises ModelError when a layer has no counterpart in ONNX, GateError when more than one input is left.
+    opset: one of OPSETS. Raises ModelError if a layer has no counterpart in ONNX, and GateError if several inputs are left.
     """
     frozen = freeze(model, tf.uint8)
     try:
@@ -48,7 +38,7 @@ def convert(model: KerasModel, opset: int = OPSET) -> onnx.ModelProto:
     graph = proto.graph
     if len(graph.input) != 1 or len(graph.output) != 1:
         inputs = ", ".join(value.name for value in graph.input)
-        raise GateError(f"the ONNX conversion left {len(graph.input)} inputs ({inputs}) where one is allowed")
+        raise GateError(f"the ONNX conversion left {len(graph.input)} inputs ({inputs}) instead of one")
     _rename(graph, graph.input[0].name, INPUT)
     _rename(graph, graph.output[0].name, OUTPUT)
     for value in (graph.input[0], graph.output[0]):
@@ -56,25 +46,25 @@ def convert(model: KerasModel, opset: int = OPSET) -> onnx.ModelProto:
     return proto
 
 
-def halved(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The same with weights and arithmetic in half precision; the input and the output keep their types."""
+def half_precision(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with weights and arithmetic in half precision. Input and output keep their types."""
     return convert_float_to_float16(proto, keep_io_types=True)
 
 
 def pack(proto: onnx.ModelProto, card: ModelCard) -> bytes:
-    """A self-contained file with card and digest inside, checked by onnx itself. Raises GateError."""
+    """A self-contained file with card and digest inside, validated by onnx. Raises GateError."""
     standard = [opset for opset in proto.opset_import if not opset.domain]
     proto.ir_version = onnx.helper.find_min_ir_version_for(standard)
     onnx.helper.set_model_props(proto, {CARD_KEY: card.to_json(), DIGEST_KEY: BLANK_DIGEST})
     try:
         onnx.checker.check_model(proto, full_check=True)
-    except Exception as error:  # the checker's and the shape inference's errors share no base
+    except Exception as error:  # the errors of checker and shape inference share no base class
         raise GateError(f"the ONNX model is not valid ({first_line(error)})") from None
     return embed_digest(proto.SerializeToString())
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
-    """Give a tensor another name wherever it is written or read."""
+    """Rename a tensor everywhere in the graph."""
     for node in graph.node:
         node.input[:] = [new if name == old else name for name in node.input]
         node.output[:] = [new if name == old else name for name in node.output]

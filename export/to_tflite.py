@@ -1,4 +1,4 @@
-"""A Keras network to TFLite, in float or with 16 bits for the activations; `int8_tflite.py` has the integers."""
+"""Converts a Keras network to TFLite, in float or with 16-bit activations. INT8 is in `int8_tflite.py`."""
 
 import io
 import zipfile
@@ -18,13 +18,13 @@ Precision = Literal["fp32", "fp16", "dynamic", "int16x8"]
 
 
 def to_tflite(model: KerasModel, precision: Precision, calibration: Pixels | None = None) -> bytes:
-    """A finished file, uint8 in and float32 out.
+    """A finished file with uint8 input and float32 output.
 
-    fp16 stores weights in half precision; dynamic stores them in 8 bits and computes in float; int16x8 computes with weights
-    of 8 bits and activations of 16, and needs `calibration`: preprocessed training images, uint8 `[N, H, W, C]`.
-    Raises ModelError when a layer has no counterpart in TFLite.
+    fp16 stores weights in half precision. dynamic stores them in 8 bits and computes in float. int16x8 computes with 8-bit
+    weights and 16-bit activations, and needs `calibration`: preprocessed training images, uint8 `[N, H, W, C]`.
+    Raises ModelError if a layer has no counterpart in TFLite.
     """
-    converter = converter_of(model, tf.uint8)
+    converter = make_converter(model, tf.uint8)
     if precision != "fp32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "fp16":
@@ -35,22 +35,22 @@ def to_tflite(model: KerasModel, precision: Precision, calibration: Pixels | Non
         converter.representative_dataset = lambda: _one_by_one(calibration)
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
-            tf.lite.OpsSet.TFLITE_BUILTINS,  # the cast from uint8 has no such form
+            tf.lite.OpsSet.TFLITE_BUILTINS,  # for the cast from uint8, which has no 16-bit form
         ]
-    return append_card(run(converter, model), model.card)
+    return append_card(run_converter(converter, model), model.card)
 
 
-def run(converter: tf.lite.TFLiteConverter, model: KerasModel) -> bytes:
-    """What the converter makes. Raises ModelError with its reason."""
+def run_converter(converter: tf.lite.TFLiteConverter, model: KerasModel) -> bytes:
+    """Run the converter. Raises ModelError with its message."""
     try:
         converted: bytes = converter.convert()
-    except Exception as error:  # the converter's own errors have no common base
+    except Exception as error:  # the converter's errors have no common base class
         raise ModelError(f"{model.path} cannot be converted to TFLite ({first_line(error)})") from None
     return converted
 
 
-def converter_of(model: KerasModel, input_type: tf.DType) -> tf.lite.TFLiteConverter:
-    """A converter of the frozen graph, behind a signature that names its input `image` and its output `probabilities`."""
+def make_converter(model: KerasModel, input_type: tf.DType) -> tf.lite.TFLiteConverter:
+    """A converter for the frozen graph, with a signature that names the input `image` and the output `probabilities`."""
     frozen = freeze(model, input_type)
     module = tf.Module()
     shape = (None, *model.card.preprocess.shape)
@@ -63,10 +63,10 @@ def converter_of(model: KerasModel, input_type: tf.DType) -> tf.lite.TFLiteConve
 
 
 def append_card(tflite: bytes, card: ModelCard) -> bytes:
-    """The file with card and digest appended as a zip, which every TFLite reader passes over."""
+    """Append card and digest as a zip, which TFLite readers ignore."""
     file = io.BytesIO()
     file.write(tflite)
-    with zipfile.ZipFile(file, "a") as archive:  # offsets count from the start of the file, so that unzip is content
+    with zipfile.ZipFile(file, "a") as archive:  # offsets count from the start of the file, as unzip expects
         archive.writestr(CARD_MEMBER, card.to_json())
         archive.comment = f"{DIGEST_KEY}:{BLANK_DIGEST}".encode()
     return embed_digest(file.getvalue())

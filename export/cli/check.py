@@ -1,4 +1,4 @@
-"""`clf-export check`: whether one artefact still answers as another, on this machine; only the runtime is needed."""
+"""`clf-export check`: compares exported files with a reference model on this machine. The runtime is enough."""
 
 import json
 from pathlib import Path
@@ -6,43 +6,28 @@ from typing import Annotated
 
 import typer
 
+from edgeclf.export.options import CheckOptions
 from edgeclf.runtime.errors import GateError
-from edgeclf.runtime.terminal.console import friendly_errors, note
+from edgeclf.runtime.terminal.flags import takes
 
 
+@takes(options=CheckOptions)
 def check(
     artifacts: Annotated[list[Path], typer.Argument(help="The .onnx and .tflite files to check.", metavar="A")],
     *,
-    against: Annotated[Path, typer.Option(help="B: the file that is right; a .keras file needs TensorFlow.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Labelled images, or a .keras file with samples inside.", show_default="those inside B"),
-    ] = None,
-    atol: Annotated[
-        float | None, typer.Option(min=0, help="Largest difference of a probability; for fp32 files.", show_default="any")
-    ] = None,
-    max_drop: Annotated[float, typer.Option(min=0, max=1, help="Share of B's accuracy that may be lost.")] = 0.01,
-    json_output: Annotated[bool, typer.Option("--json", help="The comparison as JSON on stdout.")] = False,
+    options: CheckOptions,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON to stdout.")] = False,
 ) -> None:
-    """Check that A answers as B does on real images; exit 3 where it does not.
+    """Check on real images that A answers like B; exit 3 if it does not.
 
-    Copy both files to the device, with some images, and repeat there what the export proved on another machine.
+    Copy both files and some images to the device, and repeat the test of the export there.
     """
-    with friendly_errors():
-        from edgeclf.export import parity
-        from edgeclf.export.calibration import read_images
-        from edgeclf.export.table import show
-        from edgeclf.train.answering import open_any
+    from edgeclf.export.comparison import compare
+    from edgeclf.export.table import show
 
-        reference = open_any(against)
-        images = read_images(data or against, reference.card)
-        note(f"comparing on {len(images):,} images ...")
-        expected = reference.answers(images.images)
-        limits = parity.GateLimits(max_drop=max_drop) if atol is None else parity.GateLimits(atol=atol, max_drop=max_drop)
-        precision = "reduced" if atol is None else "fp32"
-        parities = [parity.check(path, path.name, precision, images, expected, limits, against.name) for path in artifacts]
-        show(parities, against.name, str(data or against), limits)
-        if json_output:
-            typer.echo(json.dumps([one.to_json() for one in parities]))
-        if missed := [one.name for one in parities if one.misses]:
-            raise GateError(f"{', '.join(missed)} does not answer as {against}: the table shows what missed")
+    report = compare(artifacts, options)
+    show(report)
+    if json_output:
+        typer.echo(json.dumps([parity.to_json() for parity in report.parities]))
+    if report.failed:
+        raise GateError(f"{', '.join(report.failed)} does not answer like {options.against}; see the table")
