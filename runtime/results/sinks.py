@@ -129,7 +129,7 @@ def _suffix(output: str, json_lines: bool) -> str:
     if os.path.isdir(path):
         raise OutputError(f"{path} is a folder; name a file, such as {path / 'results.csv'}")
     if suffix not in _FORMATS:
-        raise OutputError(f"{path} has no suffix for a format; name a file that ends in {', '.join(_FORMATS)}")
+        raise OutputError(f"{path} must end in {', '.join(_FORMATS)}; the suffix chooses the format of the results")
     return suffix
 
 

@@ -95,6 +95,6 @@ class Summary:
 
     def _speed(self) -> str:
         if not self.now:
-            return ", all from earlier runs" if self.total else ""
+            return ", all of them from earlier runs" if self.total else ""
         now = f", {self.now:,} of them in this run," if self.now != self.total else ""
         return f"{now} in {self.elapsed_s:.1f} s, {self.rate:,.0f} images/s ({self.setting})"

@@ -1,8 +1,9 @@
-"""Runs that are killed, again and again: what they leave is taken up; in the end nothing is missing and nothing twice."""
+"""Runs that are killed again and again: the next run continues them, and in the end no row is missing or doubled."""
 
 import csv
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,10 @@ import cv2
 import numpy as np
 import pytest
 
+from edgeclf.runtime.errors import OutputError
+from edgeclf.runtime.run import run
+from edgeclf.runtime.run_options import RunOptions
+
 CLF_RUN = Path(sys.executable).with_name("clf-run")
 COUNT = 10_000
 KILLS = 20
@@ -22,29 +27,50 @@ EXIT = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`photos/` with 10,000 images in 10 folders, of all colours; every hundredth is no image."""
-    folder = tmp_path_factory.mktemp("many")
+def write_photos(folder: Path, count: int) -> Path:
+    """Images of all colours, up to 1,000 in a folder; every hundredth file is not an image."""
     rng = np.random.default_rng(0)
-    for number in range(COUNT):
-        path = folder / "photos" / str(number // 1_000) / f"{number:05}.png"
+    for number in range(count):
+        path = folder / str(number // 1_000) / f"{number:05}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = np.broadcast_to(rng.integers(0, 256, 3, dtype=np.uint8), (48, 64, 3))
         path.write_bytes(b"damaged" if number % 100 == 99 else cv2.imencode(".png", pixels)[1].tobytes())
     return folder
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """10,000 images. Read only."""
+    return write_photos(tmp_path_factory.mktemp("many") / "photos", COUNT)
+
+
+@pytest.fixture(scope="module")
+def some(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """3,000 images: a run over them lasts long enough to be interrupted. Read only."""
+    return write_photos(tmp_path_factory.mktemp("some") / "photos", 3_000)
+
+
+def starter(folder: Path, photos: Path, model: Path) -> Start:
+    """A function that starts a run over `photos/` into `results.csv`, in `folder`."""
+    (folder / "photos").symlink_to(photos)
+
+    def start(*options: str, output: str = "results.csv") -> "subprocess.Popen[str]":
+        line = [str(CLF_RUN), str(model), "-s", "photos/", "-o", output, *options]
+        return subprocess.Popen(line, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+    return start
+
+
 @pytest.fixture
 def start(many: Path, tmp_path: Path, colour_model: Path) -> Start:
-    """Begin a run over all of `photos/` into `results.csv` in the test's own folder."""
-    (tmp_path / "photos").symlink_to(many / "photos")
+    """Start a run over 10,000 images in the test's own folder."""
+    return starter(tmp_path, many, colour_model)
 
-    def run(*options: str, output: str = "results.csv") -> "subprocess.Popen[str]":
-        line = [str(CLF_RUN), str(colour_model), "-s", "photos/", "-o", output, *options]
-        return subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
-    return run
+@pytest.fixture
+def start_short(some: Path, tmp_path: Path, colour_model: Path) -> Start:
+    """Start a run over 3,000 images in the test's own folder."""
+    return starter(tmp_path, some, colour_model)
 
 
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
@@ -53,7 +79,7 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
 
 
 def rows(path: Path) -> list[list[str]]:
-    """Every row, the header among them, without the cell for the time."""
+    """Every row, including the header, without the cell for the time."""
     with open(path, newline="") as file:
         table = list(csv.reader(file))
     time_at = table[0].index("time")
@@ -61,7 +87,7 @@ def rows(path: Path) -> list[list[str]]:
 
 
 def wait_for(path: Path, size: int, process: "subprocess.Popen[str]") -> bool:
-    """Until the file has that size; False when the process ends before."""
+    """Wait until the file has this size; False if the process ends before."""
     while process.poll() is None:
         if path.exists() and path.stat().st_size >= size:
             return True
@@ -71,7 +97,7 @@ def wait_for(path: Path, size: int, process: "subprocess.Popen[str]") -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", EXIT, ids=lambda number: number.name)
-def test_twenty_kills_lose_no_row_and_double_none(start: Start, tmp_path: Path, number: signal.Signals) -> None:
+def test_twenty_kills_lose_and_double_no_row(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     assert finish(start("--no-journal", output="whole.csv"))[0] == 1
     journal, dice = tmp_path / "results.csv.journal", random.Random(number)
 
@@ -88,7 +114,7 @@ def test_twenty_kills_lose_no_row_and_double_none(start: Start, tmp_path: Path, 
 
     code, said = finish(start())
     assert code == 1, said
-    assert "are in results.csv.journal already; going on from there" in said
+    assert re.search(r"results\.csv\.journal .*already", said)
     assert rows(tmp_path / "results.csv") == rows(tmp_path / "whole.csv")
     assert len(rows(tmp_path / "results.csv")) == COUNT + 1
 
@@ -108,10 +134,8 @@ def test_kills_at_the_very_start_do_no_harm(start: Start, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["move", "copy", "link"])
-def test_sorting_that_is_killed_loses_no_image_and_doubles_none(
-    many: Path, colour_model: Path, tmp_path: Path, how: str
-) -> None:
-    shutil.copytree(many / "photos" / "0", tmp_path / "photos")
+def test_killed_sorting_loses_and_doubles_no_image(many: Path, colour_model: Path, tmp_path: Path, how: str) -> None:
+    shutil.copytree(many / "0", tmp_path / "photos")
     line = [str(CLF_RUN), str(colour_model), "-s", "photos/", "-o", "results.csv", "--sort", how, "--sort-dir", "sorted"]
     originals, dice = contents(tmp_path / "photos"), random.Random(how)
     journal = tmp_path / "results.csv.journal"
@@ -142,34 +166,40 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder.parent)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_finished_run_has_nothing_left_to_do_and_gives_the_same_result(start: Start, tmp_path: Path) -> None:
-    assert finish(start())[0] == 1
-    first = (tmp_path / "results.csv").read_bytes()
+def test_a_finished_run_has_nothing_left_to_do_and_gives_the_same_result(
+    some: Path, tmp_path: Path, colour_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = RunOptions((str(some / "0"),), output=str(tmp_path / "results.csv"))
+    first = run(options, colour_model)
+    result = (tmp_path / "results.csv").read_bytes()
+    capsys.readouterr()
 
-    code, said = finish(start())
-    assert (code, (tmp_path / "results.csv").read_bytes()) == (1, first)
-    assert "10,000 images, all of them from earlier runs" in said
+    second = run(options, colour_model)
+
+    assert (first.now, second.now, second.total) == (1_000, 0, 1_000)
+    assert (tmp_path / "results.csv").read_bytes() == result
+    second.show()
+    assert re.search("1,000 images, all .*earlier", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_the_first_signal_finishes_what_is_in_flight(start: Start, tmp_path: Path, number: signal.Signals) -> None:
-    process = start()
+def test_the_first_signal_completes_what_is_in_flight(start_short: Start, tmp_path: Path, number: signal.Signals) -> None:
+    process = start_short()
     wait_for(tmp_path / "results.csv.journal", 20_000, process)
     process.send_signal(number)
 
     code, said = finish(process)
     assert code == EXIT[number]
-    assert "they are in results.csv.journal, and the same command goes on from there" in said
+    assert "results.csv.journal; run the same command again" in said
     assert (tmp_path / "results.csv.journal").read_bytes().endswith(b"\n")
 
 
-@pytest.fixture
-def slow(tmp_path: Path) -> Path:
-    """A folder with 40 names for one image that takes about a second to decode."""
-    folder = tmp_path / "slow"
-    folder.mkdir()
-    noise = np.random.default_rng(0).integers(0, 256, (750, 1_250, 3), dtype=np.uint8)
-    pixels = cv2.resize(noise, (10_000, 6_000), interpolation=cv2.INTER_NEAREST)
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 40 names for one image that takes about half a second to decode. Read only."""
+    folder = tmp_path_factory.mktemp("slow")
+    noise = np.random.default_rng(0).integers(0, 256, (500, 750, 3), dtype=np.uint8)
+    pixels = cv2.resize(noise, (6_000, 4_000), interpolation=cv2.INTER_NEAREST)
     (folder / "00.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
     for number in range(1, 40):
         os.link(folder / "00.png", folder / f"{number:02}.png")
@@ -177,27 +207,32 @@ def slow(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("pause_s", [pytest.param(0.0, marks=pytest.mark.slow), 0.6], ids=["as one", "as two"])
-def test_the_second_signal_ends_it_at_once(slow: Path, colour_model: Path, pause_s: float) -> None:
-    """But two that come together, as `timeout` sends them, are one."""
-    line = [str(CLF_RUN), str(colour_model), "-s", "slow", "-o", "r.csv", "--workers", "1", "-b", "1"]
-    process = subprocess.Popen(line, cwd=slow.parent, stderr=subprocess.PIPE, text=True)
-    wait_for(slow.parent / "r.csv.journal", 300, process)
+def test_the_second_signal_ends_the_run_at_once(slow: Path, colour_model: Path, tmp_path: Path, pause_s: float) -> None:
+    """Two signals that come together, as `timeout` sends them, count as one."""
+    line = [str(CLF_RUN), str(colour_model), "-s", str(slow), "-o", "r.csv", "--workers", "1", "-b", "1"]
+    process = subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    wait_for(tmp_path / "r.csv.journal", 300, process)
     process.send_signal(signal.SIGTERM)
     time.sleep(pause_s)
     process.send_signal(signal.SIGINT)
 
     code, said = finish(process)
-    assert code in (130, 143)  # those that come together are taken in the order of their numbers
+    assert code in (130, 143)  # signals that come together are handled in the order of their numbers
     assert ("interrupted after" in said) == (not pause_s)
 
 
-def test_a_run_that_is_going_on_is_not_disturbed_by_a_second_one(start: Start, tmp_path: Path) -> None:
-    first = start()
-    wait_for(tmp_path / "results.csv.journal", 5_000, first)
-    first.send_signal(signal.SIGSTOP)  # or it might be done before the other has begun
+def test_a_second_run_is_refused_and_does_not_disturb_the_first(
+    start_short: Start, tmp_path: Path, colour_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = start_short()
+    assert wait_for(tmp_path / "results.csv.journal", 5_000, first)
+    first.send_signal(signal.SIGSTOP)  # otherwise it might end before the second run starts
 
-    code, said = finish(start())
-    first.send_signal(signal.SIGCONT)
-    assert code == 2
-    assert f"results.csv.journal is being written by process {first.pid} on " in said
+    try:
+        with pytest.raises(OutputError, match=rf"results\.csv\.journal is being written by process {first.pid} on "):
+            run(RunOptions(("photos/",), output="results.csv"), colour_model)
+    finally:
+        first.send_signal(signal.SIGCONT)
     assert finish(first)[0] == 1
+    assert len(rows(tmp_path / "results.csv")) == 3_000 + 1
