@@ -13,7 +13,7 @@ from edgeclf.runtime.images.bilinear import resize_as_tensorflow
 from edgeclf.runtime.images.decode import Channels, Checks, Pixels, Reduction, decode, read_file
 
 
-class Stored(Protocol):
+class StoredImage(Protocol):
     """An image file inside another file, such as an archive."""
 
     def read(self) -> bytes:
@@ -21,7 +21,7 @@ class Stored(Protocol):
         ...
 
 
-ImageLike = str | os.PathLike[str] | bytes | Stored | NDArray[np.uint8]
+ImageLike = str | os.PathLike[str] | bytes | StoredImage | NDArray[np.uint8]
 """A path, a file's bytes, a file in an archive, or decoded pixels: uint8 `[h, w, 3]` RGB, `[h, w, 1]` or `[h, w]` grey."""
 
 Resize = Literal["shrink", "bilinear", "nearest", "area"]
@@ -161,7 +161,7 @@ class Preprocess:
         return canvas
 
 
-def read_bytes(image: str | os.PathLike[str] | bytes | Stored) -> bytes:
+def read_bytes(image: str | os.PathLike[str] | bytes | StoredImage) -> bytes:
     """The bytes of an image file. Raises ImageError."""
     if isinstance(image, bytes):
         return image

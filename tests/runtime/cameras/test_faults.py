@@ -36,7 +36,8 @@ def test_fewer_than_ten_equal_images_are_never_frozen() -> None:
 
 @pytest.mark.parametrize("place", [(0, 0, 0), (719, 1279, 2), (360, 641, 1)])
 def test_one_different_level_is_a_moving_image(place: tuple[int, int, int]) -> None:
-    images = [noise(1, HD).copy() for _ in range(40)]
+    still = noise(1, HD)
+    images = [still.copy() for _ in range(40)]
     for image in images[::2]:
         image[place] ^= 1
 
