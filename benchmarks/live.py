@@ -26,7 +26,7 @@ HEIGHT, WIDTH = 720, 1280
 NETWORK = "MobileNetV3Small"
 BARE = "decode + inference"
 EXPLAINED = """\
-{frames} frames of a generated video of {width} x {height} (MJPG), one after the other, with {network}, float32, on all cores.
+{frames} frames of a generated video of {width} x {height} (MJPG) in sequence, with {network}, float32, on all cores.
 `{bare}` is a loop of `VideoCapture.read`, preprocessing and the model. The other rows are `clf-run` with
 `--rows all --smooth 5 -o FILE.jsonl`. Medians of {rounds} interleaved rounds; ratios are taken within a round, with their
 quartiles.
