@@ -4,19 +4,27 @@
 its cause.
 """
 
+import os
 import struct
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from edgeclf.runtime import open_source
+from edgeclf.runtime.errors import ImageError
+from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.images.preprocess import read_bytes
+from edgeclf.runtime.sources.sampling import Sampling
 from tests.support.mutations import mutated
 
 ImageLike = NDArray[np.uint8]
+Video = Callable[[str, float], Path]
+"""The fixture `video`."""
 
 CODECS = {
     "ffv1.mkv": "FFV1",
@@ -82,6 +90,23 @@ def lengthen_last(path: Path, factor: int) -> None:
 def noise(count: int, height: int = 32, width: int = 48) -> list[ImageLike]:
     """Images that all differ, and that no codec can compress much."""
     return list(np.random.default_rng(count).integers(0, 256, (count, height, width, 3), dtype=np.uint8))
+
+
+def frames_of(path: str | Path, sampling: Sampling = Sampling(), **settings: int) -> list[Frame]:  # noqa: B008 (frozen)
+    return [frame for frame in open_source(os.fspath(path), sampling=sampling, **settings) if frame is not None]
+
+
+def error_of(frame: Frame) -> ImageError | None:
+    """The error that the frame carries, or None for a frame with pixels."""
+    if isinstance(frame.image, np.ndarray):
+        return None
+    with pytest.raises(ImageError) as raised:
+        read_bytes(frame.image)
+    return raised.value
+
+
+def numbers_of(frames: list[Frame]) -> list[int]:
+    return [int(frame.name.rpartition("#frame=")[2]) for frame in frames]
 
 
 def main() -> None:
