@@ -1,4 +1,4 @@
-"""Do exported models answer as the Keras model does, on every image of a labelled folder?
+"""Do exported models predict the same as the Keras model, on every image of a labelled folder?
 
 `python -m edgeclf.benchmarks.parity runs/cells/model.keras runs/cells/model.onnx ... --data cells/test`
 """
@@ -17,11 +17,11 @@ app = command_app()
 @app.command()
 def parity(
     reference: Annotated[Path, typer.Argument(help="The model.keras.")],
-    artifacts: Annotated[list[Path], typer.Argument(help="Files exported from it.")],
+    artifacts: Annotated[list[Path], typer.Argument(help="Models exported from it.")],
     *,
-    data: Annotated[Path, typer.Option(help="Folder with one sub-folder per class; all of it is used.")],
+    data: Annotated[Path, typer.Option(help="Folder with one sub-folder per class; all of its images are used.")],
 ) -> None:
-    """Compare exported models with the Keras model over a labelled folder; JSON on stdout."""
+    """Compare exported models with the Keras model; writes JSON to stdout."""
     with friendly_errors():
         note("loading TensorFlow ...")
         from edgeclf.train.quiet import quiet_tensorflow
@@ -31,20 +31,18 @@ def parity(
 
 
 def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str, object]]:
-    """For each artefact, what the export gate measures, here on images of the caller's choice."""
+    """The measurements of the export gate for each exported model, on the images of `data`."""
     from edgeclf.export.calibration import read_images
-    from edgeclf.export.parity import GateLimits, check
+    from edgeclf.export.options import GateLimits
+    from edgeclf.export.parity import Reference, check_parity
     from edgeclf.export.targets import TARGETS
     from edgeclf.train.keras_file.saving import open_keras
 
     model = open_keras(reference)
     images = read_images(data, model.card)
-    answers = model.answers(images.images)
+    expected = Reference(images, model.answers(images.images))
     precisions = {reference.stem + target.suffix: target.precision for target in TARGETS}
-    return [
-        check(path, path.name, precisions.get(path.name, "unknown"), images, answers, GateLimits()).to_json()
-        for path in artifacts
-    ]
+    return [check_parity(path, precisions.get(path.name, "unknown"), expected, GateLimits()).to_json() for path in artifacts]
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ FLOORS = {
         "cli",
     ),
     "export": (
-        "artifacts calibration external_model frozen graph_fixes heads int8 int8_onnx int8_tflite parity run table targets "
-        "timing to_onnx to_tflite",
+        "artifacts calibration comparison external_model frozen gate_report graph_fixes heads int8 int8_onnx int8_tflite "
+        "options parity run table targets timing to_onnx to_tflite",
         "cli",
     ),
     "benchmarks": (

@@ -1,6 +1,7 @@
 """Which images calibrate and which verify."""
 
 import csv
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from edgeclf.train.keras_file.saving import KerasModel, open_keras, save
 MakeModel = Callable[..., Path]
 
 
-def as_set(samples: Arrays) -> set[bytes]:
+def image_bytes(samples: Arrays) -> set[bytes]:
     return {image.tobytes() for image in samples.images}
 
 
@@ -36,9 +37,9 @@ def run_copy(run_folder: Path, image_folder: Path, tmp_path: Path) -> KerasModel
     return open_keras(Path(shutil.copy(run_folder / "model.keras", tmp_path / "run")))
 
 
-def split_paths(model: KerasModel, part: str) -> list[Path]:
+def split_paths(model: KerasModel, split: str) -> list[Path]:
     with open(model.path.with_name("split.csv"), newline="") as file:
-        return [Path(row["path"]) for row in csv.DictReader(file) if row["part"] == part]
+        return [Path(row["path"]) for row in csv.DictReader(file) if row["part"] == split]
 
 
 def without_samples(model: KerasModel) -> KerasModel:
@@ -46,58 +47,58 @@ def without_samples(model: KerasModel) -> KerasModel:
     return model
 
 
-def test_the_validation_part_in_split_csv_verifies_where_its_images_are(run_copy: KerasModel) -> None:
-    evidence = choose_images(run_copy, None)
-    part = read_split(run_copy.path.with_name("split.csv"), "val", run_copy.card.classes)
-    expected = load(part, run_copy.card.preprocess, "val")
-    np.testing.assert_array_equal(evidence.verification.images, expected.images)
-    np.testing.assert_array_equal(evidence.verification.labels, expected.labels)
-    assert evidence.origin == f"the validation part in {run_copy.path.with_name('split.csv')}"
+def test_the_validation_split_verifies_if_its_images_exist(run_copy: KerasModel) -> None:
+    images = choose_images(run_copy, None)
+    split = read_split(run_copy.path.with_name("split.csv"), "val", run_copy.card.classes)
+    expected = load(split, run_copy.card.preprocess, "val")
+    np.testing.assert_array_equal(images.verification.images, expected.images)
+    np.testing.assert_array_equal(images.verification.labels, expected.labels)
+    assert images.origin == f"the validation split in {run_copy.path.with_name('split.csv')}"
 
 
-def test_the_images_of_split_csv_are_read_and_not_the_samples(run_copy: KerasModel) -> None:
+def test_the_images_of_split_csv_are_used_instead_of_the_samples(run_copy: KerasModel) -> None:
     changed = split_paths(run_copy, "val")[0]
     changed.write_bytes(split_paths(run_copy, "test")[0].read_bytes())
-    assert run_copy.card.preprocess(changed).tobytes() in as_set(choose_images(run_copy, None).verification)
+    assert run_copy.card.preprocess(changed).tobytes() in image_bytes(choose_images(run_copy, None).verification)
 
 
-def test_an_unreadable_image_of_split_csv_is_left_out(run_copy: KerasModel) -> None:
+def test_an_unreadable_image_of_split_csv_is_skipped(run_copy: KerasModel) -> None:
     split_paths(run_copy, "val")[0].write_bytes(b"damaged")
     assert len(choose_images(run_copy, None).verification) == len(split_paths(run_copy, "val")) - 1
 
 
-def test_calibration_samples_inside_the_model_serve_beside_split_csv(run_copy: KerasModel) -> None:
-    assert as_set(choose_images(run_copy, None).calibration) == as_set(stored(run_copy, "calibration"))
+def test_the_samples_inside_the_model_calibrate_beside_split_csv(run_copy: KerasModel) -> None:
+    assert image_bytes(choose_images(run_copy, None).calibration) == image_bytes(stored(run_copy, "calibration"))
 
 
-def test_the_training_part_calibrates_where_the_model_carries_no_samples(run_copy: KerasModel) -> None:
-    evidence = choose_images(without_samples(run_copy), None)
+def test_the_training_split_calibrates_a_model_without_samples(run_copy: KerasModel) -> None:
+    images = choose_images(without_samples(run_copy), None)
     training = {run_copy.card.preprocess(path).tobytes() for path in split_paths(run_copy, "train")}
-    assert as_set(evidence.calibration) == training
+    assert image_bytes(images.calibration) == training
 
 
-@pytest.mark.parametrize("count", [1, 6], ids=["one is gone", "all are gone"])
-def test_the_samples_inside_the_model_verify_where_images_are_gone(run_copy: KerasModel, count: int) -> None:
+@pytest.mark.parametrize("count", [1, 6], ids=["one missing", "all missing"])
+def test_the_samples_inside_the_model_verify_if_images_are_missing(run_copy: KerasModel, count: int) -> None:
     for path in split_paths(run_copy, "val")[:count]:
         path.unlink()
-    evidence = choose_images(run_copy, None)
-    assert as_set(evidence.verification) == as_set(stored(run_copy, "verification"))
-    assert evidence.origin == "the validation samples inside the model"
+    images = choose_images(run_copy, None)
+    assert image_bytes(images.verification) == image_bytes(stored(run_copy, "verification"))
+    assert images.origin == "the validation samples inside the model"
 
 
 def test_a_model_alone_brings_its_own_images(trained: Path) -> None:
     model = open_keras(trained)
-    evidence = choose_images(model, None)
-    assert as_set(evidence.calibration) == as_set(stored(model, "calibration"))
-    np.testing.assert_array_equal(evidence.verification.labels, stored(model, "verification").labels)
+    images = choose_images(model, None)
+    assert image_bytes(images.calibration) == image_bytes(stored(model, "calibration"))
+    np.testing.assert_array_equal(images.verification.labels, stored(model, "verification").labels)
 
 
 def test_a_model_without_any_images_asks_for_data(trained: Path) -> None:
-    with pytest.raises(DatasetError, match="carries no sample images to verify with; name some with --data DIR"):
+    with pytest.raises(DatasetError, match=r"no sample images to verify .*--data DIR"):
         choose_images(without_samples(open_keras(trained)), None)
 
 
-def test_verifying_needs_no_training_images(run_copy: KerasModel) -> None:
+def test_verification_needs_no_training_images(run_copy: KerasModel) -> None:
     for path in split_paths(run_copy, "train"):
         path.unlink()
     assert len(choose_images(without_samples(run_copy), None, calibrate=False).verification) == len(
@@ -109,55 +110,55 @@ def as_bytes(model: KerasModel, paths: list[Path]) -> set[bytes]:
     return {model.card.preprocess(path).tobytes() for path in paths}
 
 
-def in_parts(image_folder: Path, folder: Path, *parts: str) -> Path:
-    """The same images, dealt out to part folders: two of ten to all but the first part."""
+def in_splits(image_folder: Path, folder: Path, *splits: str) -> Path:
+    """The same images in one folder per split. The second split gets every fifth image."""
     for label in ("disc", "square"):
-        for part in parts:
-            (folder / part / label).mkdir(parents=True)
+        for split in splits:
+            (folder / split / label).mkdir(parents=True)
         for number, path in enumerate(sorted((image_folder / label).iterdir())):
-            shutil.copy(path, folder / parts[1 if number % 5 == 0 and len(parts) > 1 else 0] / label)
+            shutil.copy(path, folder / splits[1 if number % 5 == 0 and len(splits) > 1 else 0] / label)
     return folder
 
 
-def test_data_goes_before_everything_else(run_copy: KerasModel, image_folder: Path, tmp_path: Path) -> None:
-    data = in_parts(image_folder, tmp_path / "other", "train", "val")
-    evidence = choose_images(run_copy, data)
-    assert evidence.origin == str(data)
-    assert as_set(evidence.calibration) == as_bytes(run_copy, [*data.glob("train/*/*")])
-    assert as_set(evidence.verification) == as_bytes(run_copy, [*data.glob("val/*/*")])
+def test_data_has_priority(run_copy: KerasModel, image_folder: Path, tmp_path: Path) -> None:
+    data = in_splits(image_folder, tmp_path / "other", "train", "val")
+    images = choose_images(run_copy, data)
+    assert images.origin == str(data)
+    assert image_bytes(images.calibration) == as_bytes(run_copy, [*data.glob("train/*/*")])
+    assert image_bytes(images.verification) == as_bytes(run_copy, [*data.glob("val/*/*")])
 
 
-def test_data_without_parts_verifies_with_every_other_image_and_calibrates_with_the_rest(
+def test_every_second_image_of_data_without_splits_verifies_and_the_others_calibrate(
     run_copy: KerasModel, image_folder: Path
 ) -> None:
-    evidence = choose_images(run_copy, image_folder)
-    assert as_set(evidence.calibration) | as_set(evidence.verification) == as_bytes(run_copy, [*image_folder.rglob("*.png")])
-    assert (len(evidence.calibration), len(evidence.verification)) == (30, 30)
-    assert np.bincount(evidence.verification.labels).tolist() == [15, 15]
+    images = choose_images(run_copy, image_folder)
+    assert image_bytes(images.calibration) | image_bytes(images.verification) == as_bytes(
+        run_copy, [*image_folder.rglob("*.png")]
+    )
+    assert (len(images.calibration), len(images.verification)) == (30, 30)
+    assert np.bincount(images.verification.labels).tolist() == [15, 15]
 
 
-def test_data_without_parts_verifies_with_every_image_where_nothing_is_calibrated(
-    run_copy: KerasModel, image_folder: Path
-) -> None:
-    evidence = choose_images(run_copy, image_folder, calibrate=False)
-    assert as_set(evidence.verification) == as_bytes(run_copy, [*image_folder.rglob("*.png")])
+def test_all_images_of_data_without_splits_verify_if_nothing_is_calibrated(run_copy: KerasModel, image_folder: Path) -> None:
+    images = choose_images(run_copy, image_folder, calibrate=False)
+    assert image_bytes(images.verification) == as_bytes(run_copy, [*image_folder.rglob("*.png")])
 
 
-def test_labels_of_data_are_those_of_its_folders(run_copy: KerasModel, image_folder: Path) -> None:
-    evidence = choose_images(run_copy, image_folder, calibrate=False)
+def test_labels_of_data_come_from_its_folders(run_copy: KerasModel, image_folder: Path) -> None:
+    images = choose_images(run_copy, image_folder, calibrate=False)
     label_of = {run_copy.card.preprocess(path).tobytes(): path.parent.name for path in image_folder.rglob("*.png")}
-    found = [label_of[image.tobytes()] for image in evidence.verification.images]
-    assert [run_copy.card.classes[label] for label in evidence.verification.labels] == found
+    found = [label_of[image.tobytes()] for image in images.verification.images]
+    assert [run_copy.card.classes[label] for label in images.verification.labels] == found
 
 
-def test_unreadable_images_of_data_are_left_out_and_told(
+def test_unreadable_images_of_data_are_skipped_and_reported(
     run_copy: KerasModel, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = in_parts(image_folder, tmp_path / "other", "train", "val")
+    data = in_splits(image_folder, tmp_path / "other", "train", "val")
     bad = sorted(data.glob("val/*/*"))[0]
     bad.write_bytes(b"")
     assert len(choose_images(run_copy, data).verification) == 11
-    assert f"1 verification images cannot be read and are left out; the first: {bad}" in capsys.readouterr().err
+    assert re.search(rf"1 unreadable verification image .*{re.escape(str(bad))}", capsys.readouterr().err)
 
 
 def _with_data(model: KerasModel, image_folder: Path) -> ExportImages:
@@ -185,32 +186,32 @@ def _with_samples(model: KerasModel, image_folder: Path) -> ExportImages:
 def test_no_image_both_calibrates_and_verifies(
     run_copy: KerasModel, image_folder: Path, collect: Callable[[KerasModel, Path], ExportImages]
 ) -> None:
-    evidence = collect(run_copy, image_folder)
-    calibration, verification = as_set(evidence.calibration), as_set(evidence.verification)
+    images = collect(run_copy, image_folder)
+    calibration, verification = image_bytes(images.calibration), image_bytes(images.verification)
     assert len(calibration) >= 30
     assert len(verification) >= 6
     assert not calibration & verification
 
 
-def test_calibration_takes_a_spread_of_a_large_part(run_copy: KerasModel, image_folder: Path, tmp_path: Path) -> None:
+def test_calibration_samples_a_large_split_evenly(run_copy: KerasModel, image_folder: Path, tmp_path: Path) -> None:
     for label in run_copy.card.classes:
         source = next((image_folder / label).iterdir())
-        for part, count in (("train", MAX_SAMPLES), ("val", 1), ("test", 1)):
-            (tmp_path / "many" / part / label).mkdir(parents=True)
+        for split, count in (("train", MAX_SAMPLES), ("val", 1), ("test", 1)):
+            (tmp_path / "many" / split / label).mkdir(parents=True)
             for number in range(count):
-                (tmp_path / "many" / part / label / f"{number}.png").hardlink_to(source)
+                (tmp_path / "many" / split / label / f"{number}.png").hardlink_to(source)
     calibration = choose_images(run_copy, tmp_path / "many").calibration
     assert np.bincount(calibration.labels).tolist() == [MAX_SAMPLES // 2, MAX_SAMPLES // 2]
 
 
 @pytest.mark.parametrize("names", [("disc", "circle"), ("disc", "square", "star"), ("Disc", "square")], ids=", ".join)
-def test_data_with_another_class_is_refused_with_its_name(
+def test_data_with_an_unknown_class_is_refused_by_name(
     run_copy: KerasModel, image_folder: Path, tmp_path: Path, names: tuple[str, ...]
 ) -> None:
     for name in names:
         shutil.copytree(image_folder / "disc", tmp_path / "other" / name)
     unknown = next(name for name in names if name not in ("disc", "square"))
-    with pytest.raises(DatasetError, match=rf"has the class '{unknown}', which the model does not know \(disc, square\)"):
+    with pytest.raises(DatasetError, match=rf"'{unknown}'.*\(disc, square\)"):
         choose_images(run_copy, tmp_path / "other")
 
 
@@ -218,22 +219,22 @@ def test_data_with_another_class_is_refused_with_its_name(
 def test_data_with_too_few_images_is_refused(run_copy: KerasModel, tmp_path: Path, calibrate: bool) -> None:
     (tmp_path / "other" / "disc").mkdir(parents=True)
     (tmp_path / "other" / "square").mkdir()
-    with pytest.raises(DatasetError, match="other holds too few images of the classes disc, square"):
+    with pytest.raises(DatasetError, match="too few images of the classes disc, square"):
         choose_images(run_copy, tmp_path / "other", calibrate=calibrate)
 
 
-def test_data_that_is_no_folder_is_refused(trained: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="missing is no folder"):
+def test_missing_data_is_refused(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="missing is "):
         choose_images(open_keras(trained), tmp_path / "missing")
 
 
-def test_a_foreign_split_csv_is_refused_with_a_way_out(trained: Path) -> None:
+def test_a_split_csv_of_another_model_is_refused(trained: Path) -> None:
     trained.with_name("split.csv").write_text("path,label,part\n/a.png,wolf,val\n")
-    with pytest.raises(DatasetError, match=r"split\.csv is no split of this model's images .* --data DIR"):
+    with pytest.raises(DatasetError, match=r"split\.csv .* --data DIR"):
         choose_images(open_keras(trained), None)
 
 
-def test_images_may_come_in_an_archive(trained: Path, image_folder: Path, tmp_path: Path) -> None:
+def test_data_may_be_an_archive(trained: Path, image_folder: Path, tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "shapes"), "zip", image_folder)
     packed, plain = (choose_images(open_keras(trained), Path(data)) for data in (archive, image_folder))
     np.testing.assert_array_equal(packed.verification.images, plain.verification.images)

@@ -1,9 +1,10 @@
-"""The whole road: train, export, open, label; and an export that is published in full or not at all."""
+"""From training to classification, and exports that are published in full or not at all."""
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,14 +13,14 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgeclf.export.external_model import ExternalModel
 from edgeclf.export.int8 import Quantizer
-from edgeclf.export.parity import GateLimits
+from edgeclf.export.options import ExportOptions, ExternalModel, GateLimits, TargetOptions
 from edgeclf.export.run import export, export_network
 from edgeclf.export.targets import TARGETS, ExportContext, Target, choose_targets
 from edgeclf.runtime.errors import DatasetError, GateError, ModelError, OptionError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.train.config import TrainingConfig
 from edgeclf.train.keras_file.saving import KerasModel
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.recipes import Recipe
@@ -36,7 +37,7 @@ DRAWERS: dict[str, Callable[[NDArray[np.uint8]], None]] = {
 
 
 def encode(label: str, seed: int) -> bytes:
-    """A patch in the class's own colour on noise, 24 x 40, as PNG."""
+    """A patch in the colour of the class on noise, 24 x 40, as PNG."""
     image = np.random.default_rng(seed).integers(0, 90, (24, 40, 3), dtype=np.uint8)
     DRAWERS[label](image)
     return bytes(cv2.imencode(".png", image[..., ::-1])[1])
@@ -46,39 +47,39 @@ def published(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-Road = tuple[Path, tuple[str, ...]]
-ROADS = {
+TrainedRun = tuple[Path, tuple[str, ...]]
+RUNS = {
     "three classes, not square": (("red", "green", "blue"), Preprocess((24, 40))),
     "two classes, grey": (("dark", "bright"), Preprocess((16, 16), 1)),
 }
 
 
-@pytest.fixture(scope="module", params=ROADS.values(), ids=ROADS)
-def road(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Road:
-    """A run folder with ONNX and INT8, trained on 16 images a class; and the classes."""
+@pytest.fixture(scope="module", params=RUNS.values(), ids=RUNS)
+def small_run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
+    """A run folder with ONNX and INT8, trained on 16 images per class, and the classes."""
     labels, preprocess = request.param
-    data = tmp_path_factory.mktemp("road")
+    data = tmp_path_factory.mktemp("data")
     for label in labels:
         (data / label).mkdir()
         for number in range(16):
             (data / label / f"{number}.png").write_bytes(encode(label, number))
     recipe = Recipe(ConvNet((8,), dropout=0.2), epochs=15, batch=8, learning_rate=0.03)
-    run = train(data, tmp_path_factory.mktemp("run"), preprocess, recipe)
-    result = export(run.model, run.model.parent, choose_targets((), ()), GateLimits())
+    run = train(TrainingConfig(data, preprocess, recipe), tmp_path_factory.mktemp("run"))
+    result = export(run.model, run.model.parent, choose_targets())
     assert result.passed, result.parities
     return run.model.parent, labels
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.int8.tflite"])
-def test_a_folder_of_images_becomes_a_classifier_that_is_right(road: Road, name: str) -> None:
-    folder, labels = road
+def test_a_folder_of_images_becomes_an_accurate_classifier(small_run: TrainedRun, name: str) -> None:
+    folder, labels = small_run
     classifier = Classifier.open(folder / name)
     unseen = [encode(label, seed) for seed in range(100, 110) for label in labels]
     assert [prediction.label for prediction in classifier.predict_batch(unseen)] == list(labels) * 10
 
 
-def test_the_default_is_onnx_and_int8(road: Road) -> None:
-    folder, _ = road
+def test_the_default_is_onnx_and_int8(small_run: TrainedRun) -> None:
+    folder, _ = small_run
     names = {path.name for path in folder.iterdir() if path.name.startswith(("model", "SHA"))}
     assert names == {"model.keras", "model.onnx", "model.int8.tflite", "model.parity.json", "SHA256SUMS"}
 
@@ -97,30 +98,30 @@ def test_the_default_is_onnx_and_int8(road: Road) -> None:
     ],
     ids=lambda names: " ".join(getattr(name, "suffix", name) for name in names) or "default",
 )
-def test_targets_are_every_known_combination(
+def test_targets_are_the_existing_combinations(
     formats: tuple[str, ...], precisions: tuple[str, ...], expected: tuple[Target, ...]
 ) -> None:
-    assert choose_targets(formats, precisions) == expected
+    assert choose_targets(TargetOptions(formats, precisions)) == expected
 
 
 @pytest.mark.parametrize(
-    ("formats", "precisions", "sentence"),
+    ("formats", "precisions", "keywords"),
     [
-        (("coreml",), (), "there is no 'coreml' to export; choose from onnx, tflite"),
-        ((), ("int4",), "there is no 'int4' to export; choose from dynamic, fp16, fp32, int16x8, int8"),
-        (("onnx",), ("dynamic",), "nothing asked for comes in dynamic: onnx is made in fp32, fp16, int8; tflite is made in"),
+        (("coreml",), (), "'coreml'; choose from onnx, tflite"),
+        ((), ("int4",), "'int4'; choose from dynamic, fp16, fp32, int16x8, int8"),
+        (("onnx",), ("dynamic",), "dynamic: onnx comes in fp32, fp16, int8; tflite"),
     ],
     ids=str,
 )
-def test_targets_that_do_not_exist_are_refused(formats: tuple[str, ...], precisions: tuple[str, ...], sentence: str) -> None:
-    with pytest.raises(OptionError, match=sentence):
-        choose_targets(formats, precisions)
+def test_missing_targets_are_refused(formats: tuple[str, ...], precisions: tuple[str, ...], keywords: str) -> None:
+    with pytest.raises(OptionError, match=keywords):
+        choose_targets(TargetOptions(formats, precisions))
 
 
-def test_the_report_says_what_was_verified_on_what(run_folder: Path) -> None:
+def test_the_report_has_every_file_and_its_images(run_folder: Path) -> None:
     report = json.loads((run_folder / "model.parity.json").read_text())
-    assert report["verified_on"] == f"the validation part in {run_folder / 'split.csv'}"
-    assert report["limits"] == asdict(GateLimits())
+    assert report["verified_on"] == f"the validation split in {run_folder / 'split.csv'}"
+    assert report["limits"] == {"atol": 1e-4, "margin": 1e-3, "max_drop": 0.01, "reduced_margin": 0.1, "agreement": 0.97}
     assert {item["file"]: (item["precision"], item["images"], item["passed"]) for item in report["artifacts"]} == {
         "model.onnx": ("fp32", 6, True),
         "model.fp16.onnx": ("fp16", 6, True),
@@ -132,8 +133,8 @@ def test_the_report_says_what_was_verified_on_what(run_folder: Path) -> None:
     }
 
 
-def test_artefacts_are_named_after_the_model_and_go_to_any_folder(trained: Path, tmp_path: Path) -> None:
-    result = export(trained.rename(trained.with_name("cells.v2.keras")), tmp_path / "a" / "b", (ONNX,), GateLimits())
+def test_files_are_named_after_the_model_and_go_to_any_folder(trained: Path, tmp_path: Path) -> None:
+    result = export(trained.rename(trained.with_name("cells.v2.keras")), tmp_path / "a" / "b", (ONNX,))
     assert result.published == (tmp_path / "a" / "b" / "cells.v2.onnx",)
     assert {path.name for path in (tmp_path / "a" / "b").iterdir()} == {
         "cells.v2.onnx",
@@ -144,16 +145,16 @@ def test_artefacts_are_named_after_the_model_and_go_to_any_folder(trained: Path,
 
 @pytest.mark.parametrize("name", ["caf\udce9.keras", "two\nlines.keras", "[bold]=1+1.keras"], ids=ascii)
 def test_a_model_of_any_name_is_exported(trained: Path, tmp_path: Path, name: str) -> None:
-    result = export(trained.rename(trained.with_name(name)), tmp_path / "edge", (ONNX, FP32), GateLimits())
+    result = export(trained.rename(trained.with_name(name)), tmp_path / "edge", (ONNX, FP32))
     assert [Classifier.open(path).card.classes for path in result.published] == [("disc", "square")] * 2
 
 
 def _wrap(target: Target, change: Callable[[KerasModel], Callable[[tf.Tensor], tf.Tensor]]) -> Target:
-    """The target, made from something else than the network."""
+    """The target, made from something other than the network."""
 
-    def convert(work: ExportContext) -> bytes | Quantizer:
-        changed = change(work.model)
-        return target.convert(replace(work, model=replace(work.model, network=lambda image, training: changed(image))))
+    def convert(context: ExportContext) -> bytes | Quantizer:
+        changed = change(context.model)
+        return target.convert(replace(context, model=replace(context.model, network=lambda image, training: changed(image))))
 
     return replace(target, convert=convert)
 
@@ -171,7 +172,7 @@ def mix_up_colours(target: Target) -> Target:
 
 
 def truncate(target: Target) -> Target:
-    return replace(target, convert=lambda work: _finished(target.convert(work))[:2000])
+    return replace(target, convert=lambda context: _finished(target.convert(context))[:2000])
 
 
 def _finished(made: bytes | Quantizer) -> bytes:
@@ -180,40 +181,40 @@ def _finished(made: bytes | Quantizer) -> bytes:
 
 @pytest.mark.parametrize("target", [ONNX, FP32], ids=["onnx", "tflite"])
 @pytest.mark.parametrize("sabotage", [swap_classes, forget_scaling, mix_up_colours, truncate], ids=lambda f: f.__name__)
-def test_nothing_is_published_when_one_artefact_misses(
+def test_nothing_is_published_if_one_file_fails(
     trained: Path, tmp_path: Path, sabotage: Callable[[Target], Target], target: Target
 ) -> None:
-    result = export(trained, tmp_path / "edge", (FP16, sabotage(target)), GateLimits())
+    result = export(trained, tmp_path / "edge", (FP16, sabotage(target)))
     assert (result.passed, result.published) == (False, ())
     assert [bool(parity.misses) for parity in result.parities] == [False, True]
     assert list((tmp_path / "edge").iterdir()) == []
 
 
 def refuse(target: Target) -> Target:
-    def convert(work: ExportContext) -> bytes:
+    def convert(context: ExportContext) -> bytes:
         raise ModelError("no such layer in this format")
 
     return replace(target, convert=convert)
 
 
 @pytest.mark.parametrize("sabotage", [swap_classes, truncate, refuse], ids=lambda f: f.__name__)
-def test_what_misses_may_be_left_out(trained: Path, tmp_path: Path, sabotage: Callable[[Target], Target]) -> None:
+def test_failed_files_can_be_left_out(trained: Path, tmp_path: Path, sabotage: Callable[[Target], Target]) -> None:
     targets = (ONNX, sabotage(FP32), INT8)
-    result = export(trained, tmp_path / "edge", targets, GateLimits(), leave_out=True)
-    assert (result.passed, result.missed) == (False, ("model.fp32.tflite",))
+    result = export(trained, tmp_path / "edge", targets, leave_out=True)
+    assert (result.passed, result.failed) == (False, ("model.fp32.tflite",))
     assert [path.name for path in result.published] == ["model.onnx", "model.int8.tflite"]
     assert {*published(tmp_path / "edge")} == {"model.onnx", "model.int8.tflite", "model.parity.json", "SHA256SUMS"}
     assert result.ship in ("model.onnx", "model.int8.tflite")
 
 
-def test_nothing_is_published_when_all_that_may_be_left_out_misses(trained: Path, tmp_path: Path) -> None:
-    result = export(trained, tmp_path / "edge", (swap_classes(ONNX), refuse(FP32)), GateLimits(), leave_out=True)
+def test_nothing_is_published_if_every_file_fails(trained: Path, tmp_path: Path) -> None:
+    result = export(trained, tmp_path / "edge", (swap_classes(ONNX), refuse(FP32)), leave_out=True)
     assert (result.published, result.ship, result.trade_offs) == ((), "", ())
     assert list((tmp_path / "edge").iterdir()) == []
 
 
-def test_every_kind_of_artefact_passes_and_is_timed(trained: Path, tmp_path: Path) -> None:
-    result = export(trained, tmp_path / "edge", TARGETS, GateLimits())
+def test_every_target_passes_and_is_timed(trained: Path, tmp_path: Path) -> None:
+    result = export(trained, tmp_path / "edge", TARGETS)
     assert result.passed, result.parities
     assert [path.name for path in result.published] == [f"model{target.suffix}" for target in TARGETS]
     assert all(parity.milliseconds for parity in result.parities)
@@ -223,63 +224,78 @@ def test_every_kind_of_artefact_passes_and_is_timed(trained: Path, tmp_path: Pat
     assert digests == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in result.published}
 
 
-def test_a_network_in_memory_is_exported_with_images_of_its_owner(image_folder: Path, tmp_path: Path) -> None:
+def test_a_network_in_memory_is_exported_with_given_images(image_folder: Path, tmp_path: Path) -> None:
     network = ConvNet((8,), dropout=0.0).build((32, 32, 3), 2)
     network.compile("adam", "binary_crossentropy")
-    external = ExternalModel(("disc", "square"))
-    result = export_network(network, external, tmp_path, image_folder, (ONNX, FP32), name="mine")
+    options = ExportOptions(image_folder, external=ExternalModel(("disc", "square")))
+    result = export_network(network, tmp_path, (ONNX, FP32), options, name="mine")
     assert [path.name for path in result.published] == ["mine.onnx", "mine.fp32.tflite"]
     card = Classifier.open(result.published[0]).card
     assert (card.classes, card.preprocess) == (("disc", "square"), Preprocess((32, 32), 3, "bilinear"))
 
 
+def test_a_network_in_memory_needs_images(tmp_path: Path) -> None:
+    network = ConvNet((8,), dropout=0.0).build((32, 32, 3), 2)
+    with pytest.raises(OptionError, match="data"):
+        export_network(network, tmp_path, (ONNX,), ExportOptions(external=ExternalModel(("disc", "square"))))
+
+
 @pytest.mark.parametrize("opset", [12, 19])
-def test_an_opset_that_cannot_be_written_is_refused(trained: Path, tmp_path: Path, opset: int) -> None:
+def test_an_unsupported_opset_is_refused(opset: int) -> None:
     with pytest.raises(OptionError, match=f"opset must be from 13 to 18, not {opset}"):
-        export(trained, tmp_path / "edge", (ONNX,), GateLimits(), opset=opset)
+        ExportOptions(opset=opset)
+
+
+def test_gate_limits_are_options() -> None:
+    assert ExportOptions(limits=GateLimits(max_drop=0.2)).limits.to_json()["max_drop"] == 0.2
 
 
 @pytest.mark.parametrize("sabotage", [swap_classes, truncate], ids=lambda f: f.__name__)
-def test_a_sabotaged_int8_is_missed(trained: Path, tmp_path: Path, sabotage: Callable[[Target], Target]) -> None:
-    result = export(trained, tmp_path / "edge", (sabotage(INT8), ONNX), GateLimits())
+def test_a_sabotaged_int8_file_fails(trained: Path, tmp_path: Path, sabotage: Callable[[Target], Target]) -> None:
+    result = export(trained, tmp_path / "edge", (sabotage(INT8), ONNX))
     assert [bool(parity.misses) for parity in result.parities] == [True, False]
 
 
-def test_int8_with_colours_mixed_up_is_missed_where_colours_matter(road: Road, tmp_path: Path) -> None:
-    folder, labels = road
-    result = export(folder / "model.keras", tmp_path, (mix_up_colours(INT8),), GateLimits())
+def test_int8_with_mixed_up_colours_fails_if_colours_matter(small_run: TrainedRun, tmp_path: Path) -> None:
+    folder, labels = small_run
+    result = export(folder / "model.keras", tmp_path, (mix_up_colours(INT8),))
     assert result.passed is (labels == ("dark", "bright"))
 
 
-def test_an_earlier_export_stays_when_a_later_one_misses(trained: Path) -> None:
-    export(trained, trained.parent, (ONNX, FP32), GateLimits())
-    before = published(trained.parent)
-    assert not export(trained, trained.parent, (FP32, swap_classes(ONNX)), GateLimits()).passed
-    assert published(trained.parent) == before
+@pytest.fixture
+def exported(trained: Path, run_folder: Path) -> Path:
+    """The trained model beside the files of an earlier export."""
+    for name in ("model.onnx", "model.fp32.tflite", "model.parity.json", "SHA256SUMS"):
+        shutil.copy(run_folder / name, trained.parent)
+    return trained
 
 
-def test_an_earlier_export_is_replaced_when_a_later_one_passes(trained: Path) -> None:
-    first = export(trained, trained.parent, (ONNX, FP32), GateLimits())
-    first.published[0].write_bytes(b"damaged")
-    export(trained, trained.parent, (ONNX,), GateLimits())
-    assert Classifier.open(first.published[0]).card.classes == ("disc", "square")
+def test_an_earlier_export_is_kept_if_a_later_one_fails(exported: Path) -> None:
+    before = published(exported.parent)
+    assert not export(exported, exported.parent, (FP32, swap_classes(ONNX))).passed
+    assert published(exported.parent) == before
+
+
+def test_an_earlier_export_is_replaced_if_a_later_one_passes(exported: Path) -> None:
+    (exported.parent / "model.onnx").write_bytes(b"damaged")
+    export(exported, exported.parent, (ONNX,))
+    assert Classifier.open(exported.parent / "model.onnx").card.classes == ("disc", "square")
 
 
 @pytest.mark.parametrize("error", [ValueError, GateError, KeyboardInterrupt])
-def test_a_conversion_that_fails_leaves_everything_as_it_was(trained: Path, error: type[BaseException]) -> None:
-    def convert(work: ExportContext) -> bytes:
+def test_a_failed_conversion_changes_nothing(exported: Path, error: type[BaseException]) -> None:
+    def convert(context: ExportContext) -> bytes:
         raise error
 
-    export(trained, trained.parent, (ONNX,), GateLimits())
-    before = published(trained.parent)
+    before = published(exported.parent)
     with pytest.raises(error):
-        export(trained, trained.parent, (ONNX, replace(INT8, convert=convert)), GateLimits())
-    assert published(trained.parent) == before
+        export(exported, exported.parent, (ONNX, replace(INT8, convert=convert)))
+    assert published(exported.parent) == before
 
 
-def test_a_damaged_earlier_list_of_digests_is_no_hindrance(trained: Path) -> None:
+def test_a_damaged_sums_file_is_replaced(trained: Path) -> None:
     (trained.parent / "SHA256SUMS").write_bytes(b"\xff\xfe no digests\n\n")
-    assert export(trained, trained.parent, (ONNX,), GateLimits()).passed
+    assert export(trained, trained.parent, (ONNX,)).passed
 
 
 @pytest.fixture
@@ -288,16 +304,16 @@ def without_calibration(make_model: Callable[..., Path]) -> Path:
 
 
 def test_int8_without_calibration_images_asks_for_data(without_calibration: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="carries no sample images to calibrate int8 with; name some with --data DIR"):
-        export(without_calibration, tmp_path / "edge", (ONNX, INT8), GateLimits())
+    with pytest.raises(DatasetError, match=r"no sample images to calibrate int8; .*--data DIR"):
+        export(without_calibration, tmp_path / "edge", (ONNX, INT8))
     assert not (tmp_path / "edge").exists()
 
 
-def test_floats_need_no_calibration_images(without_calibration: Path, tmp_path: Path) -> None:
-    assert export(without_calibration, tmp_path, (ONNX, FP32, FP16), GateLimits()).passed
+def test_float_files_need_no_calibration_images(without_calibration: Path, tmp_path: Path) -> None:
+    assert export(without_calibration, tmp_path, (ONNX, FP32, FP16)).passed
 
 
-def test_data_verifies_in_place_of_the_run_s_own_images(trained: Path, image_folder: Path, tmp_path: Path) -> None:
-    result = export(trained, tmp_path / "edge", (ONNX, INT8), GateLimits(), image_folder)
+def test_data_replaces_the_images_of_the_run(trained: Path, image_folder: Path, tmp_path: Path) -> None:
+    result = export(trained, tmp_path / "edge", (ONNX, INT8), ExportOptions(image_folder))
     assert result.passed
-    assert (result.evidence.origin, result.parities[0].images) == (str(image_folder), 30)
+    assert (result.origin, result.parities[0].images) == (str(image_folder), 30)

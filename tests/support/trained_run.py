@@ -17,17 +17,19 @@ _KEPT = ("model.*.onnx", "model.onnx", "model.*.tflite", "model.keras", "SHA256S
 
 def train_and_export(image_folder: Path, folder: Path) -> None:
     """Train on 60 images of discs and squares, and export the model in every format and precision."""
-    from edgeclf.export.parity import GateLimits
+    from edgeclf.export.options import TargetOptions
     from edgeclf.export.run import export
     from edgeclf.export.targets import choose_targets
     from edgeclf.runtime.images.preprocess import Preprocess
+    from edgeclf.train.config import TrainingConfig
     from edgeclf.train.networks.architectures import ConvNet
     from edgeclf.train.recipes import Recipe
     from edgeclf.train.run import train
 
     recipe = Recipe(ConvNet(filters=(8, 16), dropout=0.0), epochs=20, batch=8, learning_rate=0.01)
-    run = train(image_folder, folder, Preprocess((32, 32)), recipe)
-    result = export(run.model, folder, choose_targets((), ("fp32", "fp16", "dynamic", "int8")), GateLimits())
+    run = train(TrainingConfig(image_folder, Preprocess((32, 32)), recipe), folder)
+    precisions = ("fp32", "fp16", "dynamic", "int8")
+    result = export(run.model, folder, choose_targets(TargetOptions(precisions=precisions)))
     assert result.passed, result.parities
 
 

@@ -1,0 +1,26 @@
+"""Compares exported files with a reference model, later or on another machine. The runtime is enough."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeclf.export.calibration import read_images
+from edgeclf.export.gate_report import GateReport
+from edgeclf.export.options import CheckOptions
+from edgeclf.export.parity import Reference, check_parity
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.plural import plural
+from edgeclf.train.answering import open_any
+
+
+def compare(paths: Sequence[Path], options: CheckOptions) -> GateReport:
+    """Compare `.onnx` and `.tflite` files with `options.against`. Raises ModelError or DatasetError."""
+    model = open_any(options.against)
+    images = read_images(options.data or options.against, model.card)
+    note(f"comparing on {plural(len(images), 'image')} ...")
+    reference = Reference(images, model.answers(images.images), options.against.name)
+    return GateReport(
+        tuple(check_parity(path, options.precision, reference, options.limits) for path in paths),
+        options.against.name,
+        str(options.data or options.against),
+        options.limits,
+    )
