@@ -1,4 +1,4 @@
-"""`clf-demo`: the main job on real photographs with the real commands, each shown as it runs."""
+"""`clf-demo`: train, export and run a classifier on real photographs, with the commands a user would type."""
 
 import csv
 import json
@@ -21,12 +21,12 @@ app = command_app()
 
 TRAINING = ("--model", "cnn", "--grey", "--imgsz", "100", "--epochs", "30")
 ARTIFACTS = {"ONNX fp32": "model.onnx", "TFLite fp32": "model.fp32.tflite", "TFLite INT8": "model.int8.tflite"}
-PAPER = "Deitsch et al. 2019, on a split of their own: 88.42 % with a CNN, 82.44 % with an SVM"
+PAPER = "Deitsch et al. 2019, on their own split: 88.42 % with a CNN, 82.44 % with an SVM"
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the closing table. agreement and max_difference compare with Keras; None for Keras itself."""
+class DemoResult:
+    """One line of the closing table. agreement, max_difference: compared with Keras; None for Keras itself."""
 
     name: str
     accuracy: float
@@ -42,63 +42,69 @@ def main() -> None:
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for everything; must not exist.")] = Path("demo"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for all files; must not exist.")] = Path("demo"),
     *,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Train, export, verify and run a classifier of 2,624 solar cells, in a few minutes on two cores."""
+    """Train, export, verify and run a classifier for solar cells (2,624 photographs); takes a few minutes on two cores."""
     with friendly_errors():
         if output.exists():
-            raise OutputError(f"{output} exists already; remove it, or choose another folder with -o")
+            raise OutputError(f"{output} already exists; remove it, or choose another folder with -o")
         started = time.monotonic()
-        metrics, rows = run_demo(output)
-        _show(metrics, rows)
+        metrics, results = run_demo(output)
+        _show(metrics, results)
         typer.echo(err=True)
-        note(f"everything is in {output}/: run/ (model, artefacts, reports), solar-cells/ (images), *.csv (answers)")
-        note(f"{time.monotonic() - started:.0f} s in all")
+        note(f"all files are in {output}/: run/ (model, exports, reports), solar-cells/ (images), *.csv (predictions)")
+        note(f"{time.monotonic() - started:.0f} s in total")
 
 
-def run_demo(output: Path) -> tuple[dict[str, Any], list[Row]]:
-    """The whole road under `output`. Returns the training's metrics and the rows of the closing table."""
+def run_demo(output: Path) -> tuple[dict[str, Any], list[DemoResult]]:
+    """Run all commands, with files under `output`. Returns the training metrics and the lines of the closing table."""
     from edgeclf.benchmarks.solar_cells import make_folders
 
     cells, run = output / "solar-cells", output / "run"
     counts = make_folders(cells)
-    parts = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    note(f"{cells}: solar cells from the package elpv-dataset, functional or defective ({parts})")
+    splits = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    note(f"{cells}: solar cells from the package elpv-dataset, functional or defective ({splits})")
 
     _step("clf-train", cells, "-o", run, *TRAINING)
     _step("clf-export", run / "model.keras", "--quantize", "fp32,int8")
     test, artifacts = cells / "test", [run / file for file in ARTIFACTS.values()]
     for path in artifacts:
-        answers, summary = output / f"{path.name}.csv", output / f"{path.name}.summary.json"
-        _step("clf-run", path, "--source", test, "-o", answers, "--summary", summary)
+        predictions, summary = output / f"{path.name}.csv", output / f"{path.name}.summary.json"
+        _step("clf-run", path, "--source", test, "-o", predictions, "--summary", summary)
     compared = _step("python", "-m", "edgeclf.benchmarks.parity", run / "model.keras", *artifacts, "--data", test)
 
     metrics = json.loads((run / "metrics.json").read_text())
-    rows = [Row("Keras", metrics["test"]["accuracy"], (run / "model.keras").stat().st_size)]
+    results = [DemoResult("Keras", metrics["test"]["accuracy"], (run / "model.keras").stat().st_size)]
     for (name, file), parity in zip(ARTIFACTS.items(), json.loads(compared), strict=True):
         rate = json.loads((output / f"{file}.summary.json").read_text())["images_per_second"]
-        difference = parity["max_probability_difference"]
-        accuracy = _accuracy(output / f"{file}.csv")
-        rows.append(Row(name, accuracy, parity["bytes"], parity["agreement"], difference, rate))
-    return metrics, rows
+        result = DemoResult(
+            name=name,
+            accuracy=_accuracy(output / f"{file}.csv"),
+            size_bytes=parity["bytes"],
+            agreement=parity["agreement"],
+            max_difference=parity["max_probability_difference"],
+            rate=rate,
+        )
+        results.append(result)
+    return metrics, results
 
 
 def _step(*words: str | Path) -> str:
-    """Show a command and run it; returns its stdout. Raises EdgeclfError when it fails."""
+    """Print a command, run it, and return its stdout. Raises EdgeclfError if it fails."""
     command, *arguments = (os.fspath(word) for word in words)
     typer.echo(err=True)
     note("$ " + shlex.join([command, *arguments]))
-    # Commands stand beside this Python, also where their folder is not on the PATH.
+    # The commands are installed beside this Python; their folder may not be on the PATH.
     program = Path(sys.executable) if command == "python" else Path(sys.executable).with_name(command)
     done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, stderr=sys.stderr, text=True, check=False)
     if done.returncode in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         raise KeyboardInterrupt
     if done.returncode:
-        raise EdgeclfError(f"the demo stops here: {command} ended with exit code {done.returncode}")
+        raise EdgeclfError(f"{command} failed with exit code {done.returncode}; the demo stops here")
     return done.stdout
 
 
@@ -110,26 +116,26 @@ def _accuracy(results: Path) -> float:
     return len(right) / len(rows)
 
 
-def _show(metrics: dict[str, Any], rows: list[Row]) -> None:
+def _show(metrics: dict[str, Any], results: list[DemoResult]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for column in ("", "accuracy", "same answer as Keras", "max difference", "images/s", "size"):
+    for column in ("", "accuracy", "same label as Keras", "largest difference", "images/s", "size"):
         table.add_column(column, justify="right" if column else "left")
-    for row in rows:
+    for result in results:
         table.add_row(
-            row.name,
-            f"{row.accuracy:.2%}",
-            "" if row.agreement is None else f"{row.agreement:.2%}",
-            "" if row.max_difference is None else f"{row.max_difference:.0e}",
-            "" if row.rate is None else f"{row.rate:,.0f}",
-            f"{row.size_bytes / 1e6:.2f} MB",
+            result.name,
+            f"{result.accuracy:.2%}",
+            "" if result.agreement is None else f"{result.agreement:.2%}",
+            "" if result.max_difference is None else f"{result.max_difference:.0e}",
+            "" if result.rate is None else f"{result.rate:,.0f}",
+            f"{result.size_bytes / 1e6:.2f} MB",
         )
     test = metrics["test"]
     low, high = test["accuracy_95_interval"]
     typer.echo(err=True)
-    note(f"On {test['images']:,} test cells that neither fitting nor stopping saw:")
+    note(f"On {test['images']:,} test cells that training has not seen:")
     stderr_console().print(table)
-    note(f"95 % interval of the Keras accuracy: {low:.1%} to {high:.1%}")
-    note(f"always answering functional: {test['majority_share']:.2%}")
+    note(f"95 % interval of Keras's accuracy: {low:.1%} to {high:.1%}")
+    note(f"always predicting functional: {test['majority_share']:.2%}")
     note(PAPER)

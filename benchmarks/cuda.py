@@ -1,6 +1,6 @@
-"""How near does a GPU come to what the cores can read for it? `python -m edgeclf.benchmarks.cuda [MODEL]...`
+"""Is a GPU as fast as the cores can read images for it? `python -m edgeclf.benchmarks.cuda [MODEL]...`
 
-The same JPEGs through the pipeline, through the cores without a model, and through the model without the pipeline.
+Classifies the same JPEGs with the pipeline, with the cores but no model, and with the model but no pipeline.
 """
 
 import multiprocessing
@@ -38,17 +38,17 @@ from edgeclf.runtime.terminal.progress import Progress
 
 app = command_app()
 
-Job = Callable[[], int]
-"""Does all images once and counts them."""
+Workload = Callable[[], int]
+"""Processes all images once, and returns their number."""
 PIPELINE = "edgeclf"
 EXPLAINED = """\
-On one {gpu}, with {cores} cores. {images} JPEGs of 500 x 375, {different} different ones. Medians over {rounds}
+On one {gpu}, with {cores} cores. {images} JPEGs of 500 x 375, {different} of them different. Medians of {rounds}
 interleaved rounds; ratios are taken within a round, with their quartiles.
 
-- `edgeclf` is `edgeclf.runtime.pipeline.classify` with {cores} workers and the automatic batch, from files to answers.
-- `cores alone` reads, decodes and resizes the same files, in a process a core, and has no model.
-- `model alone` answers images that are in memory already: the same batch, from {cores} threads or from one.
-- `session.run` is `model alone` from {cores} threads without I/O binding and without page-locked memory.
+- `edgeclf` is `edgeclf.runtime.pipeline.classify` with {cores} workers and automatic batch size, from files to predictions.
+- `cores alone` reads, decodes and resizes the same files without a model, in one process per core.
+- `model alone` classifies images in memory, with the same batch size, from {cores} threads or from one.
+- `session.run` is `model alone` from {cores} threads, without I/O binding and page-locked memory.
 
 """
 _DIFFERENT = 64
@@ -56,11 +56,13 @@ _DIFFERENT = 64
 
 @app.command()
 def cuda(
-    models: Annotated[list[Path] | None, typer.Argument(help="ONNX files; default two networks, in fp32 and fp16.")] = None,
-    images: Annotated[int, typer.Option(min=1, help="JPEGs a round.")] = 16384,
+    models: Annotated[
+        list[Path] | None, typer.Argument(help="ONNX files.", show_default="two networks, in fp32 and fp16")
+    ] = None,
+    images: Annotated[int, typer.Option(min=1, help="JPEGs per round.")] = 16384,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 7,
 ) -> None:
-    """Measure, print the tables, and put them into benchmarks/results.md."""
+    """Measure, print the tables, and write them to benchmarks/results.md."""
     with friendly_errors(), tempfile.TemporaryDirectory() as temporary:
         if problem := try_providers()["CUDAExecutionProvider"]:
             raise DeviceError(f"this benchmark needs CUDA, but {problem}")
@@ -68,15 +70,15 @@ def cuda(
         write_many(folder / "photographs", images)
         text = EXPLAINED.format(gpu=gpu, cores=usable_cores(), images=images, different=different, rounds=rounds)
         for model in models or export_networks(folder):
-            with jobs_of(model, folder / "photographs", "cuda") as (jobs, batch):
-                text += f"`{model.name}`, batch {batch}:\n\n{report(measure(jobs, rounds))}\n"
+            with workloads_of(model, folder / "photographs", "cuda") as (workloads, batch):
+                text += f"`{model.name}`, batch {batch}:\n\n{report(measure(workloads, rounds))}\n"
         publish_section(f"CUDA: {gpu}", "edgeclf.benchmarks.cuda", text)
         typer.echo(text)
 
 
 @contextmanager
-def jobs_of(model: Path, photographs: Path, device: str) -> Iterator[tuple[dict[str, Job], int]]:
-    """What is measured of a model, by name, and the batch that all of it takes."""
+def workloads_of(model: Path, photographs: Path, device: str) -> Iterator[tuple[dict[str, Workload], int]]:
+    """The workloads for a model, by name, and the batch size that all of them use."""
     workers, files = usable_cores(), sorted(photographs.rglob("*.jpg"))
     bound, plain = (Classifier.open(model, device=device, threads=1) for _ in range(2))
     cast(OnnxBackend, plain.backend).bindings = None
@@ -86,32 +88,32 @@ def jobs_of(model: Path, photographs: Path, device: str) -> Iterator[tuple[dict[
     shares = [files[first::workers] for first in range(workers)]
     spawn = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     with ThreadPoolExecutor(workers) as threads, ProcessPoolExecutor(workers, spawn) as processes:
-        jobs: dict[str, Job] = {
+        workloads: dict[str, Workload] = {
             PIPELINE: lambda: sum(1 for _ in classify(open_source(str(photographs)), bound, batch=batch)),
             "cores alone": lambda: sum(processes.map(partial(_read_all, read), shares)),
             "model alone": lambda: sum(map(len, threads.map(bound.backend.run, batches))),
             "model alone, one thread": lambda: sum(map(len, map(bound.backend.run, batches))),
             "session.run": lambda: sum(map(len, threads.map(plain.backend.run, batches))),
         }
-        yield jobs, batch
+        yield workloads, batch
 
 
-def measure(jobs: Mapping[str, Job], rounds: int) -> list[Rates]:
-    """Images a second of every job, a dictionary a round, each round begun by another; a first round warms up."""
-    names, measured = list(jobs), []
+def measure(workloads: Mapping[str, Workload], rounds: int) -> list[Rates]:
+    """Images per second of every workload, one dictionary per interleaved round. An extra first round warms up."""
+    names, measured = list(workloads), []
     with Progress("measuring", (rounds + 1) * len(names), "run") as progress:
         for order in interleaved_rounds(names, rounds + 1):
             rates = {}
             for name in order:
                 started = time.perf_counter()
-                rates[name] = jobs[name]() / (time.perf_counter() - started)
+                rates[name] = workloads[name]() / (time.perf_counter() - started)
                 progress.advance(1, name)
             measured.append({name: rates[name] for name in names})
     return measured[1:]
 
 
 def report(measured: list[Rates]) -> str:
-    """A Markdown table of median rates, with the pipeline's ratio to each."""
+    """A Markdown table of median rates, with the ratio of the pipeline to each."""
     rows = [
         (name, rate(measured, name), "" if name == PIPELINE else ratio(measured, PIPELINE, name)) for name in measured[0]
     ]
@@ -119,7 +121,7 @@ def report(measured: list[Rates]) -> str:
 
 
 def write_many(folder: Path, count: int) -> None:
-    """`count` JPEGs, few of them different: to make one takes longer than to read a hundred."""
+    """Write `count` JPEGs, most of them hard links: making one takes longer than reading a hundred."""
     write_photographs(folder / "different", min(count, _DIFFERENT), 375, 500)
     written = sorted((folder / "different").rglob("*.jpg"))
     for number in range(len(written), count):
@@ -127,17 +129,17 @@ def write_many(folder: Path, count: int) -> None:
 
 
 def export_networks(folder: Path) -> Iterator[Path]:
-    """The throughput benchmark's networks, in float32 and in float16. Needs edgeclf[export]."""
+    """Export the networks of the throughput benchmark in float32 and float16. Needs edgeclf[export]."""
     import onnx
 
     from edgeclf.benchmarks.throughput import export_network, networks
-    from edgeclf.export.to_onnx import halved, pack
+    from edgeclf.export.to_onnx import half_precision, pack
 
     for network in networks().values():
         export_network(network, folder)
         full = (folder / "model.onnx").rename(folder / f"{network.name}.onnx")
         half = full.with_suffix(".fp16.onnx")
-        half.write_bytes(pack(halved(onnx.load(full)), Classifier.open(full, device="cpu").card))
+        half.write_bytes(pack(half_precision(onnx.load(full)), Classifier.open(full, device="cpu").card))
         yield from (full, half)
 
 
@@ -146,7 +148,7 @@ def gpu_name() -> str:
     try:
         return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return "GPU that nvidia-smi does not name"
+        return "GPU unknown to nvidia-smi"
 
 
 def _read_all(read: Preprocess, files: Sequence[Path]) -> int:

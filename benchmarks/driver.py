@@ -1,6 +1,6 @@
-"""What the machine that runs the command gets through: it lists the images, looks them up and hands them out.
+"""The speed of Ray's driver, the machine that runs the command: it lists the images, looks them up and hands them out.
 
-`edgeclf.benchmarks.scaling` starts it in a process of its own, so that the memory is that of this work.
+`edgeclf.benchmarks.scaling` runs it in a new process, so that the memory is only this work's.
 """
 
 import json
@@ -31,7 +31,7 @@ PART_ROWS = 4096
 
 
 def driver_table(folder: Path, rows: int) -> str:
-    """A Markdown table of what it takes with `folder/photographs`, and with so many rows in new `folder/parts`."""
+    """A Markdown table for the images in `folder/photographs`, and for `rows` rows, which are written to `folder/parts`."""
     write_parts(folder / "parts", rows)
     line = [sys.executable, "-m", "edgeclf.benchmarks.driver", str(folder)]
     measured = json.loads(subprocess.run(line, stdout=subprocess.PIPE, check=True).stdout)
@@ -40,25 +40,25 @@ def driver_table(folder: Path, rows: int) -> str:
 
 
 def write_parts(folder: Path, rows: int) -> None:
-    """As a run leaves them, all images different and all well."""
+    """Write rows as a run does: all images are different, and none failed."""
     parts = Parts(Store.open(str(folder)))
     run = parts.begin({}, restart=False)
     with Progress("writing", rows, "row") as progress:
         for number, start in enumerate(range(0, rows, PART_ROWS)):
-            some = [_row(at) for at in range(start, min(start + PART_ROWS, rows))]
-            parts.write(run, number, some)
-            progress.advance(len(some))
+            made = [_row(index) for index in range(start, min(start + PART_ROWS, rows))]
+            parts.write(run, number, made)
+            progress.advance(len(made))
 
 
 def _row(number: int) -> Row:
     confidence = round(number * 0.618034 % 1, 6)
     path = f"s3://bucket/photos/site{number // 1000:06}/IMG_{number:09}.jpg"
     return Row(
-        path,
-        "ok",
-        "functional",
-        confidence,
-        {"functional": confidence},
+        path=path,
+        status="ok",
+        label="functional",
+        confidence=confidence,
+        top={"functional": confidence},
         width=500,
         height=375,
         model="0123456789ab",
@@ -70,31 +70,31 @@ def _row(number: int) -> Row:
 
 @app.command()
 def driver(folder: Path) -> None:
-    """Measure, and print it as JSON."""
+    """Measure, and print JSON."""
     with friendly_errors():
         typer.echo(json.dumps(measure(folder)))
 
 
 def measure(folder: Path) -> dict[str, str]:
-    """What it is, and how much or how long."""
+    """Rates, times and memory as text, by what was measured."""
     source = open_source(str(folder / "photographs"))
     count = sum(1 for _ in source)
     listing = seconds(lambda: sum(1 for _ in source))
     packing = seconds(lambda: sum(len(pickle.dumps(portion)) for portion in PendingFrames(source, Index()).portions(2)))
     parts = Parts(Store.open(str(folder / "parts")))
     before = peak_memory_bytes() or 0
-    taking_up = seconds(parts.index, times=1)
+    loading = seconds(parts.index, times=1)
     held = (peak_memory_bytes() or 0) - before
     return {
         "images listed, with sizes and times": f"{count / listing:,.0f}/s",
         "listed, looked up, and packed in portions": f"{count / packing:,.0f}/s",
-        "all rows taken up before a run": f"{taking_up:.1f} s, {held / 1e6:,.0f} MB",
+        "all rows loaded before a run": f"{loading:.1f} s, {held / 1e6:,.0f} MB",
         "all rows counted after it": f"{seconds(parts.count, times=1):.1f} s",
     }
 
 
 def seconds(work: Callable[[], object], times: int = 5) -> float:
-    """Of processor time, in the median."""
+    """The median of the processor time."""
     measured = []
     for _ in range(times):
         started = time.process_time()

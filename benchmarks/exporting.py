@@ -1,4 +1,4 @@
-"""What an export takes and what its files keep: `clf-export --all` on models of your own, and its default on a small CNN.
+"""How long an export takes and how accurate its files are: a default export of a small CNN, and `--all` for your models.
 
 `python -m edgeclf.benchmarks.exporting runs/photos/model.keras`
 """
@@ -25,7 +25,7 @@ def exporting(
     models: Annotated[list[Path] | None, typer.Argument(help="Trained model.keras files.", show_default="none")] = None,
     rounds: Annotated[int, typer.Option(help="Exports of the small CNN.")] = 3,
 ) -> None:
-    """Measure, print the tables, and put them into benchmarks/results.md."""
+    """Measure, print the tables, and write them to benchmarks/results.md."""
     with friendly_errors():
         from edgeclf.benchmarks.results import publish_section
 
@@ -35,19 +35,19 @@ def exporting(
 
 
 def small_network(rounds: int) -> str:
-    """A sentence on how long the default export of `clf-train --model cnn` takes, as a user's clock has it."""
+    """A sentence about the wall-clock time of a default export of `clf-train --model cnn`."""
     with tempfile.TemporaryDirectory() as name:
         model = _untrained(Path(name))
         seconds = sorted(_export(model)[0] for _ in range(rounds))
     spread = f"{seconds[0]:.1f} to {seconds[-1]:.1f} s"
     return (
         f"The default export of `clf-train`'s small CNN (128 x 128, two classes): {statistics.median(seconds):.1f} s "
-        f"({spread} in {rounds} runs), from the command line, TensorFlow's import included.\n\n"
+        f"({spread} in {rounds} runs), from the command line, including TensorFlow's import.\n\n"
     )
 
 
 def whole_export(model: Path) -> str:
-    """A table of everything that can be made of one model."""
+    """A table of all files that can be exported from one model."""
     from edgeclf.benchmarks.results import table
 
     note(f"exporting {model} ...")
@@ -65,7 +65,7 @@ def whole_export(model: Path) -> str:
         )
         for item in artifacts
     ]
-    columns = ("file", "accuracy", "of Keras's", "same answer", "an image", "gate", "quantised by")
+    columns = ("file", "accuracy", "of Keras's", "same label", "per image", "gate", "quantised by")
     network, data = _facts(model)
     return (
         f"{network} trained on {data}: Keras {keras:.2%} of {artifacts[0]['images']} validation images; "
@@ -81,7 +81,7 @@ def _facts(model: Path) -> tuple[str, str]:
 
 
 def _untrained(folder: Path) -> Path:
-    """As it was born, with noise for samples: it takes as long as a trained one."""
+    """An untrained model with noise as samples; its export takes as long as a trained one's."""
     import numpy as np
 
     from edgeclf.runtime.images.preprocess import Preprocess
@@ -97,17 +97,13 @@ def _untrained(folder: Path) -> Path:
     samples = {
         name: Arrays(images[start::2], np.arange(40) % 2) for start, name in enumerate(("calibration", "verification"))
     }
-    save(
-        ConvNet().build((128, 128, 3), 2),
-        ModelCard(("a", "b"), Preprocess((128, 128)), "sigmoid"),
-        samples,
-        folder / "m.keras",
-    )
+    card = ModelCard(("a", "b"), Preprocess((128, 128)), "sigmoid")
+    save(ConvNet().build((128, 128, 3), 2), card, samples, folder / "m.keras")
     return folder / "m.keras"
 
 
 def _export(model: Path, *options: str) -> tuple[float, list[dict[str, Any]]]:
-    """Seconds and the parity report of the real command, in a process of its own."""
+    """Run the real command. Returns its seconds and its parity report."""
     with tempfile.TemporaryDirectory() as folder:
         line = [str(Path(sys.executable).with_name("clf-export")), str(model), "-o", folder, "--json", *options]
         started = time.perf_counter()

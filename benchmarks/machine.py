@@ -1,4 +1,4 @@
-"""What a measurement was made on: whoever reads it has another machine."""
+"""The machine that a measurement was made on; its readers have other machines."""
 
 import os
 import platform
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.inspection.environment import installed, memory_bytes, processor
+from edgeclf.runtime.terminal.plural import plural
 
 _PACKAGES = (
     "onnxruntime",
@@ -22,12 +23,12 @@ _PACKAGES = (
 _FEATURES = re.compile(
     r"fma|f16c|avx2|avx_vnni|avx512(f|_vnni|_bf16|_fp16)|amx_(int8|bf16|tile)|neon|asimd(hp|dp)?|i8mm|bf16|sve2?"
 )
-"""What the engines choose their kernels by."""
+"""The processor features by which engines choose their kernels."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """processor: its name. features: those that matter to the engines. packages: versions of those the time goes to."""
+    """features: processor features that matter to the engines. packages: versions of the packages that are measured."""
 
     processor: str
     features: tuple[str, ...]
@@ -42,7 +43,7 @@ class Machine:
         versions = [f"{name} {version}" for name, version in self.packages.items()]
         parts = [
             self.processor,
-            f"{self.cores_usable} usable {'core' if self.cores_usable == 1 else 'cores'}",
+            plural(self.cores_usable, "usable core"),
             f"{self.system}, Python {self.python}",
             *versions,
         ]
@@ -50,7 +51,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """This one, as this process sees it: cores after affinity and container limits."""
+    """This machine as this process sees it: cores after affinity and container limits."""
     return Machine(
         processor=processor(),
         features=_features(),
@@ -64,14 +65,14 @@ def this_machine() -> Machine:
 
 
 def load() -> float | None:
-    """Processes that wanted a core, on average of the last minute; None where the system does not tell."""
+    """The load average of the last minute; None if the system does not report it."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def peak_memory_bytes() -> int | None:
-    """The largest resident memory of this program so far; None where the system does not tell.
+    """Peak resident memory of this program so far; None if the system does not report it.
 
-    Not from `getrusage`, which begins with the peak of the process that started this one.
+    Not from `getrusage`, whose peak starts at that of the parent process.
     """
     try:
         status = Path("/proc/self/status").read_text()
@@ -82,7 +83,7 @@ def peak_memory_bytes() -> int | None:
 
 
 def _features() -> tuple[str, ...]:
-    """From /proc/cpuinfo, which has them under `flags` on x86 and under `Features` on ARM."""
+    """From /proc/cpuinfo, which lists them as `flags` on x86 and as `Features` on ARM."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

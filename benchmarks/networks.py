@@ -1,7 +1,7 @@
-"""Which network should one train? The default, our CNN and the five tutorials on the same images, by their own recipes.
+"""Which network should you train? The default, our CNN and the five tutorials on the same images, each by its own recipe.
 
-`python -m edgeclf.benchmarks.networks [DATA]`: labelled images of your own, or the solar cells. Hours with all of them on
-a laptop; `--only` names some.
+`python -m edgeclf.benchmarks.networks [DATA]`: your labelled images, or the solar cells. Takes hours on a laptop with
+all networks; `--only` selects some.
 """
 
 import json
@@ -18,7 +18,7 @@ from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
 
 app = command_app()
 
-CANDIDATES = {
+NETWORKS = {
     "efficientnet-lite0": (),
     "cnn": ("--model", "cnn"),
     **{name: ("--recipe", name) for name in ("boolean", "intro", "dogs-vs-cats", "homer-bart", "elephants-cars")},
@@ -27,11 +27,11 @@ CANDIDATES = {
 
 @app.command()
 def networks(
-    data: Annotated[Path | None, typer.Argument(help="Labelled images; default the solar cells.")] = None,
-    only: Annotated[str, typer.Option(help="Some of the candidates, with commas between.")] = ",".join(CANDIDATES),
-    options: Annotated[str, typer.Option(help="Further options for every clf-train, with blanks between.")] = "",
+    data: Annotated[Path | None, typer.Argument(help="Labelled images.", show_default="the solar cells")] = None,
+    only: Annotated[str, typer.Option(help="Names of networks, separated by commas.")] = ",".join(NETWORKS),
+    options: Annotated[str, typer.Option(help="More options for every clf-train, separated by spaces.")] = "",
 ) -> None:
-    """Train, print the table, and put it into benchmarks/results.md."""
+    """Train, print the table, and write it to benchmarks/results.md."""
     with friendly_errors(), tempfile.TemporaryDirectory() as folder:
         from edgeclf.benchmarks.results import publish_section, table
         from edgeclf.benchmarks.solar_cells import make_folders
@@ -41,7 +41,7 @@ def networks(
             make_folders(data)
         rows = []
         for name in only.split(","):
-            metrics = train(data, Path(folder) / name, [*CANDIDATES[name], *options.split()])
+            metrics = train(data, Path(folder) / name, [*NETWORKS[name], *options.split()])
             rows.append((name, *_cells(metrics)))
             note(" | ".join(rows[-1]))
         columns = ("network", "parameters", "test accuracy", "95 % interval", "balanced accuracy", "best epoch", "seconds")
@@ -55,11 +55,11 @@ def networks(
 
 
 def train(data: Path, folder: Path, options: list[str]) -> dict[str, Any]:
-    """The metrics of `clf-train`, run as a user runs it."""
+    """Run `clf-train` as a user does. Returns its metrics."""
     command = [str(Path(sys.executable).with_name("clf-train")), str(data), "-o", str(folder), "--json", *options]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=sys.stderr, text=True, check=False)
     if done.returncode:
-        raise EdgeclfError(f"clf-train {' '.join(options)} ended with exit code {done.returncode}")
+        raise EdgeclfError(f"clf-train {' '.join(options)} failed with exit code {done.returncode}")
     metrics: dict[str, Any] = json.loads(done.stdout)
     return metrics
 

@@ -1,4 +1,4 @@
-"""Generated images with the spectrum of photographs, so that a JPEG decoder has as much to do as with real ones."""
+"""Generated images with the spectrum of photographs, so that decoding their JPEGs costs as much as decoding real ones."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ _LEVELS = 7
 
 
 def photograph(height: int, width: int, seed: int) -> Pixels:
-    """uint8 `[height, width, 3]`: noise at every scale, its amplitude growing with its size, as natural images have it."""
+    """uint8 `[height, width, 3]`: noise at every scale, stronger at larger scales, as in natural images."""
     rng = np.random.default_rng(seed)
     image = np.zeros((1, 1, 3), np.float32)
     for step in (2**level for level in reversed(range(_LEVELS))):
@@ -25,7 +25,7 @@ def photograph(height: int, width: int, seed: int) -> Pixels:
 
 
 def write_photographs(folder: Path, count: int, height: int, width: int) -> None:
-    """`count` JPEGs of quality 90 in two class folders `folder/a` and `folder/b`."""
+    """Write `count` JPEGs of quality 90 to the class folders `folder/a` and `folder/b`."""
     for number in range(count):
         label = folder / "ab"[number % 2]
         label.mkdir(parents=True, exist_ok=True)
@@ -33,9 +33,9 @@ def write_photographs(folder: Path, count: int, height: int, width: int) -> None
 
 
 def enlarged(data: bytes, pixels: int) -> bytes:
-    """An image's file as a JPEG of about `pixels` pixels, made by bicubic interpolation: a large one with known contents.
+    """Enlarge an image file to a JPEG of about `pixels` pixels, by bicubic interpolation.
 
-    It holds no detail that was not there before. A camera's does, and what aliases such detail does better here than there.
+    The result has no new detail. A camera's image has, and a resize that aliases such detail looks better here than there.
     """
     small = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     assert small is not None

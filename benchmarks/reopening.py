@@ -1,4 +1,4 @@
-"""How long does a run with a million images behind it take to go on, and what does it hold in memory?
+"""How long does a run take to resume after a million images, and how much memory does it need?
 
 `python -m edgeclf.benchmarks.reopening`, on Linux.
 """
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 app = command_app()
 PREFIX = "photos/"
 EXPLAINED = """\
-A journal of {rows:,} rows, {megabytes:,.0f} MB, opened by the next run in a process of its own; then each of its images
-is asked for and found done, and all rows are read for the output. In processor time.
+A journal of {rows:,} rows, {megabytes:,.0f} MB, opened by the next run in a new process. Then each of its images is looked
+up and found done, and all rows are read for the output. In processor time.
 
 """
 
@@ -35,7 +35,7 @@ def reopening(
     rows: Annotated[int, typer.Option(min=1, help="Rows in the journal.")] = 1_000_000,
     journal: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Measure, print the table, and put it into benchmarks/results.md."""
+    """Measure, print the table, and write it to benchmarks/results.md."""
     with friendly_errors():
         if journal:
             typer.echo(json.dumps(_reopen(journal, rows)))
@@ -80,8 +80,8 @@ def _reopen(path: Path, rows: int) -> dict[str, str]:
         read = time.process_time()
     return {
         "opened": f"{opened - started:.1f} s",
-        "memory of a row": f"{held:.0f} bytes",
-        "an image found done": f"{(asked - opened) / rows * 1e6:.1f} us",
+        "memory per row": f"{held:.0f} bytes",
+        "lookup of an image": f"{(asked - opened) / rows * 1e6:.1f} us",
         "all rows read": f"{read - asked:.1f} s",
     }
 

@@ -1,6 +1,6 @@
-"""Which resize should be the default? Accuracy of networks trained and tested through each, and the time each takes.
+"""Which resize method should be the default? The accuracy of networks trained and tested with each, and its time.
 
-`python -m edgeclf.benchmarks.resize [DATA...]`: labelled folders of your own, or the solar cells.
+`python -m edgeclf.benchmarks.resize [DATA...]`: your labelled folders, or the solar cells.
 """
 
 import statistics
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 app = command_app()
 
-CANDIDATES: tuple["Resize", ...] = ("shrink", "area", "bilinear")
+METHODS: tuple["Resize", ...] = ("shrink", "area", "bilinear")
 SIDES = ((375, 500), (1080, 1920), (3000, 4000))
 
 
 @app.command()
 def resize(
-    data: Annotated[list[Path] | None, typer.Argument(help="Labelled folders; default the solar cells.")] = None,
+    data: Annotated[list[Path] | None, typer.Argument(help="Labelled folders.", show_default="the solar cells")] = None,
     imgsz: Annotated[int, typer.Option(help="Side of the network's images.")] = 96,
-    seeds: Annotated[int, typer.Option(help="Trainings for each resize.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Trainings with each method.")] = 3,
     epochs: Annotated[int, typer.Option(help="Epochs of each training.")] = 20,
 ) -> None:
-    """Measure, print the tables, and put them into benchmarks/results.md."""
+    """Measure, print the tables, and write them to benchmarks/results.md."""
     with friendly_errors(), tempfile.TemporaryDirectory() as folder:
         from edgeclf.train.quiet import quiet_tensorflow
 
@@ -45,12 +45,12 @@ def resize(
         accuracies = [(path.name, measure_accuracy(path, imgsz, seeds, epochs, Path(folder))) for path in data]
         times = [(f"{width} x {height}", measure_time(Path(folder), height, width)) for height, width in SIDES]
         text = (
-            f"Test accuracy of the default network at {imgsz} x {imgsz}, trained and tested through the same resize: mean "
+            f"Test accuracy of the default network at {imgsz} x {imgsz}, trained and tested with the same resize: mean "
             f"of {seeds} seeds, and their range.\n\n"
-            + table(("data", *CANDIDATES), [(name, *map(_accuracy, by_resize)) for name, by_resize in accuracies])
-            + "\nMilliseconds of one core to read, decode and resize a generated JPEG to 224 x 224; medians.\n\n"
+            + table(("data", *METHODS), [(name, *map(_accuracy, by_resize)) for name, by_resize in accuracies])
+            + "\nMilliseconds on one core to read, decode and resize a generated JPEG to 224 x 224; medians.\n\n"
             + table(
-                ("JPEG", *CANDIDATES, "OpenCV's INTER_LINEAR"),
+                ("JPEG", *METHODS, "OpenCV's INTER_LINEAR"),
                 [(name, *(f"{ms:.2f}" for ms in by_resize)) for name, by_resize in times],
             )
         )
@@ -59,7 +59,7 @@ def resize(
 
 
 def measure_accuracy(data: Path, imgsz: int, seeds: int, epochs: int, folder: Path) -> list[list[float]]:
-    """Test accuracies by candidate, then by seed. The split is the same for all; where one is made, its seed is 0."""
+    """Test accuracies by method, then by seed. The split is always the same; if `data` has none, it is cut with seed 0."""
     from edgeclf.runtime.images.preprocess import Preprocess
     from edgeclf.train.data.arrays import load
     from edgeclf.train.data.dataset import scan
@@ -69,21 +69,21 @@ def measure_accuracy(data: Path, imgsz: int, seeds: int, epochs: int, folder: Pa
 
     dataset = scan(data)
     accuracies = []
-    for candidate in CANDIDATES:
-        preprocess = Preprocess((imgsz, imgsz), resize=candidate)
-        parts = {name: load(part, preprocess, name) for name, part in dataset.splits().items()}
+    for method in METHODS:
+        preprocess = Preprocess((imgsz, imgsz), resize=method)
+        arrays = {name: load(split, preprocess, name) for name, split in dataset.splits().items()}
         by_seed = []
         for seed in range(seeds):
-            note(f"{data.name}, {candidate}, seed {seed}")
+            note(f"{data.name}, {method}, seed {seed}")
             recipe = Recipe(epochs=epochs, patience=0, seed=seed)
-            trained = fit(recipe, len(dataset.classes), parts["train"], parts["val"], folder)
-            by_seed.append(evaluate(trained.network, parts["test"], dataset.classes).accuracy)
+            trained = fit(recipe, len(dataset.classes), arrays["train"], arrays["val"], folder)
+            by_seed.append(evaluate(trained.network, arrays["test"], dataset.classes).accuracy)
         accuracies.append(by_seed)
     return accuracies
 
 
 def measure_time(folder: Path, height: int, width: int, images: int = 8, rounds: int = 9) -> list[float]:
-    """Milliseconds of one core an image: the candidates, and OpenCV's own bilinear after a full decode. Interleaved."""
+    """Milliseconds per image on one core: all methods, then OpenCV's bilinear after a full decode. In interleaved rounds."""
     from edgeclf.benchmarks.peers.full_decode import FullDecode
     from edgeclf.benchmarks.photographs import write_photographs
     from edgeclf.runtime.images.preprocess import Preprocess
@@ -91,15 +91,15 @@ def measure_time(folder: Path, height: int, width: int, images: int = 8, rounds:
     root = folder / f"{width}x{height}"
     write_photographs(root, images, height, width)
     paths = sorted(root.rglob("*.jpg"))
-    roads: list[Callable[[Path], object]] = [Preprocess((224, 224), resize=name) for name in CANDIDATES]
-    roads.append(FullDecode.like(Preprocess((224, 224))))
-    measured: list[list[float]] = [[] for _ in roads]
+    functions: list[Callable[[Path], object]] = [Preprocess((224, 224), resize=name) for name in METHODS]
+    functions.append(FullDecode.like(Preprocess((224, 224))))
+    measured: list[list[float]] = [[] for _ in functions]
     with Progress(f"timing {width} x {height}", rounds, "round") as progress:
         for _ in range(rounds):
-            for road, times in zip(roads, measured, strict=True):
+            for function, times in zip(functions, measured, strict=True):
                 started = time.process_time()
                 for path in paths:
-                    road(path)
+                    function(path)
                 times.append((time.process_time() - started) / images * 1e3)
             progress.advance()
     return [statistics.median(times) for times in measured]

@@ -1,4 +1,4 @@
-"""`results.md`: every measured table of the project, each rewritten by the script that measures it."""
+"""`results.md`: all measured tables of the project. Each script rewrites its own section."""
 
 import datetime as dt
 import re
@@ -15,16 +15,16 @@ _HEADER = "# Measured\n\nWritten by the scripts in this folder, each into its ow
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, the first column to the left and the others to the right."""
+    """A Markdown table with the first column aligned left and the others aligned right."""
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def publish_section(title: str, module: str, text: str) -> None:
-    """Put `text` under `title`, with the command that made it, the machine and the day, in place of what stood there."""
+    """Write `text` under `title`, with the command, the machine and the date; replaces the section with that title."""
     command = f"python -m {module} {shlex.join(sys.argv[1:])}".strip()
-    made = f"`{command}`, {dt.date.today()}, {this_machine()}"
-    section = f"## {title}\n\n{text}\n{made}\n"
+    source = f"`{command}`, {dt.date.today()}, {this_machine()}"
+    section = f"## {title}\n\n{text}\n{source}\n"
     old = RESULTS.read_text("utf-8") if RESULTS.exists() else _HEADER
     kept = [part for part in re.split(r"(?m)^(?=## )", old) if not part.startswith(f"## {title}\n")]
     head, *sections = kept

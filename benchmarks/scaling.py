@@ -1,7 +1,7 @@
-"""What does Ray cost, and how much can the machine that runs the command hand out?
+"""What does Ray cost, and how many images can the machine that runs the command hand out?
 
 `python -m edgeclf.benchmarks.scaling`, on Linux: `clf-run --ray` against `clf-run` alone, on the same images and
-the same cores, turn by turn. `edgeclf.benchmarks.sizing` works out large runs from such figures.
+cores, in interleaved rounds. `edgeclf.benchmarks.sizing` estimates large runs from the results.
 """
 
 import os
@@ -31,40 +31,42 @@ ALONE, RAY = "clf-run", "clf-run --ray"
 OUTPUTS = {ALONE: "rows.parquet", RAY: "rows"}
 EXPLAINED = """\
 {images:,} generated JPEGs of {width} x {height} ({kilobytes:.0f} kB each; hard links to {distinct} files, so all of them
-are in memory), {model}, on {cores} cores. Both are commands in processes of their own and write Parquet. `whole command` is
-from its start to its end, the start of Ray included; `row to row` from the time in the first row to that in the last one.
-Medians over {rounds} interleaved rounds; ratios are taken within a round, with their quartiles.
+are in memory), {model}, on {cores} cores. Both commands run in new processes and write Parquet. `whole command` is from
+start to end, including the start of Ray; `row to row` is from the time in the first row to the time in the last one.
+Medians of {rounds} interleaved rounds; ratios are taken within a round, with their quartiles.
 
 """
-NEEDED = "\nOf {ray}, row to row: {rate:.0f} images a second and core, for which a core reads {megabytes:.1f} MB a second.\n"
+NEEDED = "\n{ray}, row to row: {rate:.0f} images per second and core; each core reads {megabytes:.1f} MB per second.\n"
 HANDED_OUT = """
-The machine that runs the command, without Ray's own part, in processor time: it lists these images, which are local and
-whose names are in memory, and takes up {rows:,} rows in parts of {part_rows:,}.
+The machine that runs the command, in processor time and without Ray itself: it lists these images, which are local and
+whose names are in memory, and loads {rows:,} rows from parts of {part_rows:,}.
 
 """
 
 
 @app.command()
 def scaling(
-    images: Annotated[int, typer.Option(min=2, help="In the folder that both classify.")] = 20_000,
+    images: Annotated[int, typer.Option(min=2, help="Images to classify.")] = 20_000,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 3,
-    rows: Annotated[int, typer.Option(min=1, help="In the parts that are taken up again.")] = 1_000_000,
-    model: Annotated[Path | None, typer.Option(help=f".onnx or .tflite; default an untrained {NETWORK}.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Rows in the parts that a resumed run loads.")] = 1_000_000,
+    model: Annotated[
+        Path | None, typer.Option(help=".onnx or .tflite file.", show_default=f"an untrained {NETWORK}")
+    ] = None,
 ) -> None:
-    """Measure, print the tables, and put them into benchmarks/results.md."""
+    """Measure, print the tables, and write them to benchmarks/results.md."""
     with friendly_errors(), tempfile.TemporaryDirectory() as name:
         from edgeclf.benchmarks.driver import PART_ROWS, driver_table
         from edgeclf.benchmarks.results import publish_section
 
         folder = Path(name)
-        text = engines(folder, model, write_images(folder, images), rounds)
+        text = commands(folder, model, write_images(folder, images), rounds)
         text += HANDED_OUT.format(rows=rows, part_rows=PART_ROWS) + driver_table(folder, rows)
         publish_section("Many machines", "edgeclf.benchmarks.scaling", text)
         typer.echo(text)
 
 
 def write_images(folder: Path, count: int) -> list[Path]:
-    """`count` names in folders of 1,000 below `folder/photographs`."""
+    """Make `count` image files below `folder/photographs`, 1,000 in each folder."""
     from edgeclf.benchmarks.photographs import write_photographs
 
     write_photographs(folder / "originals", min(count, DISTINCT), HEIGHT, WIDTH)
@@ -76,8 +78,8 @@ def write_images(folder: Path, count: int) -> list[Path]:
     return images
 
 
-def engines(folder: Path, model: Path | None, images: list[Path], rounds: int) -> str:
-    """Both engines side by side, and what a core of a worker needs."""
+def commands(folder: Path, model: Path | None, images: list[Path], rounds: int) -> str:
+    """The section about both commands, and what a core of a worker needs."""
     from edgeclf.benchmarks.throughput import export_network, networks
 
     if model is None:
@@ -100,48 +102,52 @@ def engines(folder: Path, model: Path | None, images: list[Path], rounds: int) -
 
 
 def measure(folder: Path, model: Path, rounds: int) -> "list[Rates]":
-    """Images a second of both engines by either clock, a dictionary a round. Raises EdgeclfError where one fails."""
+    """Images per second of both commands by both clocks, one dictionary per round. Raises EdgeclfError if one fails."""
     from edgeclf.benchmarks.interleaving import interleaved_rounds
 
     measured = []
     with Progress("measuring", rounds * len(OUTPUTS), "run") as progress:
         for order in interleaved_rounds(list(OUTPUTS), rounds):
             rates: Rates = {}
-            for engine in order:
-                rates |= run(engine, folder, model)
-                progress.advance(1, engine)
+            for command in order:
+                rates |= run(command, folder, model)
+                progress.advance(1, command)
             measured.append(rates)
     return measured
 
 
-def run(engine: str, folder: Path, model: Path) -> "Rates":
-    """One command as a user types it, from nothing; and the rows it has left."""
+def run(command: str, folder: Path, model: Path) -> "Rates":
+    """Run one command as a user types it, and read its rows."""
     import numpy as np
     import pyarrow.parquet as pq
 
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        output = Path(place) / OUTPUTS[engine]
-        name, *options = engine.split()
+        output = Path(place) / OUTPUTS[command]
+        name, *options = command.split()
         line = [str(Path(sys.executable).with_name(name)), str(model), "--source", str(folder / "photographs"), *options]
         started = time.perf_counter()
         done = subprocess.run(
-            [*line, "--device", "cpu", "-o", str(output)], stderr=subprocess.PIPE, text=True, env=alone(), check=False
+            [*line, "--device", "cpu", "-o", str(output)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment_without_cluster(),
+            check=False,
         )
         seconds = time.perf_counter() - started
         if done.returncode:
-            raise EdgeclfError(f"{engine} ended with exit code {done.returncode}; it said: {done.stderr.strip()}")
+            raise EdgeclfError(f"{command} failed with exit code {done.returncode}: {done.stderr.strip()}")
         times = np.sort(pq.read_table(output, columns=["time"])["time"].to_numpy().astype("datetime64[ms]").astype(float))
     between = int((times > times[0]).sum()) / max((times[-1] - times[0]) / 1000, 0.001)
-    return {f"{engine}, whole command": len(times) / seconds, f"{engine}, row to row": between}
+    return {f"{command}, whole command": len(times) / seconds, f"{command}, row to row": between}
 
 
-def alone() -> dict[str, str]:
-    """Our environment, without the address of a cluster: it would have other cores."""
+def environment_without_cluster() -> dict[str, str]:
+    """The environment without the address of a cluster, which would have other cores."""
     return {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
 
 
 def report(measured: "list[Rates]") -> str:
-    """A Markdown table of median rates, with the ratios of Ray's to those of the command alone."""
+    """A Markdown table of median rates, with the ratio of Ray to the command alone."""
     from edgeclf.benchmarks.peers.rounds import rate, ratio
     from edgeclf.benchmarks.results import table
 

@@ -1,7 +1,7 @@
-"""What does `clf-bench` recommend for a tutorial's CNN, does it say the same again, and what is that worth end to end?
+"""What does `clf-bench` recommend for a tutorial's CNN, is the result repeatable, and how fast does that model start?
 
-`python -m edgeclf.benchmarks.shipping [DATA]`: trains the recipe `boolean` on the solar cells, or on labelled images of
-your own, exports it in every way, and runs `clf-bench` twice. `--run DIR` takes a training run with exports as it is.
+`python -m edgeclf.benchmarks.shipping [DATA]`: trains the recipe `boolean` on the solar cells, or on your labelled
+images, exports it in all formats, and runs `clf-bench` twice. `--run DIR` uses an existing training run with its exports.
 """
 
 import json
@@ -15,26 +15,26 @@ import typer
 
 from edgeclf.runtime.errors import EdgeclfError, ExitCode
 from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
+from edgeclf.runtime.terminal.plural import plural
 
 app = command_app()
 
 EXPLAINED = """\
-The {subject}, exported with `--all`, and `clf-bench` run twice, one run right after the other:
-{rounds} rounds of {seconds:g} s each, {images}. `times as fast` is against the first row, with the interval that
-resampling the rounds gives.
+The {subject}, exported with `--all`. `clf-bench` ran twice in a row: {rounds} rounds of {seconds:g} s each, {images}.
+`times as fast` compares with the first row; its interval comes from resampling the rounds.
 
 """
 
 
 @app.command()
 def shipping(
-    data: Annotated[Path | None, typer.Argument(help="Labelled images; default the solar cells.")] = None,
-    recipe: Annotated[str, typer.Option(help="What clf-train trains.")] = "boolean",
-    options: Annotated[str, typer.Option(help="Further options for clf-train, with blanks between.")] = "",
-    run: Annotated[Path | None, typer.Option(help="A training run with its exports, in place of all that.")] = None,
-    rounds: Annotated[int, typer.Option(help="Of clf-bench.")] = 7,
+    data: Annotated[Path | None, typer.Argument(help="Labelled images.", show_default="the solar cells")] = None,
+    recipe: Annotated[str, typer.Option(help="Recipe for clf-train.")] = "boolean",
+    options: Annotated[str, typer.Option(help="More options for clf-train, separated by spaces.")] = "",
+    run: Annotated[Path | None, typer.Option(help="An existing training run with its exports.")] = None,
+    rounds: Annotated[int, typer.Option(help="Measurement rounds of clf-bench.")] = 7,
 ) -> None:
-    """Train, export, benchmark twice, print the tables, and put them into benchmarks/results.md."""
+    """Train, export, benchmark twice, print the tables, and write them to benchmarks/results.md."""
     with friendly_errors(), tempfile.TemporaryDirectory() as name:
         from edgeclf.benchmarks.results import publish_section
 
@@ -48,7 +48,7 @@ def shipping(
 
 
 def train(folder: Path, data: Path | None, recipe: str, options: list[str]) -> Path:
-    """The run folder of a model that is trained and exported in every way, in `folder`."""
+    """Train a model in `folder` and export it in all formats. Returns the run folder."""
     from edgeclf.benchmarks.solar_cells import make_folders
 
     if data is None:
@@ -61,17 +61,17 @@ def train(folder: Path, data: Path | None, recipe: str, options: list[str]) -> P
 
 
 def command(name: str, *arguments: str) -> str:
-    """What one of our commands writes to stdout. Raises EdgeclfError when it fails; a missed gate is no failure."""
+    """Run one of our commands and return its stdout. Raises EdgeclfError if it fails; a missed gate is not a failure."""
     note(f"$ {name} {' '.join(arguments)}")
     line = [str(Path(sys.executable).with_name(name)), *arguments]
     done = subprocess.run(line, stdout=subprocess.PIPE, stderr=sys.stderr, text=True, check=False)
     if done.returncode not in (ExitCode.OK, ExitCode.GATE_MISSED):
-        raise EdgeclfError(f"{name} ended with exit code {done.returncode}; what it said is above")
+        raise EdgeclfError(f"{name} failed with exit code {done.returncode}; see its messages above")
     return done.stdout
 
 
 def compare(first: dict[str, Any], second: dict[str, Any]) -> str:
-    """A table of both runs of `clf-bench`, and sentences on what they recommend and on the start, for Markdown."""
+    """Both runs of `clf-bench` as Markdown: a table, their recommendations, and the cold start."""
     from edgeclf.benchmarks.bench.report import Interval
     from edgeclf.benchmarks.results import table
 
@@ -90,7 +90,7 @@ def compare(first: dict[str, Any], second: dict[str, Any]) -> str:
         for row in first["results"]
         if row["name"] in again
     ]
-    columns = ("file", "accuracy", "images/s", "times as fast", "in the second run", "overlap", "of the limit", "size")
+    columns = ("file", "accuracy", "images/s", "times as fast", "second run", "overlap", "of the limit", "size")
     sentences = [f"{number} run: {report['because']}." for number, report in (("First", first), ("Second", second))]
     return table(columns, rows) + "\n" + "\n\n".join([*sentences, _start(first)]) + "\n"
 
@@ -101,8 +101,8 @@ def _start(report: dict[str, Any]) -> str:
     share = f"{ours['cpu_seconds'] / keras['cpu_seconds']:.1%} of the processor time"
     if ours["memory_bytes"] and keras["memory_bytes"]:
         share += f" and {ours['memory_bytes'] / keras['memory_bytes']:.1%} of the memory"
-    both = f"that file takes {_costs(ours)}; Keras takes {_costs(keras)}"
-    return f"From the start of a process to its first answer, {both}: {share}."
+    both = f"the recommended model takes {_costs(ours)}, Keras {_costs(keras)}"
+    return f"From the start of a process to its first prediction, {both}: {share}."
 
 
 def _costs(start: dict[str, Any]) -> str:
@@ -115,9 +115,9 @@ def _name(data: Path | None) -> str:
 
 
 def _images(report: dict[str, Any]) -> str:
-    """What was answered, without the folders of this machine."""
+    """What was classified, without the folders of this machine."""
     images = next(row["accuracy"]["images"] for row in report["results"])
-    return f"{images:,} test images"
+    return plural(images, "test image")
 
 
 def _overlap(one: dict[str, float], other: dict[str, float]) -> bool:

@@ -1,7 +1,7 @@
-"""How long, how wide and how dear is a run over so many images on so many cores, and what saturates first?
+"""How long does a large run take, what does it cost, and what saturates first?
 
-`python -m edgeclf.benchmarks.sizing RATE BYTES` prints the table of docs/scale.md: RATE in images a second and core as
-`edgeclf.benchmarks.scaling` and `.throughput` measure them, BYTES of an image's file.
+`python -m edgeclf.benchmarks.sizing RATE BYTES` prints the table of docs/scale.md: RATE is images per second and core, as
+`edgeclf.benchmarks.scaling` and `.throughput` measure it; BYTES is the size of an image file.
 """
 
 from dataclasses import dataclass
@@ -18,37 +18,37 @@ app = command_app()
 IMAGES = (10**6, 10**7, 10**8, 10**9)
 CORES = (10, 100, 1000)
 PART = 4096
-"""Images in a part, but for the first ones."""
+"""Rows in a Parquet part; the first parts have fewer."""
 REQUESTS, LISTINGS, KEYS = 2, 2, 1000
-"""An image's HEAD and GET. The listing that is worked through, and the one that counts. Keys in one request of either."""
+"""Requests per image (HEAD and GET), listings per run (one to work through, one to count), and keys per listing request."""
 PREFIX_REQUESTS_S = 5500
-"""At least, of one partitioned prefix of S3: docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html"""
+"""Guaranteed for one partitioned prefix of S3: docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html"""
 LIST_S = 0.2
-"""For a request of a listing, which waits for the one before: assumed, not measured."""
+"""Duration of a listing request; the next one waits for it. Assumed, not measured."""
 START_S = 20
-"""Until Ray runs and every worker has its model."""
+"""Time until Ray runs and every worker has its model."""
 INDEX_BYTES = 140
-"""Of an image, on the machine that runs the command."""
+"""Memory per image on the machine that runs the command."""
 GET_USD, LIST_OR_PUT_USD = 0.0004 / 1000, 0.005 / 1000
 """S3 Standard: aws.amazon.com/s3/pricing, as c3x.dev/blog/s3-request-fees-explained quotes it."""
 
 
 @app.command()
 def sizing(
-    rate: Annotated[float, typer.Argument(min=0.001, help="Images a second and core.")],
-    image_bytes: Annotated[float, typer.Argument(min=1, metavar="BYTES", help="Of an image's file.")],
-    core_hour: Annotated[float, typer.Option(help="Price of a core for an hour, in dollars.")] = 0.0425,
-    handed_out: Annotated[float, typer.Option(help="Images a second that one command hands out.")] = 40_000,
+    rate: Annotated[float, typer.Argument(min=0.001, help="Images per second and core.")],
+    image_bytes: Annotated[float, typer.Argument(min=1, metavar="BYTES", help="Size of an image file.")],
+    core_hour: Annotated[float, typer.Option(help="Price of a core per hour, in dollars.")] = 0.0425,
+    handed_out: Annotated[float, typer.Option(help="Images per second that one command hands out.")] = 40_000,
 ) -> None:
-    """Print a Markdown table."""
-    runs = [Run(images, cores, rate, image_bytes, handed_out) for images in IMAGES for cores in CORES]
+    """Print a Markdown table for runs of several sizes."""
+    runs = [PlannedRun(images, cores, rate, image_bytes, handed_out) for images in IMAGES for cores in CORES]
     columns = ("images", "cores", "time", "Gbit/s", "prefixes", "runs", "memory", "cores", "requests", "saturates first")
     typer.echo(table(columns, [run.cells(core_hour) for run in runs]), nl=False)
 
 
 @dataclass(frozen=True)
-class Run:
-    """rate: images a second and core. handed_out: images a second that one command lists, looks up and packs."""
+class PlannedRun:
+    """rate: images per second and core. handed_out: images per second that one command lists, looks up and packs."""
 
     images: int
     cores: int
@@ -58,7 +58,7 @@ class Run:
 
     @property
     def wanted(self) -> float:
-        """Images a second, if nothing keeps the cores waiting."""
+        """Images per second if the cores never wait."""
         return self.cores * self.rate
 
     @property
@@ -71,17 +71,17 @@ class Run:
 
     @property
     def prefixes(self) -> int:
-        """Partitioned ones that the bucket needs."""
+        """Partitioned prefixes that the bucket needs."""
         return ceil(self.wanted * REQUESTS / PREFIX_REQUESTS_S)
 
     @property
     def runs(self) -> int:
-        """Beside each other, each over a part of the bucket, so that listing and handing out keep up."""
+        """Parallel runs, each over a share of the bucket, so that listing and handing out keep up."""
         return ceil(self.wanted / min(KEYS / LIST_S, self.handed_out))
 
     @property
     def memory_bytes(self) -> float:
-        """Of the machine that runs the command, or of all of them together."""
+        """Memory of the machines that run the command, added up."""
         return self.images * INDEX_BYTES
 
     @property
@@ -91,7 +91,7 @@ class Run:
 
     @property
     def saturated(self) -> list[str]:
-        """What gives less than the cores want, the tightest first."""
+        """The limits that are below the speed of the cores, the lowest first."""
         limits = {
             "one prefix": PREFIX_REQUESTS_S / REQUESTS,
             "listing": KEYS / LIST_S,
@@ -116,7 +116,7 @@ class Run:
 
 
 def _time(hours: float) -> str:
-    """In a unit in which it is a small number.
+    """In the unit that makes it a small number.
 
     >>> _time(0.01), _time(0.5), _time(3.21), _time(100)
     ('36 s', '30 min', '3.2 h', '4.2 days')

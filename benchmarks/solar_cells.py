@@ -1,7 +1,7 @@
 """The solar cells of the PyPI package `elpv-dataset` as folders of labelled images.
 
 2,624 photographs, 300 x 300 grey, by Deitsch et al. (2019), https://doi.org/10.1016/j.solener.2019.02.067, CC BY-NC-SA 4.0:
-they are read from the installed package and copied to where the user asks, never into this project.
+they are copied from the installed package to the user's folder, never into this project.
 """
 
 import importlib.util
@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 
 DEFECTIVE_FROM = 0.5
-"""The experts' defect probability is 0, 1/3, 2/3 or 1; from here on a cell counts as defective."""
+"""The lowest defect probability of a defective cell. The experts gave 0, 1/3, 2/3 or 1."""
 TEST_SHARE = 0.25
-"""As in the paper, which names no file lists: its split is another one."""
+"""As in the paper, which does not list the files of its split; ours is another one."""
 VAL_SHARE = 0.1
 
 
 def make_folders(target: Path, seed: int = 0) -> dict[str, int]:
-    """Copy the cells to `target/{train,val,test}/{functional,defective}` and return how many each part holds.
+    """Copy the cells to `target/{train,val,test}/{functional,defective}` and return the number in each split.
 
-    Stratified by label and by kind of cell (mono- or polycrystalline); the same for the same seed.
-    Raises ModuleNotFoundError when `elpv-dataset` is not installed.
+    Stratified by label and by kind of cell (mono- or polycrystalline). Deterministic for a given seed.
+    Raises ModuleNotFoundError if `elpv-dataset` is not installed.
     """
     package = importlib.util.find_spec("elpv_dataset")
     if package is None or package.origin is None:
@@ -39,14 +39,14 @@ def make_folders(target: Path, seed: int = 0) -> dict[str, int]:
         tested, validated = (_due(share, seen, len(names)) for share in (TEST_SHARE, VAL_SHARE))
         seen += len(names)
         for index, name in enumerate(rng.permutation(sorted(names))):
-            part = "test" if index < tested else "val" if index < tested + validated else "train"
-            folder = target / part / label
+            split = "test" if index < tested else "val" if index < tested + validated else "train"
+            folder = target / split / label
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(images / name, folder / Path(name).name)
-            counts[part] += 1
+            counts[split] += 1
     return counts
 
 
 def _due(share: float, seen: int, count: int) -> int:
-    """How many of the next `count` cells belong to a part, so that the total over all strata comes out exact."""
+    """How many of the next `count` cells belong to a split, so that the total over all strata is exact."""
     return round((seen + count) * share) - round(seen * share)

@@ -1,6 +1,6 @@
-"""Does decoding once pay? Epochs of one network, fed by `clf-train`'s arrays and by Keras's own loader, in turn.
+"""Does decoding only once pay off? Epochs of one network, fed by `clf-train`'s arrays and by Keras's own loader.
 
-`python -m edgeclf.benchmarks.training`: the second epoch and those after it, in interleaved rounds.
+`python -m edgeclf.benchmarks.training`: all epochs after the first one, in interleaved rounds.
 """
 
 import statistics
@@ -24,11 +24,11 @@ KERAS_CACHED = "Keras's loader, .cache()"
 
 @app.command()
 def training(
-    images: Annotated[int, typer.Option(help="Images an epoch.")] = 512,
+    images: Annotated[int, typer.Option(help="Images per epoch.")] = 512,
     imgsz: Annotated[int, typer.Option(help="Side of the network's images.")] = 128,
     rounds: Annotated[int, typer.Option(help="Interleaved rounds of one epoch each.")] = 7,
 ) -> None:
-    """Measure, print the table, and put it into benchmarks/results.md."""
+    """Measure, print the table, and write it to benchmarks/results.md."""
     with friendly_errors(), tempfile.TemporaryDirectory() as name:
         from edgeclf.train.quiet import quiet_tensorflow
 
@@ -44,15 +44,15 @@ def training(
         ]
         text = (
             f"{images} generated JPEGs of 500 x 375, `--model cnn` at {imgsz} x {imgsz}, batches of 32, no augmentation; "
-            f"{rounds} interleaved epochs after a first one that is not counted.\n\n"
-            + table(("fed by", "seconds an epoch", "clf-train is times as fast"), rows)
+            f"{rounds} interleaved epochs after a first one, which is not counted.\n\n"
+            + table(("fed by", "seconds per epoch", "clf-train is times as fast"), rows)
         )
         publish_section("An epoch of training", "edgeclf.benchmarks.training", text)
         typer.echo(text)
 
 
 def measure(folder: Path, imgsz: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds of every epoch after the first, by feed."""
+    """Seconds of every epoch after the first one, by feed."""
     epochs = {feed: make(folder, imgsz) for feed, make in FEEDS.items()}
     measured: dict[str, list[float]] = {feed: [] for feed in epochs}
     with Progress("measuring", (rounds + 1) * len(epochs), "epoch") as progress:
@@ -89,7 +89,7 @@ def _keras(folder: Path, imgsz: int, cached: bool = False) -> Callable[[], objec
 
 
 def _epoch(imgsz: int, feed: Callable[[], Any], **options: bool) -> Callable[[], object]:
-    """One more epoch of a network of its own, compiled as `clf-train` compiles it."""
+    """A function that trains its own network, compiled as in `clf-train`, for one more epoch."""
     import keras
 
     from edgeclf.train.networks.architectures import ConvNet

@@ -1,9 +1,10 @@
-"""The same images through edgeclf and through what one would otherwise write or install; each module is one way.
+"""The same images through edgeclf and through the alternatives that a user could write or install; one module for each.
 
-Its `prepare(folder)` opens `folder/model.onnx`, `.keras` or `.fp32.tflite` and returns a `Run` over `folder/photographs`.
+A module's `prepare(folder)` opens `folder/model.onnx`, `.keras` or `.fp32.tflite`, and returns a `ClassifyAll` for the
+images in `folder/photographs`.
 """
 
 from collections.abc import Callable
 
-Run = Callable[[], list[int]]
-"""Everything once, from files to answers: the index of each image's label, in the order of `reading.photographs`."""
+ClassifyAll = Callable[[], list[int]]
+"""Classifies all images once, from files to label indices, in the order of `reading.photographs`."""

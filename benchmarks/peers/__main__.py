@@ -1,4 +1,4 @@
-"""A candidate's process: it prepares, and then for each line on stdin runs once and gives its rate and its answers."""
+"""The process of one peer: it prepares, then classifies all images once for each line on stdin."""
 
 import importlib
 import json
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from edgeclf.benchmarks.peers import Run
+from edgeclf.benchmarks.peers import ClassifyAll
 from edgeclf.runtime.terminal.console import command_app, friendly_errors
 
 app = command_app()
@@ -19,24 +19,24 @@ app = command_app()
 
 @app.command()
 def serve(
-    module: Annotated[str, typer.Argument(help="One of this package.")],
-    folder: Annotated[Path, typer.Argument(help="Its models and photographs/.")],
+    module: Annotated[str, typer.Argument(help="A module of this package.")],
+    folder: Annotated[Path, typer.Argument(help="Holds the models and photographs/.")],
     *,
-    most: Annotated[int | None, typer.Option(help="Of the images, for a module that can do with fewer.")] = None,
-    core: Annotated[int | None, typer.Option(help="The only core that this process may use.")] = None,
+    most: Annotated[int | None, typer.Option(help="Number of images, for a module that takes this argument.")] = None,
+    core: Annotated[int | None, typer.Option(help="Run on this core only.")] = None,
 ) -> None:
-    """Run one candidate again and again: a line in, a line of JSON out, `[images a second, [label, label, ...]]`."""
-    answers_to = sys.stdout
-    with friendly_errors(), redirect_stdout(sys.stderr):  # what libraries print is no answer
+    """Answer each line on stdin with a line of JSON: `[images per second, [label index, ...]]`."""
+    json_lines = sys.stdout
+    with friendly_errors(), redirect_stdout(sys.stderr):  # some libraries print to stdout
         if core is not None and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {core})
         prepare = importlib.import_module(f"edgeclf.benchmarks.peers.{module}").prepare
-        run: Run = prepare(folder) if most is None else prepare(folder, most)
+        classify_all: ClassifyAll = prepare(folder) if most is None else prepare(folder, most)
         for _ in sys.stdin:
             started = time.perf_counter()
-            labels = run()
+            labels = classify_all()
             rate = len(labels) / (time.perf_counter() - started)
-            typer.echo(json.dumps([rate, labels]), file=answers_to)
+            typer.echo(json.dumps([rate, labels]), file=json_lines)
 
 
 if __name__ == "__main__":

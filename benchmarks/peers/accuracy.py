@@ -1,4 +1,4 @@
-"""Are they right as often? Every candidate with a trained model on labelled images, as they are and enlarged."""
+"""The accuracy of every peer: with a trained model, on labelled images as they are and enlarged."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeclf.benchmarks.peers.reading import photographs
 from edgeclf.benchmarks.peers.registry import PIPELINE
-from edgeclf.benchmarks.peers.rounds import Candidate, answers
+from edgeclf.benchmarks.peers.rounds import Peer, predictions
 from edgeclf.benchmarks.photographs import enlarged
 from edgeclf.benchmarks.results import table
 from edgeclf.runtime.cores import usable_cores
@@ -21,11 +21,11 @@ from edgeclf.runtime.terminal.progress import Progress
 MODELS = ("model.keras", "model.onnx", "model.fp32.tflite")
 PIXELS = 12_000_000
 MOST = 300
-"""Labelled images that are enlarged: a second each on one core."""
+"""Labelled images to enlarge; each takes a second on one core."""
 
 
 @dataclass(frozen=True)
-class Exam:
+class AccuracyTest:
     """A trained model in all formats, and labelled images that it has not seen."""
 
     run: Path
@@ -33,52 +33,55 @@ class Exam:
     paths: tuple[str, ...]
 
     @classmethod
-    def open(cls, run: Path, data: Path) -> "Exam":
-        """run: as `clf-train` and `clf-export` leave it. data: a folder for each class. Raises OptionError, ModelError."""
+    def open(cls, run: Path, data: Path) -> "AccuracyTest":
+        """run: from `clf-train` and `clf-export`. data: one folder per class. Raises OptionError, ModelError."""
         if missing := [name for name in MODELS if not (run / name).is_file()]:
-            raise OptionError(f"--run {run} holds no {' and no '.join(missing)}; make them with clf-train and clf-export")
+            raise OptionError(f"--run {run} has no {' and no '.join(missing)}; make them with clf-train and clf-export")
         card = Classifier.open(run / "model.onnx", device="cpu").card
         if card.preprocess.channels != 3:
-            raise OptionError(f"--run {run} holds a model for grey images, and the peers read coloured ones")
+            raise OptionError(f"--run {run} has a model for grey images, but the peers read colour images")
         paths = tuple(path for path, is_image in walk(str(data)) if is_image and Path(path).parent.name in card.classes)
         if not paths:
-            raise OptionError(f"--data {data} holds no images in folders called {', '.join(card.classes)}")
+            raise OptionError(f"--data {data} has no images in folders called {', '.join(card.classes)}")
         return cls(run, card.classes, paths)
 
-    def table(self, candidates: Mapping[str, Candidate], folder: Path) -> str:
-        """Accuracy of each candidate, and the share of images that it answers as edgeclf does. folder: for large files."""
+    def table(self, peers: Mapping[str, Peer], folder: Path) -> str:
+        """A Markdown table: the accuracy of each peer, and the share of images that it labels as edgeclf does.
+
+        folder: where the images are copied to.
+        """
         few = self.paths[:: -(-len(self.paths) // MOST)]
         columns = [
-            self._sit(candidates, self._job(folder / "as_they_are", self.paths, read_file)),
-            self._sit(candidates, self._job(folder / "enlarged", few, lambda path: enlarged(read_file(path), PIXELS))),
+            self._test(peers, self._write_images(folder / "as_they_are", self.paths, read_file)),
+            self._test(peers, self._write_images(folder / "enlarged", few, lambda path: enlarged(read_file(path), PIXELS))),
         ]
         titles = (f"{len(self.paths)} as they are", "as edgeclf", f"{len(few)} of 12 megapixels", "as edgeclf")
-        return table(("accuracy", *titles), [(name, *columns[0][name], *columns[1][name]) for name in candidates])
+        return table(("accuracy", *titles), [(name, *columns[0][name], *columns[1][name]) for name in peers])
 
-    def _sit(self, candidates: Mapping[str, Candidate], job: Path) -> dict[str, tuple[str, str]]:
-        truth = [self.classes.index(path.parent.name) for path in photographs(job)]
-        found = answers(candidates, job)
+    def _test(self, peers: Mapping[str, Peer], folder: Path) -> dict[str, tuple[str, str]]:
+        labels = [self.classes.index(path.parent.name) for path in photographs(folder)]
+        found = predictions(peers, folder)
         return {
-            name: (f"{_share(given, truth):.1%}", "" if name == PIPELINE else f"{_share(given, found[PIPELINE]):.1%}")
+            name: (f"{_share(given, labels):.1%}", "" if name == PIPELINE else f"{_share(given, found[PIPELINE]):.1%}")
             for name, given in found.items()
         }
 
-    def _job(self, job: Path, paths: Sequence[str], convert: Callable[[str], bytes]) -> Path:
-        """A folder as candidates take it; the images are called by their numbers, since all sort those alike."""
+    def _write_images(self, folder: Path, paths: Sequence[str], convert: Callable[[str], bytes]) -> Path:
+        """Make a folder with the models and images for the peers. File names are numbers, which every peer sorts alike."""
         for label in self.classes:
-            (job / "photographs" / label).mkdir(parents=True)
+            (folder / "photographs" / label).mkdir(parents=True)
         for name in MODELS:
-            shutil.copy(self.run / name, job)
+            shutil.copy(self.run / name, folder)
 
         def write(numbered: tuple[int, str]) -> None:
             number, path = numbered
             data, label = convert(path), Path(path).parent.name
-            (job / "photographs" / label / f"{number:06}{Path(path).suffix}").write_bytes(data)
+            (folder / "photographs" / label / f"{number:06}{Path(path).suffix}").write_bytes(data)
 
-        with Progress("images", len(paths)) as progress:
+        with Progress("writing images", len(paths)) as progress:
             for _ in ordered_map(write, enumerate(paths), usable_cores()):
                 progress.advance()
-        return job
+        return folder
 
 
 def _share(given: list[int], expected: list[int]) -> float:

@@ -1,10 +1,10 @@
-"""The journal of `clf-run` by itself, while it runs: rows are asked for and appended."""
+"""Only the journal of `clf-run`, during a run: images are looked up and rows appended."""
 
 import tempfile
 from itertools import islice
 from pathlib import Path
 
-from edgeclf.benchmarks.peers import Run
+from edgeclf.benchmarks.peers import ClassifyAll
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.results.journal import Entry, Journal, open_journal
 from edgeclf.runtime.results.row import Row
@@ -12,12 +12,12 @@ from edgeclf.runtime.results.row import Row
 PREFIX = "night/"
 _ROWS = 20_000
 _ROWS_A_WRITE = 4
-"""As many as a worker hands over at once: the smallest write, and so the dearest row, that `clf-run` makes."""
+"""Rows that a worker hands over at once: the smallest write of `clf-run`, and so the highest cost per row."""
 
 
-def prepare(folder: Path) -> Run:
-    """A row's answer is its label, which is the first one in all of them."""
-    frames, rows = night()  # not measured: every output needs them, with a journal and without
+def prepare(folder: Path) -> ClassifyAll:
+    """Returns the same label for every row."""
+    frames, rows = make_rows()  # not measured: every output needs them, with or without a journal
 
     def run() -> list[int]:
         with tempfile.TemporaryDirectory(dir=folder) as place, open_journal(Path(place, "journal"), {}, [PREFIX]) as journal:
@@ -27,15 +27,15 @@ def prepare(folder: Path) -> Run:
 
 
 def fill(journal: Journal, frames: list[Frame], rows: list[Row]) -> int:
-    """Append all rows as a run does; how many there are."""
+    """Append all rows as a run does, and return their number."""
     pending = zip(journal.pending(frames), rows, strict=True)
     while portion := [Entry(frame, row) for frame, row in islice(pending, _ROWS_A_WRITE) if frame]:
         journal.append(portion)
     return journal.index.done
 
 
-def night() -> tuple[list[Frame], list[Row]]:
-    """Frames and rows as a night's images make them."""
+def make_rows() -> tuple[list[Frame], list[Row]]:
+    """Frames and rows like those of a night of camera images."""
     frames = [_frame(number) for number in range(_ROWS)]
     return frames, [_row(frame) for frame in frames]
 

@@ -1,9 +1,9 @@
-"""`keras.utils.image_dataset_from_directory` and `predict`, as Keras's tutorials have it."""
+"""`keras.utils.image_dataset_from_directory` and `predict`, as in Keras's tutorials."""
 
 from pathlib import Path
 
-from edgeclf.benchmarks.peers import Run
-from edgeclf.benchmarks.peers.reading import labels
+from edgeclf.benchmarks.peers import ClassifyAll
+from edgeclf.benchmarks.peers.reading import label_indices
 from edgeclf.train.quiet import quiet_tensorflow
 
 quiet_tensorflow()
@@ -11,7 +11,7 @@ quiet_tensorflow()
 import keras  # noqa: E402
 
 
-def prepare(folder: Path) -> Run:
+def prepare(folder: Path) -> ClassifyAll:
     network = keras.models.load_model(folder / "model.keras")
     size = network.input_shape[1:3]
 
@@ -19,6 +19,6 @@ def prepare(folder: Path) -> Run:
         dataset = keras.utils.image_dataset_from_directory(
             folder / "photographs", labels=None, image_size=size, shuffle=False, verbose=False
         )
-        return labels(network.predict(dataset, verbose=0))
+        return label_indices(network.predict(dataset, verbose=0))
 
     return run

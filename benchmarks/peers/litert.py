@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from edgeclf.benchmarks.peers import Run, pipeline
+from edgeclf.benchmarks.peers import ClassifyAll, pipeline
 
 
-def prepare(folder: Path) -> Run:
+def prepare(folder: Path) -> ClassifyAll:
     return pipeline.prepare(folder, model="model.fp32.tflite")

@@ -1,4 +1,4 @@
-"""OpenVINO arranged as edgeclf arranges its engine: a worker thread a core, each with a request and a stream of its own."""
+"""OpenVINO arranged like edgeclf's engines: one worker thread per core, each with its own request and stream."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,25 +8,25 @@ import cv2
 import numpy as np
 import openvino as ov
 
-from edgeclf.benchmarks.peers import Run
+from edgeclf.benchmarks.peers import ClassifyAll
 from edgeclf.benchmarks.peers.openvino_queue import read_model
-from edgeclf.benchmarks.peers.reading import labels, photographs, read
+from edgeclf.benchmarks.peers.reading import label_indices, photographs, read
 from edgeclf.runtime.cores import usable_cores
 
 
-def prepare(folder: Path) -> Run:
+def prepare(folder: Path) -> ClassifyAll:
     cv2.setNumThreads(1)
     model, height, width = read_model(folder)
     workers = usable_cores()
     compiled = ov.Core().compile_model(model, "CPU", {"NUM_STREAMS": workers, "INFERENCE_NUM_THREADS": workers})
-    # Once on one thread: OpenVINO 2026.4.1 waits for itself when two threads hand over their first numpy arrays together.
+    # Run once on one thread: OpenVINO 2026.4.1 deadlocks if two threads pass their first numpy arrays at the same time.
     compiled({0: np.zeros((1, height, width, 3), np.uint8)})
     own = threading.local()
     executor = ThreadPoolExecutor(workers, initializer=lambda: setattr(own, "request", compiled.create_infer_request()))
     files = photographs(folder)
 
-    def answer(file: Path) -> int:
+    def label(file: Path) -> int:
         own.request.infer({0: read(file, height, width)})
-        return labels(own.request.get_output_tensor(0).data)[0]
+        return label_indices(own.request.get_output_tensor(0).data)[0]
 
-    return lambda: list(executor.map(answer, files))
+    return lambda: list(executor.map(label, files))

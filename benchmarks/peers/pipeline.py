@@ -1,9 +1,9 @@
-"""edgeclf itself, as `clf-run` uses it."""
+"""edgeclf as `clf-run` uses it."""
 
 from dataclasses import replace
 from pathlib import Path
 
-from edgeclf.benchmarks.peers import Run
+from edgeclf.benchmarks.peers import ClassifyAll
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.batching import best_batch
@@ -15,13 +15,13 @@ from edgeclf.runtime.sources.source import open_source
 
 def prepare(
     folder: Path, workers: int | None = None, preprocess: Preprocess | None = None, model: str = "model.onnx"
-) -> Run:
-    """workers: as in `classify`. preprocess: in place of the model's own."""
+) -> ClassifyAll:
+    """workers: see `classify`. preprocess: replaces the model's own."""
     opened = Classifier.open(folder / model, device="cpu", threads=1)
     card = replace(opened.card, preprocess=preprocess or opened.card.preprocess)
     classifier = Classifier(opened.backend, card)
     threads = workers or usable_cores()
-    batch = best_batch(classifier, threads)  # once, and not in every round, which is shorter than most runs
+    batch = best_batch(classifier, threads)  # once, because a round is much shorter than a usual run
     photographs = str(folder / "photographs")
     return lambda: [_label(each) for each in classify(open_source(photographs), classifier, workers=threads, batch=batch)]
 

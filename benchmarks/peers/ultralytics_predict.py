@@ -1,4 +1,4 @@
-"""Ultralytics' `predict` with the same weights, as an ONNX file like the ones that it exports itself."""
+"""Ultralytics' `predict` with the same weights, in an ONNX file like its own exports."""
 
 import importlib
 import os
@@ -9,7 +9,7 @@ os.environ |= {
     "YOLO_AUTOINSTALL": "false",
     "YOLO_OFFLINE": "true",
     "YOLO_VERBOSE": "false",
-    "YOLO_CONFIG_DIR": tempfile.gettempdir(),  # and not the settings of whoever measures
+    "YOLO_CONFIG_DIR": tempfile.gettempdir(),  # not the user's settings
 }
 
 import onnx
@@ -18,21 +18,21 @@ import torch
 try:
     importlib.import_module("torchvision")
 except RuntimeError:
-    # Its operators for boxes are compiled for CUDA and do not load beside a torch for the CPU; a classifier needs none of
-    # them, but torchvision is imported only if they have been heard of.
+    # torchvision's operators for boxes are compiled for CUDA and do not load with a torch for the CPU. A classifier does
+    # not need them, but torchvision can only be imported if they are defined.
     for operator in ("nms", "qnms"):
         torch.library.define(f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 from ultralytics import YOLO
 
-from edgeclf.benchmarks.peers import Run
+from edgeclf.benchmarks.peers import ClassifyAll
 from edgeclf.benchmarks.peers.reading import photographs
 
 BATCH = 32
-"""The quickest here of 1 to 32."""
+"""The fastest here of 1 to 32."""
 
 
-def prepare(folder: Path) -> Run:
+def prepare(folder: Path) -> ClassifyAll:
     size = write_export(folder / "model.onnx", folder / "ultralytics.onnx")
     model = YOLO(folder / "ultralytics.onnx", task="classify")
     files = photographs(folder)
@@ -48,7 +48,7 @@ def prepare(folder: Path) -> Run:
 
 
 def write_export(source: Path, target: Path) -> list[int]:
-    """The network behind the input that `predict` feeds: float32 `[batch, 3, H, W]` of 0 to 1. Returns `[H, W]`."""
+    """Write the network with the input that `predict` expects, float32 `[batch, 3, H, W]` from 0 to 1. Returns `[H, W]`."""
     model = onnx.load(source)
     graph = model.graph
     height, width, channels = (side.dim_value for side in graph.input[0].type.tensor_type.shape.dim[1:])

@@ -148,7 +148,10 @@ def test_an_unreadable_image_does_not_make_the_images_of_a_baseline_different(
     assert not [note for note in report["notes"] if "other images" in note]
 
 
-def test_an_accuracy_gate_without_labelled_images_is_an_error(clf_bench: Invoke, artifacts: Path, tmp_path: Path) -> None:
+def test_an_accuracy_gate_without_labelled_images_is_an_error(
+    clf_bench: Invoke, artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgeclf.benchmarks.bench.bench_images.GENERATED", 2)
     shutil.copy(artifacts / "model.onnx", tmp_path)
     done = clf_bench("model.onnx", *QUICK, "--max-drop", "0.01")
     assert done.exit_code == 2

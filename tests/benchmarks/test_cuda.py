@@ -1,4 +1,4 @@
-"""The CUDA benchmark: every job does every image, here on the CPU; and without CUDA it says so at once."""
+"""The CUDA benchmark: every workload processes every image (here on the CPU); without CUDA, it says so at once."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeclf.benchmarks.cuda import PIPELINE, export_networks, gpu_name, jobs_of, measure, report, write_many
+from edgeclf.benchmarks.cuda import PIPELINE, export_networks, gpu_name, measure, report, workloads_of, write_many
 from edgeclf.runtime import Classifier
 from edgeclf.runtime.model.providers import try_providers
 
@@ -21,9 +21,9 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_job_does_every_image_in_whole_batches(onnx_model: Path, photographs: Path) -> None:
-    with jobs_of(onnx_model, photographs, "cpu") as (jobs, batch):
-        done = {name: job() for name, job in jobs.items()}
+def test_every_workload_processes_every_image_in_whole_batches(onnx_model: Path, photographs: Path) -> None:
+    with workloads_of(onnx_model, photographs, "cpu") as (workloads, batch):
+        done = {name: process() for name, process in workloads.items()}
 
     assert done[PIPELINE] == done["cores alone"] == 100
     assert {count for name, count in done.items() if "alone, one" in name or name in ("model alone", "session.run")} == {
@@ -31,7 +31,7 @@ def test_every_job_does_every_image_in_whole_batches(onnx_model: Path, photograp
     }
 
 
-def test_each_round_has_a_rate_for_every_job() -> None:
+def test_each_round_has_a_rate_for_every_workload() -> None:
     measured = measure({PIPELINE: lambda: 8, "other": lambda: 4}, rounds=3)
 
     assert [sorted(rates) for rates in measured] == [[PIPELINE, "other"]] * 3
@@ -42,14 +42,14 @@ def test_ratios_are_the_pipelines_to_the_others() -> None:
     assert "| cores alone | 200 | 0.50 (0.50 to 0.50) |" in report([{PIPELINE: 100.0, "cores alone": 200.0}] * 3)
 
 
-def test_few_images_are_written_and_many_are_read(photographs: Path) -> None:
+def test_most_of_the_images_are_hard_links(photographs: Path) -> None:
     files = list(photographs.rglob("*.jpg"))
 
     assert len(files) == 100
     assert len({os.stat(file).st_ino for file in files}) == 64
 
 
-def test_a_gpu_has_a_name_of_one_line() -> None:
+def test_the_name_of_the_gpu_is_one_line() -> None:
     assert len(gpu_name().splitlines()) == 1
 
 
@@ -62,18 +62,18 @@ def test_the_networks_come_in_both_precisions(tmp_path: Path) -> None:
     assert models[1].stat().st_size < 0.6 * models[0].stat().st_size
 
 
-@pytest.mark.skipif(not NO_CUDA, reason="CUDA starts here")
-def test_without_cuda_it_is_exit_4_and_one_sentence() -> None:
+@pytest.mark.skipif(not NO_CUDA, reason="CUDA is available")
+def test_without_cuda_the_command_ends_with_exit_code_4_and_one_sentence() -> None:
     line = [sys.executable, "-m", "edgeclf.benchmarks.cuda"]
     done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
 
     assert (done.returncode, done.stdout) == (4, "")
-    assert done.stderr.startswith("error: this benchmark needs CUDA, but ")
+    assert done.stderr.startswith("error: this benchmark needs CUDA")
     assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(bool(NO_CUDA), reason=f"CUDA does not start here: {NO_CUDA}")
-def test_every_job_runs_on_the_gpu(onnx_model: Path, photographs: Path) -> None:
-    with jobs_of(onnx_model, photographs, "cuda") as (jobs, _):
-        assert all(job() > 0 for job in jobs.values())
+@pytest.mark.skipif(bool(NO_CUDA), reason=f"CUDA is not available: {NO_CUDA}")
+def test_every_workload_runs_on_the_gpu(onnx_model: Path, photographs: Path) -> None:
+    with workloads_of(onnx_model, photographs, "cuda") as (workloads, _):
+        assert all(process() > 0 for process in workloads.values())

@@ -1,4 +1,4 @@
-"""Every candidate does the whole job: all images, each time, with the answers that the others give."""
+"""Every peer classifies all images every time, and predicts the same labels as the others."""
 
 import importlib
 import importlib.util
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeclf.benchmarks.peers import plain_loop, registry
+from edgeclf.benchmarks.peers import journal, plain_loop, registry
 from edgeclf.benchmarks.peers.reading import photographs
-from edgeclf.benchmarks.peers.rounds import answers
+from edgeclf.benchmarks.peers.rounds import predictions
 from tests.support.drawings import write_images
 
 MODULES = (
@@ -29,15 +29,13 @@ ELSEWHERE = {
     "torch_loader": "torch",
     "ultralytics_predict": "ultralytics",
 }
-"""Modules with the package that they need."""
-EVERYBODY = registry.limits() | registry.OURS | registry.HERE
-GUESTS = [candidate for group in registry.ELSEWHERE.values() for candidate in group.values()]
+"""Modules, and the package that each needs."""
 
 
 @pytest.fixture(scope="module")
-def job(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as the candidates take it, with JPEGs and PNGs in folders of different depth."""
-    folder = tmp_path_factory.mktemp("job")
+def folder(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the peers, with JPEGs and PNGs in folders of different depth."""
+    folder = tmp_path_factory.mktemp("peers")
     for name in ("model.onnx", "model.keras", "model.fp32.tflite"):
         shutil.copy(run_folder / name, folder)
     write_images(folder / "photographs", 3, ".jpg")
@@ -46,50 +44,55 @@ def job(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def expected(job: Path) -> list[int]:
-    labels = plain_loop.prepare(job)()
+def expected(folder: Path) -> list[int]:
+    labels = plain_loop.prepare(folder)()
     assert set(labels) == {0, 1}
     return labels
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_candidate_answers_every_image_each_time(module: str, job: Path, expected: list[int]) -> None:
-    run = importlib.import_module(f"edgeclf.benchmarks.peers.{module}").prepare(job)
-    assert [run(), run()] == [expected, expected]
+def test_a_peer_classifies_every_image_every_time(module: str, folder: Path, expected: list[int]) -> None:
+    classify_all = importlib.import_module(f"edgeclf.benchmarks.peers.{module}").prepare(folder)
+    assert [classify_all(), classify_all()] == [expected, expected]
 
 
 @pytest.mark.parametrize("module", ELSEWHERE)
-def test_a_guest_answers_every_image_each_time(module: str, job: Path, expected: list[int]) -> None:
+def test_a_peer_with_packages_of_its_own_classifies_every_image_every_time(
+    module: str, folder: Path, expected: list[int]
+) -> None:
     if importlib.util.find_spec(ELSEWHERE[module]) is None:
-        pytest.skip(f"{ELSEWHERE[module]} is not installed: the benchmark makes an environment of its own for it")
-    test_a_candidate_answers_every_image_each_time(module, job, expected)
+        pytest.skip(f"{ELSEWHERE[module]} is not installed; the benchmark makes an environment for it")
+    test_a_peer_classifies_every_image_every_time(module, folder, expected)
 
 
 @pytest.mark.exhaustive
-def test_guests_answer_as_the_others_do_in_environments_of_their_own(job: Path, expected: list[int], tmp_path: Path) -> None:
-    peers, sentences = registry.find_peers(tmp_path)
-    guests = {name: peer for name, peer in peers.items() if peer.python}
+def test_peers_in_their_own_environments_predict_the_same_labels(folder: Path, expected: list[int], tmp_path: Path) -> None:
+    found, sentences = registry.find_peers(tmp_path)
+    elsewhere = {name: peer for name, peer in found.items() if peer.python}
 
-    assert "not measured here" not in sentences
-    assert answers(guests, job) == dict.fromkeys(guests, expected)
+    assert "not measured" not in sentences
+    assert predictions(elsewhere, folder) == dict.fromkeys(elsewhere, expected)
 
 
-def test_the_slow_one_can_take_the_first_images_only(job: Path, expected: list[int]) -> None:
-    run = importlib.import_module("edgeclf.benchmarks.peers.keras_loop").prepare(job, 3)
-    assert run() == expected[:3]
+def test_the_slow_peer_can_classify_only_the_first_images(folder: Path, expected: list[int]) -> None:
+    classify_all = importlib.import_module("edgeclf.benchmarks.peers.keras_loop").prepare(folder, 3)
+    assert classify_all() == expected[:3]
 
 
 @pytest.mark.parametrize("module", ["journal", "journal_read"])
-def test_the_journal_takes_every_row_each_time(module: str, tmp_path: Path) -> None:
-    run = importlib.import_module(f"edgeclf.benchmarks.peers.{module}").prepare(tmp_path)
-    assert (len(run()), len(run())) == (20_000, 20_000)
+def test_the_journal_holds_every_row_every_time(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "_ROWS", 2000)
+    classify_all = importlib.import_module(f"edgeclf.benchmarks.peers.{module}").prepare(tmp_path)
+    assert (len(classify_all()), len(classify_all())) == (2000, 2000)
 
 
-def test_every_candidate_is_a_module_that_is_tested_here() -> None:
-    assert {candidate.module for candidate in EVERYBODY.values()} == set(MODULES)
-    assert {candidate.module for candidate in GUESTS} == set(ELSEWHERE)
+def test_every_peer_is_a_module_that_is_tested_here() -> None:
+    here = registry.limits() | registry.OURS | registry.HERE
+    elsewhere = [peer for group in registry.ELSEWHERE.values() for peer in group.values()]
+    assert {peer.module for peer in here.values()} == set(MODULES)
+    assert {peer.module for peer in elsewhere} == set(ELSEWHERE)
 
 
-def test_images_are_found_in_sorted_order(job: Path) -> None:
-    folders = [path.parent.relative_to(job / "photographs").as_posix() for path in photographs(job)]
+def test_images_are_found_in_sorted_order(folder: Path) -> None:
+    folders = [path.parent.relative_to(folder / "photographs").as_posix() for path in photographs(folder)]
     assert folders == ["disc"] * 3 + ["more/disc"] * 2 + ["more/square"] * 2 + ["square"] * 3

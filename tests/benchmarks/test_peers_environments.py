@@ -1,4 +1,4 @@
-"""Peers whose packages ours must not meet get an environment of their own, or a sentence that says why not."""
+"""Peers whose packages conflict with ours get their own environment, or a sentence that says why not."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 from edgeclf.benchmarks.peers import registry
 from edgeclf.benchmarks.peers.environments import Environment, InstallError
-from edgeclf.benchmarks.peers.rounds import Candidate
+from edgeclf.benchmarks.peers.rounds import Peer
 
 TINY = Environment("tiny", ("tiny==1.0",))
 ABSENT = Environment("tiny", ("absent==1.0",))
@@ -18,7 +18,7 @@ ABSENT = Environment("tiny", ("absent==1.0",))
 
 @pytest.fixture(autouse=True)
 def index(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that pip finds is a wheel of `tiny 1.0` in a folder of the test's own."""
+    """Lets pip find nothing but a wheel of `tiny 1.0` in a temporary folder."""
     folder = tmp_path_factory.mktemp("index")
     described = "tiny-1.0.dist-info"
     with zipfile.ZipFile(folder / "tiny-1.0-py3-none-any.whl", "w") as wheel:
@@ -32,12 +32,12 @@ def index(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tests of this module keep their environment, since one takes seconds to make."""
+    """Shared by the tests of this module, because an environment takes seconds to make."""
     return tmp_path_factory.mktemp("environments")
 
 
 @pytest.mark.slow
-def test_an_environment_holds_its_packages_and_edgeclf_and_nothing_else_of_ours(folder: Path) -> None:
+def test_an_environment_has_its_packages_and_edgeclf_but_none_of_our_other_packages(folder: Path) -> None:
     python = TINY.build(folder, ["tiny", "edgeclf.benchmarks.peers", "edgeclf.runtime.cores"])
 
     script = (
@@ -50,7 +50,7 @@ def test_an_environment_holds_its_packages_and_edgeclf_and_nothing_else_of_ours(
 
 
 @pytest.mark.slow
-def test_an_environment_that_is_there_is_used_again(folder: Path) -> None:
+def test_an_existing_environment_is_used_again(folder: Path) -> None:
     mark = TINY.build(folder, []).with_name("mark")
     mark.touch()
 
@@ -58,32 +58,33 @@ def test_an_environment_that_is_there_is_used_again(folder: Path) -> None:
     assert mark.exists()
 
 
-def test_a_package_without_a_version_gets_the_one_that_is_installed_here(folder: Path) -> None:
-    with pytest.raises(InstallError, match=f"No matching distribution found for numpy=={version('numpy')}"):
+def test_a_package_without_a_version_gets_the_version_installed_here(folder: Path) -> None:
+    with pytest.raises(InstallError, match=f"numpy=={version('numpy')}"):
         Environment("tiny", ("tiny==1.0", "numpy")).build(folder, [])
 
 
-def test_a_module_that_cannot_be_imported_is_named_with_its_reason(folder: Path) -> None:
-    with pytest.raises(InstallError, match="ModuleNotFoundError: No module named 'onnxruntime'"):
+def test_a_module_that_cannot_be_imported_is_an_install_error(folder: Path) -> None:
+    with pytest.raises(InstallError, match=r"ModuleNotFoundError.*'onnxruntime'"):
         TINY.build(folder, ["edgeclf.benchmarks.peers.plain_loop"])
 
 
-def test_who_cannot_be_installed_is_left_out_with_a_sentence(
+def test_a_peer_that_cannot_be_installed_is_left_out_with_a_sentence(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(registry, "ELSEWHERE", {ABSENT: {"Absent": Candidate("absent")}})
+    monkeypatch.setattr(registry, "ELSEWHERE", {ABSENT: {"Absent": Peer("absent")}})
 
     found, sentences = registry.find_peers(folder)
 
     assert found == registry.HERE
-    assert sentences == "- `Absent`: not measured here (pip: No matching distribution found for absent==1.0)."
+    assert sentences.startswith("- `Absent`: not measured (pip: ")
+    assert "absent==1.0" in sentences
     assert sentences in capsys.readouterr().err
 
 
-def test_who_can_be_installed_is_measured_in_the_environment_and_named_with_its_version(
+def test_a_peer_that_can_be_installed_runs_in_its_environment_and_is_listed_with_its_version(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stand_in = Candidate("environments", most=3)  # a module that needs no more than Python
+    stand_in = Peer("environments", most=3)  # a module that needs only Python
     monkeypatch.setattr(registry, "ELSEWHERE", {TINY: {"Tiny": stand_in}})
 
     found, sentences = registry.find_peers(folder)

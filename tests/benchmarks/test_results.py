@@ -13,11 +13,11 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "results.md"
 
 
-def test_a_table_is_markdown_with_numbers_to_the_right() -> None:
+def test_a_table_is_markdown_with_numbers_aligned_right() -> None:
     assert results.table(("", "rate"), [("a", "1")]) == "|  | rate |\n| --- | ---: |\n| a | 1 |\n"
 
 
-def test_a_section_replaces_the_one_of_its_name_only(file: Path) -> None:
+def test_a_section_replaces_only_the_one_with_its_title(file: Path) -> None:
     results.publish_section("B", "module.b", "first b\n")
     results.publish_section("A", "module.a", "only a\n")
     results.publish_section("B", "module.b", "second b\n")
@@ -33,4 +33,4 @@ def test_a_section_names_its_command_and_the_machine(file: Path) -> None:
     results.publish_section("A", "module.a", "text\n")
 
     assert "`python -m module.a" in file.read_text()
-    assert "usable cores" in file.read_text()
+    assert "usable core" in file.read_text()

@@ -1,4 +1,4 @@
-"""The demo's images: all of them, stratified as the paper says, the same every time."""
+"""The demo uses all images, stratified as in the paper, and always splits them the same way."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*.png"))
 
 
-def test_every_cell_is_in_exactly_one_part(cells: Path) -> None:
+def test_every_cell_is_in_exactly_one_split(cells: Path) -> None:
     assert names(cells) == [f"cell{number:04}.png" for number in range(1, 2625)]
 
 
@@ -26,10 +26,10 @@ def test_a_quarter_is_held_out_as_in_the_paper(cells: Path) -> None:
     assert (len(names(cells / "test")), len(names(cells / "val")) + len(names(cells / "train"))) == (656, 1968)
 
 
-@pytest.mark.parametrize("part", ["train", "val", "test"])
-def test_each_part_has_the_share_of_defective_cells(part: str, cells: Path) -> None:
-    # 68.7 % functional at the 0.5 cut.
-    share = len(names(cells / part / "functional")) / len(names(cells / part))
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_each_split_has_the_share_of_defective_cells(split: str, cells: Path) -> None:
+    # 68.7 % are functional at the threshold of 0.5.
+    share = len(names(cells / split / "functional")) / len(names(cells / split))
     assert share == pytest.approx(1803 / 2624, abs=0.01)
 
 

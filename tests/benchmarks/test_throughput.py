@@ -1,4 +1,4 @@
-"""The throughput benchmark reports what was measured, and refuses what it cannot measure."""
+"""The throughput benchmark reports its measurements, and refuses options that it cannot measure."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from edgeclf.benchmarks import results, throughput
 from edgeclf.benchmarks.peers import registry
 from edgeclf.benchmarks.peers.full_decode import FullDecode
 from edgeclf.benchmarks.peers.registry import APPEND, LITERT, PIPELINE, READ_BACK
-from edgeclf.benchmarks.peers.rounds import Candidate
+from edgeclf.benchmarks.peers.rounds import Peer
 from edgeclf.benchmarks.photographs import enlarged, photograph
 from edgeclf.benchmarks.throughput import CNN, app, journal_cost, report
 from edgeclf.runtime.images.preprocess import Preprocess
@@ -30,7 +30,7 @@ def test_a_slow_rate_keeps_a_digit() -> None:
     assert "| slow | 5.3 | 7.60" in report(measured, [PIPELINE, LITERT, "slow"])
 
 
-def test_the_journal_is_stated_as_a_share_of_an_image() -> None:
+def test_the_cost_of_the_journal_is_a_share_of_the_time_per_image() -> None:
     sentence = journal_cost([{PIPELINE: 500.0, APPEND: 100_000.0, READ_BACK: 200_000.0}])
     assert "10 us, 0.50% (0.50% to 0.50%)" in sentence
     assert "5 us, 0.25% (0.25% to 0.25%)" in sentence
@@ -42,7 +42,7 @@ def test_full_decode_is_opencvs_bilinear_over_every_pixel() -> None:
     np.testing.assert_array_equal(full(pixels), cv2.resize(pixels, (128, 96), interpolation=cv2.INTER_LINEAR))
 
 
-def test_an_enlarged_image_has_the_size_asked_for_and_the_same_shape() -> None:
+def test_an_enlarged_image_has_the_requested_size_and_the_same_aspect_ratio() -> None:
     data = bytes(cv2.imencode(".png", photograph(60, 80, seed=0))[1])
     large = cv2.imdecode(np.frombuffer(enlarged(data, 4800 * 25), np.uint8), cv2.IMREAD_COLOR)
     assert large is not None
@@ -50,25 +50,25 @@ def test_an_enlarged_image_has_the_size_asked_for_and_the_same_shape() -> None:
 
 
 @pytest.mark.parametrize("flag", ["--run", "--data"])
-def test_a_trained_model_without_images_or_images_without_a_model_are_refused(
+def test_a_trained_model_and_labelled_images_need_each_other(
     flag: str, tmp_path: Path, in_process: Callable[[typer.Typer], Invoke]
 ) -> None:
     result = in_process(app)(flag, tmp_path)
     assert result.exit_code == 2
-    assert "--run and --data belong together" in result.stderr
+    assert "--run and --data" in result.stderr
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("in_process")  # for its settings; a process that is started needs a stderr that is a file
+@pytest.mark.usefixtures("in_process")  # for its settings; child processes need a stderr that is a file
 def test_the_command_writes_its_section(
     tmp_path: Path, run_folder: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results.md")
-    monkeypatch.setattr(throughput, "JOBS", ((CNN, 60, 80, 1), (CNN, 120, 160, 2)))
+    monkeypatch.setattr(throughput, "WORKLOADS", ((CNN, 60, 80, 1), (CNN, 120, 160, 2)))
     monkeypatch.setattr(registry, "ELSEWHERE", {})
-    monkeypatch.setattr(registry, "HERE", {"plain loop": Candidate("plain_loop")})
+    monkeypatch.setattr(registry, "HERE", {"plain loop": Peer("plain_loop")})
 
-    throughput.throughput(image_folder=4, rounds=1, run=run_folder, data=image_folder)
+    throughput.throughput(images=4, rounds=1, run=run_folder, data=image_folder)
 
     text = (tmp_path / "results.md").read_text()
     assert "4 generated JPEGs of 80 x 60" in text
