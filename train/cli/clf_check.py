@@ -1,4 +1,4 @@
-"""`clf-check`: what is wrong with a folder of labelled images, before training on it."""
+"""`clf-check`: find what is wrong with a folder of labelled images before training on it."""
 
 import json
 import sys
@@ -13,6 +13,7 @@ import typer
 from edgeclf.runtime.errors import ExitCode
 from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, show_version
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.plural import plural
 
 if TYPE_CHECKING:
     from edgeclf.train.data.findings import Checkup, Finding
@@ -23,28 +24,28 @@ EPILOG = """\b
 Examples:
   clf-check photos/                     a table, and the first files of each kind
   clf-check photos/ --all | less        every file
-  clf-check photos/ --json              every finding, for a program
+  clf-check photos/ --json              every finding as JSON, for programs
   clf-check photos/ --strict && clf-train photos/
 
 Reads the images and changes nothing.
-Exit codes: 0 nothing wrong (with --strict: no warning either), 1 something is, 2 a folder that cannot be checked."""
+Exit codes: 0 no errors (with --strict: and no warnings), 1 errors found, 2 the folder cannot be checked."""
 
 MEANINGS = {
-    "leakage": "the same file in two splits: the accuracy would be untrue",
-    "unreadable": "no image comes out of it; training leaves it out",
+    "leakage": "the same file in two splits: the accuracy would be wrong",
+    "unreadable": "cannot be decoded; training leaves it out",
     "empty_class": "a class folder without images",
-    "missing_class": "a class that only some of the splits have",
+    "missing_class": "a class that is in some splits only",
     "label_noise": "the same file under two classes: one is wrong",
     "case_twins": "class names that look the same: perhaps one class",
-    "duplicate": "the same file twice: a split may part the copies",
+    "duplicate": "the same file twice: copies may end up in two splits",
     "near_duplicate": "one photograph saved twice, or taken twice in a row",
     "few_images": "too few images to learn a class from",
     "imbalance": "one class has far more images than another",
-    "uniform": "nothing on it: covered lens, black frame?",
+    "uniform": "a single colour: covered lens, black frame?",
     "tiny": "far smaller than the rest, or than 32 pixels",
-    "odd_mode": "not plain colour, or not like the rest; converted",
-    "exif_rotated": "stored turned; edgeclf turns it back, others may not",
-    "wrong_extension": "the name says another format than the contents",
+    "odd_mode": "not plain colour, or unlike the rest; it is converted",
+    "exif_rotated": "stored rotated; edgeclf rotates it back, others may not",
+    "wrong_extension": "the suffix does not match the contents",
 }
 _STYLES = {"error": "bold red", "warning": "yellow", "notice": "dim"}
 _SHOWN = 5
@@ -61,14 +62,16 @@ def check(
         Path, typer.Argument(help="Folder with one sub-folder per class, or with train/val/test above; .zip, .tar or .csv.")
     ],
     *,
-    show_all: Annotated[bool, typer.Option("--all", help=f"Every file, not the first {_SHOWN} of each kind.")] = False,
-    json_output: Annotated[bool, typer.Option("--json", help="Every finding as JSON on stdout.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings as well.")] = False,
+    show_all: Annotated[
+        bool, typer.Option("--all", help=f"Show every file, not only the first {_SHOWN} of each kind.")
+    ] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Write every finding as JSON to stdout.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Look for what is wrong with labelled images: unreadable files, copies across splits, odd ones out."""
+    """Check labelled images for unreadable files, copies across splits, mislabelled duplicates and odd images."""
     with friendly_errors():
         from edgeclf.train.data.archives import unpacked
         from edgeclf.train.data.check import check as run_check
@@ -85,7 +88,7 @@ def check(
 
 
 def _as_json(data: Path, checkup: "Checkup") -> dict[str, object]:
-    """Plain values; a path that is not UTF-8 keeps its bytes as \\udcXX."""
+    """Plain values. A path that is not UTF-8 keeps its bytes as \\udcXX."""
     return {
         "data": str(data),
         "images": checkup.counts,
@@ -95,7 +98,7 @@ def _as_json(data: Path, checkup: "Checkup") -> dict[str, object]:
 
 
 def _show(checkup: "Checkup", show_all: bool) -> None:
-    """The findings on stdout, as a linter's; the closing sentence on stderr."""
+    """Print findings to stdout like a linter, and the closing sentence to stderr."""
     if checkup.findings:
         _show_table(checkup)
     for kind, of_kind in groupby(checkup.findings, lambda finding: finding.kind):
@@ -132,15 +135,15 @@ def _line(finding: "Finding", show_all: bool) -> str:
 
 
 def _closing(checkup: "Checkup") -> str:
-    passed_over = f" ({checkup.skipped:,} other files passed over)" if checkup.skipped else ""
-    images = f"{checkup.images:,} images{passed_over}"
+    skipped = f" ({plural(checkup.skipped, 'other file')} skipped)" if checkup.skipped else ""
+    images = f"{plural(checkup.images, 'image')}{skipped}"
     if not checkup.findings:
-        return f"nothing wrong with {images}"
+        return f"no problems in {images}"
     severities = Counter(str(finding.severity) for finding in checkup.findings)
     counts = {name: severities[name] for name in _STYLES if name in severities}
-    found = ", ".join(f"{count:,} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
+    found = ", ".join(plural(count, name) for name, count in counts.items())
     if "error" in counts:
-        return f"{found} in {images}; put the errors right, then run clf-check again"
+        return f"{found} in {images}; fix the errors, then run clf-check again"
     if "warning" in counts:
-        return f"{found} in {images}; look at the warnings, then train with clf-train"
-    return f"{found} in {images}; nothing that must be put right, train with clf-train"
+        return f"{found} in {images}; check the warnings, then train with clf-train"
+    return f"{found} in {images}; nothing needs fixing; train with clf-train"

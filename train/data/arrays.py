@@ -1,4 +1,4 @@
-"""Images decoded once into one uint8 array, so that every epoch costs only the network."""
+"""Images decoded once into one uint8 array, so that an epoch costs only the network's time."""
 
 import math
 import os
@@ -22,15 +22,15 @@ from edgeclf.train.data.dataset import Split
 
 UINT8: np.dtype[Any] = np.dtype(np.uint8)
 IN_MEMORY_BYTES = 1 << 30
-"""Above this, the array is a memory-mapped file: the system keeps of it what fits."""
+"""A larger array is a memory-mapped file."""
 
 
 @dataclass(frozen=True)
 class Arrays:
     """Preprocessed images and their labels.
 
-    images: uint8 `[N, H, W, C]`; labels: int64 `[N]`; paths: N names, where they came from files; failures: what could not
-    be read, and why.
+    images: uint8 `[N, H, W, C]`. labels: int64 `[N]`. paths: N names, if the images came from files. failures: the images
+    that could not be read, and why.
     """
 
     images: Pixels
@@ -43,9 +43,9 @@ class Arrays:
 
 
 def load(split: Split, preprocess: Preprocess, name: str, cache: Path | None = None) -> Arrays:
-    """Decode a split through `preprocess` on all cores, with progress; unreadable images are left out and listed.
+    """Decode a split through `preprocess` on all cores, with progress. Unreadable images are left out and listed.
 
-    cache: the file for an array above IN_MEMORY_BYTES; the caller removes it. Raises DatasetError when nothing is left.
+    cache: the file for an array above IN_MEMORY_BYTES; the caller removes it. Raises DatasetError if no image is left.
     """
     images: Pixels = allocate((len(split), *preprocess.shape), cache)
     kept: list[int] = []
@@ -60,24 +60,24 @@ def load(split: Split, preprocess: Preprocess, name: str, cache: Path | None = N
             progress.advance()
     if not kept:
         first = f"; the first: {failures[0][0]}: {failures[0][1].detail}" if failures else ""
-        raise DatasetError(f"none of the {len(split)} {name} images can be read{first}")
+        raise DatasetError(f"none of the {len(split):,} {name} images can be read{first}")
     labels = np.asarray(split.labels, np.int64)[kept]
     return Arrays(images[: len(kept)], labels, tuple(split.paths[i] for i in kept), tuple(failures))
 
 
 def batches(images: Pixels, size: int) -> Iterator[Pixels]:
-    """The array in slices of at most `size` images."""
+    """Slices of at most `size` images."""
     for start in range(0, len(images), size):
         yield images[start : start + size]
 
 
 def allocate(shape: tuple[int, ...], cache: Path | None, dtype: np.dtype[Any] = UINT8) -> NDArray[Any]:
-    """An array to fill: in memory up to IN_MEMORY_BYTES, above that mapped to the file `cache`. Raises OutputError."""
+    """An empty array: in memory up to IN_MEMORY_BYTES, or mapped to the file `cache`. Raises OutputError."""
     size_bytes = math.prod(shape) * dtype.itemsize
     if cache is None or size_bytes <= IN_MEMORY_BYTES:
         return np.empty(shape, dtype)
     try:
-        with open(cache, "wb") as file:  # a hole in the file would end the process later, once the disk is full
+        with open(cache, "wb") as file:  # no holes: they would end the process later, when the disk is full
             file.truncate(size_bytes)
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, size_bytes)

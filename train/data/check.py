@@ -1,4 +1,4 @@
-"""The dataset doctor: what is wrong with a folder of labelled images, by file, before a night of training shows it."""
+"""What is wrong with a folder of labelled images, file by file, found before training rather than after it."""
 
 import statistics
 import unicodedata
@@ -19,6 +19,7 @@ from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.pipeline import ordered_map
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.data.dataset import SPLITS, Dataset, Found, find
 from edgeclf.train.data.duplicates import exact_duplicates, look_alikes
@@ -26,10 +27,10 @@ from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
 from edgeclf.train.data.modes import modes, orientation
 
 FEWEST = 20
-"""A class with fewer images to train on is reported."""
+"""A class with fewer training images is reported."""
 SMALLEST_SIDE = 32
 _UNIFORM_DEVIATION = 2.0
-"""In levels of 255; the least among 2,624 dark solar cells and 848 photographs is 4.2."""
+"""Standard deviation, in levels of 255. The least among 2,624 dark solar cells and 848 photographs is 4.2."""
 _EXTENSIONS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png",),
@@ -42,15 +43,15 @@ _PREPROCESS = Preprocess((128, 128), 1)  # four times the thumbnail: whole-facto
 
 
 def check(root: Path) -> Checkup:
-    """Look at every image once, on all cores, with progress; nothing is written.
+    """Look at every image once, on all cores, with progress. Writes nothing.
 
-    Raises DatasetError when there is nothing to look at: no folder, no images, fewer than two classes, no train split.
+    Raises DatasetError if there is nothing to check: no folder, no images, fewer than two classes, no train split.
     """
     found, skipped = find(root)
     _check_usable(root, found)
     places = _places(found)
     copies = exact_duplicates([path for path, everywhere in places.items() for _ in everywhere])
-    images, findings = _examine_all(list(places))
+    images, findings = _inspect_all(list(places))
     findings += [finding for group in copies for finding in _copies(group, places)]
     findings += [*_check_classes(found), *_check_images(images), *_near_copies(images, copies, places)]
     counts = {split: {name: len(paths) for name, paths in by_class.items()} for split, by_class in found.items()}
@@ -58,7 +59,7 @@ def check(root: Path) -> Checkup:
 
 
 def check_dataset(dataset: Dataset) -> list[Finding]:
-    """What can be said without reading a file again: copies; classes that are rare, or twins."""
+    """Findings that need no further reading: copies, rare classes, classes with nearly the same name."""
     found = dataset.by_class()
     places = _places(found)
     groups = [tuple(path for path in group if path in places) for group in dataset.copies]  # --limit leaves some out
@@ -67,17 +68,17 @@ def check_dataset(dataset: Dataset) -> list[Finding]:
 
 
 def refusals(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that make a test accuracy untrue: images of the test split that are in another split too."""
+    """The findings that make the test accuracy wrong: test images that are in another split as well."""
     leaks = [finding for finding in findings if finding.kind is Kind.LEAKAGE and "test" in finding.parts]
-    return [leak for leak in leaks if _is_image(leak.paths[0])]  # two copies of one error page are never trained on
+    return [leak for leak in leaks if _is_image(leak.paths[0])]  # two copies of one error page: training skips both
 
 
 def refusal(leaks: list[Finding]) -> str:
-    """Why training refuses these `refusals`, in one sentence."""
+    """The sentence that explains why training refuses these leaks."""
     splits = sorted({split for leak in leaks for split in leak.parts}, key=SPLITS.index)
-    count = "1 image is" if len(leaks) == 1 else f"{len(leaks):,} images are"
+    count = f"{plural(len(leaks), 'image')} {'is' if len(leaks) == 1 else 'are'}"
     where = f"both {_and(splits)}" if len(splits) == 2 else f"more than one of {_and(splits)}"
-    first, last = leaks[0].paths[0], leaks[0].paths[-1]  # from the first and the last split, whatever is between
+    first, last = leaks[0].paths[0], leaks[0].paths[-1]  # from the first and the last split
     return f"{count} in {where} (first: {first} = {last}); remove one of each, or pass --allow-leakage"
 
 
@@ -117,11 +118,11 @@ def _rank(finding: Finding) -> tuple[int, int]:
 
 def _check_usable(root: Path, found: Found) -> None:
     if not any(paths for by_class in found.values() for paths in by_class.values()):
-        raise DatasetError(f"{root} has no class folders with images; make one sub-folder per class, named after it")
+        raise DatasetError(f"{root} has no class folders with images; make one sub-folder for each class, with its name")
     if "train" not in found:
         raise DatasetError(f"{root} has {', '.join(found)} but no train folder")
     if len({name for by_class in found.values() for name in by_class}) < 2:
-        raise DatasetError(f"{root} has one class folder only ({', '.join(found['train'])}); make one sub-folder per class")
+        raise DatasetError(f"{root} has only one class folder ({', '.join(found['train'])}); make one sub-folder per class")
 
 
 def _places(found: Found) -> dict[str, list[_Place]]:
@@ -145,7 +146,7 @@ def _copies(group: tuple[str, ...], places: dict[str, list[_Place]]) -> Iterator
 
 
 def _near_copies(images: list[_Image], copies: list[tuple[str, ...]], places: dict[str, list[_Place]]) -> Iterator[Finding]:
-    """Exact copies are reported already, so one of each stands for all; uniform images are like any other."""
+    """Compare one image of each group of exact copies. Uniform images are left out: all of them look alike."""
     repeated = {path for group in copies for path in group[1:] if path != group[0]}
     distinct = [image for image in images if image.path not in repeated and not image.is_uniform]
     thumbnails = np.array([image.thumbnail for image in distinct], np.uint8).reshape(-1, 32, 32)
@@ -158,7 +159,7 @@ def _near_copies(images: list[_Image], copies: list[tuple[str, ...]], places: di
 
 
 def _where(group: tuple[str, ...], places: dict[str, list[_Place]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The splits and the classes (escaped) in which these files are."""
+    """The splits and the (escaped) classes of these files."""
     here = {place for path in group for place in places[path]}
     splits = sorted({split for split, _ in here}, key=SPLITS.index)
     return tuple(splits), tuple(sorted({escape(label) for _, label in here}))
@@ -170,45 +171,47 @@ def _check_classes(found: Found) -> list[Finding]:
     for split, by_class in found.items():
         for name in names:
             if name not in by_class:
-                findings.append(Finding.of(Kind.MISSING_CLASS, f"{escape(name)} is no class in {split}, but elsewhere"))
+                findings.append(
+                    Finding.of(Kind.MISSING_CLASS, f"{escape(name)} is missing from {split}, but is a class elsewhere")
+                )
             elif not by_class[name]:
-                findings.append(Finding.of(Kind.EMPTY_CLASS, f"{escape(name)} holds no images in {split}"))
+                findings.append(Finding.of(Kind.EMPTY_CLASS, f"{escape(name)} has no images in {split}"))
     return findings + list(_twins(names)) + list(_rare(found.get("train", {})))
 
 
 def _twins(names: list[str]) -> Iterator[Finding]:
-    """Unicode spells é in two ways, and a Mac stores the one while Linux keeps what it was given."""
+    """Class names that look the same. Unicode has two spellings of é: macOS stores one of them, Linux keeps either."""
     alike = defaultdict(list)
     for name in names:
         alike[unicodedata.normalize("NFC", name).strip().casefold()].append(escape(name))
     for twins in alike.values():
         if len(twins) > 1:
             listed = _and([f"'{name}'" for name in twins])
-            yield Finding.of(Kind.CASE_TWINS, f"{listed} differ only in letter case, blanks or the spelling of accents")
+            yield Finding.of(Kind.CASE_TWINS, f"{listed} differ only in letter case, spaces or the encoding of accents")
 
 
 def _rare(train: dict[str, list[str]]) -> Iterator[Finding]:
     counts = {escape(name): len(paths) for name, paths in train.items() if paths}
     for name, count in counts.items():
         if count < FEWEST:
-            images = "image" if count == 1 else "images"
-            yield Finding.of(Kind.FEW_IMAGES, f"{name} has {count} {images} to train on; fewer than {FEWEST} teach little")
+            detail = f"{name} has {plural(count, 'training image')}; fewer than {FEWEST} teach little"
+            yield Finding.of(Kind.FEW_IMAGES, detail)
     if not counts:
         return
     least, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
     ratio = counts[most] / counts[least]
-    detail = f"{most} has {counts[most]:,} images to train on, {least} has {counts[least]:,}: {ratio:,.1f} times as many"
+    detail = f"{most} has {counts[most]:,} training images, {least} has {counts[least]:,}: {ratio:,.1f} times as many"
     if ratio > 10:
         yield Finding.of(Kind.IMBALANCE, detail)
     elif ratio > 3:
         yield replace(Finding.of(Kind.IMBALANCE, detail), severity=Severity.NOTICE)
 
 
-def _examine_all(paths: list[str]) -> tuple[list[_Image], list[Finding]]:
+def _inspect_all(paths: list[str]) -> tuple[list[_Image], list[Finding]]:
     images: list[_Image] = []
     unreadable: list[Finding] = []
     with Progress("checking", len(paths)) as progress:
-        for path, seen in zip(paths, ordered_map(_examine, paths, usable_cores()), strict=True):
+        for path, seen in zip(paths, ordered_map(_inspect, paths, usable_cores()), strict=True):
             if isinstance(seen, Failure):
                 unreadable.append(Finding.of(Kind.UNREADABLE, f"{seen.reason}: {escape(seen.detail)}", path))
             else:
@@ -217,7 +220,7 @@ def _examine_all(paths: list[str]) -> tuple[list[_Image], list[Finding]]:
     return images, unreadable
 
 
-def _examine(path: str) -> _Image | Failure:
+def _inspect(path: str) -> _Image | Failure:
     try:
         data = read_file(path)
         thumbnail = cv2.resize(_PREPROCESS(data), (32, 32), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
@@ -227,7 +230,7 @@ def _examine(path: str) -> _Image | Failure:
     try:
         turned = orientation(data) if header.format == "JPEG" else 1
         return _Image(path, header, modes(data, header), turned, thumbnail)
-    except TRUNCATION_ERRORS:  # an odd header around an image that decodes
+    except TRUNCATION_ERRORS:  # the image decodes despite its odd header
         return _Image(path, header, frozenset(), 1, thumbnail)
 
 
@@ -239,7 +242,7 @@ def _check_images(images: list[_Image]) -> list[Finding]:
     usual = "grey" if 2 * greys > len(images) else "colour"
     findings = [finding for image in images for finding in _check_image(image, median, usual)]
     if median < SMALLEST_SIDE:
-        findings.append(Finding.of(Kind.TINY, f"half of the images have a side of {median:g} pixels or less"))
+        findings.append(Finding.of(Kind.TINY, f"half of the images have a side of at most {median:g} pixels"))
     return findings
 
 

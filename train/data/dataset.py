@@ -1,4 +1,4 @@
-"""From a folder or a table to labelled images in three splits: finding them, naming their classes, splitting the rest."""
+"""From a folder or a CSV file to labelled images in three splits: train, val and test."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ Found = dict[str, dict[str, list[str]]]
 
 @dataclass(frozen=True)
 class Split:
-    """Images with their labels, side by side; a label is an index into the dataset's classes."""
+    """Images and their labels, in the same order. A label is an index into the dataset's classes."""
 
     paths: tuple[str, ...]
     labels: tuple[int, ...]
@@ -45,8 +45,8 @@ class Split:
 class Dataset:
     """Classes in sorted order, and the three splits.
 
-    skipped: files that were no images by their extension. ungrouped: images that a splitting by groups found in no
-    group, and cut each for itself. copies: groups of files with the same bytes.
+    skipped: the number of files without an image extension. ungrouped: the number of images that `--split-by` put in no
+    group, so that each was split on its own. copies: groups of files with the same bytes.
     """
 
     classes: tuple[str, ...]
@@ -71,12 +71,12 @@ class Dataset:
 
 
 def scan(root: Path, splitting: Splitting = _DEFAULT) -> Dataset:
-    """Find the images that `root` names and split what is not split yet.
+    """Find the images in `root` and split those that have no split yet.
 
-    `root` holds one folder a class, or `train`, `val` and `test` (under any of their usual names, in any letter case) with
-    one folder a class each; a single folder around all that is passed through. Or it is a CSV file with the columns `path`
-    (from the file's folder), `label` and, where it is split, `part` or `split`. A split that is missing is cut from `train`.
-    Raises DatasetError: nothing there, fewer than two classes, a class without images, a class that training never sees.
+    `root` holds one folder per class, or `train`, `val` and `test` (under any of their usual names, in any letter case) with
+    one folder per class each. A single folder around all of that is skipped. Or `root` is a CSV file with the columns `path`
+    (relative to the file's folder), `label` and, if it is split, `part` or `split`. A missing split is cut from `train`.
+    Raises DatasetError if nothing is there, for fewer than two classes, a class without images, or one missing from train.
     """
     listing = _list(root)
     found = _with_own_splits(root, listing.found, splitting)
@@ -94,13 +94,13 @@ def scan(root: Path, splitting: Splitting = _DEFAULT) -> Dataset:
 
 
 def find(root: Path) -> tuple[Found, int]:
-    """Paths by split and class, and how many other files there are. What is in no split is `train`."""
+    """Paths by split and class, and the number of other files. Images without a split are `train`."""
     listing = _list(root)
     return listing.found, listing.skipped
 
 
 def labelled(by_class: dict[str, list[str]], classes: tuple[str, ...], data: Path) -> Labelled:
-    """Images with a model's labels, aligned by name. Raises DatasetError for a class that the model does not know."""
+    """Images with a model's labels, matched by class name. Raises DatasetError for a class that the model does not know."""
     for name in by_class:
         if name not in classes:
             raise DatasetError(f"{data} has the class {name!r}, which the model does not know ({', '.join(classes)})")
@@ -108,12 +108,12 @@ def labelled(by_class: dict[str, list[str]], classes: tuple[str, ...], data: Pat
 
 
 def as_split(images: Labelled) -> Split:
-    """Pairs of path and label as a split."""
+    """A split made of (path, label) pairs."""
     return Split(tuple(path for path, _ in images), tuple(label for _, label in images))
 
 
 def write_split(dataset: Dataset, path: Path) -> None:
-    """Every image with its class and split, as `split.csv`; paths are absolute and escaped."""
+    """Write every image with its class and split to `split.csv`. Paths are absolute and escaped."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_SPLIT_COLUMNS)
@@ -124,17 +124,17 @@ def write_split(dataset: Dataset, path: Path) -> None:
 
 
 def read_split(path: Path, split: str, classes: tuple[str, ...]) -> Split:
-    """One split of a `split.csv`. Raises DatasetError when it is no such file or speaks of other classes."""
+    """One split from a `split.csv`. Raises DatasetError if the file is not one, or if it names other classes."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = [(unescape(row["path"]), unescape(row["label"])) for row in csv.DictReader(file) if row["part"] == split]
         return as_split([(image, classes.index(label)) for image, label in rows])
     except (OSError, KeyError, ValueError, csv.Error) as error:
-        raise DatasetError(f"{path} is no split of this model's images ({error}); name them with --data DIR") from None
+        raise DatasetError(f"{path} does not list this model's images ({error}); name them with --data DIR") from None
 
 
 def read_dataset(path: Path) -> Dataset:
-    """The dataset that a run's `split.csv` describes, its images in the same order. Raises DatasetError."""
+    """The dataset that a run's `split.csv` describes, with its images in the same order. Raises DatasetError."""
     rows, _ = _read_rows(path)
     found: Found = {split: {} for split in SPLITS}
     for row in rows:
@@ -148,9 +148,10 @@ def read_dataset(path: Path) -> Dataset:
 
 @dataclass(frozen=True)
 class _Listing:
-    """What there is: paths by split and class; top: the folder that the training classes are in, or the CSV file is in.
+    """What `root` holds.
 
-    is_split: whether `found` says more than that everything is for training.
+    found: paths by split and class. top: the folder with the training classes, or with the CSV file. is_split: whether the
+    data comes with splits of its own.
     """
 
     found: Found
@@ -172,7 +173,7 @@ def _list(root: Path) -> _Listing:
     if root.suffix.lower() == ".csv" and root.is_file():
         return _list_rows(root)
     raise DatasetError(
-        f"{root} is no folder; name one with one sub-folder per class, or a CSV file with the columns path and label"
+        f"{root} is not a folder; name a folder with one sub-folder per class, or a CSV file with the columns path and label"
     )
 
 
@@ -201,13 +202,13 @@ def _list_rows(path: Path) -> _Listing:
     lines: dict[str, int] = {}
     for row in rows:
         if lines.setdefault(row.path, row.line) != row.line:
-            raise DatasetError(f"{path}, line {row.line}: {row.path!r} is in line {lines[row.path]} already; remove one")
+            raise DatasetError(f"{path}, line {row.line}: {row.path!r} is already in line {lines[row.path]}; remove one")
         found.setdefault(row.split, {}).setdefault(row.label, []).append(row.path)
     return _Listing(found or {"train": {}}, path.parent, is_split)
 
 
 def _read_rows(path: Path) -> tuple[list[_Row], bool]:
-    """The rows of a CSV file, and whether it has a column for the split. Raises DatasetError with the line number."""
+    """The rows of a CSV file, and whether it has a split column. Raises DatasetError with the line number."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
@@ -216,7 +217,7 @@ def _read_rows(path: Path) -> tuple[list[_Row], bool]:
                 raise DatasetError(f"{path}, line 1 must name the columns path and label, not {','.join(columns)!r}")
             rows = [_read_row(path, reader.line_num, row, columns) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path} cannot be read as a CSV file in UTF-8: {first_line(error)}; save it anew") from None
+        raise DatasetError(f"{path} cannot be read as a CSV file in UTF-8: {first_line(error)}; save it again") from None
     return rows, bool({"part", "split"} & set(columns))
 
 
@@ -233,7 +234,7 @@ def _read_row(path: Path, line: int, row: dict[str, str | None], columns: list[s
 
 
 def _unwrap(root: Path) -> Path:
-    """The folder inside, as long as it is all that there is and holds further folders: archives often wrap one around."""
+    """Step into single folders that hold only folders: archives often wrap one around everything."""
     while len(folders := _folders(root)) == 1:
         (inside,) = folders
         wraps = _folders(inside) and not _has_images(inside) and not _has_images(root)
@@ -244,7 +245,7 @@ def _unwrap(root: Path) -> Path:
 
 
 def _folders(root: Path) -> list[Path]:
-    """Not the hidden ones, nor what a Mac adds to archives."""
+    """Sub-folders, without hidden ones and the one that macOS adds to archives."""
     return sorted(
         path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".") and path.name != "__MACOSX"
     )
@@ -255,11 +256,11 @@ def _has_images(folder: Path) -> bool:
 
 
 def _with_own_splits(root: Path, found: Found, splitting: Splitting) -> Found:
-    """`found` and what --val and --test name; no image may be in two splits."""
+    """Add the images of --val and --test to `found`. An image may be in one split only."""
     own = {name: path for name, path in (("val", splitting.val), ("test", splitting.test)) if path is not None}
     for name, path in own.items():
         if name in found:
-            raise DatasetError(f"{root} has a {name} split already; leave out --{name}, or name only the training images")
+            raise DatasetError(f"{root} already has a {name} split; leave out --{name}, or name only the training images")
         listing = _list(path)
         if listing.is_split:
             raise DatasetError(f"--{name} {path} has splits of its own ({', '.join(listing.found)}); name one of them")
@@ -292,7 +293,7 @@ def _check_classes(root: Path, classes: tuple[str, ...], found: Found) -> None:
                     f"class {name!r} in {split} and {other!r} in train differ only in letter case; rename one"
                 )
             if name not in classes:
-                raise DatasetError(f"class {name!r} is in {split} but not in train, so it could never be learnt")
+                raise DatasetError(f"class {name!r} is in {split} but not in train, so it cannot be learned")
         for name in classes:
             if not by_class.get(name):
                 raise DatasetError(f"class {name!r} has no images in {split}; add some, or remove the class")

@@ -1,6 +1,6 @@
-"""Images that are in a dataset more than once: the same bytes, or the same photograph saved anew.
+"""Images that are in a dataset more than once: the same bytes, or the same photograph saved again.
 
-A copy in the test split is a question whose answer was in the lesson: the accuracy then promises what nothing keeps.
+A test image with a copy among the training images makes the test accuracy too high.
 """
 
 import hashlib
@@ -19,26 +19,26 @@ from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.pipeline import ordered_map
 
 # Measured on 848 photographs (ants and bees; waste), each against itself as JPEG of quality 90, 50 and 25, at 0.25, 0.5, 0.9
-# and 1.5 times its size, and 15 % darker, 15 % and 15 levels brighter: 99.6 % of these copies are found, and none of the
-# 180,028 pairs of distinct photographs is taken for one; without LIKENESS some 40 were. Without 1 % of every edge nine in
-# ten copies are found, without 3 % or flipped hardly any. Among ELPV's 2,624 solar cells 150 groups are reported; the three
-# likest pairs, looked at, are other cells with the same grain: neighbouring wafers, it seems.
+# and 1.5 times its size, 15 % darker, 15 % brighter, and 15 levels brighter. 99.6 % of these copies are found. None of the
+# 180,028 pairs of distinct photographs counts as a copy; without LIKENESS, about 40 did. Of copies cropped by 1 % at every
+# edge, nine in ten are found; cropped by 3 % or flipped, hardly any. In ELPV, with 2,624 solar cells, 150 groups are
+# reported. The three most similar pairs are different cells with the same grain, probably from neighbouring wafers.
 DISTANCE = 6
-"""Bits of 64 in which the hashes of one photograph may differ."""
+"""Of 64 bits, how many may differ between the hashes of one photograph."""
 LIKENESS = 0.97
-"""Least correlation of two thumbnails of one photograph."""
+"""Minimum correlation of two thumbnails of one photograph."""
 
 _BLANKS = 100
-"""Images of nothing, counted in when a dataset's common part is estimated: of two copies, all would be common."""
+"""Blank images added to the average of a dataset. Otherwise two copies would have everything in common with it."""
 _ROWS = 512
 _BITS_OF = np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16).sum(1, dtype=np.uint8)
 """How many bits are set in each 16-bit number (np.bitwise_count needs numpy 2)."""
 
 
 def exact_duplicates(paths: Sequence[str]) -> list[tuple[str, ...]]:
-    """Groups of two or more files with the same bytes, in the order of `paths`; a link is a copy of what it leads to.
+    """Groups of two or more files with the same bytes, in the order of `paths`. A link is a copy of its target.
 
-    Only files of equal size are read. What cannot be read, is no regular file or is empty has no copies.
+    Only files of equal size are read. Empty, unreadable and special files have no copies.
     """
     sizes = [_size(path) for path in paths]
     times = Counter(sizes)
@@ -51,10 +51,10 @@ def exact_duplicates(paths: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def look_alikes(thumbnails: Pixels) -> list[tuple[int, ...]]:
-    """Groups of indexes of images that are one photograph: thumbnails are grey uint8 `[N, 32, 32]`, none of them uniform.
+    """Groups of indexes of images that show one photograph. thumbnails: grey uint8 `[N, 32, 32]`, none of them uniform.
 
-    Hashes find the candidates, the correlation of their thumbnails decides, less what all images of the dataset share:
-    under a fixed camera everything looks alike.
+    Hashes find the candidates. The correlation of their thumbnails decides, after subtracting what all images of the
+    dataset share: everything under a fixed camera looks alike.
     """
     hashes = np.array([perceptual_hash(thumbnail) for thumbnail in thumbnails], np.uint64)
     blocks = [thumbnails[start : start + _ROWS] for start in range(0, len(thumbnails), _ROWS)]
@@ -70,7 +70,7 @@ def look_alikes(thumbnails: Pixels) -> list[tuple[int, ...]]:
 
 
 def perceptual_hash(grey: Pixels) -> int:
-    """64 bits that survive a new encoding, another size and other light: where grey `[h, w]` grows brighter to the right.
+    """64 bits that survive re-encoding, resizing and other light: where grey `[h, w]` gets brighter to the right.
 
     This is dHash, by Neal Krawetz, "Kind of Like That" (The Hacker Factor Blog, 2013).
     """
@@ -81,8 +81,8 @@ def perceptual_hash(grey: Pixels) -> int:
 def near_duplicates(hashes: NDArray[np.uint64], distance: int = DISTANCE) -> list[tuple[int, ...]]:
     """Groups of indexes whose hashes are linked by steps of at most `distance` bits, in the order of `hashes`.
 
-    Of `distance + 1` bands of bits, two such hashes share at least one exactly, so only hashes that share a band are
-    compared: 100,000 images take seconds. Equal hashes are one from the start, so a thousand copies cost no more than one.
+    Two such hashes have at least one of `distance + 1` bands of bits in common, so only hashes that share a band are
+    compared: 100,000 images take seconds. Equal hashes are merged first, so a thousand copies cost no more than one.
     """
     unique, member = np.unique(hashes, return_inverse=True)
     group = np.arange(len(unique))
@@ -118,13 +118,13 @@ def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _bands(distance: int) -> list[np.uint64]:
-    """Masks that share the 64 bits among `distance + 1` bands as evenly as possible."""
+    """Masks that divide the 64 bits into `distance + 1` bands as evenly as possible."""
     edges = [64 * number // (distance + 1) for number in range(distance + 2)]
     return [np.uint64((1 << high) - (1 << low)) for low, high in pairwise(edges)]
 
 
 def _join_band(hashes: NDArray[np.uint64], band: NDArray[np.uint64], distance: int, group: NDArray[np.int64]) -> None:
-    """Join those that share their bits of this band, comparing neighbours, then next but one ...: memory stays flat."""
+    """Join hashes that share this band. Compares neighbours, then the next but one, and so on: memory stays flat."""
     order = np.argsort(band, kind="stable")
     band = band[order]
     left = np.arange(len(order))
@@ -145,11 +145,11 @@ def _distances(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64
 
 
 def _join(a: NDArray[np.int64], b: NDArray[np.int64], group: NDArray[np.int64]) -> None:
-    """Make one group of the groups of each pair, in place: a group goes by the lowest index in it."""
+    """Merge the groups of each pair, in place. A group's number is its lowest index."""
     while (apart := np.flatnonzero(group[a] != group[b])).size:
         a, b = a[apart], b[apart]
         low, high = np.minimum(group[a], group[b]), np.maximum(group[a], group[b])
-        group[high] = low  # of several, one: the next round joins the rest
+        group[high] = low  # one of several; the next round joins the rest
         while (further := group[group] != group).any():
             group[further] = group[group[further]]
 

@@ -1,4 +1,4 @@
-"""What the dataset doctor can find, and how bad each of it is."""
+"""What `clf-check` can find, and how severe it is."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,7 +14,7 @@ class Severity(StrEnum):
 
 
 class Kind(StrEnum):
-    """Everything that is looked for, the worst first."""
+    """Every kind of finding, the worst first."""
 
     LEAKAGE = "leakage"
     UNREADABLE = "unreadable"
@@ -39,7 +39,7 @@ _NOTICES = {Kind.TINY, Kind.ODD_MODE, Kind.EXIF_ROTATED, Kind.WRONG_EXTENSION}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: with these files, or with the dataset where `paths` is empty. `detail` is printable text."""
+    """One problem of these files, or of the whole dataset if `paths` is empty. detail: printable text."""
 
     kind: Kind
     severity: Severity
@@ -50,18 +50,18 @@ class Finding:
 
     @classmethod
     def of(cls, kind: Kind, detail: str, *paths: str) -> "Finding":
-        """With the severity that the kind usually has."""
+        """A finding with the usual severity of its kind."""
         severity = Severity.ERROR if kind in _ERRORS else Severity.NOTICE if kind in _NOTICES else Severity.WARNING
         return cls(kind, severity, paths, detail)
 
     def moved(self, root: Path, home: Path) -> "Finding":
-        """The same, with `home` in place of `root` in its paths."""
+        """The same finding with `home` instead of `root` in its paths."""
         return replace(self, paths=tuple(str(home / Path(path).relative_to(root)) for path in self.paths))
 
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """How many images each split has of each class, what was found, and how many files were no images by extension."""
+    """The image count by split and class, the findings, and the number of files without an image extension."""
 
     counts: dict[str, dict[str, int]]
     findings: tuple[Finding, ...]
@@ -72,11 +72,11 @@ class Checkup:
         return sum(sum(by_class.values()) for by_class in self.counts.values())
 
     def moved(self, root: Path, home: Path) -> "Checkup":
-        """The same, with `home` in place of `root` in every path."""
+        """The same with `home` instead of `root` in every path."""
         if home == root:
             return self
         return replace(self, findings=tuple(finding.moved(root, home) for finding in self.findings))
 
     def having(self, severity: Severity) -> int:
-        """How many findings have this severity."""
+        """The number of findings with this severity."""
         return sum(finding.severity is severity for finding in self.findings)

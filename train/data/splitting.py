@@ -1,4 +1,4 @@
-"""Cutting splits out of the training images: every class in its share, and what belongs together on one side."""
+"""Cutting validation and test splits out of the training images: stratified by class, with groups kept together."""
 
 import math
 import re
@@ -18,15 +18,15 @@ Labelled = list[tuple[str, int]]
 
 @dataclass(frozen=True)
 class Splitting:
-    """How images that are in no split yet are shared among train, val and test. The same seed gives the same split.
+    """How images without a split are divided into train, val and test. The same seed gives the same splits.
 
-    shares: of train, val and test, each above 0, together 1. Where a split is there already, the others keep their ratio.
-    by: what stays on one side. Empty: every image is for itself. "folder": the images of one folder below a class
-        folder. Anything else is a regular expression, searched in `CLASS/FOLDER/NAME` (for a CSV file, in the path from its
-        folder): images with the same first group, or the same match where it has no group, whatever their class.
-    val, test: a labelled folder or CSV file to be that split, in place of one cut from the training images.
-    limit: at most so many images in all, for a quick trial; each split gets its share of them, the training images
-        before they are cut, spread evenly over the classes and chosen at random.
+    shares: of train, val and test, each above 0, summing to 1. If a split exists already, the others keep their ratio.
+    by: what stays in one split. Empty: nothing, each image is split on its own. "folder": the images of one folder below a
+        class folder. Anything else is a regular expression, searched in `CLASS/FOLDER/NAME` (for a CSV file, in the path
+        relative to its folder): images with the same first group, or the same match if there is no group, of any class.
+    val, test: a labelled folder or CSV file to use as that split, instead of cutting it from the training images.
+    limit: the maximum number of images, for a quick trial. Each split gets its share of them, spread evenly over the
+        classes and chosen at random, before splits are cut from the training images.
     """
 
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
@@ -42,7 +42,9 @@ class Splitting:
         try:
             re.compile(self.by)
         except (re.error, OverflowError, RecursionError) as error:
-            raise OptionError(f"--split-by takes folder or a regular expression, and {self.by!r} is none: {error}") from None
+            raise OptionError(
+                f"--split-by takes folder or a regular expression, and {self.by!r} is not one: {error}"
+            ) from None
         if self.limit is not None and self.limit < 1:
             raise OptionError(f"--limit must be at least 1 image, not {self.limit}")
         if self.seed < 0:
@@ -54,7 +56,7 @@ class Splitting:
 
 
 def parse_shares(text: str) -> tuple[float, float, float]:
-    """Shares or percentages of train, val and test. Raises OptionError; whether they fit together, `Splitting` checks.
+    """Parse shares or percentages of train, val and test. Raises OptionError. `Splitting` checks that they fit together.
 
     >>> parse_shares("80,10,10")
     (0.8, 0.1, 0.1)
@@ -68,7 +70,7 @@ def parse_shares(text: str) -> tuple[float, float, float]:
 
 
 def limited(found: dict[str, dict[str, list[str]]], splitting: Splitting) -> dict[str, dict[str, list[str]]]:
-    """Paths by split and class, no more of them than `splitting.limit`. Raises OptionError where a class would lose all."""
+    """Paths by split and class, at most `splitting.limit`. Raises OptionError if a class would lose all its images."""
     if splitting.limit is None:
         return found
     missing = [split for split in ("val", "test") if split not in found]
@@ -78,17 +80,16 @@ def limited(found: dict[str, dict[str, list[str]]], splitting: Splitting) -> dic
     enough = max(math.ceil(least[split] / shares[split] - 1e-6) for split in found)
     if splitting.limit < enough:
         raise OptionError(
-            f"--limit {splitting.limit} is too few for an image of every class in every split; {enough} is the least here"
+            f"--limit {splitting.limit} is too few for one image of each class in each split; use at least {enough}"
         )
     rng = np.random.default_rng((splitting.seed, 2))
     return {split: _spread(found[split], int(splitting.limit * shares[split] + 1e-6), rng) for split in sorted(found)}
 
 
 def group_names(images: Labelled, classes: Sequence[str], top: Path, by: str) -> list[str | None]:
-    """For each image, the name of its group: what must stay on one side; None where it is for itself.
+    """The name of each image's group, which must stay in one split; None for an image on its own.
 
-    top: the folder that the class folders or the CSV file are in. Raises OptionError when `by` finds no group at all, which
-    is never what was meant.
+    top: the folder with the class folders or the CSV file. Raises OptionError if `by` finds no group at all.
     """
     if not by:
         return [None] * len(images)
@@ -112,11 +113,11 @@ def cut(
     missing: Sequence[str],
     splitting: Splitting,
 ) -> dict[str, Labelled]:
-    """`images` as train and the splits in `missing`: a share of each class, at least one image in each split.
+    """Divide `images` into train and the splits in `missing`: a share of each class, at least one image in each split.
 
-    Images with the same name in `names`, and those in one group of `copies`, stay on one side. Such groups go first,
-    from the largest to the smallest, each to the split that lacks most of its classes; single images then fill what is
-    left, so that without groups the counts are exact. Raises DatasetError when a class cannot be in every split.
+    Images with the same name in `names`, and those in one group of `copies`, stay in one split. Groups go first, from the
+    largest to the smallest, each to the split that lacks most of its classes. Single images then fill the rest, so without
+    groups the counts are exact. Raises DatasetError if a class cannot be in every split.
     """
     if not missing:
         return {"train": images}
@@ -130,7 +131,7 @@ def cut(
 
 
 class _Deal:
-    """Images, by index, on their way to the splits. Tables are `[splits, classes]`."""
+    """Deals images, by index, to the splits. Tables are `[splits, classes]`."""
 
     def __init__(
         self,
@@ -162,7 +163,7 @@ class _Deal:
             self._take(min(range(len(self.splits)), key=lambda split: self._cost(split, labels, counts)), group)
 
     def singles(self) -> None:
-        """Deal the images that are for themselves, class by class."""
+        """Deal the images without a group, class by class."""
         rng = np.random.default_rng(self.seed)
         for label in range(len(self.classes)):
             singles = self.single[self.labels[self.single] == label]
@@ -173,11 +174,11 @@ class _Deal:
             self._take(0, order)
 
     def check(self) -> None:
-        """Groups that span classes can be in each other's way."""
+        """Raise DatasetError if groups that span classes left a class out of a split."""
         for split, label in np.argwhere(~self.has).tolist():
             raise DatasetError(
-                f"with its groups kept together, class {escape(self.classes[label])} did not get into {self.splits[split]}; "
-                f"try another --seed, or name images of their own with --val and --test"
+                f"with its groups kept together, class {escape(self.classes[label])} has no image in {self.splits[split]}; "
+                f"try another --seed, or name other images with --val and --test"
             )
 
     def _check_enough(self) -> None:
@@ -186,16 +187,16 @@ class _Deal:
             what = "images" if single else "groups of images (--split-by, or equal files)"
             raise DatasetError(
                 f"class {escape(self.classes[label])} holds {self.left[label]} {what}, too few to split; "
-                f"{len(self.splits)} is the least"
+                f"it needs at least {len(self.splits)}"
             )
 
     def _cost(self, split: int, labels: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[int, int]:
-        """How many classes could then not reach every split any more; and, less being better, what the split lacks."""
+        """Lower is better: how many classes could no longer reach every split, then how little the split needs the group."""
         others = np.count_nonzero(~np.delete(self.has[:, labels], split, axis=0), axis=0)
         return int(np.maximum(others - self.left[labels], 0).sum()), -int(self.lacking[split, labels] @ counts)
 
     def _wanted(self, label: int, count: int) -> list[int]:
-        """How many of `count` images each split but train gets: what it lacks, as long as there is one for every split."""
+        """How many of `count` images each split except train gets: what it lacks, leaving one for every split."""
         least = (~self.has[1:, label]).astype(np.int64)
         wanted = np.maximum(self.lacking[1:, label], 0)
         while wanted.sum() > count - (not self.has[0, label]) and (wanted > least).any():
@@ -216,7 +217,7 @@ def _no_shares(text: str) -> OptionError:
 
 
 def _spread(by_class: dict[str, list[str]], count: int, rng: np.random.Generator) -> dict[str, list[str]]:
-    """`count` images, as many of each class as of any other, as far as a class has them; their order is kept."""
+    """Choose `count` images, evenly from all classes as far as they have enough. Keeps their order."""
     chosen: dict[str, list[str]] = {}
     for left, name in zip(range(len(by_class), 0, -1), sorted(by_class, key=lambda name: len(by_class[name])), strict=True):
         paths = by_class[name]
@@ -245,7 +246,7 @@ def _first_group(match: re.Match[str] | None) -> str | None:
 
 
 def _groups(paths: list[str], names: Sequence[str | None], copies: Sequence[tuple[str, ...]]) -> list[list[int]]:
-    """Indexes that must stay together: equal names, copies, and whatever these link; most stand alone."""
+    """Indexes that must stay together: equal names, copies, and what these link. Most groups have one image."""
     index = {path: i for i, path in enumerate(paths)}
     first: dict[str, int] = {}
     links = [(first.setdefault(name, i), i) for i, name in enumerate(names) if name is not None]
@@ -269,7 +270,7 @@ def _lead(leader: list[int], i: int) -> int:
 
 
 def _targets(counts: NDArray[np.int64], shares: list[float]) -> NDArray[np.int64]:
-    """How many images of each class each split should have; what rounding leaves goes to train, the first."""
+    """How many images of each class each split should have. The remainder from rounding goes to train, the first."""
     total = shares[0] + sum(shares[1:])
     cut = [[max(1, round(int(count) * share / total)) for count in counts] for share in shares[1:]]
     return np.array([counts - np.sum(cut, axis=0), *cut])

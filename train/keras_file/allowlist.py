@@ -1,6 +1,6 @@
-"""The words that the description of a network may use: what Keras may look up and call for a file from anywhere.
+"""The classes and functions that the config of a network may name: what Keras may look up and call for an untrusted file.
 
-Not among them: what runs code (Lambda), reads files or vocabularies (StringLookup), or has no business with images.
+Left out: what runs code (Lambda), what reads files or vocabularies (StringLookup), and what image classifiers do not need.
 """
 
 from collections.abc import Set
@@ -63,18 +63,18 @@ MODULES: dict[str, Set[str] | None] = {
     "keras.src.engine.functional": MODELS,
     "keras.src.engine.sequential": MODELS,
     "keras.src.applications.convnext": {"LayerScale", "StochasticDepth"},
-    # Keras writes a sum or a slice of tensors as an operation; those of ops.core that take a function are not here.
+    # Keras writes a sum or a slice of tensors as an operation. Operations of ops.core that take a function are left out.
     "keras.src.ops.core": {"Cast", "ConvertToTensor", "SaturateCast", "Slice", "SliceUpdate", "StopGradient", "Unstack"},
     "keras.src.ops.image": ANY,
     "keras.src.ops.linalg": ANY,
     "keras.src.ops.math": ANY,
     "keras.src.ops.nn": ANY,
     "keras.src.ops.numpy": ANY,
-    # A network inside a network brings the settings of its training.
+    # A network inside a network comes with its training settings.
     "keras.losses": ANY,
     "keras.metrics": ANY,
     "keras.optimizers": ANY,
 }
-"""Where Keras looks a class up, and which it may find there."""
+"""The modules in which Keras looks up a class, and the names allowed there."""
 WITHOUT_MODULE = LAYERS | MODELS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | POLICIES
-"""Files of the older format name no module."""
+"""For files of the older format, which name no module."""

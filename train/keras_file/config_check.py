@@ -1,7 +1,7 @@
-"""What the description of a network may ask for: the config.json of a `.keras` file, judged before Keras builds from it.
+"""Check the config.json of a `.keras` file before Keras builds a network from it.
 
-Keras's own safe mode refuses Python code. This is an allow-list on top: layers, initializers and operations that are
-arithmetic with numbers out of the same file, and sizes that the numbers in that file can fill.
+Keras's own safe mode refuses Python code. This adds an allow-list: layers, initializers and operations that only compute
+with numbers from the same file, and sizes that those numbers can fill.
 """
 
 import json
@@ -14,21 +14,21 @@ from edgeclf.runtime.errors import ModelError
 from edgeclf.train.keras_file.allowlist import ACTIVATIONS, ANY, MODULES, WITHOUT_MODULE
 
 SMALLEST_LIMIT = 65_536
-"""A whole number up to here is nobody's bomb: sides of images, lengths of flattened maps, channels."""
+"""Integers up to this limit are always accepted: image sides, lengths of flattened maps, channels."""
 
 _PLAIN = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "TensorShape"}
 _DTYPE = re.compile(r"bool|u?int(4|8|16|32|64)|b?float(16|32|64)|float8_e[45]m[23](fn)?")
 _CODE = {"Lambda", "__lambda__", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"}
 _UNBOUNDED = {"seed", "shared_object_id"}
 MOST_NUMBERS = 1 << 28
-"""In one array that depends on one image: 1 GiB in float32."""
+"""Maximum size of one array that depends on one image: 1 GiB in float32."""
 
 
-def check_blueprint(text: bytes, name: str, weights_bytes: int) -> None:
-    """Raises ModelError unless all that `text` describes is on the allow-list and no larger than the weights allow."""
+def check_config(text: bytes, name: str, weights_bytes: int) -> None:
+    """Raises ModelError unless everything in the config is on the allow-list and no larger than the weights allow."""
     root = parse(text, name)
     if not isinstance(root, dict) or "class_name" not in root:
-        raise ModelError(f"{name} describes no network; save it again with Keras")
+        raise ModelError(f"{name} does not describe a network; save it again with Keras")
     root = {key: value for key, value in root.items() if key != "compile_config"}  # not read with compile=False
     limit = max(SMALLEST_LIMIT, weights_bytes // 2)
     for key, value in _values(root):
@@ -53,15 +53,15 @@ def parse(text: bytes, name: str) -> Any:
         return json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         cause = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
-        raise ModelError(f"{name} has a description that cannot be read ({cause}); copy it again") from None
+        raise ModelError(f"{name} has a config that cannot be read ({cause}); copy it again") from None
 
 
 def _refuse_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _values(root: Any) -> Iterator[tuple[str, Any]]:
-    """Every value below `root` with the key it stands under; without recursion, whatever the depth."""
+    """Every value below `root` with its key. Not recursive, so any depth works."""
     waiting = [("", root)]
     while waiting:
         key, value = waiting.pop()
@@ -73,7 +73,7 @@ def _values(root: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _check_object(value: dict[str, Any], name: str) -> None:
-    """One serialized object: what Keras would look up and call."""
+    """Check one serialized object: a class that Keras would look up and call."""
     class_name, module = value["class_name"], value.get("module")
     if not isinstance(class_name, str) or not isinstance(module, str | None):
         raise ModelError(f"{name} names the class {class_name!r} of the module {module!r}; save it again with Keras")
@@ -85,7 +85,7 @@ def _check_object(value: dict[str, Any], name: str) -> None:
         raise ModelError(_refusal(class_name, module, name))
     for node in _nodes(value):
         if not _holds_tensor(node):
-            raise ModelError(f"{name} calls {class_name} on no tensor, which Keras never writes; do not trust this file")
+            raise ModelError(f"{name} calls {class_name} without a tensor, which Keras never writes; do not trust this file")
 
 
 def _is_known(class_name: str, module: str | None) -> bool:
@@ -98,11 +98,11 @@ def _is_known(class_name: str, module: str | None) -> bool:
 
 
 def _check_plain(value: dict[str, Any], name: str) -> None:
-    """Numbers and shapes; a dtype such as S2000000000 would make one number two gigabytes."""
+    """Check the dtype of plain numbers: one such as S2000000000 would make a single number two gigabytes."""
     config = value.get("config")
     dtype = config.get("dtype") if isinstance(config, dict) else None
     if dtype is not None and not (isinstance(dtype, str) and _DTYPE.fullmatch(dtype)):
-        raise ModelError(f"{name} holds numbers of type {str(dtype)[:40]!r}, which is none; do not trust this file")
+        raise ModelError(f"{name} holds numbers of the unknown type {str(dtype)[:40]!r}; do not trust this file")
 
 
 def _check_function(value: dict[str, Any], name: str) -> None:
@@ -115,7 +115,7 @@ def _check_function(value: dict[str, Any], name: str) -> None:
 
 
 def _nodes(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The calls of a layer as Keras 3 writes them. Without a tensor of the graph, an operation would run while loading."""
+    """The calls of a layer, as Keras 3 writes them. An operation without a tensor of the graph would run while loading."""
     nodes = value.get("inbound_nodes")
     for node in nodes if isinstance(nodes, list) else ():
         if isinstance(node, dict):
@@ -142,9 +142,9 @@ def _refusal(class_name: str, module: str | None, name: str) -> str:
     if class_name in _CODE:
         kind = "lambda function" if class_name == "__lambda__" else f"{class_name} layer"
         cause = f"{name} holds a {kind}, which can run any program"
-        return f"{cause}; replace it by a layer of keras.layers and save again"
+        return f"{cause}; replace it with a layer from keras.layers and save again"
     if module == "keras.layers":
-        cause = f"{name} holds a {class_name[:80]} layer, which is none that an image classifier needs"
-        return f"{cause}; take it out and save again"
+        cause = f"{name} holds a {class_name[:80]} layer, which no image classifier needs"
+        return f"{cause}; remove it and save again"
     place = f" of the module {module[:80]}" if module else ""
     return f"{name} needs the class {class_name[:80]}{place}, which edgeclf does not load from a file; {_FROM_PYTHON}"

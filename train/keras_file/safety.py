@@ -1,7 +1,6 @@
-"""What a model file may be before Keras sees it: a file is somebody else's word, and Keras takes it.
+"""Check an untrusted model file before Keras opens it.
 
-A whole `.keras` file of 1.4 KB can ask for gigabytes. Neither Keras nor TensorFlow is imported here: what is refused costs
-nothing.
+A `.keras` file of 1.4 KB can ask for gigabytes. This module imports neither Keras nor TensorFlow, so a refusal is cheap.
 """
 
 import stat
@@ -10,49 +9,49 @@ import zlib
 from pathlib import Path
 
 from edgeclf.runtime.errors import ModelError, first_line
-from edgeclf.train.keras_file.config_check import check_blueprint
+from edgeclf.train.keras_file.config_check import check_config
 
 MOST_BYTES = 4 << 30
-"""All members of a file together; the largest network of keras.applications takes 1.2 GB."""
+"""Maximum size of all members. The largest network of keras.applications takes 1.2 GB."""
 MOST_TEXT_BYTES = 16 << 20
-"""config.json; that of the largest network of keras.applications takes 2 MB."""
+"""Maximum size of config.json. For the largest network of keras.applications it takes 2 MB."""
 _MOST_MEMBERS = 10_000
-_MOST_EXPANSION = 100  # Keras stores weights as they are; packed again, they shrink by a tenth
-_HARMLESS_BYTES = 64 << 20  # below, no expansion matters
+_MOST_EXPANSION = 100  # Keras stores weights uncompressed; compressed, they shrink by a tenth
+_HARMLESS_BYTES = 64 << 20  # below this, the ratio does not matter
 _CONFIG = "config.json"
 _TEXTS = (_CONFIG, "metadata.json")
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
 _LEGACY = (".h5", ".hdf5")
-_DAMAGED = "is damaged or no .keras file; train again, or copy it again"
+_DAMAGED = "is damaged or not a .keras file; train again, or copy it again"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def vet(path: Path, allow_h5: bool = False) -> None:
-    """Raises ModelError, in one sentence, unless `path` is a file that Keras can load without harm.
+    """Raises ModelError unless `path` is a file that Keras can load without harm.
 
-    allow_h5: whether the older format, `.h5`, will do as well.
+    allow_h5: whether to accept the older `.h5` format.
     """
     _check_kind(path)
     if path.suffix in _LEGACY:
         if not allow_h5:
-            raise ModelError(f"{path} is a model of the older .h5 format; save it as .keras, or allow .h5 with --allow-h5")
+            raise ModelError(f"{path} is in the older .h5 format; save it as .keras, or allow .h5 with --allow-h5")
         _vet_h5(path)
     elif path.suffix == ".keras":
         _vet_zip(path)
     else:
-        raise ModelError(f"{path} is no .keras file by its name; give it the suffix .keras if that is what it is")
+        raise ModelError(f"{path} does not have the suffix .keras; rename it if it is a .keras file")
 
 
 def _check_kind(path: Path) -> None:
-    """Before anything is opened: a FIFO would wait for ever."""
+    """Check the kind of file before opening it: a FIFO would block forever."""
     try:
         mode, size = path.stat().st_mode, path.stat().st_size
     except (OSError, ValueError):  # a ValueError for a name with a zero byte
         mode = size = 0
     if not mode or stat.S_ISDIR(mode):
-        raise ModelError(f"{path} does not exist or is no file; clf-export takes the model.keras of a training run")
+        raise ModelError(f"{path} does not exist or is not a file; clf-export takes the model.keras of a training run")
     if not stat.S_ISREG(mode):
-        raise ModelError(f"{path} is no regular file but a pipe or a device; copy the model to a file")
+        raise ModelError(f"{path} is a pipe or a device; copy the model to a regular file")
     if not size:
         raise ModelError(f"{path} is empty, so it {_DAMAGED}")
 
@@ -67,11 +66,11 @@ def _vet_zip(path: Path) -> None:
         raise ModelError(f"{path} cannot be read ({error.strerror}); make it readable") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError):
         raise ModelError(f"{path} {_DAMAGED}") from None
-    check_blueprint(text, str(path), weights)
+    check_config(text, str(path), weights)
 
 
 def _checked_members(infos: list[zipfile.ZipInfo], path: Path) -> dict[str, zipfile.ZipInfo]:
-    """The members by name, all of them harmless to unpack, by what the directory of the archive says of them."""
+    """The members by name, checked to be safe to unpack from what the archive's directory says."""
     members = {info.filename: info for info in infos}
     if len(infos) > _MOST_MEMBERS or sum(info.file_size for info in infos) > MOST_BYTES:
         total = sum(info.file_size for info in infos)
@@ -96,7 +95,7 @@ def _check_member(info: zipfile.ZipInfo, path: Path) -> None:
     elif ".." in name.split("/") or name.startswith("/") or "\\" in name:
         fault = "points out of the archive"
     elif name in _TEXTS and size > MOST_TEXT_BYTES:
-        fault = f"takes {size / 1e6:,.0f} MB, more than any network needs to be described"
+        fault = f"takes {size / 1e6:,.0f} MB, more than the config of any network needs"
     elif size > _HARMLESS_BYTES and size > _MOST_EXPANSION * info.compress_size:
         fault = f"unpacks from {info.compress_size / 1e6:.1f} to {size / 1e6:,.0f} MB"
     if fault:
@@ -109,14 +108,14 @@ def _vet_h5(path: Path) -> None:
     size = path.stat().st_size
     with path.open("rb") as file:
         if file.read(len(_HDF5)) != _HDF5:
-            raise ModelError(f"{path} is damaged or no .h5 file; copy it again, or save the model as .keras")
+            raise ModelError(f"{path} is damaged or not an .h5 file; copy it again, or save the model as .keras")
     if size > MOST_BYTES:
-        raise ModelError(f"{path} takes {size / 1e9:.1f} GB, more than any network here needs; do not trust this file")
+        raise ModelError(f"{path} takes {size / 1e9:.1f} GB, more than any network needs; do not trust this file")
     try:
         with h5py.File(path, "r") as file:
             text = file.attrs.get("model_config")
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} is damaged or no .h5 file ({first_line(error)}); copy it again") from None
+        raise ModelError(f"{path} is damaged or not an .h5 file ({first_line(error)}); copy it again") from None
     if not isinstance(text, str | bytes):
-        raise ModelError(f"{path} holds weights without a network; save the whole model, with model.save, as .keras")
-    check_blueprint(text if isinstance(text, bytes) else text.encode("utf-8", "replace"), str(path), size)
+        raise ModelError(f"{path} holds weights without a network; save the whole model with model.save as .keras")
+    check_config(text if isinstance(text, bytes) else text.encode("utf-8", "replace"), str(path), size)

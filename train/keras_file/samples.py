@@ -1,4 +1,4 @@
-"""Sample images inside a `.keras` file, for calibration and verification; read and written without TensorFlow."""
+"""Sample images inside a `.keras` file, for calibration and verification. Read and written without TensorFlow."""
 
 import zipfile
 from itertools import chain, zip_longest
@@ -13,15 +13,15 @@ from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.train.data.arrays import Arrays
 
 SAMPLES_BYTES = 4_000_000
-"""About what one set of samples may take inside the file."""
+"""Approximate maximum size of one set of samples inside the file."""
 MAX_SAMPLES = 512
 SAMPLES_FOLDER = "edgeclf/samples"
 
 
 def pick_samples(arrays: Arrays, seed: int = 0) -> Arrays:
-    """As many images as fit into SAMPLES_BYTES, the same number of each class where there are enough.
+    """As many images as fit into SAMPLES_BYTES, the same number from each class if there are enough.
 
-    Round after round, the next image of every class is taken, in a random order that the seed fixes.
+    Takes one image of every class in turn, in a random order that the seed fixes.
     """
     rng = np.random.default_rng(seed)
     queues = [rng.permutation(np.flatnonzero(arrays.labels == label)) for label in np.unique(arrays.labels)]
@@ -38,14 +38,14 @@ def pick_samples(arrays: Arrays, seed: int = 0) -> Arrays:
 
 
 def write_samples(archive: zipfile.ZipFile, samples: dict[str, Arrays]) -> None:
-    """Add sets of images, by name, to an open `.keras` file."""
+    """Add named sets of images to an open `.keras` file."""
     for name, chosen in samples.items():
         for number, (image, label) in enumerate(zip(chosen.images, chosen.labels, strict=True)):
             archive.writestr(f"{SAMPLES_FOLDER}/{name}/{number:04}-{label}.png", _encode(image))
 
 
 def read_samples(path: Path, name: str, preprocess: Preprocess) -> Arrays:
-    """The samples called `name` in a `.keras` file, bit by bit as they were saved; empty when it carries none."""
+    """The samples called `name` in a `.keras` file, bit by bit as saved; empty if there are none."""
     images, labels = [], []
     if not zipfile.is_zipfile(path):  # .h5
         return _no_samples(preprocess)
@@ -62,7 +62,7 @@ def _no_samples(preprocess: Preprocess) -> Arrays:
 
 
 def _encode(image: Pixels) -> bytes:
-    """Lossless, and a person who unzips the model can look at it."""
+    """As PNG: lossless, and easy to look at after unzipping the model."""
     try:
         return encode_image(image, ".png")
     except ValueError as error:

@@ -230,13 +230,13 @@ def _flipped_sample(path: Path, good: Path) -> None:
 
 
 BAD_MODELS: dict[str, tuple[Callable[[Path, Path], None], str]] = {
-    "missing": (_missing, "does not exist or is no file; clf-export takes the model.keras of a training run"),
-    "a folder": (_folder, "does not exist or is no file; clf-export takes the model.keras of a training run"),
-    "empty": (_empty, "is damaged or no .keras file; train again, or copy it again"),
-    "text": (_text, "is damaged or no .keras file; train again, or copy it again"),
-    "end cut off": (_truncated, "is damaged or no .keras file; train again, or copy it again"),
-    "half": (_half, "is damaged or no .keras file; train again, or copy it again"),
-    "Keras file without card": (_without_card, "carries no model card, so its classes and image size are unknown"),
+    "missing": (_missing, "does not exist or is not a file; clf-export takes the model.keras of a training run"),
+    "a folder": (_folder, "does not exist or is not a file; clf-export takes the model.keras of a training run"),
+    "empty": (_empty, "is damaged or not a .keras file; train again, or copy it again"),
+    "text": (_text, "is damaged or not a .keras file; train again, or copy it again"),
+    "end cut off": (_truncated, "is damaged or not a .keras file; train again, or copy it again"),
+    "half": (_half, "is damaged or not a .keras file; train again, or copy it again"),
+    "Keras file without card": (_without_card, "has no model card, so its classes and image size are unknown"),
     "zip of something else": (
         _foreign_zip,
         "lacks config.json or model.weights.h5, so it is no model that Keras saved; save it again",

@@ -63,7 +63,7 @@ def test_labels_may_be_json(clf_export: Invoke, mine: Path, image_folder: Path, 
 
 
 SENTENCES = {
-    "no labels": ([], "mine.keras carries no model card, so its classes and image size are unknown"),
+    "no labels": ([], "mine.keras has no model card, so its classes and image size are unknown"),
     "too few labels": (["--classes", "one.txt"], "one.txt names 1 classes, and a classifier has two or more"),
     "too many labels": (["--classes", "three.txt"], "3"),
     "no such labels": (["--classes", "none.txt"], "cannot read the classes in none.txt"),

@@ -45,12 +45,12 @@ def test_every_kind_has_a_meaning() -> None:
 
 def test_a_sound_folder_gets_one_sentence_and_exit_code_0(sound: Path, clf_check: Invoke) -> None:
     result = clf_check("data", "--strict")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "nothing wrong with 40 images\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no problems in 40 images\n")
 
 
 def test_files_that_are_no_images_are_counted(sound: Path, clf_check: Invoke) -> None:
     (sound / "cat/notes.txt").write_text("x")
-    assert clf_check("data").stderr == "nothing wrong with 40 images (1 other files passed over)\n"
+    assert clf_check("data").stderr == "no problems in 40 images (1 other files skipped)\n"
 
 
 def test_an_error_is_in_the_table_and_named_by_file(sound: Path, clf_check: Invoke) -> None:
@@ -60,7 +60,7 @@ def test_an_error_is_in_the_table_and_named_by_file(sound: Path, clf_check: Invo
     assert result.exit_code == 1
     assert lines[1] == "    1  unreadable  error     no image comes out of it; training leaves it out"
     assert lines[2:] == ["", "unreadable", "  data/cat/broken.jpg: empty: the file holds 0 bytes"]
-    assert result.stderr == "1 error in 41 images; put the errors right, then run clf-check again\n"
+    assert result.stderr == "1 error in 41 images; fix the errors, then run clf-check again\n"
 
 
 @pytest.mark.parametrize(("options", "code"), [((), 0), (("--strict",), 1)], ids=["as it is", "strict"])
@@ -68,14 +68,14 @@ def test_a_warning_fails_only_when_strict(sound: Path, clf_check: Invoke, option
     shutil.copy(sound / "cat/00.png", sound / "dog/copy.png")
     result = clf_check("data", *options)
     assert result.exit_code == code
-    assert result.stderr == "1 warning in 41 images; look at the warnings, then train with clf-train\n"
+    assert result.stderr == "1 warning in 41 images; check the warnings, then train with clf-train\n"
 
 
 def test_a_notice_never_fails(sound: Path, clf_check: Invoke) -> None:
     (sound / "cat/00.png").rename(sound / "cat/00.jpg")
     result = clf_check("data", "--strict")
     assert result.exit_code == 0
-    assert result.stderr == "1 notice in 40 images; nothing that must be put right, train with clf-train\n"
+    assert result.stderr == "1 notice in 40 images; nothing needs fixing; train with clf-train\n"
 
 
 @pytest.mark.parametrize(
@@ -167,12 +167,12 @@ def test_the_real_command_meets_no_training_library(sound: Path, tmp_path: Path)
     )
     done = run_python(tmp_path, code, "data")
     assert done.stdout.splitlines()[-2:] == [rb"  data/cat/\xff.jpg: empty: the file holds 0 bytes", b"1 []"]
-    assert done.stderr == b"1 error in 41 images; put the errors right, then run clf-check again\n"
+    assert done.stderr == b"1 error in 41 images; fix the errors, then run clf-check again\n"
 
 
 def test_the_real_command_ends_with_the_exit_code(sound: Path, tmp_path: Path) -> None:
     done = run_python(tmp_path, "from edgeclf.train.cli.clf_check import main; main()", "data")
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"nothing wrong with 40 images\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"no problems in 40 images\n")
 
 
 def test_help_shows_examples_and_brings_nothing_heavy(tmp_path: Path) -> None:

@@ -286,19 +286,19 @@ def test_a_class_far_larger_than_another_is_an_imbalance(lay_out: LayOut, cats: 
 
 def test_a_class_with_fewer_than_20_images_is_named(lay_out: LayOut) -> None:
     findings = check(lay_out({"cat": 20, "dog": 19}, 32, 32)).findings
-    assert details(Kind.FEW_IMAGES, findings) == ["dog has 19 images to train on; fewer than 20 teach little"]
+    assert details(Kind.FEW_IMAGES, findings) == ["dog has 19 training images; fewer than 20 teach little"]
     assert [(finding.kind, finding.severity) for finding in findings] == [(Kind.FEW_IMAGES, Severity.WARNING)]
 
 
 def test_a_class_folder_without_images_is_named(lay_out: LayOut) -> None:
     findings = check(lay_out(SPLITS | {"val/dog": 0}, 32, 32)).findings
-    assert details(Kind.EMPTY_CLASS, findings) == ["dog holds no images in val"]
+    assert details(Kind.EMPTY_CLASS, findings) == ["dog has no images in val"]
     assert [(finding.kind, finding.severity) for finding in findings] == [(Kind.EMPTY_CLASS, Severity.ERROR)]
 
 
 def test_a_class_that_a_split_lacks_is_named(lay_out: LayOut) -> None:
     findings = check(lay_out(SPLITS | {"test/wolf": 20}, 32, 32)).findings
-    sentences = ["wolf is no class in train, but elsewhere", "wolf is no class in val, but elsewhere"]
+    sentences = ["wolf is missing from train, but elsewhere", "wolf is missing from val, but elsewhere"]
     assert sorted(details(Kind.MISSING_CLASS, findings)) == sentences
     assert {(finding.kind, finding.severity) for finding in findings} == {(Kind.MISSING_CLASS, Severity.ERROR)}
 
@@ -337,7 +337,7 @@ def test_names_of_any_bytes_are_kept_in_paths_and_spelt_out_in_details(sound: Pa
     ("layout", "sentence"),
     [
         ({"cat": 0}, "data has no class folders with images; make one sub-folder per class"),
-        ({"cat": 3}, r"data has one class folder only \(cat\); make one sub-folder per class"),
+        ({"cat": 3}, r"data has only one class folder \(cat\); make one sub-folder per class"),
         ({"val/cat": 3, "val/dog": 3}, "data has val but no train folder"),
     ],
     ids=["no images", "one class", "no train split"],

@@ -147,7 +147,7 @@ def test_an_empty_class_folder_is_named(lay_out: LayOut, layout: dict[str, int])
 
 
 def test_a_class_with_too_few_images_to_split_is_named_with_the_least_number(lay_out: LayOut) -> None:
-    with pytest.raises(DatasetError, match=r"few holds 2 images, too few to split; 3 is the least"):
+    with pytest.raises(DatasetError, match=r"few holds 2 images, too few to split; 3 it needs at least"):
         scan(lay_out({"cat": 9, "few": 2}))
 
 
@@ -465,7 +465,7 @@ def test_a_backslash_in_any_other_csv_file_is_a_backslash(lay_out: LayOut) -> No
         (b"path,label,part\n1.png,cat,train\n2\\x00.png,cat,train\n", r"pets.csv, line 3 has no usable path"),
         (b"path,label,part\n1.png,cat,train\n2.png,dog,\n", r"pets.csv, line 3 has the split ''; .* train, val, test"),
         (b"path,label,split\n1.png,cat,dev\n", r"pets.csv, line 2 has the split 'dev'"),
-        (b"path,label\n1.png,cat\n2.png,dog\n1.png,dog\n", r"pets.csv, line 4: '.*1.png' is in line 2 already"),
+        (b"path,label\n1.png,cat\n2.png,dog\n1.png,dog\n", r"pets.csv, line 4: '.*1.png' is already in line 2 already"),
         (b"path,label\ncaf\xe9.png,cat\n", r"pets.csv cannot be read as a CSV file in UTF-8"),
         (b'path,label\n"1.png,cat\n2.png,dog\n', r"pets.csv cannot be read as a CSV file in UTF-8"),
         (b"path,label\n", r"pets.csv has fewer than two labels to train on \(none\)"),

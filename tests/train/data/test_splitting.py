@@ -186,14 +186,14 @@ def test_three_uneven_groups_still_reach_three_parts(lay_out: LayOut) -> None:
 
 def test_a_class_in_too_few_groups_is_named_with_the_least_number(lay_out: LayOut) -> None:
     layout = {f"cat/{day}": 4 for day in PATIENTS} | {"dog/a": 9, "dog/b": 9}
-    with pytest.raises(DatasetError, match=r"class dog holds 2 groups of images .* too few to split; 3 is the least"):
+    with pytest.raises(DatasetError, match=r"class dog holds 2 groups of images .* too few to split; 3 it needs at least"):
         scan(lay_out(layout), Splitting(by="folder"))
 
 
 def test_groups_in_each_others_way_are_refused_with_a_class_and_a_part(lay_out: LayOut) -> None:
     # All three cats are apart, and so are all dogs: then D is where C is, and fish cannot be in three splits.
     folders = ("cat/A", "cat/B", "cat/C", "dog/A", "dog/B", "dog/D", "fish/C", "fish/D", "fish/E")
-    with pytest.raises(DatasetError, match=r"class \w+ did not get into \w+; try another --seed"):
+    with pytest.raises(DatasetError, match=r"class \w+ has no image in \w+; try another --seed"):
         scan(lay_out(dict.fromkeys(folders, 2)), Splitting(by=r"/(\w)/"))
 
 
@@ -270,5 +270,5 @@ def test_a_limit_too_small_for_every_class_and_part_names_the_least(
 ) -> None:
     root = lay_out({f"{split}/{label}": 20 for split in splits for label in ("cat", "dog")})
     assert all(counts(scan(root, Splitting(limit=least))))
-    with pytest.raises(OptionError, match=f"--limit {least - 1} is too few .* {least} is the least here"):
+    with pytest.raises(OptionError, match=f"--limit {least - 1} is too few .* {least} use at least"):
         scan(root, Splitting(limit=least - 1))

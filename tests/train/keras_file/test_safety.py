@@ -107,12 +107,12 @@ BROADCAST = layer("BroadcastTo", "keras.src.ops.numpy", shape=[60_000]) | {
     "inbound_nodes": [{"args": [NUMBERS], "kwargs": {"x": "__keras_tensor__"}}]
 }
 REFUSED = {
-    "lambda": (lambda_layer(), "holds a Lambda layer, which can run any program; replace it by a layer of keras.layers"),
+    "lambda": (lambda_layer(), "holds a Lambda layer, which can run any program; replace it with a layer from keras.layers"),
     "bare lambda": (layer("Dense", units={"class_name": "__lambda__", "config": {}}), "holds a lambda function"),
     "saved model": (layer("TFSMLayer", filepath="x"), "holds a TFSMLayer layer, which can run any program"),
     "torch": (layer("TorchModuleWrapper", module="x"), "holds a TorchModuleWrapper layer"),
     "jax": (layer("JaxLayer"), "holds a JaxLayer layer"),
-    "text": (layer("TextVectorization"), "holds a TextVectorization layer, which is none that an image classifier needs"),
+    "text": (layer("TextVectorization"), "holds a TextVectorization layer, which no image classifier needs"),
     "vocabulary": (layer("StringLookup", vocabulary="/etc/passwd"), "holds a StringLookup layer"),
     "own class": (layer("MyNet", "my_net"), "needs the class MyNet of the module my_net, which edgeclf does not load"),
     "own function": (
@@ -126,8 +126,11 @@ REFUSED = {
     "dotted name": (layer("a.b", "keras.src.ops.numpy"), "needs the class a.b"),
     "class that is no text": (layer(["Dense"]), "names the class ['Dense']"),  # type: ignore[arg-type]
     "typespec": (layer("__typespec__", "os"), "needs the class __typespec__"),
-    "huge dtype": (layer("__numpy__", None, value=[0], dtype="S2000000000"), "holds numbers of type 'S2000000000'"),
-    "call on numbers": (BROADCAST, "calls BroadcastTo on no tensor"),
+    "huge dtype": (
+        layer("__numpy__", None, value=[0], dtype="S2000000000"),
+        "holds numbers of the unknown type 'S2000000000'",
+    ),
+    "call on numbers": (BROADCAST, "calls BroadcastTo without a tensor"),
     "units": (layer("Dense", units=400_000_000), "asks for units = 400,000,000, and its weights take 600 bytes"),
     "filters": (layer("Conv2D", filters=400_000_000), "asks for filters = 400,000,000"),
     "kernel": (layer("Conv2D", filters=1, kernel_size=[9_000_000, 9]), "asks for kernel_size = 9,000,000"),
@@ -167,12 +170,12 @@ def test_a_seed_may_be_any_number(write: Write) -> None:
 
 
 BROKEN = {
-    "no json": (b"{", "has a description that cannot be read"),
-    "not utf-8": (b'{"class_name": "\xff"}', "has a description that cannot be read"),
-    "nan": (b'{"class_name": "Sequential", "config": NaN}', "NaN is no JSON"),
+    "no json": (b"{", "has a config that cannot be read"),
+    "not utf-8": (b'{"class_name": "\xff"}', "has a config that cannot be read"),
+    "nan": (b'{"class_name": "Sequential", "config": NaN}', "NaN is not JSON"),
     "deep": (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested too deeply"),
-    "long number": (b'{"class_name": ' + b"9" * 10_000 + b"}", "has a description that cannot be read"),
-    "list": (b"[]", "describes no network"),
+    "long number": (b'{"class_name": ' + b"9" * 10_000 + b"}", "has a config that cannot be read"),
+    "list": (b"[]", "does not describe a network"),
 }
 
 
@@ -202,20 +205,20 @@ def odd(tmp_path: Path, good: Path) -> dict[str, tuple[Path, str]]:
     with zipfile.ZipFile(tmp_path / "outside.keras", "w") as archive:
         archive.writestr("assets/../../evil", "{}")
     return {
-        "folder.keras": (tmp_path / "folder.keras", "does not exist or is no file"),
+        "folder.keras": (tmp_path / "folder.keras", "does not exist or is not a file"),
         "pipe.keras": (tmp_path / "pipe.keras", "is no regular file"),
         "device": (Path("/dev/zero"), "is no regular file"),
-        "missing.keras": (tmp_path / "missing.keras", "does not exist or is no file"),
-        "address": (Path("hf://someone/model"), "does not exist or is no file"),
-        "empty.keras": (tmp_path / "empty.keras", "is empty, so it is damaged or no .keras file"),
-        "cut.keras": (tmp_path / "cut.keras", "is damaged or no .keras file"),
-        "damaged.keras": (tmp_path / "damaged.keras", "is damaged or no .keras file"),
-        "image.keras": (tmp_path / "image.keras", "is damaged or no .keras file"),
+        "missing.keras": (tmp_path / "missing.keras", "does not exist or is not a file"),
+        "address": (Path("hf://someone/model"), "does not exist or is not a file"),
+        "empty.keras": (tmp_path / "empty.keras", "is empty, so it is damaged or not a .keras file"),
+        "cut.keras": (tmp_path / "cut.keras", "is damaged or not a .keras file"),
+        "damaged.keras": (tmp_path / "damaged.keras", "is damaged or not a .keras file"),
+        "image.keras": (tmp_path / "image.keras", "is damaged or not a .keras file"),
         "encrypted.keras": (tmp_path / "encrypted.keras", "its member model.weights.h5 is encrypted"),
         "bare.keras": (tmp_path / "bare.keras", "lacks config.json or model.weights.h5"),
         "lzma.keras": (tmp_path / "lzma.keras", "its member config.json is packed by method 14"),
         "outside.keras": (tmp_path / "outside.keras", "its member assets/../../evil points out of the archive"),
-        "model.png": (Path(shutil.copy(good, tmp_path / "model.png")), "is no .keras file by its name"),
+        "model.png": (Path(shutil.copy(good, tmp_path / "model.png")), "does not have the suffix .keras"),
     }
 
 
@@ -254,7 +257,7 @@ def test_bombs_are_refused_in_little_memory_and_without_keras(write: Write, tmp_
     )
     done = subprocess.run([sys.executable, "-c", script, *bombs], capture_output=True, text=True, check=True)
     config, weights, units, modules = done.stdout.splitlines()
-    assert config.startswith(": its member config.json takes 800 MB, more than any network needs to be described")
+    assert config.startswith(": its member config.json takes 800 MB, more than the config of any network needs")
     assert weights.startswith(": its member model.weights.h5 unpacks from 0.3 to 300 MB")
     assert units.startswith(" asks for units = 400,000,000, and its weights take 600 bytes, too few for that")
     assert modules == "set()"
@@ -287,7 +290,7 @@ def legacy(tmp_path: Path) -> Callable[[Config | None], Path]:
 def test_the_older_format_passes_only_where_it_is_allowed(tmp_path: Path) -> None:
     ConvNet((8,)).build((16, 16, 3), 3).save(tmp_path / "model.h5")
     vet(tmp_path / "model.h5", allow_h5=True)
-    with pytest.raises(ModelError, match=r"is a model of the older \.h5 format; save it as \.keras, or allow"):
+    with pytest.raises(ModelError, match=r"is in the older \.h5 format; save it as \.keras, or allow"):
         vet(tmp_path / "model.h5")
 
 
@@ -313,5 +316,5 @@ def test_weights_alone_are_no_model(legacy: Callable[[Config | None], Path]) -> 
 @pytest.mark.parametrize("data", [b"text", b"\x89HDF\r\n\x1a\n" + bytes(200)], ids=["text", "cut"])
 def test_what_only_calls_itself_h5_is_one_sentence(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "model.h5").write_bytes(data)
-    with pytest.raises(ModelError, match=r"is damaged or no \.h5 file"):
+    with pytest.raises(ModelError, match=r"is damaged or not an \.h5 file"):
         vet(tmp_path / "model.h5", allow_h5=True)

@@ -189,7 +189,7 @@ def test_the_answers_of_a_model_are_probabilities_whatever_it_ends_in(saved: Sav
 
 def test_a_model_without_a_card_gets_the_way_to_one(tmp_path: Path) -> None:
     ConvNet((4,)).build((12, 16, 3), 3).save(tmp_path / "own.keras")
-    with pytest.raises(ModelError, match=r"carries no model card.* clf-export .*own\.keras --classes labels\.txt"):
+    with pytest.raises(ModelError, match=r"has no model card.* clf-export .*own\.keras --classes labels\.txt"):
         open_keras(tmp_path / "own.keras")
 
 
