@@ -99,7 +99,6 @@ class _BatchRun:
             builder,
             options.output,
             json_lines=options.json_lines,
-            retry_failed=options.retry_failed,
             sorter=Sorter(options.sort, options.sort_dir) if options.sort and options.sort_dir else None,
             check_storage=self.guard.check_roots,
         )

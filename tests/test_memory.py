@@ -10,7 +10,7 @@ import pytest
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".onnx", ".int8.tflite"], ids=["onnx", "litert"])
-def test_ten_thousand_images_take_the_memory_of_a_hundred(
+def test_ten_thousand_images_take_no_more_memory_than_a_hundred(
     suffix: str, image_folder: Path, run_folder: Path, tmp_path: Path
 ) -> None:
     sources = sorted(image_folder.rglob("*.png"))
@@ -26,14 +26,14 @@ def _link(sources: list[Path], folder: Path, count: int) -> None:
         os.link(sources[number % len(sources)], folder / f"{number:05}.png")
 
 
-# The kernel counts what a process held before it became another program; a small one in between keeps pytest's size out.
+# After fork and exec, the kernel still counts the peak of the parent. A small process in between keeps pytest's size out.
 _MEASURE = (
     "import os, subprocess, sys; p = subprocess.Popen(sys.argv[1:]); _, s, u = os.wait4(p.pid, 0); print(s, u.ru_maxrss)"
 )
 
 
 def _peak_kb(model: Path, source: Path) -> int:
-    """The largest resident size of a whole `clf-run`, as the kernel counted it."""
+    """The peak resident size of a whole `clf-run`, as counted by the kernel."""
     command = [Path(sys.executable).with_name("clf-run"), model, "--source", source, "-o", source.with_suffix(".csv")]
     done = subprocess.run([sys.executable, "-c", _MEASURE, *command], capture_output=True, text=True, check=True)
     status, peak_kb = map(int, done.stdout.split())

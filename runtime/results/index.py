@@ -88,9 +88,9 @@ class Index:
         self.expect_new_row(key)
         self._first_valid_line[key] = _NEVER
 
-    def failures_not_tried(self) -> set[ImageKey]:
-        """Images without an answer that were not tried in this run, because no source has them any more."""
-        return self._failed - self._tried_now
+    def missing_failures(self) -> set[ImageKey]:
+        """Images without an answer that were to be retried, but that no source has any more."""
+        return self._failed - self._tried_now if self._retry_failed else set()
 
     def is_valid(self, key: ImageKey, line: int) -> bool:
         """Whether this line, counted from 0, holds a row of the image that no later line has replaced."""

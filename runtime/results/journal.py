@@ -92,10 +92,11 @@ class Journal:
 
     def drop_missing_failures(self) -> int:
         """Drop the rows of failures that were to be retried but are in no source any more. Returns how many."""
-        missing = self.index.failures_not_tried()
+        missing = self.index.missing_failures()
+        if not missing:
+            return 0
         places = {tuple(_place(line)) for line in self._file.lines() if "path" in line and _key(line) in missing}
-        if places:
-            self._file.write([{_DROPPED_KEY: sorted(places)}])
+        self._file.write([{_DROPPED_KEY: sorted(places)}])
         for key in missing:
             self.index.remove(key)
         return len(missing)

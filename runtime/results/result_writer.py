@@ -79,13 +79,11 @@ class JournalWriter:
         output: str,
         *,
         json_lines: bool,
-        retry_failed: bool = False,
         sorter: Sorter | None = None,
         check_storage: Callable[[], None] = lambda: None,
     ) -> None:
         """check_storage: called if images were missing before they were sorted; raises if the whole source is missing."""
         self.after_interrupt = f"they are in {journal.path}; run the same command again to continue"
-        self._retry_failed = retry_failed
         self._check_storage = check_storage
         self._journal = journal
         self._builder = builder
@@ -114,7 +112,7 @@ class JournalWriter:
             self._sort(self._sorter, entries)
 
     def finish(self, summary: Summary) -> None:
-        if self._retry_failed and (dropped := self._journal.drop_missing_failures()):
+        if dropped := self._journal.drop_missing_failures():
             note(f"rows left out, because the image failed before and is missing now: {dropped:,}")
         with open_sink(self._output, json_lines=self._json_lines) as sink:
             for row in self._journal.rows():

@@ -75,7 +75,7 @@ def _lock_and_empty(file: BinaryIO, path: Path) -> None:
     # Between our open and our lock, the other process may have finished: then this is the file that it published.
     if not try_lock(file.fileno()) or not is_at(file.fileno(), file.name):
         file.close()
-        raise OutputError(f"another process is writing {path}; wait for it, or choose another place with -o")
+        raise OutputError(f"another process is writing {path}; wait for it to finish, or choose another place with -o")
     file.truncate(0)
 
 

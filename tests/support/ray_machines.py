@@ -1,7 +1,7 @@
-"""A Ray cluster of two machines on this one, in a process of its own; run as a program, it is that process.
+"""A Ray cluster of two simulated machines, in a process of its own. Run as a program, this module is that process.
 
-`python -m tests.support.ray_machines` prints its address; the line `kill` on stdin kills the second machine, and its end
-ends both.
+`python -m tests.support.ray_machines` prints the address. The line `kill` on stdin kills the second machine; the end of
+stdin stops both.
 """
 
 import subprocess
@@ -19,7 +19,7 @@ class Machines:
     _process: "subprocess.Popen[str]"
 
     def kill_one(self) -> None:
-        """End the machine that the address is not of, with all that runs on it, as a power cut would."""
+        """Kill the machine that does not own the address, with everything that runs on it, like a power cut."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write("kill\n")
@@ -29,7 +29,7 @@ class Machines:
 
 @contextmanager
 def two_machines() -> Iterator[Machines]:
-    """Each has one core."""
+    """A cluster of two machines with one core each."""
     line = [sys.executable, "-m", "tests.support.ray_machines"]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
