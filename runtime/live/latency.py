@@ -14,7 +14,7 @@ class Latency:
     >>> for milliseconds in range(1, 1001):
     ...     latency.add(milliseconds / 1000)
     >>> round(latency.percentile_ms(50)), round(latency.percentile_ms(99))
-    (500, 990)
+    (498, 990)
     """
 
     def __init__(self) -> None:
