@@ -65,8 +65,8 @@ def flags_given(group: Any) -> Iterator[tuple[str, str]]:
 def _flag(name: str, hint: Any) -> str:
     option = next(extra for extra in hint.__metadata__ if isinstance(extra, OptionInfo))
     # In Annotated, typer.Option takes its first name for a default value.
-    declared = (option.default, *(option.param_decls or ()))
-    return next((text for text in declared if str(text).startswith("--")), f"--{name.replace('_', '-')}")
+    declared = map(str, (option.default, *(option.param_decls or ())))
+    return next((text for text in declared if text.startswith("--")), f"--{name.replace('_', '-')}")
 
 
 def _parameters(group: type) -> Iterator[Parameter]:

@@ -114,13 +114,12 @@ class Progress:
 def _bar() -> "RichProgress":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    return Progress(
+    columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TextColumn("{task.fields[noun]}  {task.fields[rate]}"),
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[detail]}", markup=False),
-        console=stderr_console(),
-        transient=True,
     )
+    return Progress(*columns, console=stderr_console(), transient=True)
