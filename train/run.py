@@ -1,4 +1,4 @@
-"""One training run, from labelled images to a run folder with everything that came of it."""
+"""One training run, from labelled images to a run folder with the model, its metrics and its report."""
 
 import csv
 import io
@@ -6,8 +6,8 @@ import json
 import platform
 import time
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,20 +24,22 @@ from edgeclf.runtime.sources.archives import is_archive
 from edgeclf.runtime.storage.atomic_write import make_folder, publish_text
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.escaping import escape_cell
+from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.version import __version__
 from edgeclf.train.checkpoint import CHECKPOINT_NAME
+from edgeclf.train.config import TrainingConfig
 from edgeclf.train.data.archives import unpack
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.check import check_dataset, refusal, refusals
-from edgeclf.train.data.dataset import SPLIT_NAME, SPLITS, Dataset, read_dataset, scan, write_split
+from edgeclf.train.data.dataset import SPLIT_NAME, Dataset, read_dataset, scan, write_split
 from edgeclf.train.data.findings import Severity
+from edgeclf.train.data.listing import SPLITS
 from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.fit import Trained, fit
 from edgeclf.train.history import HISTORY_NAME, read_history
 from edgeclf.train.keras_file.samples import pick_samples
 from edgeclf.train.keras_file.saving import save
 from edgeclf.train.networks.architectures import head_of
-from edgeclf.train.recipes import Recipe
 from edgeclf.train.results.evaluation import (
     Evaluation,
     best_threshold,
@@ -46,7 +48,7 @@ from edgeclf.train.results.evaluation import (
     expected_calibration_error,
     probabilities,
 )
-from edgeclf.train.results.report import ReportData, write_report
+from edgeclf.train.results.report import ReportData, image_size, write_report
 from edgeclf.train.results.temperature import fit_temperature, fold_temperature, scale
 
 MODEL_NAME = "model.keras"
@@ -55,7 +57,7 @@ IMAGES_FOLDER = "images"
 
 @dataclass(frozen=True)
 class Run:
-    """What a training run leaves behind: the model, and what `metrics.json` says.
+    """The result of a training run: the path of the model, and the content of `metrics.json`.
 
     interrupted, problem: as in Trained.
     """
@@ -68,107 +70,119 @@ class Run:
 
 @dataclass(frozen=True)
 class Extras:
-    """What a run does beside training. samples: put preprocessed images inside the model, so that `clf-export` can
-    calibrate and verify without the data set. leakage: train although test images are among the others. notes: texts
-    to keep in the run folder, by file name.
+    """Options of a run that do not affect the training itself.
+
+    embed_samples: store preprocessed images inside the model, so that `clf-export` can calibrate and verify without the
+    data set. allow_leakage: train even if test images are in another split, too. files: texts to write into the run folder,
+    by file name.
     """
 
-    samples: bool = True
-    leakage: bool = False
-    notes: Mapping[str, str] = field(default_factory=dict)
+    embed_samples: bool = True
+    allow_leakage: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
-def train(
-    data: Path,
-    folder: Path,
-    preprocess: Preprocess,
-    recipe: Recipe,
-    splitting: Splitting | None = None,
-    extras: Extras = Extras(),
-    *,
-    resume: bool = False,
-) -> Run:
-    """Train on the images in `data` and write `model.keras`, `metrics.json`, `report.html` and the rest to `folder`.
+def train(config: TrainingConfig, folder: Path, extras: Extras = Extras(), *, resume: bool = False) -> Run:
+    """Train as configured and write `model.keras`, `metrics.json`, `report.html` and the rest to `folder`.
 
-    Images that cannot be read are skipped and listed in `bad_files.csv`. resume: go on with the run that was begun in
-    `folder`, with the images of its `split.csv`. Raises DatasetError, ModelError or OutputError.
+    Images that cannot be read are skipped and listed in `bad_files.csv`. resume: continue the run in `folder`, with the
+    images of its `split.csv`. Raises DatasetError, ModelError or OutputError.
     """
     started = time.monotonic()
-    dataset = _resumed(folder) if resume else _begun(data, folder, splitting or Splitting(seed=recipe.seed), extras)
-    _announce(data, dataset)
-    caches = [folder / f".{name}.u8" for name in SPLITS]
-    try:
-        splits = _load_splits(dataset, preprocess, caches)
+    dataset = _resume(folder) if resume else _begin(config, folder, extras)
+    _announce(config.data, dataset)
+    with _cache_files(folder) as caches:
+        splits = _load_splits(dataset, config.preprocess, caches)
         _report_bad_files(list(splits.values()), folder / "bad_files.csv")
-        begun = resume and (folder / CHECKPOINT_NAME).exists()
-        trained = fit(recipe, len(dataset.classes), splits["train"], splits["val"], folder, resume=begun)
+        has_checkpoint = resume and (folder / CHECKPOINT_NAME).exists()
+        classes = len(dataset.classes)
+        trained = fit(config.recipe, classes, splits["train"], splits["val"], folder, resume=has_checkpoint)
         note("evaluating ...")
         tested = _calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes)
         metrics = _metrics(trained, tested, started)
-        card = ModelCard(dataset.classes, preprocess, head_of(trained.network), _facts(data, recipe, dataset, metrics))
+        facts = _facts(config, dataset, metrics)
+        card = ModelCard(dataset.classes, config.preprocess, head_of(trained.network), facts)
         samples = {"calibration": pick_samples(splits["train"]), "verification": pick_samples(splits["val"])}
-        save(trained.network, card, samples if extras.samples else {}, folder / MODEL_NAME)
+        save(trained.network, card, samples if extras.embed_samples else {}, folder / MODEL_NAME)
         publish_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-        write_report(folder, _report(card, trained, tested, splits, samples["calibration"], folder))
+        report = _report(card, trained, tested, splits)
+        history = read_history(folder / HISTORY_NAME)
+        write_report(folder, replace(report, history=history, samples=samples["calibration"]))
         if not (trained.interrupted or trained.problem):
             (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
         return Run(folder / MODEL_NAME, metrics, trained.interrupted, trained.problem)
-    finally:
-        for cache in caches:
-            with suppress(OSError):  # Windows keeps a file that is still mapped
-                cache.unlink(missing_ok=True)
 
 
-def find_images(data: Path, folder: Path, splitting: Splitting) -> Dataset:
-    """The images in `data`, split; archives are unpacked into `folder` first, and stay there."""
-    named = {"train": data, "val": splitting.val, "test": splitting.test}
-    homes = {
+def find_images(config: TrainingConfig, folder: Path) -> Dataset:
+    """The images of a training, split. Archives are first unpacked into `folder`, and the images stay there."""
+    splitting = config.splitting or Splitting(seed=config.recipe.seed)
+    named = {"train": config.data, "val": splitting.val, "test": splitting.test}
+    unpacked = {
         split: unpack(path, folder / IMAGES_FOLDER / split) if path and is_archive(path) else path
         for split, path in named.items()
     }
-    return scan(homes["train"] or data, replace(splitting, val=homes["val"], test=homes["test"]))
+    return scan(unpacked["train"] or config.data, replace(splitting, val=unpacked["val"], test=unpacked["test"]))
 
 
 @dataclass(frozen=True)
 class _Tested:
-    """The answers of the calibrated network to both splits; raw: to the test split before the temperature was folded in."""
+    """What the calibrated network predicts for the validation and the test split.
+
+    uncalibrated: the probabilities for the test split before temperature scaling.
+    """
 
     val: Evaluation
     test: Evaluation
-    raw: NDArray[np.float32]
+    uncalibrated: NDArray[np.float32]
     temperature: float
 
 
-def _begun(data: Path, folder: Path, splitting: Splitting, extras: Extras) -> Dataset:
-    dataset = find_images(data, folder, splitting)
+@contextmanager
+def _cache_files(folder: Path) -> Iterator[list[Path]]:
+    """Paths for memory-mapped images, one per split. The files are removed afterwards."""
+    caches = [folder / f".{name}.u8" for name in SPLITS]
+    try:
+        yield caches
+    finally:
+        for cache in caches:
+            with suppress(OSError):  # Windows cannot remove a file that is still mapped
+                cache.unlink(missing_ok=True)
+
+
+def _begin(config: TrainingConfig, folder: Path, extras: Extras) -> Dataset:
+    dataset = find_images(config, folder)
     findings = check_dataset(dataset)
-    if (leaks := refusals(findings)) and not extras.leakage:
+    if (leaks := refusals(findings)) and not extras.allow_leakage:
         raise DatasetError(refusal(leaks))
     for kind, count in Counter(finding.kind for finding in findings if finding.severity is not Severity.NOTICE).items():
-        note(f"{count:,} x {kind} in {data}; clf-check {data} names them")
+        note(f"{count:,} x {kind} in {config.data}; for details: clf-check {config.data}")
     make_folder(folder)
-    for name, text in extras.notes.items():
+    for name, text in extras.files.items():
         publish_text(folder / name, text)
     write_split(dataset, folder / SPLIT_NAME)
     return dataset
 
 
-def _resumed(folder: Path) -> Dataset:
+def _resume(folder: Path) -> Dataset:
     if not (folder / CHECKPOINT_NAME).exists() and (folder / MODEL_NAME).exists():
         raise ModelError(f"the training in {folder} is finished; start another one with clf-train DATA")
     return read_dataset(folder / SPLIT_NAME)
 
 
 def _calibrate_and_test(network: keras.Model, val: Arrays, test: Arrays, classes: tuple[str, ...]) -> _Tested:
-    """Fold the temperature that fits the validation split into the network, then answer the test split with it."""
-    answers = probabilities(network, val.images)
-    temperature = fit_temperature(answers, val.labels)
+    """Fit the temperature on the validation split, fold it into the network, then evaluate the test split."""
+    validated = probabilities(network, val.images)
+    temperature = fit_temperature(validated, val.labels)
     fold_temperature(network, temperature)
-    answers = scale(answers, temperature)
-    threshold = best_threshold(val.labels, answers[:, 1]) if len(classes) == 2 else None
+    validated = scale(validated, temperature)
+    threshold = best_threshold(val.labels, validated[:, 1]) if len(classes) == 2 else None
     tested = evaluate(network, test, classes, threshold)
-    raw = scale(tested.probabilities, 1 / temperature)
-    return _Tested(count_probabilities(answers, val.labels, classes, threshold), tested, raw, temperature)
+    return _Tested(
+        val=count_probabilities(validated, val.labels, classes, threshold),
+        test=tested,
+        uncalibrated=scale(tested.probabilities, 1 / temperature),
+        temperature=temperature,
+    )
 
 
 def _load_splits(dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -> dict[str, Arrays]:
@@ -179,17 +193,17 @@ def _load_splits(dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -
     for label, name in enumerate(dataset.classes):
         if not (splits["train"].labels == label).any():
             raise DatasetError(
-                f"no image of class {name!r} in the training split can be read; see what they are with: clf-check"
+                f"no image of class {name!r} in the training split can be read; run clf-check to see what is wrong with them"
             )
     return splits
 
 
 def _announce(data: Path, dataset: Dataset) -> None:
     counts = ", ".join(f"{name} {len(split):,}" for name, split in dataset.splits().items())
-    skipped = f"; {dataset.skipped:,} other files skipped" if dataset.skipped else ""
-    note(f"{data}: {len(dataset.classes)} classes ({', '.join(dataset.classes)}); images: {counts}{skipped}")
+    skipped = f"; skipped {plural(dataset.skipped, 'other file')}" if dataset.skipped else ""
+    note(f"{data}: {plural(len(dataset.classes), 'class')} ({', '.join(dataset.classes)}); images: {counts}{skipped}")
     if dataset.ungrouped:
-        note(f"{dataset.ungrouped:,} images fit no group of --split-by; each of them was split for itself")
+        note(f"{plural(dataset.ungrouped, 'image')} without a group of --split-by; each was split on its own")
 
 
 def _report_bad_files(splits: list[Arrays], path: Path) -> None:
@@ -202,13 +216,13 @@ def _report_bad_files(splits: list[Arrays], path: Path) -> None:
     writer.writerow(("path", "error", "detail"))
     writer.writerows((escape_cell(name), failure.reason, escape_cell(failure.detail)) for name, failure in failures)
     publish_text(path, text.getvalue())
-    note(f"{len(failures):,} images cannot be read and are skipped; {path} says why")
+    note(f"skipped {plural(len(failures), 'unreadable image')}; for the reasons, see {path}")
 
 
 def _metrics(trained: Trained, tested: _Tested, started: float) -> dict[str, Any]:
-    raw_error = expected_calibration_error(tested.test.labels, tested.raw)
+    before = expected_calibration_error(tested.test.labels, tested.uncalibrated)
     return {
-        "test": tested.test.to_json() | {"expected_calibration_error_before_scaling": round(raw_error, 6)},
+        "test": tested.test.to_json() | {"expected_calibration_error_before_scaling": round(before, 6)},
         "validation": tested.val.to_json(),
         "temperature": round(tested.temperature, 6),
         "epochs": trained.epochs,
@@ -218,15 +232,16 @@ def _metrics(trained: Trained, tested: _Tested, started: float) -> dict[str, Any
     }
 
 
-def _facts(data: Path, recipe: Recipe, dataset: Dataset, metrics: dict[str, Any]) -> dict[str, Any]:
+def _facts(config: TrainingConfig, dataset: Dataset, metrics: dict[str, Any]) -> dict[str, Any]:
+    """What the model card says about the training."""
     return {
-        "data": data.resolve().name,
+        "data": config.data.resolve().name,
         "images": {name: len(split) for name, split in dataset.splits().items()},
         "test_accuracy": metrics["test"]["accuracy"],
-        "network": asdict(recipe.network),  # type: ignore[call-overload]
+        "network": asdict(config.recipe.network),  # type: ignore[call-overload]
         "epochs": metrics["epochs"],
         "temperature": metrics["temperature"],
-        "seed": recipe.seed,
+        "seed": config.recipe.seed,
         "edgeclf": __version__,
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
@@ -234,13 +249,10 @@ def _facts(data: Path, recipe: Recipe, dataset: Dataset, metrics: dict[str, Any]
     }
 
 
-def _report(
-    card: ModelCard, trained: Trained, tested: _Tested, splits: dict[str, Arrays], samples: Arrays, folder: Path
-) -> ReportData:
-    height, width, channels = card.preprocess.shape
+def _report(card: ModelCard, trained: Trained, tested: _Tested, splits: dict[str, Arrays]) -> ReportData:
     facts = {
         "parameters": f"{trained.network.count_params():,}",
-        "image size": f"{height} x {width}, {'grey' if channels == 1 else 'RGB'}",
+        "image size": image_size(card.preprocess),
         "resize": f"{card.preprocess.resize}, {card.preprocess.fit}",
     }
     return ReportData(
@@ -250,11 +262,9 @@ def _report(
         facts=facts | {name: value for name, value in card.training.items() if name not in ("data", "images")},
         counts={name: dict(zip(card.classes, _count(arrays, card), strict=True)) for name, arrays in splits.items()},
         failures=[failure for arrays in splits.values() for failure in arrays.failures],
-        history=read_history(folder / HISTORY_NAME),
         best_epoch=trained.best_epoch,
-        uncalibrated=tested.raw,
+        uncalibrated=tested.uncalibrated,
         temperature=tested.temperature,
-        samples=samples,
     )
 
 

@@ -1,4 +1,4 @@
-"""A whole training run, and what it leaves in its folder."""
+"""A whole training run, and the files in its folder."""
 
 import csv
 import json
@@ -17,7 +17,9 @@ import pytest
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard, read_zip_card
-from edgeclf.train.data.dataset import SPLITS, read_split
+from edgeclf.train.config import TrainingConfig
+from edgeclf.train.data.dataset import read_split
+from edgeclf.train.data.listing import SPLITS
 from edgeclf.train.keras_file.samples import read_samples
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.recipes import Recipe
@@ -32,9 +34,13 @@ WRITTEN = {"model.keras", "metrics.json", "history.csv", "split.csv", "bad_files
 SIZES = {"train": 12, "val": 5, "test": 7}
 
 
+def config(data: Path, **changes: Any) -> TrainingConfig:
+    return TrainingConfig(data, PREPROCESS, replace(RECIPE, **changes))
+
+
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes of noise, in splits of different sizes; four files among them cannot be read."""
+    """Three classes of noise in splits of different sizes. Four of the files cannot be read."""
     root = tmp_path_factory.mktemp("noise") / "data"
     rng = np.random.default_rng(0)
     for split, count in SIZES.items():
@@ -47,13 +53,13 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "train" / "c" / "=cut.png").write_bytes((root / "train" / "c" / "00.png").read_bytes()[:300])
     (root / "val" / "b" / "00.png").write_text("no image")
     (root / "test" / "c" / "01.png").write_text("no image")
-    (root / "test" / "c" / "notes.txt").write_text("not looked at")
+    (root / "test" / "c" / "notes.txt").write_text("ignored")
     return root
 
 
 @pytest.fixture(scope="module")
 def run(noise: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(noise, tmp_path_factory.mktemp("noise-run"), PREPROCESS, RECIPE)
+    return train(config(noise), tmp_path_factory.mktemp("noise-run"))
 
 
 def written(run: Run, name: str) -> Any:
@@ -61,7 +67,7 @@ def written(run: Run, name: str) -> Any:
 
 
 def confusion_by_hand(run: Run, split: str) -> list[list[int]]:
-    """Read the split's images anew and ask the saved file, by other means than the code under test."""
+    """The confusion matrix of the saved model, computed independently of the code under test."""
     network = keras.models.load_model(run.model)
     found = read_split(run.model.with_name("split.csv"), split, ("a", "b", "c"))
     readable = [
@@ -73,7 +79,7 @@ def confusion_by_hand(run: Run, split: str) -> list[list[int]]:
     return [[counted[truth, answer] for answer in range(3)] for truth in range(3)]
 
 
-def test_a_run_leaves_these_files_and_no_others(run: Run) -> None:
+def test_a_run_folder_has_exactly_these_files(run: Run) -> None:
     assert {path.name for path in run.model.parent.iterdir()} == WRITTEN
 
 
@@ -87,15 +93,15 @@ def test_the_metrics_are_those_of_the_saved_model(run: Run, split: str, key: str
     assert metrics["majority_share"] == pytest.approx(confusion.sum(axis=1).max() / confusion.sum(), abs=1e-6)
 
 
-def test_the_metrics_given_back_are_those_written(run: Run) -> None:
+def test_the_returned_metrics_are_the_written_ones(run: Run) -> None:
     assert written(run, "metrics.json") == run.metrics
 
 
-def test_every_readable_test_image_counts_and_no_other(run: Run) -> None:
+def test_exactly_the_readable_test_images_count(run: Run) -> None:
     assert run.metrics["test"]["images"] == sum(SIZES["test"] + extra for extra in (0, 1, 2)) - 1
 
 
-def test_the_split_lists_every_image_in_its_part_once(run: Run, noise: Path) -> None:
+def test_split_csv_lists_every_image_once_in_its_split(run: Run, noise: Path) -> None:
     found = {split: read_split(run.model.with_name("split.csv"), split, ("a", "b", "c")).paths for split in SPLITS}
     assert {split: sorted(paths) for split, paths in found.items()} == {
         split: sorted(map(str, (noise / split).rglob("*.png"))) for split in SPLITS
@@ -120,29 +126,29 @@ def test_unreadable_images_are_listed_with_their_reasons(run: Run, noise: Path) 
     }
 
 
-def test_the_history_has_a_row_for_every_epoch(run: Run) -> None:
+def test_the_history_has_one_row_per_epoch(run: Run) -> None:
     header, *rows = run.model.with_name("history.csv").read_text().split()
     assert header == "stage,epoch,learning_rate,loss,accuracy,val_loss,val_accuracy"
     assert len(rows) == run.metrics["epochs"] == 2
 
 
-def test_the_card_says_what_was_trained_on(run: Run) -> None:
+def test_the_card_describes_the_training(run: Run) -> None:
     card = ModelCard.from_json(read_zip_card(run.model) or "")
     assert (card.classes, card.preprocess, card.head) == (("a", "b", "c"), PREPROCESS, "softmax")
     assert card.training["images"] == {"train": 40, "val": 18, "test": 24}
     assert (card.training["seed"], card.training["test_accuracy"]) == (3, run.metrics["test"]["accuracy"])
 
 
-def test_the_number_of_parameters_is_that_of_the_saved_network(run: Run) -> None:
+def test_the_number_of_parameters_is_that_of_the_saved_model(run: Run) -> None:
     assert run.metrics["parameters"] == keras.models.load_model(run.model).count_params()
 
 
 @pytest.fixture(scope="module")
 def mapped(noise: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The same run with its arrays in memory-mapped files, and without samples."""
+    """The same run with memory-mapped arrays and without samples."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("edgeclf.train.data.arrays.IN_MEMORY_BYTES", 100)
-        return train(noise, tmp_path_factory.mktemp("mapped-run"), PREPROCESS, RECIPE, extras=Extras(samples=False))
+        return train(config(noise), tmp_path_factory.mktemp("mapped-run"), Extras(embed_samples=False))
 
 
 def test_a_second_run_with_memory_mapped_arrays_gives_the_same_weights(run: Run, mapped: Run) -> None:
@@ -150,7 +156,7 @@ def test_a_second_run_with_memory_mapped_arrays_gives_the_same_weights(run: Run,
     assert [weight.tobytes() for weight in first] == [weight.tobytes() for weight in second]
 
 
-def test_the_memory_mapped_files_are_gone_after_training(mapped: Run) -> None:
+def test_memory_mapped_files_are_removed_after_training(mapped: Run) -> None:
     assert {path.name for path in mapped.model.parent.iterdir()} == WRITTEN
 
 
@@ -164,16 +170,16 @@ def test_a_failed_training_leaves_no_model_and_no_cache(
 ) -> None:
     monkeypatch.setattr("edgeclf.train.data.arrays.IN_MEMORY_BYTES", 100)
     with pytest.raises(DatasetError, match="the loss became"):
-        train(noise, tmp_path, PREPROCESS, replace(RECIPE, learning_rate=1e38))
+        train(config(noise, learning_rate=1e38), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} <= {"history.csv", "split.csv", "bad_files.csv"}
 
 
-def test_a_class_of_which_nothing_can_be_read_is_named(lay_out: LayOut, tmp_path: Path) -> None:
+def test_a_class_without_readable_images_is_named(lay_out: LayOut, tmp_path: Path) -> None:
     root = lay_out({"good": 6, "spoilt": 6})
     for number in range(6):
         (root / "spoilt" / f"{number:02}.png").write_bytes(b"spoilt")
     with pytest.raises(DatasetError, match="spoilt"):
-        train(root, tmp_path / "run", PREPROCESS, RECIPE)
+        train(config(root), tmp_path / "run")
     assert not (tmp_path / "run" / "model.keras").exists()
 
 
@@ -184,12 +190,12 @@ def test_class_names_of_any_kind_reach_the_card(lay_out: LayOut, tmp_path: Path,
         (root / name).mkdir()
         for number in range(6):
             (root / name / f"{number}.png").write_bytes((root / "plain" / f"{number:02}.png").read_bytes())
-    run = train(root, tmp_path / "run", PREPROCESS, replace(RECIPE, epochs=1))
+    run = train(config(root, epochs=1), tmp_path / "run")
     assert ModelCard.from_json(read_zip_card(run.model) or "").classes == tuple(sorted([*names, "plain"]))
     assert r"3 classes ([bold]caf\xe9, plain, two\nlines)" in capsys.readouterr().err
 
 
-def test_an_old_checkpoint_is_not_mistaken_for_a_run_to_go_on_with(noise: Path, tmp_path: Path, run: Run) -> None:
+def test_an_old_checkpoint_is_ignored_without_resume(noise: Path, tmp_path: Path, run: Run) -> None:
     (tmp_path / "checkpoint.npz").write_bytes(b"of another training")
-    again = train(noise, tmp_path, PREPROCESS, RECIPE)
+    again = train(config(noise), tmp_path)
     assert again.metrics["test"] == run.metrics["test"]

@@ -1,4 +1,4 @@
-"""`clf-train evaluate`: how good a model is, in whichever format, on labelled images."""
+"""`clf-train evaluate`: measures a model file of any format on labelled images."""
 
 import json
 import os
@@ -12,33 +12,38 @@ import typer
 
 from edgeclf.runtime.errors import DatasetError, ExitCode, OptionError, OutputError
 from edgeclf.runtime.terminal.console import friendly_errors, note
+from edgeclf.runtime.terminal.plural import plural
 
 if TYPE_CHECKING:
     from edgeclf.runtime.model.card import ModelCard
     from edgeclf.train.data.arrays import Arrays
     from edgeclf.train.results.evaluation import Evaluation
-_MOST_LISTED = 20
+_MAX_LISTED = 20
 
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A .keras, .onnx or .tflite file.")],
     data: Annotated[
-        Path, typer.Argument(help="Folder with one sub-folder per class, or with train/val/test above; .zip, .tar or .csv.")
+        Path,
+        typer.Argument(
+            help="Folder with one sub-folder per class, or with train/, val/ and test/ above them; or a .zip, .tar or .csv "
+            "file."
+        ),
     ],
     *,
     split: Annotated[
         str | None,
-        typer.Option(help="train, val or test; default test, or everything where there are no splits.", show_default=False),
+        typer.Option(help="train, val or test.", show_default="test, or all images if they are not split"),
     ] = None,
     device: Annotated[
-        str, typer.Option(help="For an exported model: auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N.")
+        str, typer.Option(help="For exported models: auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N.")
     ] = "auto",
     report: Annotated[
         Path | None, typer.Option(help="Write report.html and its figures to DIR.", metavar="DIR", show_default=False)
     ] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="The metrics as JSON on stdout.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON on stdout.")] = False,
 ) -> None:
-    """Measure a model on labelled images: accuracy with its interval, classes, calibration, worst mistakes."""
+    """Measure a model on labelled images: accuracy with its confidence interval, each class, calibration, worst mistakes."""
     with friendly_errors():
         _check_report(report)
         measured = measure(model, data, split, device)
@@ -56,7 +61,10 @@ def evaluate(
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A model on the images of one split of a folder. trained_on: how many of them it was fitted to or stopped by."""
+    """The result for a model on one split of a folder.
+
+    trained_on: the number of these images that the model was trained on, or that stopped its training.
+    """
 
     model: Path
     data: Path
@@ -69,12 +77,12 @@ class Measured:
 
     @property
     def origin(self) -> str:
-        """What the images were, as the end of a sentence that owns up to flattery."""
-        flattery = f", {self.trained_on:,} of which its training has seen" if self.trained_on else ""
-        return f"in {self.data} ({self.split}){flattery}"
+        """What the images are, as the end of a sentence. It says how many of them the model knows from its training."""
+        known = f", {self.trained_on:,} of which were used in its training" if self.trained_on else ""
+        return f"in {self.data} ({self.split}){known}"
 
     def to_json(self) -> dict[str, Any]:
-        """The metrics, and what they were measured on, as plain values."""
+        """The metrics, and what was measured, as plain values."""
         failures = [
             {"path": path, "error": failure.reason, "detail": failure.detail} for path, failure in self.images.failures
         ]
@@ -83,7 +91,7 @@ class Measured:
 
 
 def measure(model: Path, data: Path, split: str | None = None, device: str = "auto") -> Measured:
-    """Answer every readable image of `data`, or of one split of it. Raises ModelError, DatasetError and their like."""
+    """Classify every readable image in `data`, or in one split of it. Raises ModelError, DatasetError or the like."""
     from edgeclf.train.answering import open_any
     from edgeclf.train.data.archives import unpacked
     from edgeclf.train.data.arrays import load
@@ -100,13 +108,22 @@ def measure(model: Path, data: Path, split: str | None = None, device: str = "au
     from edgeclf.train.results.evaluation import count_probabilities
 
     evaluation = count_probabilities(opened.answers(images.images), images.labels, card.classes)
-    trained_on = _trained_on(model, images, card.classes)
-    return Measured(model, data, name, card, images, evaluation, evaluation.to_json(), trained_on)
+    return Measured(
+        model=model,
+        data=data,
+        split=name,
+        card=card,
+        images=images,
+        evaluation=evaluation,
+        metrics=evaluation.to_json(),
+        trained_on=_count_trained_on(model, images, card.classes),
+    )
 
 
 def _find(data: Path, split: str | None) -> tuple[str, dict[str, list[str]]]:
-    """The name of a split and its paths by class; without splits, `all` and everything."""
-    from edgeclf.train.data.dataset import SPLITS, find
+    """The name of the split to measure, and its paths by class; for images that are not split, "all"."""
+    from edgeclf.train.data.dataset import find
+    from edgeclf.train.data.listing import SPLITS
 
     if split not in (None, *SPLITS):
         raise OptionError(f"--split must be one of {', '.join(SPLITS)}, not {split!r}")
@@ -115,29 +132,29 @@ def _find(data: Path, split: str | None) -> tuple[str, dict[str, list[str]]]:
         return "all", found["train"]
     wanted = split or "test"
     if wanted not in found:
-        raise DatasetError(f"{data} has no {wanted} split; choose another ({', '.join(found)}) with --split")
+        raise DatasetError(f"{data} has no {wanted} split; choose another one with --split: {', '.join(found)}")
     return wanted, found[wanted]
 
 
-def _trained_on(model: Path, images: "Arrays", classes: tuple[str, ...]) -> int:
-    """How many of the images the `split.csv` beside the model puts into training or validation."""
+def _count_trained_on(model: Path, images: "Arrays", classes: tuple[str, ...]) -> int:
+    """How many of the images are for training or validation in the `split.csv` beside the model."""
     from edgeclf.train.data.dataset import SPLIT_NAME, read_split
 
     path = model.with_name(SPLIT_NAME)
     seen: set[str] = set()
     if path.is_file():
-        with suppress(DatasetError):  # a split of another model
+        with suppress(DatasetError):  # the split.csv of another model
             seen.update(*(read_split(path, name, classes).paths for name in ("train", "val")))
     return sum(os.path.abspath(image) in seen for image in images.paths)
 
 
 def _list_failures(images: "Arrays") -> None:
     failures = images.failures
-    for path, failure in failures[:_MOST_LISTED]:
+    for path, failure in failures[:_MAX_LISTED]:
         note(f"{path}: {failure.detail}")
     if failures:
-        more = f", {len(failures) - _MOST_LISTED:,} of them not listed" if len(failures) > _MOST_LISTED else ""
-        note(f"{len(failures):,} images cannot be read and are left out{more}")
+        more = f", {len(failures) - _MAX_LISTED:,} of them not listed" if len(failures) > _MAX_LISTED else ""
+        note(f"skipped {plural(len(failures), 'unreadable image')}{more}")
 
 
 def _check_report(report: Path | None) -> None:
@@ -146,18 +163,17 @@ def _check_report(report: Path | None) -> None:
 
 
 def _write_report(folder: Path, measured: Measured) -> Path:
-    from edgeclf.train.results.report import ReportData, write_report
+    from edgeclf.train.results.report import ReportData, image_size, write_report
 
-    counts = Counter(measured.card.classes[label] for label in measured.images.labels)
-    facts = {"model": measured.model, "image size": measured.card.preprocess.size_hw, **measured.card.training}
+    preprocess = measured.card.preprocess
     data = ReportData(
-        measured.data.resolve().name,
-        measured.evaluation,
-        measured.images,
-        "accuracy",
-        measured.origin,
-        facts,
-        {measured.split: counts},
-        measured.images.failures,
+        title=measured.data.resolve().name,
+        evaluation=measured.evaluation,
+        images=measured.images,
+        subject="accuracy",
+        origin=measured.origin,
+        facts={"model": measured.model, "image size": image_size(preprocess), **measured.card.training},
+        counts={measured.split: Counter(measured.card.classes[label] for label in measured.images.labels)},
+        failures=measured.images.failures,
     )
     return write_report(folder, data)

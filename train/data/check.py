@@ -21,9 +21,10 @@ from edgeclf.runtime.pipeline import ordered_map
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.progress import Progress
-from edgeclf.train.data.dataset import SPLITS, Dataset, Found, find
+from edgeclf.train.data.dataset import Dataset, find
 from edgeclf.train.data.duplicates import exact_duplicates, look_alikes
 from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
+from edgeclf.train.data.listing import SPLITS, Found
 from edgeclf.train.data.modes import modes, orientation
 
 FEWEST = 20

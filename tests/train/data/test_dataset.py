@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from edgeclf.runtime.errors import DatasetError
-from edgeclf.train.data.dataset import SPLITS, Dataset, Split, find, read_dataset, read_split, scan, write_split
+from edgeclf.train.data.dataset import Dataset, Split, find, read_dataset, read_split, scan, write_split
+from edgeclf.train.data.listing import SPLITS
 from edgeclf.train.data.splitting import Splitting
 
 LayOut = Callable[..., Path]
