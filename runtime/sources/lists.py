@@ -130,9 +130,8 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
 def _read_pipe(file_descriptor: int) -> Iterator[bytes | None]:
     """The data from a pipe as soon as it arrives; None whenever nothing has arrived for PAUSE_S."""
     while True:
-        if (
-            os.name != "nt" and not select.select([file_descriptor], [], [], PAUSE_S)[0]
-        ):  # on Windows, select takes sockets only
+        can_select = os.name != "nt"  # on Windows, select takes sockets only
+        if can_select and not select.select([file_descriptor], [], [], PAUSE_S)[0]:
             yield None
             continue
         chunk = os.read(file_descriptor, _CHUNK_BYTES)

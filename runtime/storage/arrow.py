@@ -42,9 +42,8 @@ class ArrowFileSystem:
         if not recursive:
             yield from self._sorted(top)
             return
-        if any(
-            self._relative(info.path) in ("", "/") for info in top
-        ):  # keys such as a//b, which only a complete listing shows
+        has_empty_names = any(self._relative(info.path) in ("", "/") for info in top)
+        if has_empty_names:  # keys such as a//b, which only a complete listing shows
             yield from self._sorted(self._listed(self._root, recursive=True))
             return
         for info in sorted(top, key=lambda info: (info.path, info.type == fs.FileType.Directory)):

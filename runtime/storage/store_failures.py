@@ -7,6 +7,7 @@ import errno
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from edgeclf.runtime.errors import first_line
@@ -26,18 +27,30 @@ _GOOGLE = "GOOGLE_APPLICATION_CREDENTIALS, then `gcloud auth application-default
 _AZURE = "AZURE_CLIENT_ID with AZURE_TENANT_ID and AZURE_CLIENT_SECRET, then the machine's identity, then `az login`"
 _CREDENTIAL_SOURCES = {"s3": _AMAZON, "gs": _GOOGLE, "gcs": _GOOGLE, "abfs": _AZURE, "abfss": _AZURE}
 
-Describe = Callable[[Exception, str], str]
-"""From an exception and the URI to the second half of an error message."""
+
+@dataclass(frozen=True)
+class _Failure:
+    """A kind of failure, recognised by the type of the exception or by a pattern in its message.
+
+    errno: of the StoreError. describe: from the exception and the URI to the second half of the error message.
+    """
+
+    types: tuple[type[Exception], ...]
+    pattern: re.Pattern[str] | None
+    errno: int
+    describe: Callable[[Exception, str], str]
+
+    def matches(self, error: Exception) -> bool:
+        return isinstance(error, self.types) or (self.pattern is not None and self.pattern.search(str(error)) is not None)
 
 
 def failure_of(error: Exception, uri: str) -> tuple[str, int]:
     """The second half of an error message, and the errno of the StoreError. Raises ModuleNotFoundError for fsspec."""
     if isinstance(error, ModuleNotFoundError) and error.name == "fsspec":
         raise error
-    text = str(error)
-    for types, pattern, number, describe in _FAILURES:
-        if isinstance(error, types) or (pattern is not None and pattern.search(text)):
-            return describe(error, uri), number
+    for failure in _FAILURES:
+        if failure.matches(error):
+            return failure.describe(error, uri), failure.errno
     number = errno.EINVAL if isinstance(error, ValueError) else errno.EIO
     message = re.sub(r"\?\S+", "?...", first_line(error))  # options may hold secrets
     return f"{message}; check the spelling, and the store's settings", number
@@ -61,7 +74,7 @@ def _missing_file(error: Exception, uri: str) -> str:
     return "there is no such file; check the spelling"
 
 
-def _denied(error: Exception, uri: str) -> str:
+def _access_denied(error: Exception, uri: str) -> str:
     code = _AWS_ERROR_CODE.search(str(error))
     scheme = _scheme(uri)
     sources = f"; they are taken from {_CREDENTIAL_SOURCES[scheme]}" if scheme in _CREDENTIAL_SOURCES else ""
@@ -79,11 +92,11 @@ def _scheme(uri: str) -> str:
     return uri.partition("://")[0].lower()
 
 
-_FAILURES: tuple[tuple[tuple[type[Exception], ...], re.Pattern[str] | None, int, Describe], ...] = (
-    ((ImportError,), None, errno.EIO, _missing_package),
-    ((), _NO_BUCKET, errno.EIO, _missing_bucket_of),
-    ((FileNotFoundError, NotADirectoryError), None, errno.ENOENT, _missing_file),
-    ((PermissionError,), _ACCESS_DENIED, errno.EIO, _denied),
-    ((ConnectionError, TimeoutError), _UNREACHABLE, errno.EIO, _unreachable),
+_FAILURES = (
+    _Failure((ImportError,), None, errno.EIO, _missing_package),
+    _Failure((), _NO_BUCKET, errno.EIO, _missing_bucket_of),
+    _Failure((FileNotFoundError, NotADirectoryError), None, errno.ENOENT, _missing_file),
+    _Failure((PermissionError,), _ACCESS_DENIED, errno.EIO, _access_denied),
+    _Failure((ConnectionError, TimeoutError), _UNREACHABLE, errno.EIO, _unreachable),
 )
-"""Exception types, a pattern for the messages of others, the errno, and the description. The first match counts."""
+"""The first match counts."""
