@@ -5,12 +5,15 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 from botocore.exceptions import ClientError
 
-from tests.conftest import Command
+from edgeclf.runtime.cli.clf_run import app
+from tests.conftest import Command, Invoke
 from tests.support.drawings import write_images
 from tests.support.object_store import WRONG, ObjectStore
 
@@ -19,6 +22,14 @@ from tests.support.object_store import WRONG, ObjectStore
 def store(object_store: ObjectStore) -> ObjectStore:
     object_store.make_bucket("images")
     return object_store
+
+
+@pytest.fixture
+def clf_run(store: ObjectStore, in_process: Callable[[typer.Typer], Invoke], monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    """`clf-run` in this process, with the settings for the server."""
+    for name, value in store.settings().items():
+        monkeypatch.setenv(name, value)
+    return in_process(app)
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +75,11 @@ def test_the_test_server_checks_credentials(store: ObjectStore, uri: str) -> Non
 
 
 def test_rows_equal_those_of_the_same_local_folder_and_a_second_run_does_no_work(
-    store: ObjectStore, uri: str, photos: Path, colour_model: Path, command: Command, tmp_path: Path
+    store: ObjectStore, uri: str, photos: Path, colour_model: Path, command: Command, clf_run: Invoke, tmp_path: Path
 ) -> None:
-    local = command("clf-run", colour_model, "-s", photos, "-o", "local.csv")
+    local = clf_run(colour_model, "-s", photos, "-o", "local.csv")
     first = command("clf-run", colour_model, "-s", f"{uri}/", "-o", "rows.csv", env=store.environment())
-    assert (local.returncode, first.returncode) == (1, 1), first.stderr
+    assert (local.exit_code, first.returncode) == (1, 1), first.stderr
     remote_rows, local_rows = rows(tmp_path / "rows.csv"), rows(tmp_path / "local.csv")
     assert [row["path"].removeprefix(f"{uri}/") for row in remote_rows] == [
         row["path"].removeprefix(f"{photos}/") for row in local_rows
@@ -78,8 +89,8 @@ def test_rows_equal_those_of_the_same_local_folder_and_a_second_run_does_no_work
     assert [row["error"] for row in remote_rows if row["error"]] == ["truncated"]
     assert all(int(row["mtime_ns"]) > 10**18 for row in remote_rows)
 
-    second = command("clf-run", colour_model, "-s", f"{uri}/", "-o", "rows.csv", env=store.environment())
-    assert second.returncode == 1
+    second = clf_run(colour_model, "-s", f"{uri}/", "-o", "rows.csv")
+    assert second.exit_code == 1
     assert kept_rows(second.stderr) == "12 images"
     assert rows(tmp_path / "rows.csv") == remote_rows
 
@@ -99,13 +110,11 @@ def test_a_store_that_cannot_be_opened_is_one_line_on_stderr(
     assert not (tmp_path / "rows.csv").exists()
 
 
-def test_a_missing_object_is_a_row(
-    store: ObjectStore, uri: str, colour_model: Path, command: Command, tmp_path: Path
-) -> None:
+def test_a_missing_object_is_a_row(uri: str, colour_model: Path, clf_run: Invoke, tmp_path: Path) -> None:
     names = [f"{uri}/disc/disc000.png", f"{uri}/disc/gone.png", f"{uri}/disc/disc001.png"]
     (tmp_path / "list.txt").write_text("\n".join(names))
-    done = command("clf-run", colour_model, "-s", "@list.txt", "-o", "rows.csv", env=store.environment())
-    assert done.returncode == 1, done.stderr
+    done = clf_run(colour_model, "-s", "@list.txt", "-o", "rows.csv")
+    assert done.exit_code == 1, done.stderr
     assert [(row["path"], row["error"]) for row in rows(tmp_path / "rows.csv")] == [
         (names[0], ""),
         (names[1], "not_found"),
