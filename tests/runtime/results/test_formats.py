@@ -1,0 +1,231 @@
+"""Formats: rows read back as they were written."""
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from edgeclf.runtime.results.parquet_sink import GROUP_ROWS, SCHEMA, to_table
+from edgeclf.runtime.results.row import COLUMNS, Row
+from edgeclf.runtime.results.sinks import open_sink
+from edgeclf.runtime.results.sqlite_sink import TRANSACTION_ROWS
+from edgeclf.runtime.terminal.escaping import unescape
+from tests.support.outputs import (
+    FAILED,
+    FORMATS,
+    MODEL,
+    OK,
+    READERS,
+    ROWS,
+    TIME,
+    UNSURE,
+    query,
+    read_json_lines,
+    read_parquet,
+    read_sqlite,
+    write,
+)
+
+MODEL_AND_TIME, FILE = f"{MODEL},{TIME}", "60000,1790000000123456789"
+RAW_NAMES = {
+    "plain": b"cat.jpg",
+    "latin-1": b"caf\xe9.jpg",
+    "utf-8": "caf\u00e9 \u72ac \U0001f600.jpg".encode(),
+    "newline": b"two\nlines\r\n.jpg",
+    "escape": b"\x1b[31mred\x1b]0;title\x07.jpg",
+    "c1-control": "csi \u009b31m.jpg".encode(),
+    "right-to-left": "\u202egpj.exe.jpg".encode(),
+    "line-separator": "a\u2028b\u0085c.jpg".encode(),
+    "formula": b"=HYPERLINK(1).jpg",
+    "plus": b"+1.jpg",
+    "minus": b"-1.jpg",
+    "at": b"@SUM(1).jpg",
+    "tab-formula": b"\t=1.jpg",
+    "return-formula": b"\r=1.jpg",
+    "quotes": b"\"a\" 'b'.jpg",
+    "comma": b"a,b;c.jpg",
+    "backslash": b"a\\b.jpg",
+    "backslash-n": b"a\\nb.jpg",
+    "backslash-x": b"\\x3d1.jpg",
+    "backslash-last": b"a.jpg\\",
+    "backslash-and-latin-1": b"\\xe9\xe9.jpg",
+    "all-bytes": bytes(range(1, 256)).replace(b"/", b""),
+}
+NAMES = [os.fsdecode(name) for name in RAW_NAMES.values()]
+by_format = pytest.mark.parametrize("suffix", FORMATS)
+
+
+UNESCAPE = {".csv": unescape, ".jsonl": str, ".parquet": unescape, ".sqlite": unescape, ".db": unescape}
+"""Restores a text cell."""
+TOP: dict[str, Callable[[Any], dict[str, float]]] = {
+    ".csv": lambda cell: dict(json.loads(unescape(cell))),
+    ".jsonl": dict,
+    ".parquet": lambda top: {unescape(label): score for label, score in top.items()},
+    ".sqlite": json.loads,
+    ".db": json.loads,
+}
+"""Restores the column `top`."""
+
+
+@by_format
+def test_every_format_gives_every_name_back(suffix: str, tmp_path: Path) -> None:
+    rows = [replace(OK, path=name, sorted_to=f"x/{name}", label=name, detail=name) for name in NAMES]
+
+    read = READERS[suffix](write(tmp_path / f"results{suffix}", *rows))
+
+    for column in ("path", "label", "detail"):
+        assert [UNESCAPE[suffix](row[column]) for row in read] == NAMES
+    assert [UNESCAPE[suffix](row["sorted_to"]) for row in read] == [f"x/{name}" for name in NAMES]
+
+
+@by_format
+def test_every_format_gives_the_classes_of_top_back(suffix: str, tmp_path: Path) -> None:
+    tops = [{name: 0.75, "b": 0.25} for name in NAMES]
+
+    read = READERS[suffix](write(tmp_path / f"results{suffix}", *[replace(OK, top=top) for top in tops]))
+
+    assert [TOP[suffix](row["top"]) for row in read] == tops
+
+
+@by_format
+@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+def test_every_format_has_the_columns_of_the_schema_in_order(row: Row, suffix: str, tmp_path: Path) -> None:
+    (read,) = READERS[suffix](write(tmp_path / f"results{suffix}", row))
+
+    assert tuple(read) == COLUMNS
+
+
+@by_format
+def test_rows_keep_their_order(suffix: str, tmp_path: Path) -> None:
+    rows = READERS[suffix](write(tmp_path / f"results{suffix}", *ROWS.values()))
+
+    assert [row["path"] for row in rows] == [row.path for row in ROWS.values()]
+
+
+@by_format
+def test_a_file_without_rows_can_be_read(suffix: str, tmp_path: Path) -> None:
+    assert READERS[suffix](write(tmp_path / f"results{suffix}")) == []
+
+
+def rows_named(names: list[str]) -> list[Row]:
+    return [replace(OK, path=name, label=name, top={name: 1.0}, detail=name, sorted_to=name) for name in names]
+
+
+def test_a_csv_row_is_one_printable_line_without_formulas(tmp_path: Path) -> None:
+    text = write(tmp_path / "results.csv", *rows_named(NAMES)).read_bytes().decode("utf-8")
+
+    _, *lines, rest = text.split("\n")
+    assert len(lines) == len(NAMES)
+    assert [line for line in lines if not line.isprintable()] == []
+    assert [cell for line in lines for cell in next(csv.reader([line])) if cell.startswith(("=", "+", "-", "@"))] == []
+    assert rest == ""
+
+
+def test_a_json_line_is_one_line_of_printable_ascii(tmp_path: Path) -> None:
+    text = write(tmp_path / "results.jsonl", *rows_named(NAMES)).read_bytes().decode("utf-8")
+
+    lines = text.removesuffix("\n").split("\n")
+    assert len(lines) == len(NAMES)
+    assert [line for line in lines if not (line.isprintable() and line.isascii())] == []
+
+
+def test_csv_without_rows_has_its_header(tmp_path: Path) -> None:
+    assert write(tmp_path / "results.csv").read_text() == ",".join(COLUMNS) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "line"),
+    [
+        (
+            OK,
+            f'a.jpg,ok,dog,0.750000,"{{""dog"": 0.75, ""cat"": 0.25}}",,,640,480,sorted/dog/a.jpg,{MODEL_AND_TIME},,,{FILE}',
+        ),
+        (UNSURE, f'b.mkv#frame=2,unsure,,0.500000,"{{""cat"": 0.5}}",,,640,480,,{MODEL_AND_TIME},0.080000,12.500000,,'),
+        (FAILED, f"c.jpg,error,,,{{}},empty,the file holds 0 bytes,,,,{MODEL_AND_TIME},,,,"),
+    ],
+    ids=list(ROWS),
+)
+def test_csv_has_exactly_this_line(row: Row, line: str, tmp_path: Path) -> None:
+    assert write(tmp_path / "results.csv", row).read_text().splitlines()[1] == line
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+def test_a_json_line_has_every_column_even_if_it_is_empty(row: Row, tmp_path: Path) -> None:
+    assert read_json_lines(write(tmp_path / "results.jsonl", row)) == [asdict(row)]
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+def test_a_parquet_row_has_the_values_of_the_row(row: Row, tmp_path: Path) -> None:
+    time = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
+
+    assert read_parquet(write(tmp_path / "results.parquet", row)) == [asdict(row) | {"time": time}]
+
+
+def test_parquet_columns_have_types_for_queries(tmp_path: Path) -> None:
+    schema = pq.read_schema(write(tmp_path / "results.parquet", OK))
+
+    assert {str(schema.field(name).type) for name in ("path", "detail", "sorted_to")} == {"string"}
+    assert all(pa.types.is_dictionary(schema.field(name).type) for name in ("status", "label", "error", "model"))
+    assert [str(schema.field(name).type) for name in ("confidence", "width", "height")] == ["double", "int32", "int32"]
+    assert str(schema.field("top").type).startswith("map<string, double")
+    assert str(schema.field("time").type) == "timestamp[ms, tz=UTC]"
+    assert [str(schema.field(name).type) for name in ("size_bytes", "mtime_ns")] == ["int64", "int64"]
+
+
+def test_parquet_metadata_has_the_version_of_the_schema(tmp_path: Path) -> None:
+    metadata = pq.read_metadata(write(tmp_path / "results.parquet", OK)).metadata
+
+    assert metadata[b"edgeclf.schema"] == b"1"
+
+
+@pytest.mark.parametrize("rows", [[], list(ROWS.values())], ids=["no rows", "rows"])
+def test_to_table_equals_what_a_parquet_file_holds(rows: list[Row], tmp_path: Path) -> None:
+    table = to_table(rows)
+
+    assert table.schema.equals(SCHEMA, check_metadata=True)
+    assert table.to_pylist(maps_as_pydicts="strict") == read_parquet(write(tmp_path / "results.parquet", *rows))
+
+
+def test_parquet_is_written_in_row_groups(tmp_path: Path) -> None:
+    with open_sink(str(tmp_path / "results.parquet")) as sink:
+        for _ in range(GROUP_ROWS + 1):
+            sink.write(FAILED)
+
+    metadata = pq.read_metadata(tmp_path / "results.parquet")
+    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [GROUP_ROWS, 1]
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+def test_a_sqlite_row_has_the_values_of_the_row(row: Row, tmp_path: Path) -> None:
+    assert read_sqlite(write(tmp_path / "results.sqlite", row)) == [asdict(row) | {"top": json.dumps(row.top)}]
+
+
+def test_sqlite_holds_more_rows_than_a_transaction(tmp_path: Path) -> None:
+    path = write(tmp_path / "results.sqlite", *[FAILED] * (TRANSACTION_ROWS + 1))
+
+    assert query(path, "SELECT count(*), max(rowid) FROM results") == [(TRANSACTION_ROWS + 1, TRANSACTION_ROWS + 1)]
+
+
+def test_sqlite_meta_has_the_version_of_the_schema(tmp_path: Path) -> None:
+    path = write(tmp_path / "results.db", OK)
+
+    assert query(path, "SELECT value FROM meta WHERE key = 'schema'") == [("1",)]
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [("path = 'a.jpg'", "results_path"), ("status = 'ok' AND label = 'dog'", "results_label")],
+    ids=["path", "label"],
+)
+def test_sqlite_queries_use_an_index(where: str, index: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "results.db", OK)
+
+    assert index in str(query(path, f"EXPLAIN QUERY PLAN SELECT * FROM results WHERE {where}"))
