@@ -1,4 +1,4 @@
-"""Models without training, copies of the trained one, and `clf-export` in this process, which has TensorFlow already."""
+"""Untrained models, copies of the trained one, and `clf-export` in this process, which has already loaded TensorFlow."""
 
 import shutil
 import signal
@@ -22,16 +22,16 @@ Invoke = Callable[..., Result]
 
 @pytest.fixture
 def trained(run_folder: Path, tmp_path: Path) -> Path:
-    """The trained model alone in a folder of its own, with no `split.csv` and no artefact beside it."""
+    """The trained model alone in a folder, without `split.csv` and exported files."""
     (tmp_path / "alone").mkdir()
     return Path(shutil.copy(run_folder / "model.keras", tmp_path / "alone" / "model.keras"))
 
 
 @pytest.fixture(scope="session")
 def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
-    """`make_model((24, 40), 3, classes=4)`: a network as it was born, which still answers each image in its own way.
+    """`make_model((24, 40), 3, classes=4)`: an untrained network whose answers depend on the image.
 
-    Its samples are labelled with its own answers, so the original is always right and an export can only do worse.
+    Its samples are labelled with its own answers, so the network is always correct and an export can only be worse.
     """
 
     def make(
@@ -44,11 +44,11 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
         rng = np.random.default_rng(channels + classes)
         shape = (*size_hw, channels)
         network = ConvNet((8, 8), dense=(8,), dropout=0.9).build(shape, classes)
-        # Statistics as after a training: the ones at birth (0 and 1) would be the same in training mode on noise.
+        # Statistics as after training: on noise, the initial ones (0 and 1) give the same answers in training mode.
         network.set_weights([weight + rng.normal(0.1, 0.1, weight.shape) ** 2 for weight in network.get_weights()])
         samples = {}
         for kind in kinds:
-            levels = rng.uniform(0, brightest, (40, 1, 1, channels))  # every image has a tint of its own
+            levels = rng.uniform(0, brightest, (40, 1, 1, channels))  # every image has its own tint
             images = rng.uniform(0, levels, (40, *shape)).astype(np.uint8)
             samples[kind] = Arrays(images, probabilities(network, images).argmax(axis=1))
         names = tuple("abcdefghij"[:classes])

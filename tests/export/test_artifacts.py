@@ -1,4 +1,4 @@
-"""Files on their way to the user: all of them or none, with digests that anybody can check."""
+"""Publishing: all files or none, with digests that `sha256sum` can check."""
 
 import subprocess
 from pathlib import Path
@@ -50,14 +50,14 @@ def test_sha256sum_accepts_any_file_name(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "back\\slash.onnx", "two\nlines.onnx", "caf\udce9.onnx"], ids=ascii)
-def test_the_runtime_finds_a_flipped_bit_under_any_file_name(tmp_path: Path, name: str) -> None:
+def test_the_runtime_notices_a_flipped_bit_under_any_file_name(tmp_path: Path, name: str) -> None:
     publish(tmp_path, {name: b"model"})
     check_digest(tmp_path / name, b"model")
     with pytest.raises(ModelError, match="does not match its digest in SHA256SUMS"):
         check_digest(tmp_path / name, b"modem")
 
 
-def test_files_arrive_whole_under_their_names(tmp_path: Path) -> None:
+def test_files_are_published_complete_under_their_names(tmp_path: Path) -> None:
     publish(tmp_path / "new" / "folder", {"a.onnx": b"first", "b.tflite": b"second"})
     assert contents(tmp_path / "new" / "folder").keys() == {"a.onnx", "b.tflite", "SHA256SUMS"}
     assert (tmp_path / "new" / "folder" / "b.tflite").read_bytes() == b"second"
@@ -69,20 +69,20 @@ def test_digests_of_other_files_are_kept(tmp_path: Path) -> None:
     assert sha256sum(tmp_path).stdout == "earlier.onnx: OK\nlater.onnx: OK\n"
 
 
-def test_digests_of_files_that_are_gone_are_dropped(tmp_path: Path) -> None:
+def test_digests_of_removed_files_are_dropped(tmp_path: Path) -> None:
     publish(tmp_path, {"earlier.onnx": b"first"})
     (tmp_path / "earlier.onnx").unlink()
     publish(tmp_path, {"later.onnx": b"second"})
     assert sha256sum(tmp_path).stdout == "later.onnx: OK\n"
 
 
-def test_a_file_published_anew_has_its_new_digest(tmp_path: Path) -> None:
+def test_a_replaced_file_has_its_new_digest(tmp_path: Path) -> None:
     publish(tmp_path, {"model.onnx": b"first"})
     publish(tmp_path, {"model.onnx": b"second"})
     assert sha256sum(tmp_path).stdout == "model.onnx: OK\n"
 
 
-def test_the_workshop_is_hidden_and_gone_afterwards(tmp_path: Path) -> None:
+def test_the_staging_folder_is_hidden_and_removed_afterwards(tmp_path: Path) -> None:
     with staging_folder(tmp_path) as hidden:
         assert hidden.parent == tmp_path
         assert hidden.name.startswith(".")
@@ -90,7 +90,7 @@ def test_the_workshop_is_hidden_and_gone_afterwards(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_the_workshop_is_gone_after_an_exception(tmp_path: Path, error: type[BaseException]) -> None:
+def test_the_staging_folder_is_removed_after_an_exception(tmp_path: Path, error: type[BaseException]) -> None:
     def work() -> None:
         with staging_folder(tmp_path) as hidden:
             publish_bytes(hidden / "model.onnx", b"half")
@@ -101,14 +101,14 @@ def test_the_workshop_is_gone_after_an_exception(tmp_path: Path, error: type[Bas
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_in_place_of_the_folder_is_one_sentence(tmp_path: Path) -> None:
+def test_a_file_instead_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match=r"cannot write .*file/export: Not a directory"):
         publish(tmp_path / "file" / "export", {"model.onnx": b"model"})
 
 
 @pytest.mark.parametrize("blocked", ["a.onnx", "b.tflite", "SHA256SUMS"])
-def test_a_name_that_is_taken_by_a_folder_stops_all_of_them(tmp_path: Path, blocked: str) -> None:
+def test_a_folder_with_the_name_of_a_file_stops_all_of_them(tmp_path: Path, blocked: str) -> None:
     publish(tmp_path, {"a.onnx": b"earlier"} if blocked != "a.onnx" else {"b.tflite": b"earlier"})
     (tmp_path / "SHA256SUMS").unlink()
     (tmp_path / blocked).mkdir()

@@ -1,4 +1,4 @@
-"""Every artefact keeps the model contract: what a program in another language relies on, read with the engines alone."""
+"""Every exported file keeps the model contract that programs in other languages rely on. Read with the engines alone."""
 
 import json
 from collections.abc import Callable
@@ -28,7 +28,7 @@ ARTEFACTS = ("model.onnx", *TFLITE)
 
 @pytest.fixture(scope="module")
 def everything(run_folder: Path) -> Arrays:
-    """All the images that the training run had."""
+    """All images of the training run."""
     card = ModelCard.from_json(read_zip_card(run_folder / "model.keras") or "")
     parts = [
         load(read_split(run_folder / "split.csv", p, card.classes), card.preprocess, p) for p in ("train", "val", "test")
@@ -88,15 +88,13 @@ def test_rows_sum_to_one(run_folder: Path, everything: Arrays, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.fp32.tflite"])
-def test_fp32_differs_from_keras_by_no_more_than_a_rounding(
-    run_folder: Path, everything: Arrays, keras_answers: NDArray[np.float32], name: str
-) -> None:
+def test_fp32_agrees_with_keras(run_folder: Path, everything: Arrays, keras_answers: NDArray[np.float32], name: str) -> None:
     answers = Classifier.open(run_folder / name).probabilities(everything.images)
     np.testing.assert_allclose(answers, keras_answers, atol=1e-4)
 
 
 @pytest.mark.parametrize(("name", "atol"), list(zip(TFLITE[1:], (0.01, 0.05, 0.15), strict=True)), ids=TFLITE[1:])
-def test_smaller_artefacts_stay_near_keras(
+def test_reduced_files_stay_close_to_keras(
     run_folder: Path, everything: Arrays, keras_answers: NDArray[np.float32], name: str, atol: float
 ) -> None:
     answers = Classifier.open(run_folder / name).probabilities(everything.images)
@@ -111,19 +109,19 @@ def test_a_batch_of_any_size_gives_the_same_answers(run_folder: Path, everything
 
 
 @pytest.mark.parametrize("name", ARTEFACTS)
-def test_the_card_inside_is_that_of_the_training_run(run_folder: Path, name: str) -> None:
+def test_the_card_is_the_one_of_the_training_run(run_folder: Path, name: str) -> None:
     card = read_zip_card(run_folder / "model.keras")
     assert card is not None
     assert Classifier.open(run_folder / name).backend.card_text == card
 
 
-def test_the_card_of_onnx_is_in_its_metadata(run_folder: Path, onnx_model: Path) -> None:
+def test_the_card_is_in_the_metadata_of_onnx(run_folder: Path, onnx_model: Path) -> None:
     metadata = ort.InferenceSession(onnx_model.read_bytes()).get_modelmeta().custom_metadata_map
     assert json.loads(metadata[CARD_KEY])["classes"] == ["disc", "square"]
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.int8.tflite"])
-def test_an_artefact_labels_images_as_their_folders_do(run_folder: Path, image_folder: Path, name: str) -> None:
+def test_labels_are_the_names_of_the_folders(run_folder: Path, image_folder: Path, name: str) -> None:
     classifier = Classifier.open(run_folder / name)
     paths = sorted(image_folder.rglob("*.png"))
     right = [
@@ -142,7 +140,7 @@ SHAPES = {
 
 @pytest.fixture(scope="module", params=SHAPES.values(), ids=SHAPES)
 def other(request: pytest.FixtureRequest, make_model: MakeModel) -> Path:
-    """Other sizes, depths and heads, in a network with moved BatchNorm statistics and much dropout."""
+    """Other sizes, channels and heads, in a network with changed BatchNorm statistics and much dropout."""
     return make_model(*request.param)
 
 
@@ -157,7 +155,7 @@ def test_any_shape_and_head_is_exported_in_inference_mode(other: Path, suffix: s
     assert np.ptp(expected, axis=0).max() > 0.02  # a constant would be easy to match
 
 
-def test_exporting_leaves_the_network_as_it_was(trained: Path) -> None:
+def test_exporting_does_not_change_the_network(trained: Path) -> None:
     model = open_keras(trained)
     before = [weight.tobytes() for weight in model.network.get_weights()]
     to_onnx(model)

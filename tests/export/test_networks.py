@@ -1,4 +1,4 @@
-"""Any Keras network survives the road from a file to ONNX and TFLite, whatever augmentation and BatchNorm it holds."""
+"""Any Keras network can be exported to ONNX and TFLite, with augmentation, BatchNorm and unusual layers."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,8 +11,9 @@ import pytest
 from keras import layers
 from numpy.typing import NDArray
 
-from edgeclf.export.external_model import ExternalModel, attach_card, attach_card_to
+from edgeclf.export.external_model import attach_card, attach_card_to
 from edgeclf.export.frozen import freeze
+from edgeclf.export.options import ExternalModel
 from edgeclf.export.to_onnx import convert, pack
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.classifier import Classifier
@@ -31,11 +32,11 @@ def noise(shape: tuple[int, int, int], count: int = 9) -> NDArray[np.uint8]:
     return rng.integers(0, rng.integers(1, 256, (count, 1, 1, shape[2])), (count, *shape)).astype(np.uint8)
 
 
-def unsettled(network: keras.Model, memory: float = 0.0) -> keras.Model:
-    """With statistics as after a training: those of some images, each a little off. Wrong folding shows on them.
+def with_statistics(network: keras.Model, memory: float = 0.0) -> keras.Model:
+    """The network with BatchNorm statistics from some images, each slightly changed. Wrong folding then shows.
 
-    memory: the share of the statistics at birth that stays. With too little of it, a random network turns roundings into
-    answers; with too much, it gives every image the same.
+    memory: the share of the initial statistics that stays. With too little, a random network amplifies rounding errors;
+    with too much, it gives every image the same answer.
     """
     rng = np.random.default_rng(5)
     normalizations = [one for one in network._flatten_layers() if isinstance(one, layers.BatchNormalization)]
@@ -49,7 +50,7 @@ def unsettled(network: keras.Model, memory: float = 0.0) -> keras.Model:
 
 
 def application(name: str, side: int = 64, scale: float = 1 / 127.5, offset: float = -1.0, memory: float = 0.1) -> Build:
-    """A network of keras.applications behind augmentation and scaling, and a head of its own. memory: see `unsettled`."""
+    """A network of keras.applications with augmentation, scaling and a head. memory: see `with_statistics`."""
 
     def build() -> keras.Model:
         image = keras.Input((side, side, 3))
@@ -57,26 +58,26 @@ def application(name: str, side: int = 64, scale: float = 1 / 127.5, offset: flo
         x = layers.RandomRotation(0.1)(x)
         x = layers.Rescaling(scale, offset)(x)
         body = getattr(keras.applications, name)(weights=None, include_top=False, input_shape=(side, side, 3))
-        x = layers.LayerNormalization()(layers.GlobalAveragePooling2D()(body(x)))  # or chance alone decides how sure it is
-        return unsettled(keras.Model(image, layers.Dense(3, activation="softmax")(layers.Dropout(0.5)(x))), memory)
+        x = layers.LayerNormalization()(layers.GlobalAveragePooling2D()(body(x)))  # otherwise the confidence is random
+        return with_statistics(keras.Model(image, layers.Dense(3, activation="softmax")(layers.Dropout(0.5)(x))), memory)
 
     return build
 
 
 def trained_here(network: object, side: int, channels: int = 3) -> Build:
-    """What `clf-train` builds, behind the augmentation that it trains with."""
+    """A network as `clf-train` builds it, with augmentation."""
 
     def build() -> keras.Model:
         shape = (side, side, channels)
         image = keras.Input(shape)
         x = layers.RandomTranslation(0.1, 0.1)(layers.RandomFlip()(image))
-        return unsettled(keras.Model(image, network.build(shape, len(CLASSES))(x)))  # type: ignore[attr-defined]
+        return with_statistics(keras.Model(image, network.build(shape, len(CLASSES))(x)))  # type: ignore[attr-defined]
 
     return build
 
 
 def grouped() -> keras.Model:
-    """Grouped and transposed convolutions, attention over channels, a dense layer on a map, a bias of one number."""
+    """Grouped and transposed convolutions, channel attention, a dense layer on a feature map, a scalar bias."""
     image = keras.Input((20, 28, 1))
     x = layers.Normalization(mean=120.0, variance=900.0)(image)
     x = layers.Conv2D(8, 3, use_bias=False, padding="same")(x) + 3.0
@@ -123,13 +124,13 @@ EXHAUSTIVE: dict[str, Build] = {
     ids=[*QUICK, *SLOW, *EXHAUSTIVE],
 )
 def model(request: pytest.FixtureRequest, tmp_path: Path) -> KerasModel:
-    """A network, saved by Keras and read from its file as one from elsewhere."""
+    """A network that Keras saved without a card."""
     keras.utils.set_random_seed(1)
     request.param[1]().save(tmp_path / "model.keras")
     return attach_card(tmp_path / "model.keras", ExternalModel(CLASSES))
 
 
-def test_any_network_is_exported_and_answers_as_in_keras(model: KerasModel, tmp_path: Path) -> None:
+def test_any_network_answers_after_export_like_in_keras(model: KerasModel, tmp_path: Path) -> None:
     images = noise(model.card.preprocess.shape)
     expected = model.answers(images)
     assert np.ptp(expected, axis=0).max() > 0.005  # a constant would be easy to match
@@ -145,7 +146,7 @@ def test_any_network_is_exported_and_answers_as_in_keras(model: KerasModel, tmp_
 
 
 class Subclass(keras.Model):  # type: ignore[misc]
-    """What a user writes who prefers Python to graphs; its layers are standard."""
+    """A subclassed model of standard layers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,7 +161,7 @@ class Subclass(keras.Model):  # type: ignore[misc]
         return self.scores(self.pool(x))
 
 
-def test_a_class_of_ones_own_is_exported_from_python(tmp_path: Path) -> None:
+def test_a_custom_class_is_exported_from_python(tmp_path: Path) -> None:
     keras.utils.set_random_seed(1)
     network = Subclass()
     images = noise((20, 24, 3))
@@ -175,7 +176,7 @@ def test_a_class_of_ones_own_is_exported_from_python(tmp_path: Path) -> None:
         np.testing.assert_allclose(answers, powers / powers.sum(axis=1, keepdims=True), atol=1e-5)
 
 
-def test_nothing_of_tensorflow_stays_changed(tmp_path: Path) -> None:
+def test_tensorflow_is_left_unchanged(tmp_path: Path) -> None:
     import tensorflow as tf
 
     before = (tf.function, tf.config.functions_run_eagerly(), keras.layers.Conv2D.call)
@@ -199,7 +200,7 @@ def test_the_opset_can_be_chosen(tmp_path: Path, opset: int) -> None:
     np.testing.assert_allclose(answers, model.answers(images), atol=1e-5)
 
 
-def test_zeros_around_a_map_win_the_maximum_where_all_else_is_negative(tmp_path: Path) -> None:
+def test_zero_padding_is_the_maximum_of_negative_values(tmp_path: Path) -> None:
     keras.utils.set_random_seed(1)
     image = keras.Input((9, 9, 3))
     low = layers.Conv2D(4, 3, bias_initializer=keras.initializers.Constant(-500.0))(image)

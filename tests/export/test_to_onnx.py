@@ -1,4 +1,4 @@
-"""What is in the ONNX file beside its answers, which test_contract.py checks."""
+"""The contents of the ONNX file. test_contract.py checks its answers."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,7 +12,7 @@ def proto(onnx_model: Path) -> onnx.ModelProto:
     return onnx.load(onnx_model)
 
 
-def test_engines_of_2022_can_read_the_file(proto: onnx.ModelProto) -> None:
+def test_engines_from_2022_can_read_the_file(proto: onnx.ModelProto) -> None:
     assert proto.ir_version <= 8
     assert [(opset.domain, opset.version) for opset in proto.opset_import if not opset.domain] == [("", 17)]
 
@@ -21,12 +21,12 @@ def test_only_standard_operators_are_used(proto: onnx.ModelProto) -> None:
     assert {node.domain for node in proto.graph.node} == {""}
 
 
-def test_images_are_transposed_no_more_than_twice(proto: onnx.ModelProto) -> None:
+def test_images_are_transposed_at_most_twice(proto: onnx.ModelProto) -> None:
     assert Counter(node.op_type for node in proto.graph.node)["Transpose"] <= 2
 
 
 @pytest.mark.parametrize("operator", ["BatchNormalization", "Dropout", "Identity"])
-def test_nothing_of_training_is_left(proto: onnx.ModelProto, operator: str) -> None:
+def test_training_operators_are_removed(proto: onnx.ModelProto, operator: str) -> None:
     assert operator not in {node.op_type for node in proto.graph.node}
 
 

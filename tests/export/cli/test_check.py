@@ -1,4 +1,4 @@
-"""`clf-export check`: the gate again, later and elsewhere."""
+"""`clf-export check`: the gate again, later or on another machine."""
 
 import json
 import shutil
@@ -26,28 +26,28 @@ def check(in_process: Callable[..., Invoke]) -> Invoke:
 
 @pytest.fixture
 def swapped(run_folder: Path, tmp_path: Path) -> Path:
-    """An artefact of the same model with its classes swapped."""
+    """A file of the same model with swapped classes."""
     model = open_keras(run_folder / "model.keras")
     wrong = replace(model, network=lambda image, training: 1 - model.network(image, training=training))
     (tmp_path / "swapped.onnx").write_bytes(to_onnx(wrong))
     return tmp_path / "swapped.onnx"
 
 
-def test_artefacts_that_agree_pass(check: Invoke, run_folder: Path, onnx_model: Path, image_folder: Path) -> None:
-    artefacts = [run_folder / f"model.{kind}" for kind in ("int8.tflite", "int8.onnx", "fp32.tflite")]
-    result = check(*artefacts, "--against", onnx_model, "--data", image_folder)
+def test_files_that_agree_pass(check: Invoke, run_folder: Path, onnx_model: Path, image_folder: Path) -> None:
+    paths = [run_folder / f"model.{kind}" for kind in ("int8.tflite", "int8.onnx", "fp32.tflite")]
+    result = check(*paths, "--against", onnx_model, "--data", image_folder)
     assert (result.exit_code, result.stdout) == (0, ""), result.stderr
     assert "verified on 60 images" in result.stderr
     assert result.stderr.count("passed") == 3
 
 
-def test_an_artefact_that_answers_otherwise_is_named_with_code_3(
+def test_a_file_with_other_answers_is_named_with_exit_3(
     check: Invoke, swapped: Path, onnx_model: Path, image_folder: Path
 ) -> None:
     result = check(swapped, "--against", onnx_model, "--data", image_folder)
     assert result.exit_code == 3
-    assert "missed: swapped.onnx: it agrees with model.onnx on 0 of the" in result.stderr
-    assert f"error: swapped.onnx does not answer as {onnx_model}" in result.stderr
+    assert "failed: swapped.onnx: it agrees with model.onnx on 0 of the" in result.stderr
+    assert f"error: swapped.onnx does not answer like {onnx_model}" in result.stderr
 
 
 def test_the_trained_model_brings_its_own_images(check: Invoke, run_folder: Path, int8_model: Path) -> None:
@@ -59,26 +59,27 @@ def test_the_trained_model_brings_its_own_images(check: Invoke, run_folder: Path
 
 
 @pytest.mark.parametrize(("atol", "code"), [("1e-4", 0), ("1e-9", 3)])
-def test_an_exact_copy_may_be_asked_to_be_exact(
+def test_a_limit_on_the_difference_can_be_set(
     check: Invoke, run_folder: Path, onnx_model: Path, image_folder: Path, atol: str, code: int
 ) -> None:
     result = check(run_folder / "model.fp32.tflite", "--against", onnx_model, "--data", image_folder, "--atol", atol)
     assert result.exit_code == code, result.stderr
 
 
-def test_an_artefact_without_images_asks_for_some(check: Invoke, onnx_model: Path, int8_model: Path) -> None:
+def test_a_model_without_images_asks_for_data(check: Invoke, onnx_model: Path, int8_model: Path) -> None:
     result = check(int8_model, "--against", onnx_model)
     assert result.exit_code == 2
-    assert "error: model.onnx carries no images to compare on; name some with --data DIR" in result.stderr.replace(
-        str(onnx_model), "model.onnx"
-    )
+    assert f"error: {onnx_model} carries no images" in result.stderr
+    assert "--data DIR" in result.stderr
 
 
-def test_another_model_altogether_is_refused(check: Invoke, onnx_model: Path, image_folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "text.onnx").write_text("no model")
+def test_a_reference_that_is_not_a_model_is_an_error(
+    check: Invoke, onnx_model: Path, image_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text.onnx").write_text("text")
     result = check(onnx_model, "--against", tmp_path / "text.onnx", "--data", image_folder)
     assert result.exit_code == 2
-    assert "text.onnx is not an ONNX model that onnxruntime" in result.stderr
+    assert "text.onnx is not an ONNX model" in result.stderr
 
 
 def test_only_the_runtime_is_needed(run_folder: Path, tmp_path: Path, image_folder: Path) -> None:
