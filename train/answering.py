@@ -20,24 +20,24 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class AnyModel:
-    """card: what its numbers mean. answers: uint8 `[N, H, W, C]` to probabilities, float32 `[N, classes]`."""
+    """A model with its card. answers: uint8 images `[N, H, W, C]` to probabilities, float32 `[N, classes]`."""
 
     card: ModelCard
     answers: Callable[[Pixels], NDArray[np.float32]]
 
 
 def open_any(path: Path, device: str = "auto") -> AnyModel:
-    """A `.onnx`, `.tflite` or `.keras` file; TensorFlow is needed for the last alone. Raises ModelError, DeviceError."""
+    """Open a `.onnx`, `.tflite` or `.keras` file; only the last needs TensorFlow. Raises ModelError or DeviceError."""
     if path.suffix == ".keras":
         if device != "auto":
-            raise OptionError(f"--device is for exported models; {path} runs where TensorFlow puts it")
+            raise OptionError(f"--device is for exported models, and TensorFlow chooses the device of {path}; leave it out")
         return _open_keras(path)
     classifier = Classifier.open(path, device=device)
     return AnyModel(classifier.card, lambda images: answers(classifier, images))
 
 
 def answers(classifier: Classifier, images: Pixels) -> NDArray[np.float32]:
-    """Batch by batch, with progress."""
+    """Probabilities for all images, computed batch by batch, with progress."""
     rows = []
     with Progress("classifying", len(images)) as progress:
         for batch in batches(images, _BATCH):

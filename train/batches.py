@@ -1,4 +1,4 @@
-"""What a training step takes: batches in an order that the seed and the epoch fix."""
+"""Batches for training steps, in an order that depends only on the seed and the epoch."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a stage is trained on, in memory or mapped: images or features `[N, ...]`, and labels int64 `[N]`."""
+    """Inputs of a training stage, in memory or memory-mapped: images or features `[N, ...]`, and int64 labels `[N]`."""
 
     values: NDArray[Any]
     labels: NDArray[np.int64]
@@ -21,11 +21,11 @@ class Inputs:
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Inputs in batches; with a seed, in a new order each epoch. Memory-mapped inputs stay on disk.
+    """Inputs in batches; with a seed, reshuffled for each epoch. Memory-mapped inputs stay on disk.
 
-    They keep their type and the network casts them: a quarter of the bytes of float32 pass through Python.
+    Inputs keep their dtype, and the network casts them: uint8 passes a quarter of the bytes of float32 through Python.
 
-    seed: of the training, of the stage, and the first epoch, so that a resumed training sees the order it would have seen.
+    seed: (seed of the training, stage, first epoch), so that a resumed training sees the same order.
     """
 
     def __init__(self, data: Inputs, size: int, seed: tuple[int, int, int] | None = None) -> None:

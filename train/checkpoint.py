@@ -1,4 +1,4 @@
-"""Where a training stands after an epoch, as one file: killed at any moment, it goes on from there."""
+"""The state of a training after an epoch, in one file: a training that is killed can be resumed from it."""
 
 import io
 import json
@@ -22,11 +22,10 @@ _ARRAYS = ("weights", "best", "optimizer")
 
 @dataclass
 class Checkpoint:
-    """stage, epoch: the stage of the training, from 0, and how many of its epochs are done.
+    """stage, epoch: the current stage, from 0, and the number of its completed epochs.
 
-    best_loss, best_epoch, best: the lowest validation loss, the epoch it came from (counted over all stages, from 1) and
-    the weights of then. waited: epochs since. seconds: time spent so far. rows: the history. weights, optimizer: the
-    variables as they stand.
+    best_loss, best_epoch, best: the lowest validation loss, its epoch (counted from 1 over all stages) and its weights.
+    waited: epochs since then. seconds: time spent so far. rows: the history. weights, optimizer: the current variables.
     """
 
     stage: int = 0
@@ -41,7 +40,7 @@ class Checkpoint:
     optimizer: Weights = field(default_factory=list)
 
     def write(self, path: Path) -> None:
-        """Replace the file at once; a full disk leaves the one before. Raises OutputError."""
+        """Replace the file atomically: if the disk is full, the previous checkpoint remains. Raises OutputError."""
         file = io.BytesIO()
         kept = [name for name in _ARRAYS if not (name == "best" and self.best is self.weights)]  # large: not twice
         arrays = {f"{name}{index:04}": a for name in kept for index, a in enumerate(getattr(self, name))}
@@ -50,7 +49,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint":
-        """Raises ModelError when the file is damaged."""
+        """Raises ModelError if the file is damaged."""
         try:
             with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 state: dict[str, Any] = json.loads(str(file["state"]))
@@ -59,4 +58,4 @@ class Checkpoint:
                 state["best"] = state["best"] or (state["weights"] if state["waited"] == 0 else [])
                 return cls(**state)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise ModelError(f"{path} cannot be read ({error}); remove it, and the training starts again") from None
+            raise ModelError(f"{path} cannot be read ({error}); remove it to start the training again") from None

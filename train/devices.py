@@ -1,4 +1,4 @@
-"""What TensorFlow trains on: every GPU that it sees, or the CPU."""
+"""The devices that TensorFlow trains on: all GPUs that it sees, or the CPU."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -10,7 +10,7 @@ from edgeclf.runtime.errors import DeviceError
 
 
 def several_devices() -> AbstractContextManager[Any]:
-    """Inside it, a network is built once on each GPU, and each takes its share of a batch; nothing with fewer than two."""
+    """A context that builds a network once per GPU and splits each batch among them. Does nothing for fewer than two."""
     devices = tf.config.list_logical_devices("GPU")
     if len(devices) < 2:
         return nullcontext()
@@ -19,11 +19,11 @@ def several_devices() -> AbstractContextManager[Any]:
 
 
 class HalfPrecision:
-    """Layers built inside it compute in float16 and keep their weights in float32. Raises DeviceError without a GPU."""
+    """A context in which layers compute in float16 and keep float32 weights. Raises DeviceError without a GPU."""
 
     def __init__(self, wanted: bool) -> None:
         if wanted and not tf.config.list_physical_devices("GPU"):
-            raise DeviceError("--mixed-precision needs a GPU that TensorFlow sees, and there is none; leave it out")
+            raise DeviceError("--mixed-precision needs a GPU, and TensorFlow finds none; leave it out")
         self.wanted = wanted
 
     def __enter__(self) -> None:

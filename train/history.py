@@ -1,4 +1,4 @@
-"""`history.csv`: how each epoch of a training went."""
+"""`history.csv`: learning rate, loss and accuracy of each epoch."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ COLUMNS = ("stage", "epoch", "learning_rate", "loss", "accuracy", "val_loss", "v
 
 
 def write_history(rows: Sequence[dict[str, float | str]], path: Path) -> None:
-    """One row an epoch, with COLUMNS; epochs count from 1 over all stages."""
+    """Write one row per epoch, with COLUMNS. Epochs count from 1 over all stages."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -21,6 +21,6 @@ def write_history(rows: Sequence[dict[str, float | str]], path: Path) -> None:
 
 
 def read_history(path: Path) -> list[dict[str, str]]:
-    """The rows of `history.csv`, every value as text."""
+    """The rows of `history.csv`, with every value as text."""
     with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))

@@ -1,182 +1,225 @@
-"""What a user asked `clf-train` for, made into a recipe, a preprocessing and a splitting; kept to resume a run."""
+"""The flags of `clf-train`, declared once. They are kept in the run folder, so that an interrupted run can be resumed."""
 
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from edgeclf.runtime.errors import ModelError, OptionError
-from edgeclf.runtime.images.preprocess import Preprocess
-from edgeclf.runtime.terminal.console import parse_duration, parse_size
-from edgeclf.train.data.splitting import Splitting, parse_shares
-from edgeclf.train.networks.architectures import ConvNet, FlatNet, Network
-from edgeclf.train.networks.augment import Augmentation
-from edgeclf.train.networks.backbones import Backbone
-from edgeclf.train.recipes import PRESETS, Preset, Recipe, transfer
+import typer
+
+from edgeclf.runtime.errors import ModelError
 
 OPTIONS_NAME = "options.json"
-DEFAULT_MODEL = "efficientnet-lite0"
+DATA, NETWORK, TRAINING, AUGMENTATION, OUTPUT = "Data", "Network", "Training", "Augmentation", "Output"
+"""Headings in `clf-train --help`."""
 
-_PATHS = ("data", "output", "val", "test")
+_data = partial(typer.Option, rich_help_panel=DATA)
+_network = partial(typer.Option, rich_help_panel=NETWORK)
+_training = partial(typer.Option, rich_help_panel=TRAINING)
+_augmentation = partial(typer.Option, rich_help_panel=AUGMENTATION)
+_output = partial(typer.Option, rich_help_panel=OUTPUT)
 
 
 @dataclass(frozen=True)
-class Options:
-    """One field for each flag of `clf-train` that describes the training; None is what the recipe says."""
+class SplitOptions:
+    """Which images are for training, for validation and for testing."""
 
-    data: Path
-    output: Path | None
-    model: str | None
-    recipe: str | None
-    weights: str | None
-    imgsz: str | None
-    grey: bool
-    resize: str
-    fit: str
-    filters: str | None
-    dense: str | None
-    dropout: float | None
-    split: str | None
-    split_by: str
-    val: Path | None
-    test: Path | None
-    limit: int | None
-    allow_leakage: bool
-    class_weight: str
-    epochs: int | None
-    batch: int | None
-    optimizer: str | None
-    learning_rate: float | None
-    schedule: str | None
-    patience: int | None
-    fine_tune: int | None
-    time: str | None
-    mixed_precision: bool
-    seed: int
-    augment: bool
-    rotation: float | None
-    width_shift: float | None
-    height_shift: float | None
-    translate: float | None
-    shear: float | None
-    zoom: float | None
-    horizontal_flip: bool | None
-    vertical_flip: bool | None
-    brightness: float | None
-    contrast: float | None
-    fill_mode: str | None
-    embed_samples: bool
+    split: Annotated[
+        str | None,
+        _data(
+            help="Shares of the training, validation and test split, for images that are not split yet.",
+            show_default="0.8,0.1,0.1",
+        ),
+    ] = None
+    split_by: Annotated[
+        str,
+        _data(
+            help="Images to keep in the same split: folder, or a regular expression that is searched in their paths.",
+            show_default="none",
+        ),
+    ] = ""
+    val: Annotated[
+        Path | None, _data(help="Validation set, used for early stopping.", show_default="a share of the images")
+    ] = None
+    test: Annotated[Path | None, _data(help="Test set.", show_default="a share of the images")] = None
+    limit: Annotated[int | None, _data(min=1, help="Use at most N images, for a quick trial.", metavar="N")] = None
+    allow_leakage: Annotated[bool, _data("--allow-leakage", help="Train even if test images are in another split, too.")] = (
+        False
+    )
 
-    def preprocess(self) -> Preprocess:
-        """How images become the network's input."""
-        size_hw = parse_size(self.imgsz) if self.imgsz else self._preset().size_hw
-        return Preprocess(size_hw, 1 if self.grey else 3, self.resize, self.fit)  # type: ignore[arg-type]
 
-    def splitting(self) -> Splitting:
-        """Which images are trained on, stopped on and tested on."""
-        shares = parse_shares(self.split) if self.split else self._preset().shares
-        return Splitting(shares, self.split_by, self.val, self.test, self.limit, self.seed)
+@dataclass(frozen=True)
+class NetworkOptions:
+    """What is trained, and how an image becomes its input. None means: as the recipe says."""
 
-    def training(self) -> Recipe:
-        """The named recipe, with whatever was asked for on top of it."""
-        recipe = self._preset().recipe
-        if self.class_weight not in ("auto", "none"):
-            raise OptionError(f"--class-weight takes auto or none, not {self.class_weight!r}")
-        asked: dict[str, Any] = {
-            "epochs": self.epochs,
-            "batch": self.batch,
-            "optimizer": self.optimizer,
-            "learning_rate": self.learning_rate,
-            "schedule": self.schedule,
-            "patience": self.patience,
-            "fine_tune": self.fine_tune,
-            "time_s": parse_duration("--time", self.time) if self.time else None,
-        }
-        if self.fine_tune and not isinstance(recipe.network, Backbone):
-            raise OptionError("--fine-tune unfreezes blocks of a pretrained network, and this recipe has none; leave it out")
-        return replace(
-            recipe,
-            **{name: value for name, value in asked.items() if value is not None},
-            network=self._network(recipe.network),
-            augmentation=self._augmentation(recipe.augmentation),
-            balance=self.class_weight == "auto",
-            mixed_precision=self.mixed_precision,
-            seed=self.seed,
-        )
+    model: Annotated[
+        str | None,
+        _network(
+            "--model",
+            "-m",
+            help="efficientnet-lite0, -lite1, -lite2, cnn (a small network, trained from scratch), or a network of "
+            "keras.applications.",
+            show_default="efficientnet-lite0",
+        ),
+    ] = None
+    recipe: Annotated[
+        str | None,
+        _network(
+            help="The network and the training of a tutorial: boolean, intro, dogs-vs-cats, homer-bart or elephants-cars."
+        ),
+    ] = None
+    weights: Annotated[
+        str | None, _network(help="Weights of a pretrained network: imagenet, none, or a file.", show_default="imagenet")
+    ] = None
+    imgsz: Annotated[
+        str | None, _network(help="Input size of the network: N or WIDTHxHEIGHT.", show_default="the network's own")
+    ] = None
+    grey: Annotated[bool, _network("--grey", help="Grey images, with one channel.")] = False
+    resize: Annotated[str, _network(help="How to resize images: shrink, bilinear (as Keras does), nearest or area.")] = (
+        "shrink"
+    )
+    fit: Annotated[str, _network(help="How to fit other aspect ratios: stretch, crop or pad.")] = "stretch"
+    filters: Annotated[str | None, _network(help="With --model cnn: channels of each block, such as 16,32,64,128.")] = None
+    dense: Annotated[str | None, _network(help="With --model cnn: units of the dense layers, such as 64,32.")] = None
+    dropout: Annotated[float | None, _network(help="Dropout rate before the last layer.")] = None
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How the network is trained. None means: as the recipe says."""
+
+    class_weight: Annotated[
+        str, _training(help="auto: weight classes so that rare ones count as much as frequent ones; or none.")
+    ] = "none"
+    epochs: Annotated[int | None, _training("--epochs", "-e", help="Maximum number of epochs.")] = None
+    batch: Annotated[int | None, _training("--batch", "-b", help="Images per step.", show_default="32")] = None
+    optimizer: Annotated[str | None, _training(help="adam, rmsprop or sgd.", show_default="adam")] = None
+    learning_rate: Annotated[float | None, _training("--learning-rate", "--lr", "--lr0", help="Initial learning rate.")] = (
+        None
+    )
+    schedule: Annotated[
+        str | None,
+        _training(help="Schedule of the learning rate: cosine (down to 0) or constant.", show_default="cosine"),
+    ] = None
+    patience: Annotated[
+        int | None,
+        _training(help="Stop after N epochs without a lower validation loss; 0 turns early stopping off.", metavar="N"),
+    ] = None
+    fine_tune: Annotated[
+        int | None,
+        _training(
+            help="After the head, fine-tune the last N blocks of a pretrained network; 0 trains only the head.", metavar="N"
+        ),
+    ] = None
+    time: Annotated[
+        str | None, _training(help="Start no further epoch after this time, such as 30m or 1h30m.", metavar="TIME")
+    ] = None
+    mixed_precision: Annotated[bool, _training("--mixed-precision", "--amp", help="Train in half precision, on a GPU.")] = (
+        False
+    )
+    seed: Annotated[
+        int, _training(help="The same seed gives the same split and, on the CPU, the same weights.", metavar="N")
+    ] = 0
+
+
+@dataclass(frozen=True)
+class AugmentationOptions:
+    """Random changes to training images. None means: as the recipe says."""
+
+    augment: Annotated[
+        bool,
+        _augmentation("--augment/--no-augment", help="Use the recipe's own augmentation; the options below override it."),
+    ] = True
+    rotation: Annotated[float | None, _augmentation("--rotation", "--degrees", help="Rotation in degrees, either way.")] = (
+        None
+    )
+    width_shift: Annotated[float | None, _augmentation(help="Horizontal shift, as a share of the width.")] = None
+    height_shift: Annotated[float | None, _augmentation(help="Vertical shift, as a share of the height.")] = None
+    translate: Annotated[float | None, _augmentation(help="Both shifts at once.")] = None
+    shear: Annotated[float | None, _augmentation(help="Shear, as a share of the side.")] = None
+    zoom: Annotated[float | None, _augmentation("--zoom", "--scale", help="Zoom in or out, as a share.")] = None
+    horizontal_flip: Annotated[
+        bool | None,
+        _augmentation("--horizontal-flip/--no-horizontal-flip", "--fliplr/--no-fliplr", help="Flip images left to right."),
+    ] = None
+    vertical_flip: Annotated[
+        bool | None,
+        _augmentation("--vertical-flip/--no-vertical-flip", "--flipud/--no-flipud", help="Flip images upside down."),
+    ] = None
+    brightness: Annotated[float | None, _augmentation(help="Change of brightness, as a share of the range, either way.")] = (
+        None
+    )
+    contrast: Annotated[float | None, _augmentation(help="Change of contrast, as a share, either way.")] = None
+    fill_mode: Annotated[
+        str | None,
+        _augmentation(
+            help="How to fill pixels beyond the edge: reflect, constant (black), wrap or nearest.", show_default="reflect"
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """All that describes a training run, as it was typed. `data` is None only if a run is resumed."""
+
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder with one sub-folder per class, or with train/, val/ and test/ above them; or a .zip, .tar or .csv "
+            "file."
+        ),
+    ] = None
+    splits: SplitOptions = SplitOptions()
+    network: NetworkOptions = NetworkOptions()
+    training: TrainingOptions = TrainingOptions()
+    augmentation: AugmentationOptions = AugmentationOptions()
+    output: Annotated[
+        Path | None, _output("--output", "-o", help="Run folder.", metavar="DIR", show_default="runs/NAME-OF-DATA")
+    ] = None
+    embed_samples: Annotated[
+        bool,
+        _output("--embed-samples/--no-embed-samples", help="Store sample images inside the model, for clf-export."),
+    ] = True
 
     def to_json(self) -> str:
-        """For OPTIONS_NAME in the run folder; paths are made absolute."""
-        values = {name: _as_plain(value) for name, value in asdict(self).items()}
-        if self.weights and Path(self.weights).is_file():
-            values["weights"] = os.path.abspath(self.weights)
+        """The content of `options.json` in the run folder: one value per flag, with absolute paths."""
+        values = {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in _flags(self)}
+        weights = self.network.weights
+        if weights and Path(weights).is_file():
+            values["weights"] = os.path.abspath(weights)
         return json.dumps(values, indent=1) + "\n"
 
     @classmethod
-    def read(cls, folder: Path) -> "Options":
-        """The options of the run in `folder`. Raises ModelError when there are none."""
+    def read(cls, folder: Path) -> "TrainOptions":
+        """The options of the run in `folder`, which becomes their output. Raises ModelError if the folder has none."""
         try:
             values = json.loads((folder / OPTIONS_NAME).read_text("utf-8", "surrogateescape"))
-            paths = {name: Path(values[name]) for name in _PATHS if values[name] is not None}
-            return cls(**(values | paths | {"output": folder}))
+            paths = {name: Path(values[name]) for name in ("data", "val", "test") if values[name] is not None}
+            options: TrainOptions = _build(cls, values | paths | {"output": folder})
+            if unknown := set(values) - {name for name, _ in _flags(options)}:
+                raise ValueError(f"unknown option {min(unknown)!r}")
+            return options
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{folder} holds no training to go on with ({error}); start it with clf-train DATA") from None
+            raise ModelError(f"{folder} holds no training to resume ({error}); start one with clf-train DATA") from None
 
-    def _preset(self) -> Preset:
-        if self.recipe is not None:
-            if self.recipe not in PRESETS:
-                raise OptionError(f"there is no recipe {self.recipe!r}; choose from {', '.join(PRESETS)}")
-            if self.model not in (None, "cnn"):
-                raise OptionError(f"--recipe {self.recipe} has a network of its own; leave out --model {self.model}")
-            return PRESETS[self.recipe]
-        if self.model == "cnn":
-            return PRESETS["cnn"]
-        return transfer(Backbone(self.model or DEFAULT_MODEL))
 
-    def _network(self, network: Network) -> Network:
-        asked: dict[str, Any] = {"dropout": self.dropout}
-        if isinstance(network, ConvNet | FlatNet):
-            asked |= {name: _whole_numbers(name, getattr(self, name)) for name in ("filters", "dense")}
-            wrong = ["weights"] if self.weights is not None else []
-        else:
-            asked |= {"weights": self.weights}
-            wrong = [name for name in ("filters", "dense") if getattr(self, name) is not None]
-        if wrong:
-            raise OptionError(f"--{wrong[0]} does not go with this network; it is for {_OWNERS[wrong[0]]}")
-        return replace(network, **{name: value for name, value in asked.items() if value is not None})  # type: ignore[type-var]
+def _flags(options: Any) -> list[tuple[str, Any]]:
+    """Names and values of all flags, those of nested groups included."""
+    found = []
+    for field in fields(options):
+        value = getattr(options, field.name)
+        found += _flags(value) if is_dataclass(value) else [(field.name, value)]
+    return found
 
-    def _augmentation(self, augmentation: Augmentation) -> Augmentation:
-        start = augmentation if self.augment else Augmentation()
-        asked: dict[str, Any] = {
-            "rotation": self.rotation,
-            "width_shift": self.translate if self.width_shift is None else self.width_shift,
-            "height_shift": self.translate if self.height_shift is None else self.height_shift,
-            "shear": self.shear,
-            "zoom": self.zoom,
-            "horizontal_flip": self.horizontal_flip,
-            "vertical_flip": self.vertical_flip,
-            "brightness": self.brightness,
-            "contrast": self.contrast,
-            "fill": self.fill_mode,
+
+def _build(group: type, values: dict[str, Any]) -> Any:
+    """The dataclass made from values of its flags. Raises KeyError for a missing one."""
+    types = {field.name: field.type for field in fields(group)}
+    return group(
+        **{
+            name: _build(kind, values) if isinstance(kind, type) and is_dataclass(kind) else values[name]
+            for name, kind in types.items()
         }
-        return replace(start, **{name: value for name, value in asked.items() if value is not None})
-
-
-_OWNERS = {
-    "weights": "pretrained networks, such as --model efficientnet-lite0",
-    "filters": "--model cnn and the recipes",
-    "dense": "--model cnn and the recipes",
-}
-
-
-def _whole_numbers(name: str, text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(int(number) for number in text.split(",") if number.strip())
-    except ValueError:
-        raise OptionError(f"--{name} takes whole numbers with commas between, not {text!r}") from None
-
-
-def _as_plain(value: object) -> object:
-    return str(value.absolute()) if isinstance(value, Path) else value
+    )

@@ -1,4 +1,4 @@
-"""A sheet of augmented images, to look at before any training."""
+"""A sheet of augmented images, to look at before training."""
 
 from pathlib import Path
 
@@ -8,13 +8,11 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.images.encode import encode_image
-from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.storage.atomic_write import make_folder, publish_bytes
+from edgeclf.train.config import TrainingConfig
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import Split
-from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.networks.augment import Augmentation
-from edgeclf.train.recipes import Recipe
 from edgeclf.train.run import find_images
 
 SHEET_NAME = "augmentation.png"
@@ -23,16 +21,17 @@ VARIANTS = 7
 _GAP = 4
 
 
-def preview(data: Path, folder: Path, preprocess: Preprocess, recipe: Recipe, splitting: Splitting) -> Path:
-    """Put IMAGES of the training split, as the recipe would change them, on one sheet in `folder`."""
-    split = find_images(data, folder, splitting).train
+def preview(config: TrainingConfig, folder: Path) -> Path:
+    """Write a sheet of IMAGES augmented training images to `folder`. Returns its path."""
+    split = find_images(config, folder).train
     chosen = np.unique(np.linspace(0, len(split) - 1, IMAGES).astype(int))
     spread = Split(tuple(split.paths[i] for i in chosen), tuple(split.labels[i] for i in chosen))
-    return write_sheet(load(spread, preprocess, "preview"), recipe.augmentation, recipe.seed, folder)
+    images = load(spread, config.preprocess, "preview")
+    return write_sheet(images, config.recipe.augmentation, config.recipe.seed, folder)
 
 
 def write_sheet(images: Arrays, augmentation: Augmentation, seed: int, folder: Path) -> Path:
-    """One row an image: itself, then VARIANTS of what training makes of it. Raises OutputError."""
+    """One row per image: first as it is, then VARIANTS augmented versions. Raises OutputError."""
     rows = [images.images]
     if augmentation.is_nothing:
         rows *= VARIANTS + 1
@@ -46,7 +45,7 @@ def write_sheet(images: Arrays, augmentation: Augmentation, seed: int, folder: P
 
 
 def _tile(grid: Pixels) -> Pixels:
-    """uint8 `[rows, columns, H, W, C]` side by side with white gaps: `[h, w, C]`."""
+    """uint8 `[rows, columns, H, W, C]` to one image `[h, w, C]`, with white gaps."""
     spaced: NDArray[np.uint8] = np.pad(grid, ((0, 0), (0, 0), (0, _GAP), (0, _GAP), (0, 0)), constant_values=255)
     rows, columns, height, width, channels = spaced.shape
     return spaced.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)

@@ -1,4 +1,4 @@
-"""TensorFlow without its log noise: oneDNN notices, missing-GPU notices, deprecations that a user cannot act upon."""
+"""Silences TensorFlow's log noise: oneDNN notices, missing-GPU notices, deprecations that users cannot act on."""
 
 import logging
 import os
@@ -6,7 +6,7 @@ import warnings
 
 
 def quiet_tensorflow() -> None:
-    """Call before the first import of TensorFlow or Keras. EDGECLF_VERBOSE=1 keeps the noise."""
+    """Call this before TensorFlow or Keras is imported. EDGECLF_VERBOSE=1 keeps the noise."""
     if os.environ.get("EDGECLF_VERBOSE"):
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

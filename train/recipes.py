@@ -1,7 +1,7 @@
-"""What to train and how: the options of a training, and the combinations of them that have a name."""
+"""What to train and how: the settings of a training run, and the combinations of them that have a name."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from edgeclf.runtime.errors import OptionError
@@ -15,15 +15,15 @@ Schedule = Literal["cosine", "constant"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network and how it is fitted.
+    """A network and how it is trained.
 
-    schedule: how the learning rate goes from its start: to zero along a cosine over all epochs, or not at all.
-    patience: epochs without a lower validation loss after which training stops; 0 never stops early.
-    balance: weigh classes by the inverse of their frequency.
-    fine_tune: for a pretrained backbone, the number of its last blocks that are trained too, after the head.
-    fine_tune_rate, fine_tune_epochs: the learning rate at the start of that, and its length.
-    time_s: seconds after which no further epoch is begun.
-    mixed_precision: compute in half precision on a GPU; the saved network is in float32 all the same.
+    schedule: "cosine" lowers the learning rate to 0 over all epochs; "constant" keeps it.
+    patience: training stops after this many epochs without a lower validation loss; 0 turns early stopping off.
+    balance: weight classes by the inverse of their frequency.
+    fine_tune: the number of blocks at the end of a pretrained backbone that are trained after the head.
+    fine_tune_rate, fine_tune_epochs: the initial learning rate of that stage, and its maximum number of epochs.
+    time_s: no epoch starts after this many seconds.
+    mixed_precision: compute in half precision on a GPU; the saved network is float32.
     """
 
     network: Network = field(default_factory=ConvNet)
@@ -60,7 +60,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Preset:
-    """A recipe with the image size and the shares of train, val and test that belong to it."""
+    """A recipe with its image size and its shares of the training, validation and test split."""
 
     recipe: Recipe
     size_hw: tuple[int, int]
@@ -69,75 +69,65 @@ class Preset:
 
 LIGHT = Augmentation(width_shift=0.05, height_shift=0.05, zoom=0.1, horizontal_flip=True, contrast=0.1)
 CNN = Preset(Recipe(ConvNet(), augmentation=LIGHT), (128, 128))
-"""A small network from nothing: for images unlike any photograph, and for devices that cannot afford a backbone."""
+"""A small network, trained from scratch: for images unlike photographs, and for devices too small for a backbone."""
 
 
 def transfer(network: Backbone) -> Preset:
-    """A pretrained backbone: its head, then its last blocks, trained on features that are computed only once.
+    """A pretrained backbone: first its head is trained, then its last blocks, on features that are computed only once.
 
-    On images an eighth larger than it was made for, in steps of 16: the random crops of its training showed it objects
-    larger than they are in whole images (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
+    The images are an eighth larger than the network's native size, in steps of 16: the random crops of its training showed
+    objects larger than they are in whole images (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
     """
     height, width = (round(side * 8 / 7 / 16) * 16 for side in native_size(network.name))
-    return Preset(
-        Recipe(
-            network,
-            epochs=60,
-            learning_rate=3e-3,
-            patience=10,
-            augmentation=Augmentation(horizontal_flip=True),
-            fine_tune=3,
-            fine_tune_rate=2e-4,
-        ),
-        (height, width),
+    recipe = Recipe(
+        network,
+        epochs=60,
+        learning_rate=3e-3,
+        patience=10,
+        augmentation=Augmentation(horizontal_flip=True),
+        fine_tune=3,
+        fine_tune_rate=2e-4,
     )
+    return Preset(recipe, (height, width))
 
 
+_TUTORIAL = Recipe(learning_rate=1e-3, schedule="constant", patience=0)
 PRESETS = {
     "cnn": CNN,
     "boolean": Preset(
-        Recipe(FlatNet((16, 32, 64), (256,)), 20, 32, "adam", 1e-3, "constant", patience=5),
-        (256, 256),
-        (0.7, 0.2, 0.1),
+        replace(_TUTORIAL, network=FlatNet((16, 32, 64), (256,)), epochs=20, patience=5),
+        size_hw=(256, 256),
+        shares=(0.7, 0.2, 0.1),
     ),
     "intro": Preset(
-        Recipe(
-            FlatNet((32,), (128,)),
-            25,
-            32,
-            "adam",
-            1e-3,
-            "constant",
-            patience=0,
+        replace(
+            _TUTORIAL,
+            network=FlatNet((32,), (128,)),
+            epochs=25,
             augmentation=Augmentation(shear=0.2, zoom=0.2, horizontal_flip=True, fill="nearest"),
         ),
-        (64, 64),
+        size_hw=(64, 64),
     ),
     "dogs-vs-cats": Preset(
-        Recipe(FlatNet((32, 32), two_classes="softmax"), 20, 64, "adam", 1e-3, "constant", patience=0), (224, 224)
+        replace(_TUTORIAL, network=FlatNet((32, 32), two_classes="softmax"), epochs=20, batch=64), size_hw=(224, 224)
     ),
     "homer-bart": Preset(
-        Recipe(
-            FlatNet((32, 32, 32), (3137, 3137), two_classes="softmax"),
-            50,
-            8,
-            "adam",
-            1e-3,
-            "constant",
-            patience=0,
+        replace(
+            _TUTORIAL,
+            network=FlatNet((32, 32, 32), (3137, 3137), two_classes="softmax"),
+            epochs=50,
+            batch=8,
             augmentation=Augmentation(rotation=7, zoom=0.2, horizontal_flip=True, fill="nearest"),
         ),
-        (64, 64),
+        size_hw=(64, 64),
     ),
     "elephants-cars": Preset(
-        Recipe(
-            FlatNet((32, 32, 64), (64,), dropout=0.5),
-            50,
-            16,
-            "rmsprop",
-            1e-3,
-            "constant",
-            patience=0,
+        replace(
+            _TUTORIAL,
+            network=FlatNet((32, 32, 64), (64,), dropout=0.5),
+            epochs=50,
+            batch=16,
+            optimizer="rmsprop",
             augmentation=Augmentation(
                 rotation=40,
                 width_shift=0.2,
@@ -148,7 +138,7 @@ PRESETS = {
                 fill="nearest",
             ),
         ),
-        (300, 300),
+        size_hw=(300, 300),
     ),
 }
-"""Networks from nothing by name: our own, and those of five tutorials that the field shares, exactly as they are."""
+"""Networks trained from scratch, by name: our own, and those of five well-known tutorials, exactly as they are there."""

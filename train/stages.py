@@ -1,4 +1,4 @@
-"""The stages of a training, and what is trained in each: all of a network, or what follows a frozen front."""
+"""The stages of a training and what each one trains: the whole network, or the layers after a frozen front."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,13 @@ from edgeclf.train.recipes import Recipe
 
 FLOAT16: np.dtype[Any] = np.dtype(np.float16)
 HEAD_PRIOR = 3.0
-"""Weight of the squared norm of the head against the summed loss. Of 1, 3, 10 and 30 it was best or close to it in twofold
-cross-validation on two photo sets of 400 and 450 images."""
+"""Weight of the squared norm of the head against the summed loss. Among 1, 3, 10 and 30 it was best or close to it in
+twofold cross-validation on two photo sets of 400 and 450 images."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """cut: the layer up to which the network is frozen; None trains all of it."""
+    """cut: the last frozen layer; None trains the whole network."""
 
     name: str
     epochs: int
@@ -31,7 +31,7 @@ class Stage:
 
 
 def plan(recipe: Recipe, network: keras.Model) -> list[Stage]:
-    """A pretrained backbone: first the head alone, then with the last blocks. Any other network: all of it at once."""
+    """For a pretrained backbone: first the head, then the head and the last blocks. For other networks: one stage."""
     if not isinstance(recipe.network, Backbone) or recipe.network.weights == "none":
         return [Stage("all", recipe.epochs, recipe.learning_rate)]
     head = Stage("head", recipe.epochs, recipe.learning_rate, cut_before_last(network, 0))
@@ -41,11 +41,11 @@ def plan(recipe: Recipe, network: keras.Model) -> list[Stage]:
     return [head, Stage("fine-tune", recipe.fine_tune_epochs, recipe.fine_tune_rate, cut)]
 
 
-def trainee(stage: Stage, recipe: Recipe, network: keras.Model, images: int) -> keras.Model:
-    """The model whose weights the stage changes with so many images; its layers are the network's own.
+def trainable_model(stage: Stage, recipe: Recipe, network: keras.Model, images: int) -> keras.Model:
+    """The model to train in a stage; it shares its layers with `network`. images: the number of training images.
 
-    Frozen layers whose answers cannot change are left out: `views` computes them once. Batch norm keeps the statistics
-    of a pretrained network: those of a few hundred images are worse.
+    Frozen layers whose output cannot change are left out, because `compute_features` runs them once. Batch normalisation
+    keeps the statistics of the pretrained network: those of a few hundred images are worse.
     """
     for layer in network.layers:
         layer.trainable = True
@@ -59,38 +59,41 @@ def trainee(stage: Stage, recipe: Recipe, network: keras.Model, images: int) -> 
             return keras.Model(stage.cut.output, network.output)
     if recipe.augmentation.is_nothing:
         return network
-    image = keras.Input(network.input_shape[1:])  # float32: images come as uint8
+    image = keras.Input(network.input_shape[1:])  # float32: images arrive as uint8
     return keras.Sequential([image, recipe.augmentation.build(recipe.seed), network])
 
 
-def views(cut: keras.Layer, network: keras.Model, images: Inputs, cache: Path, *, mirrored: bool) -> Inputs:
-    """What the frozen front, up to `cut`, makes of images, in float16; mirrored: and of the mirrored ones after them."""
+def compute_features(cut: keras.Layer, network: keras.Model, images: Inputs, cache: Path, *, mirrored: bool) -> Inputs:
+    """The float16 output of the network at `cut`. mirrored: the features of the mirrored images follow.
+
+    Large arrays are memory-mapped at `cache`.
+    """
     front = keras.Model(network.input, cut.output)
     steps = (1, -1) if mirrored else (1,)
     values = allocate((len(steps) * len(images), *cut.output.shape[1:]), cache, FLOAT16)
     with Progress("computing features", len(values)) as progress:
         for number, step in enumerate(steps):
             start = number * len(images)
-            for part in batches(images.values, 32):
-                values[start : start + len(part)] = front.predict_on_batch(part[:, :, ::step].astype(np.float32))
-                start += len(part)
-                progress.advance(len(part))
+            for batch in batches(images.values, 32):
+                values[start : start + len(batch)] = front.predict_on_batch(batch[:, :, ::step].astype(np.float32))
+                start += len(batch)
+                progress.advance(len(batch))
     return Inputs(values, np.tile(images.labels, len(steps)))
 
 
-def onward(start: keras.Layer, cut: keras.Layer, features: Inputs, cache: Path) -> Inputs:
-    """From features at `start` to features at `cut`, which lies further on."""
+def advance_features(start: keras.Layer, cut: keras.Layer, features: Inputs, cache: Path) -> Inputs:
+    """Features at `start` to features at the later layer `cut`."""
     if cut is start:
         return features
     between = keras.Model(start.output, cut.output)
     values = allocate((len(features), *cut.output.shape[1:]), cache, FLOAT16)
     position = 0
-    for part in batches(features.values, 32):
-        values[position : position + len(part)] = between.predict_on_batch(part.astype(np.float32))
-        position += len(part)
+    for batch in batches(features.values, 32):
+        values[position : position + len(batch)] = between.predict_on_batch(batch.astype(np.float32))
+        position += len(batch)
     return Inputs(values, features.labels)
 
 
 def is_cacheable(recipe: Recipe) -> bool:
-    """Whether a frozen front sees the same few views of an image in every epoch."""
+    """Whether frozen layers see the same few versions of an image in every epoch, so that their output can be kept."""
     return recipe.augmentation.is_nothing or recipe.augmentation.is_mirror

@@ -1,4 +1,4 @@
-"""Pages of HTML, taken apart."""
+"""HTML pages, parsed for tests."""
 
 from html.parser import HTMLParser
 
@@ -6,7 +6,7 @@ VOID = {"meta", "img"}
 
 
 class Page(HTMLParser):
-    """A page taken apart: cells and other texts, resources, attributes, and whether every tag is closed in its turn."""
+    """A parsed page: its texts, tags, resources and attributes, and whether its tags are well nested."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

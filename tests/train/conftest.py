@@ -17,7 +17,7 @@ Invoke = Callable[..., Result]
 
 @pytest.fixture
 def lay_out(tmp_path: Path) -> LayOut:
-    """`lay_out({"train/cat": 3, ...})`: that many images of noise in each folder below `tmp_path/data`."""
+    """`lay_out({"train/cat": 3, ...})` writes that many images of noise to each folder below `tmp_path/data`."""
 
     def write(counts: dict[str, int], height: int = 20, width: int = 24) -> Path:
         rng = np.random.default_rng(len(counts))
@@ -33,7 +33,7 @@ def lay_out(tmp_path: Path) -> LayOut:
 
 @pytest.fixture(scope="session")
 def make_arrays() -> Callable[..., Arrays]:
-    """`make_arrays(count, classes, seed)`: noise with labels that have nothing to do with it, so nothing can be learnt."""
+    """`make_arrays(count, classes, seed)`: noise with random labels, so that there is nothing to learn."""
 
     def make(
         count: int, classes: int = 2, seed: int = 0, shape: tuple[int, int, int] = (12, 16, 3), highest: int = 255

@@ -1,4 +1,4 @@
-"""A training's state on the disk."""
+"""The state of a training, on disk."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +15,21 @@ def checkpoint() -> Checkpoint:
     rng = np.random.default_rng(0)
     rows: list[dict[str, float | str]] = [{"stage": "head", "epoch": 1, "loss": 0.25}]
     weights = [rng.random((2, 3), np.float32) for _ in range(12)]
-    return Checkpoint(1, 4, 0.5, 3, 2, 7.25, rows, weights, [weights[0]], [np.array(7), np.float32(0.1).reshape(())])
+    return Checkpoint(
+        stage=1,
+        epoch=4,
+        best_loss=0.5,
+        best_epoch=3,
+        waited=2,
+        seconds=7.25,
+        rows=rows,
+        weights=weights,
+        best=[weights[0]],
+        optimizer=[np.array(7), np.float32(0.1).reshape(())],
+    )
 
 
-def test_what_is_written_is_read_again_to_the_bit(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_a_checkpoint_is_read_back_bit_for_bit(checkpoint: Checkpoint, tmp_path: Path) -> None:
     checkpoint.write(tmp_path / "checkpoint.npz")
     found = Checkpoint.read(tmp_path / "checkpoint.npz")
     numbers = ("stage", "epoch", "best_loss", "best_epoch", "waited", "seconds", "rows")
@@ -30,17 +41,17 @@ def test_what_is_written_is_read_again_to_the_bit(checkpoint: Checkpoint, tmp_pa
         ]
 
 
-def test_a_fresh_checkpoint_has_no_best_epoch_and_can_be_read_too(tmp_path: Path) -> None:
+def test_an_empty_checkpoint_can_be_read(tmp_path: Path) -> None:
     Checkpoint().write(tmp_path / "checkpoint.npz")
     assert Checkpoint.read(tmp_path / "checkpoint.npz") == Checkpoint()
 
 
-@pytest.mark.parametrize("damage", [b"", b"no zip", None], ids=["empty", "text", "cut"])
-def test_a_damaged_file_says_what_to_do(checkpoint: Checkpoint, tmp_path: Path, damage: bytes | None) -> None:
+@pytest.mark.parametrize("damage", [b"", b"no zip", None], ids=["empty", "text", "truncated"])
+def test_a_damaged_file_is_refused_with_advice(checkpoint: Checkpoint, tmp_path: Path, damage: bytes | None) -> None:
     path = tmp_path / "checkpoint.npz"
     checkpoint.write(path)
     path.write_bytes(path.read_bytes()[:-300] if damage is None else damage)
-    with pytest.raises(ModelError, match=r"checkpoint\.npz cannot be read .* remove it"):
+    with pytest.raises(ModelError, match=r"checkpoint\.npz .* remove it"):
         Checkpoint.read(path)
 
 
@@ -50,7 +61,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
         Checkpoint.read(tmp_path / "checkpoint.npz")
 
 
-def test_the_best_weights_that_are_the_last_are_kept_once(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_the_best_weights_are_not_stored_twice_if_they_are_the_last(checkpoint: Checkpoint, tmp_path: Path) -> None:
     apart, once = tmp_path / "apart.npz", tmp_path / "once.npz"
     replace(checkpoint, waited=0, best=list(checkpoint.weights)).write(apart)
     replace(checkpoint, waited=0, best=checkpoint.weights).write(once)

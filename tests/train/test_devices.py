@@ -1,4 +1,4 @@
-"""Several devices and half precision, as far as a machine without a GPU can show them."""
+"""Several devices and half precision, as far as they can be tested without a GPU."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ print(trained.epochs, np.isfinite(trained.network.predict_on_batch(images.images
 """
 
 
-def test_a_machine_with_one_device_needs_no_strategy() -> None:
+def test_one_device_needs_no_strategy() -> None:
     assert isinstance(several_devices(), nullcontext)
 
 
@@ -43,5 +43,5 @@ def test_two_devices_share_the_work(tmp_path: object) -> None:
 
 
 def test_half_precision_without_a_gpu_is_refused() -> None:
-    with pytest.raises(DeviceError, match="--mixed-precision needs a GPU"):
+    with pytest.raises(DeviceError, match=r"--mixed-precision .*GPU"):
         HalfPrecision(True)

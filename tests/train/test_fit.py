@@ -1,4 +1,4 @@
-"""Training: repeatable, stopped in time, with the best weights kept."""
+"""Training is repeatable, stops in time, and keeps the best weights."""
 
 import os
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from edgeclf.runtime.terminal.console import Terminated
 from edgeclf.train.batches import Batches, Inputs
 from edgeclf.train.checkpoint import Checkpoint
 from edgeclf.train.data.arrays import Arrays
-from edgeclf.train.fit import Trained, _weights, fit
+from edgeclf.train.fit import Trained, _class_weights, fit
 from edgeclf.train.history import read_history
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.networks.augment import Augmentation
@@ -23,22 +23,36 @@ from edgeclf.train.recipes import LIGHT, Recipe, Schedule
 from edgeclf.train.results.evaluation import probabilities
 
 MakeArrays = Callable[..., Arrays]
-RECIPE = Recipe(ConvNet(filters=(4,), dropout=0.3), epochs=2, batch=8, learning_rate=0.01, augmentation=LIGHT, seed=1)
+RECIPE = Recipe(ConvNet(filters=(4,), dropout=0.3), epochs=4, batch=8, learning_rate=0.01, augmentation=LIGHT, seed=1)
+
+
+Fit = tuple[Trained, Path]
 
 
 @pytest.fixture(scope="module")
-def fit_noise(make_arrays: MakeArrays, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Recipe], Trained]:
-    """Train on the same 25 images of noise as ever, with the given recipe."""
+def fit_noise(make_arrays: MakeArrays, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Recipe], Fit]:
+    """Train with the given recipe, always on the same 25 images of noise. Returns the result and the folder."""
 
-    def run(recipe: Recipe) -> Trained:
-        return fit(recipe, 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path_factory.mktemp("fit"))
+    def run(recipe: Recipe) -> Fit:
+        folder = tmp_path_factory.mktemp("fit")
+        return fit(recipe, 2, make_arrays(25, seed=1), make_arrays(8, seed=2), folder), folder
 
     return run
 
 
 @pytest.fixture(scope="module")
-def reference(fit_noise: Callable[[Recipe], Trained]) -> Trained:
+def cosine(fit_noise: Callable[[Recipe], Fit]) -> Fit:
     return fit_noise(RECIPE)
+
+
+@pytest.fixture(scope="module")
+def constant(fit_noise: Callable[[Recipe], Fit]) -> Fit:
+    return fit_noise(replace(RECIPE, schedule="constant"))
+
+
+@pytest.fixture(scope="module")
+def reference(cosine: Fit) -> Trained:
+    return cosine[0]
 
 
 def weights(trained: Trained) -> bytes:
@@ -50,8 +64,10 @@ def validation_losses(folder: Path) -> list[float]:
     return [float(row[header.index("val_loss")]) for row in rows]
 
 
-def test_one_seed_gives_the_same_weights_to_the_bit(reference: Trained, fit_noise: Callable[[Recipe], Trained]) -> None:
-    assert weights(fit_noise(RECIPE)) == weights(reference)
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(
+    reference: Trained, fit_noise: Callable[[Recipe], Fit]
+) -> None:
+    assert weights(fit_noise(RECIPE)[0]) == weights(reference)
 
 
 @pytest.mark.parametrize(
@@ -59,47 +75,50 @@ def test_one_seed_gives_the_same_weights_to_the_bit(reference: Trained, fit_nois
     [{"seed": 2}, {"augmentation": Augmentation()}, {"optimizer": "sgd"}, {"balance": True}],
     ids=str,
 )
-def test_what_the_recipe_says_has_an_effect(
-    reference: Trained, fit_noise: Callable[[Recipe], Trained], change: dict[str, object]
+def test_each_setting_of_the_recipe_has_an_effect(
+    reference: Trained, fit_noise: Callable[[Recipe], Fit], change: dict[str, object]
 ) -> None:
     changed = replace(RECIPE, **change)  # type: ignore[arg-type]
-    assert weights(fit_noise(changed)) != weights(reference)
+    assert weights(fit_noise(changed)[0]) != weights(reference)
 
 
 @pytest.mark.parametrize(("schedule", "shares"), [("cosine", [1, 0.853553, 0.5, 0.146447]), ("constant", [1, 1, 1, 1])])
 def test_the_learning_rate_follows_the_schedule(
-    make_arrays: MakeArrays, tmp_path: Path, schedule: Schedule, shares: list[float]
+    request: pytest.FixtureRequest, schedule: Schedule, shares: list[float]
 ) -> None:
-    recipe = replace(RECIPE, epochs=4, schedule=schedule, patience=0)
-    fit(recipe, 2, make_arrays(9), make_arrays(4), tmp_path)
-    rates = [float(row["learning_rate"]) for row in read_history(tmp_path / "history.csv")]
-    assert rates == pytest.approx([share * recipe.learning_rate for share in shares], abs=1e-5)
+    _, folder = request.getfixturevalue(schedule)
+    rates = [float(row["learning_rate"]) for row in read_history(folder / "history.csv")]
+    assert rates == pytest.approx([share * RECIPE.learning_rate for share in shares], abs=1e-5)
 
 
-def test_rare_classes_count_as_much_as_frequent_ones_when_balanced() -> None:
+def test_the_schedule_has_an_effect(reference: Trained, constant: Fit) -> None:
+    assert weights(constant[0]) != weights(reference)
+
+
+def test_class_weights_make_rare_classes_count_as_much_as_frequent_ones() -> None:
     rare = (np.arange(40) < 4).astype(np.int64)
-    assert _weights(rare, balance=True) == {0: pytest.approx(40 / 72), 1: pytest.approx(5)}
+    assert _class_weights(rare) == {0: pytest.approx(40 / 72), 1: pytest.approx(5)}
 
 
-def test_augmentation_is_not_in_the_network(reference: Trained) -> None:
+def test_augmentation_is_not_part_of_the_network(reference: Trained) -> None:
     kinds = [type(layer).__name__ for layer in reference.network._flatten_layers(include_self=False)]
     assert not [kind for kind in kinds if kind.startswith("Random") or kind == "Sequential"]
 
 
-def test_the_network_answers_without_chance(reference: Trained, make_arrays: MakeArrays) -> None:
+def test_inference_is_deterministic(reference: Trained, make_arrays: MakeArrays) -> None:
     images = make_arrays(8).images
     first, second = (probabilities(reference.network, images) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 def cross_entropy(trained: Trained, images: Arrays) -> float:
-    answers = probabilities(trained.network, images.images)
-    return float(-np.log(answers[np.arange(len(images)), images.labels]).mean())
+    predicted = probabilities(trained.network, images.images)
+    return float(-np.log(predicted[np.arange(len(images)), images.labels]).mean())
 
 
 @pytest.fixture(scope="module")
 def stopped(make_arrays: MakeArrays, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, list[float], Arrays]:
-    """Noise learnt by heart until the validation loss has risen for four epochs; with its history and validation part."""
+    """A network that overfits noise until early stopping, with its validation losses and its validation split."""
     folder = tmp_path_factory.mktemp("stopped")
     val = make_arrays(30, classes=3, seed=8)
     recipe = Recipe(ConvNet((16, 16), dropout=0.0), epochs=60, batch=8, learning_rate=0.02, patience=4)
@@ -107,7 +126,7 @@ def stopped(make_arrays: MakeArrays, tmp_path_factory: pytest.TempPathFactory) -
     return trained, validation_losses(folder), val
 
 
-def test_training_stops_when_the_validation_loss_no_longer_falls(stopped: tuple[Trained, list[float], Arrays]) -> None:
+def test_training_stops_early_if_the_validation_loss_does_not_fall(stopped: tuple[Trained, list[float], Arrays]) -> None:
     trained, losses, _ = stopped
     assert trained.epochs == len(losses) == trained.best_epoch + 4 < 60
 
@@ -120,7 +139,7 @@ def test_the_best_epoch_is_that_of_the_lowest_validation_loss(stopped: tuple[Tra
 def test_the_network_has_the_weights_of_the_best_epoch(stopped: tuple[Trained, list[float], Arrays]) -> None:
     trained, losses, val = stopped
     assert cross_entropy(trained, val) == pytest.approx(min(losses), rel=1e-4)
-    assert losses[-1] > min(losses) * 1.001  # else the last epoch's weights would do as well
+    assert losses[-1] > min(losses) * 1.001  # otherwise the weights of the last epoch would pass, too
 
 
 @pytest.mark.slow
@@ -134,20 +153,22 @@ def test_the_best_weights_are_kept_when_the_epochs_run_out(make_arrays: MakeArra
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_a_loss_that_is_no_number_stops_with_the_epoch_and_a_way_out(
+def test_an_infinite_or_nan_loss_is_an_error_with_the_epoch_and_advice(
     make_arrays: MakeArrays, tmp_path: Path, classes: int
 ) -> None:
     recipe = Recipe(ConvNet((4,)), epochs=9, batch=8, learning_rate=1e38)
-    with pytest.raises(DatasetError, match=r"the loss became infinite or NaN in epoch [1-3]; try a lower --learning-rate"):
+    with pytest.raises(DatasetError, match=r"NaN in epoch [1-3]; .*--learning-rate"):
         fit(recipe, classes, make_arrays(24, classes), make_arrays(6, classes), tmp_path)
 
 
-def test_batches_of_any_number_of_images_are_trained_on(make_arrays: MakeArrays, tmp_path: Path) -> None:
+def test_a_batch_may_be_larger_than_the_data_set(make_arrays: MakeArrays, tmp_path: Path) -> None:
     recipe = Recipe(ConvNet((4,)), epochs=1, batch=100)
     assert fit(recipe, 2, make_arrays(3), make_arrays(2), tmp_path).epochs == 1
 
 
-def test_saved_and_loaded_the_network_answers_the_same(reference: Trained, make_arrays: MakeArrays, tmp_path: Path) -> None:
+def test_a_saved_network_gives_the_same_probabilities_when_loaded(
+    reference: Trained, make_arrays: MakeArrays, tmp_path: Path
+) -> None:
     images = make_arrays(8).images
     reference.network.save(tmp_path / "network.keras")
     loaded = keras.models.load_model(tmp_path / "network.keras", compile=False)
@@ -156,7 +177,7 @@ def test_saved_and_loaded_the_network_answers_the_same(reference: Trained, make_
 
 @pytest.fixture
 def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, type[BaseException]], None]:
-    """`killed(n, error)`: the n-th checkpoint written from now on is the last thing that happens before `error`."""
+    """`killed(n, error)`: raise `error` right after the n-th checkpoint from now on is written."""
 
     def arrange(after: int, error: type[BaseException]) -> None:
         write, written = Checkpoint.write, []
@@ -178,13 +199,13 @@ LONGER = replace(RECIPE, epochs=5, patience=0)
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [1, 3, 5])
 def test_resumed_after_a_kill_the_weights_are_those_of_an_uninterrupted_run(
-    fit_noise: Callable[[Recipe], Trained],
+    fit_noise: Callable[[Recipe], Fit],
     make_arrays: MakeArrays,
     killed: Callable[..., None],
     tmp_path: Path,
     after: int,
 ) -> None:
-    whole = fit_noise(LONGER)
+    whole, _ = fit_noise(LONGER)
     killed(after, Terminated)
     with pytest.raises(Terminated):
         fit(LONGER, 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path)
@@ -204,19 +225,19 @@ def test_ctrl_c_ends_with_the_best_weights_so_far(
     assert cross_entropy(stopped, make_arrays(8, seed=2)) == pytest.approx(min(losses), rel=1e-4)
 
 
-def test_ctrl_c_before_the_first_epoch_is_done_just_ends(
+def test_ctrl_c_in_the_first_epoch_ends_without_a_result(
     make_arrays: MakeArrays, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edgeclf.train.fit._Watch.on_train_batch_end", interrupt)
+    monkeypatch.setattr("edgeclf.train.fit._EpochCallback.on_train_batch_end", interrupt)
     with pytest.raises(KeyboardInterrupt):
         fit(LONGER, 2, make_arrays(8), make_arrays(4), tmp_path)
     assert os.listdir(tmp_path) == []
 
 
-def test_a_full_disk_loses_no_checkpoint_that_was_written(
+def test_a_full_disk_does_not_damage_the_last_checkpoint(
     make_arrays: MakeArrays, full_disk: Callable[[int], AbstractContextManager[None]], tmp_path: Path
 ) -> None:
     fit(replace(LONGER, epochs=2), 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path)
@@ -227,12 +248,12 @@ def test_a_full_disk_loses_no_checkpoint_that_was_written(
     assert (after.epoch, after.rows) == (before.epoch, before.rows) == (2, before.rows)
 
 
-def test_no_epoch_is_begun_once_the_time_is_over(make_arrays: MakeArrays, tmp_path: Path) -> None:
+def test_no_epoch_starts_after_the_time_is_over(make_arrays: MakeArrays, tmp_path: Path) -> None:
     recipe = replace(LONGER, epochs=1000, time_s=0.001)
     assert fit(recipe, 2, make_arrays(9), make_arrays(4), tmp_path).epochs == 1
 
 
-def test_the_time_spent_before_a_kill_counts(make_arrays: MakeArrays, tmp_path: Path) -> None:
+def test_the_time_before_a_kill_counts(make_arrays: MakeArrays, tmp_path: Path) -> None:
     fit(replace(LONGER, epochs=1), 2, make_arrays(9), make_arrays(4), tmp_path)
     before = Checkpoint.read(tmp_path / "checkpoint.npz")
     replace(before, seconds=3600.0).write(tmp_path / "checkpoint.npz")
@@ -240,7 +261,7 @@ def test_the_time_spent_before_a_kill_counts(make_arrays: MakeArrays, tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_loss_that_becomes_no_number_later_keeps_the_weights_from_before(make_arrays: MakeArrays, tmp_path: Path) -> None:
+def test_weights_from_before_a_nan_loss_are_kept(make_arrays: MakeArrays, tmp_path: Path) -> None:
     fit(replace(LONGER, epochs=2), 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path)
     good = Checkpoint.read(tmp_path / "checkpoint.npz")
     replace(good, weights=[np.full_like(weight, np.nan) for weight in good.weights]).write(tmp_path / "checkpoint.npz")

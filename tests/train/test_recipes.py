@@ -1,4 +1,4 @@
-"""The named recipes: the tutorials' networks to the last parameter, and options that check themselves."""
+"""The named recipes: exactly the networks of the tutorials. Settings are validated."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,17 +25,17 @@ NOTHING = Augmentation()
         ("elephants-cars", 5_046_369),
     ],
 )
-def test_a_tutorials_network_has_its_number_of_parameters(name: str, parameters: int) -> None:
+def test_the_network_of_a_tutorial_has_the_right_number_of_parameters(name: str, parameters: int) -> None:
     preset = PRESETS[name]
     assert preset.recipe.network.build((*preset.size_hw, 3), 2).count_params() == parameters
 
 
-def test_intro_may_be_given_larger_images() -> None:
+def test_intro_accepts_larger_images() -> None:
     assert PRESETS["intro"].recipe.network.build((256, 256, 3), 2).count_params() == 66_065_537
 
 
 @pytest.mark.parametrize("name", TUTORIALS)
-def test_more_than_two_classes_get_a_softmax_of_that_width(name: str) -> None:
+def test_more_than_two_classes_get_a_softmax(name: str) -> None:
     network = PRESETS[name].recipe.network.build((64, 64, 3), 5)
     assert (network.output_shape, network.layers[-1].activation.__name__) == ((None, 5), "softmax")
 
@@ -50,7 +50,7 @@ def test_more_than_two_classes_get_a_softmax_of_that_width(name: str) -> None:
         ("elephants-cars", "sigmoid"),
     ],
 )
-def test_two_classes_end_as_in_the_tutorial(name: str, head: str) -> None:
+def test_the_head_for_two_classes_is_that_of_the_tutorial(name: str, head: str) -> None:
     assert head_of(PRESETS[name].recipe.network.build((64, 64, 3), 2)) == head
 
 
@@ -70,7 +70,7 @@ def test_two_classes_end_as_in_the_tutorial(name: str, head: str) -> None:
         ),
     ],
 )
-def test_a_tutorial_is_trained_as_it_says(name: str, training: tuple[Any, ...]) -> None:
+def test_a_tutorial_has_its_own_training_settings(name: str, training: tuple[Any, ...]) -> None:
     preset = PRESETS[name]
     recipe = preset.recipe
     found = (preset.size_hw, recipe.optimizer, recipe.batch, recipe.epochs, recipe.patience, recipe.augmentation)
@@ -78,16 +78,16 @@ def test_a_tutorial_is_trained_as_it_says(name: str, training: tuple[Any, ...]) 
     assert (recipe.learning_rate, recipe.schedule, recipe.fine_tune) == (1e-3, "constant", 0)
 
 
-def test_boolean_keeps_a_fifth_for_validation() -> None:
+def test_boolean_uses_a_fifth_for_validation() -> None:
     assert PRESETS["boolean"].shares[1] == 0.2
 
 
-def test_our_own_network_is_about_half_of_the_smallest_tutorial_and_a_fortieth_of_the_others() -> None:
+def test_the_cnn_recipe_has_half_the_parameters_of_the_smallest_tutorial() -> None:
     preset = PRESETS["cnn"]
     assert preset.recipe.network.build((*preset.size_hw, 3), 2).count_params() == 99_057
 
 
-def test_a_backbone_is_trained_on_mirrored_images_that_are_computed_once() -> None:
+def test_a_backbone_is_trained_with_flips_only_so_that_features_are_computed_once() -> None:
     recipe = transfer(Backbone()).recipe
     assert recipe.augmentation.is_mirror
     assert recipe.fine_tune > 0
@@ -112,7 +112,7 @@ def test_a_backbone_is_trained_on_mirrored_images_that_are_computed_once() -> No
     ],
     ids=str,
 )
-def test_options_that_cannot_be_used_are_refused(options: dict[str, Any]) -> None:
+def test_invalid_settings_are_refused(options: dict[str, Any]) -> None:
     name, value = next(iter(options.items()))
     with pytest.raises(OptionError, match=rf"^{name.removesuffix('_s').replace('_', '-')} must be .*{value}"):
         replace(Recipe(ConvNet()), **options)

@@ -145,15 +145,21 @@ def test_the_number_of_parameters_is_that_of_the_saved_model(run: Run) -> None:
 
 @pytest.fixture(scope="module")
 def mapped(noise: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The same run with memory-mapped arrays and without samples."""
+    """The same run with memory-mapped arrays, without samples, and in a folder with the checkpoint of another training."""
+    folder = tmp_path_factory.mktemp("mapped-run")
+    (folder / "checkpoint.npz").write_bytes(b"of another training")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("edgeclf.train.data.arrays.IN_MEMORY_BYTES", 100)
-        return train(config(noise), tmp_path_factory.mktemp("mapped-run"), Extras(embed_samples=False))
+        return train(config(noise), folder, Extras(embed_samples=False))
 
 
 def test_a_second_run_with_memory_mapped_arrays_gives_the_same_weights(run: Run, mapped: Run) -> None:
     first, second = (keras.models.load_model(each.model).get_weights() for each in (run, mapped))
     assert [weight.tobytes() for weight in first] == [weight.tobytes() for weight in second]
+
+
+def test_an_old_checkpoint_is_ignored_without_resume(run: Run, mapped: Run) -> None:
+    assert mapped.metrics["test"] == run.metrics["test"]
 
 
 def test_memory_mapped_files_are_removed_after_training(mapped: Run) -> None:
@@ -193,9 +199,3 @@ def test_class_names_of_any_kind_reach_the_card(lay_out: LayOut, tmp_path: Path,
     run = train(config(root, epochs=1), tmp_path / "run")
     assert ModelCard.from_json(read_zip_card(run.model) or "").classes == tuple(sorted([*names, "plain"]))
     assert r"3 classes ([bold]caf\xe9, plain, two\nlines)" in capsys.readouterr().err
-
-
-def test_an_old_checkpoint_is_ignored_without_resume(noise: Path, tmp_path: Path, run: Run) -> None:
-    (tmp_path / "checkpoint.npz").write_bytes(b"of another training")
-    again = train(config(noise), tmp_path)
-    assert again.metrics["test"] == run.metrics["test"]

@@ -1,4 +1,4 @@
-"""Transfer in stages: what is frozen stays as it was, is computed once, and a resumed training ends the same."""
+"""Transfer learning in stages: frozen layers keep their weights and run once, and a resumed training ends the same."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +18,7 @@ from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.networks.augment import Augmentation
 from edgeclf.train.networks.backbones import Backbone, cut_before_last
 from edgeclf.train.recipes import Recipe
-from edgeclf.train.stages import onward, plan, trainee, views
+from edgeclf.train.stages import advance_features, compute_features, plan, trainable_model
 
 MakeArrays = Callable[..., Arrays]
 MIRROR = Augmentation(horizontal_flip=True)
@@ -29,7 +29,7 @@ TRANSFER = Recipe(
 
 @pytest.fixture(scope="module")
 def pretrained() -> keras.Model:
-    """EfficientNet-Lite0 for small images of three classes, as it starts."""
+    """EfficientNet-Lite0 for small images of three classes, before training."""
     keras.utils.set_random_seed(0)
     return Backbone().build((40, 48, 3), 3)
 
@@ -46,7 +46,7 @@ def transferred(images: Arrays, tmp_path_factory: pytest.TempPathFactory) -> tup
 
 
 def changed_layers(network: keras.Model, before: keras.Model) -> set[str]:
-    """Names of the layers whose weights are no longer those of `before`."""
+    """Names of the layers whose weights differ from `before`."""
     return {
         layer.name
         for layer, old in zip(network.layers, before.layers, strict=True)
@@ -54,7 +54,7 @@ def changed_layers(network: keras.Model, before: keras.Model) -> set[str]:
     }
 
 
-def test_a_pretrained_network_is_trained_head_first(pretrained: keras.Model) -> None:
+def test_the_head_of_a_pretrained_network_is_trained_first(pretrained: keras.Model) -> None:
     head, tuned = plan(TRANSFER, pretrained)
     assert [(stage.name, stage.epochs, stage.learning_rate) for stage in (head, tuned)] == [
         ("head", 2, TRANSFER.learning_rate),
@@ -67,36 +67,38 @@ def test_without_fine_tuning_there_is_only_the_head(pretrained: keras.Model) -> 
 
 
 @pytest.mark.parametrize("network", [ConvNet(), Backbone(weights="none")], ids=str)
-def test_a_network_from_nothing_is_trained_at_once(network: ConvNet | Backbone, pretrained: keras.Model) -> None:
+def test_a_network_without_pretrained_weights_is_trained_in_one_stage(
+    network: ConvNet | Backbone, pretrained: keras.Model
+) -> None:
     (stage,) = plan(replace(TRANSFER, network=network), pretrained)
     assert (stage.name, stage.cut) == ("all", None)
 
 
 @pytest.mark.parametrize("mirrored", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_features_are_what_the_frozen_front_gives(
+def test_features_are_the_output_of_the_frozen_layers(
     pretrained: keras.Model, images: Arrays, tmp_path: Path, mirrored: bool
 ) -> None:
     cut = cut_before_last(pretrained, 1)
     given = Inputs(images.images, images.labels)
-    features = views(cut, pretrained, given, tmp_path / "cache", mirrored=mirrored)
+    features = compute_features(cut, pretrained, given, tmp_path / "cache", mirrored=mirrored)
     shown = np.concatenate([images.images, images.images[:, :, ::-1]]) if mirrored else images.images
     expected = keras.Model(pretrained.input, cut.output).predict(shown.astype(np.float32), verbose=0)
     np.testing.assert_allclose(features.values, expected, atol=2e-2)
     np.testing.assert_array_equal(features.labels, np.tile(images.labels, 1 + mirrored))
 
 
-def test_features_go_on_to_a_later_cut(pretrained: keras.Model, images: Arrays, tmp_path: Path) -> None:
+def test_features_can_be_advanced_to_a_later_cut(pretrained: keras.Model, images: Arrays, tmp_path: Path) -> None:
     start, pooled = (cut_before_last(pretrained, blocks) for blocks in (1, 0))
     given = Inputs(images.images, images.labels)
-    begun = views(start, pretrained, given, tmp_path / "a", mirrored=False)
-    whole = views(pooled, pretrained, given, tmp_path / "b", mirrored=False)
-    np.testing.assert_allclose(onward(start, pooled, begun, tmp_path / "c").values, whole.values, atol=2e-2)
-    assert onward(start, start, begun, tmp_path / "d") is begun
+    early = compute_features(start, pretrained, given, tmp_path / "a", mirrored=False)
+    whole = compute_features(pooled, pretrained, given, tmp_path / "b", mirrored=False)
+    np.testing.assert_allclose(advance_features(start, pooled, early, tmp_path / "c").values, whole.values, atol=2e-2)
+    assert advance_features(start, start, early, tmp_path / "d") is early
 
 
-def test_only_the_last_block_and_the_head_are_changed(transferred: tuple[Trained, Path], pretrained: keras.Model) -> None:
+def test_only_the_last_block_and_the_head_change(transferred: tuple[Trained, Path], pretrained: keras.Model) -> None:
     assert changed_layers(transferred[0].network, pretrained) == {
-        *(f"block7a_{part}" for part in ("expand", "depthwise", "project")),
+        *(f"block7a_{layer}" for layer in ("expand", "depthwise", "project")),
         "head",
         "probabilities",
     }
@@ -112,16 +114,16 @@ def test_the_history_names_the_stages(transferred: tuple[Trained, Path]) -> None
     ]
 
 
-def test_nothing_but_history_and_checkpoint_is_left(transferred: tuple[Trained, Path]) -> None:
+def test_only_history_and_checkpoint_remain(transferred: tuple[Trained, Path]) -> None:
     assert {path.name for path in transferred[1].iterdir()} == {"history.csv", "checkpoint.npz"}
 
 
-def test_every_layer_can_be_trained_again_afterwards(transferred: tuple[Trained, Path]) -> None:
+def test_all_layers_are_trainable_afterwards(transferred: tuple[Trained, Path]) -> None:
     assert all(layer.trainable for layer in transferred[0].network.layers)
 
 
 @pytest.mark.slow
-def test_fine_tuning_that_makes_it_worse_is_taken_back(
+def test_fine_tuning_that_makes_the_model_worse_is_undone(
     transferred: tuple[Trained, Path], images: Arrays, pretrained: keras.Model, tmp_path: Path
 ) -> None:
     worse = fit(replace(TRANSFER, fine_tune_rate=10.0), 3, images, images, tmp_path)
@@ -155,11 +157,11 @@ def test_resumed_in_any_stage_the_weights_are_those_of_an_uninterrupted_run(
 
 
 @pytest.mark.slow
-def test_other_augmentation_runs_the_frozen_layers_in_every_step(
+def test_with_other_augmentation_the_frozen_layers_run_in_every_step(
     images: Arrays, pretrained: keras.Model, tmp_path: Path
 ) -> None:
     recipe = replace(TRANSFER, epochs=1, augmentation=Augmentation(zoom=0.2), fine_tune=0)
     (stage,) = plan(recipe, pretrained)
-    assert pretrained in trainee(stage, recipe, pretrained, 20).layers
+    assert pretrained in trainable_model(stage, recipe, pretrained, 20).layers
     trained = fit(recipe, 3, images, images, tmp_path)
     assert changed_layers(trained.network, pretrained) == {"probabilities"}

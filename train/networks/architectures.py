@@ -1,4 +1,4 @@
-"""The networks that `clf-train` builds from nothing: pixels 0 to 255 in, one probability a class (or one sigmoid) out."""
+"""Networks that `clf-train` trains from scratch: from pixels of 0 to 255 to one probability per class, or one sigmoid."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,23 +11,23 @@ from edgeclf.runtime.model.card import Head
 
 
 class Network(Protocol):
-    """What can be trained: a description, in plain values, that builds a Keras network."""
+    """A description, in plain values, that builds a Keras network."""
 
     def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
-        """From images `[N, H, W, C]` of 0 to 255 to probabilities: `classes` columns, or one sigmoid for two classes.
+        """Build a network from images `[N, H, W, C]`, 0 to 255, to `classes` probabilities, or one sigmoid for two classes.
 
-        Raises OptionError when images of `shape` are too small for it.
+        Raises OptionError if images of `shape` are too small for it.
         """
         ...
 
 
 @dataclass(frozen=True)
 class ConvNet:
-    """Blocks of convolution, batch norm, ReLU and 2x2 pooling; the mean over what is left; dense layers; the head.
+    """Blocks of convolution, batch norm, ReLU and 2x2 pooling; global average pooling; dense layers; the head.
 
-    filters: channels of each block. The first convolution is 5x5 with stride 2, the others 3x3 with stride 1: the full
-        resolution costs two thirds of the time and, on the solar cells, gives nothing back.
-    dense: units of each dense layer before the head. dropout: share dropped before the head, 0 to under 1.
+    filters: channels of each block. The first convolution is 5x5 with stride 2, the others 3x3 with stride 1: at full
+        resolution, the first one would take two thirds of the time without better accuracy on the solar cells.
+    dense: units of each dense layer before the head. dropout: dropout rate before the head, 0 to under 1.
     """
 
     filters: tuple[int, ...] = (16, 32, 64, 128)
@@ -38,7 +38,7 @@ class ConvNet:
         _check_sizes(self.filters, self.dense, self.dropout)
 
     def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
-        """A network for images of `shape` `[H, W, C]`. Raises OptionError when the images are too small for it."""
+        """A network for images of `shape` `[H, W, C]`. Raises OptionError if the images are too small for it."""
         smallest = 2 ** (len(self.filters) + 1)
         if min(shape[:2]) < smallest:
             raise OptionError(f"{len(self.filters)} blocks need images of at least {smallest} pixels, not {min(shape[:2])}")
@@ -47,7 +47,7 @@ class ConvNet:
         for index, filters in enumerate(self.filters):
             size, stride = (5, 2) if index == 0 else (3, 1)
             x = layers.Conv2D(filters, size, stride, padding="same", use_bias=False)(x)
-            # 0.99, the default, takes hundreds of steps to forget its start; a small data set has few.
+            # With the default of 0.99, the initial statistics last for hundreds of steps; a small data set has few.
             x = layers.BatchNormalization(momentum=0.9)(x)
             x = layers.ReLU()(x)
             x = layers.MaxPooling2D()(x)
@@ -60,10 +60,10 @@ class ConvNet:
 
 @dataclass(frozen=True)
 class FlatNet:
-    """The network of the tutorials: 3x3 convolutions with ReLU, each halved by pooling, flattened into dense layers.
+    """The network of the tutorials: 3x3 convolutions with ReLU and 2x2 pooling, flattened into dense layers.
 
-    Nearly all of its parameters lie in the first dense layer, and its size fixes the image's. two_classes: what it ends
-    in for two classes; more classes always get a softmax.
+    Nearly all parameters are in the first dense layer, which also fixes the image size. two_classes: the head for two
+    classes; for more, it is always a softmax.
     """
 
     filters: tuple[int, ...]
@@ -75,8 +75,8 @@ class FlatNet:
         _check_sizes(self.filters, self.dense, self.dropout)
 
     def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
-        """A network for images of `shape` `[H, W, C]`. Raises OptionError when the images are too small for it."""
-        smallest = 3 * 2 ** len(self.filters) - 2  # each block takes two pixels off the border and halves the rest
+        """A network for images of `shape` `[H, W, C]`. Raises OptionError if the images are too small for it."""
+        smallest = 3 * 2 ** len(self.filters) - 2  # each block removes two pixels of the border and halves the rest
         if min(shape[:2]) < smallest:
             raise OptionError(f"{len(self.filters)} blocks need images of at least {smallest} pixels, not {min(shape[:2])}")
         image = keras.Input(shape, name="image")
@@ -99,7 +99,7 @@ def head(classes: int, kind: Head) -> layers.Dense:
 
 
 def head_of(network: keras.Model) -> Head:
-    """What a network ends in, by its number of outputs."""
+    """The head of a network, by its number of outputs."""
     return "sigmoid" if network.output_shape[-1] == 1 else "softmax"
 
 

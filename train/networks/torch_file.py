@@ -1,7 +1,7 @@
-"""Weights that PyTorch saved before version 1.6, read without PyTorch: five pickles, then the numbers of every storage.
+"""Reads weights saved by PyTorch before version 1.6, without PyTorch: five pickles, then the numbers of each storage.
 
-A pickle can run any program. This reader looks at the digest first, and then lets the pickle name nothing but the
-four classes that a file of tensors needs, none of which does more than hold plain values.
+A pickle can run any program. This reader first checks the file's digest, and then allows only the four classes that a file
+of tensors needs; they hold plain values.
 """
 
 import hashlib
@@ -25,9 +25,9 @@ _Storages = dict[str, NDArray[Any]]
 
 
 def read_torch_file(path: Path, sha256: str) -> dict[str, NDArray[np.float32]]:
-    """The float32 tensors of the file by name, read only; what counts in whole numbers (num_batches_tracked) is left out.
+    """The float32 tensors of the file, by name and read-only. Integer counters (num_batches_tracked) are left out.
 
-    Raises ModelError when the file has another digest, is cut, or holds anything but tensors.
+    Raises ModelError if the file has another digest, is truncated, or contains anything other than tensors.
     """
     try:
         data = path.read_bytes()
@@ -35,18 +35,16 @@ def read_torch_file(path: Path, sha256: str) -> dict[str, NDArray[np.float32]]:
         raise ModelError(f"{path} cannot be read ({error.strerror})") from None
     digest = hashlib.sha256(data).hexdigest()
     if digest != sha256:
-        raise ModelError(
-            f"{path} is not the file that was asked for: its SHA-256 is {digest}, not {sha256}; install it again"
-        )
+        raise ModelError(f"{path} is not the expected file: its SHA-256 is {digest}, not {sha256}; install it again")
     try:
         return _parse(data)
     except Exception as error:  # a damaged pickle raises anything from IndexError to UnicodeDecodeError
-        cause = f"is damaged or no file of PyTorch tensors in the format before 1.6 ({first_line(error)})"
-        raise ModelError(f"{path} {cause}; copy it again, or take another") from None
+        cause = f"is damaged, or not a file of PyTorch tensors in the format before 1.6 ({first_line(error)})"
+        raise ModelError(f"{path} {cause}; copy it again, or use another one") from None
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Turns tensors and storages into the tuples that describe them, and refuses every other class or function."""
+    """Turns tensors and storages into tuples that describe them, and rejects every other class or function."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -55,7 +53,7 @@ class _TensorUnpickler(pickle.Unpickler):
             return lambda *arguments: arguments
         if module == "torch" and name in STORAGES:
             return STORAGES[name]
-        raise pickle.UnpicklingError(f"{module}.{name} has no place in it")
+        raise pickle.UnpicklingError(f"{module}.{name} is not allowed in it")
 
     def persistent_load(self, description: Any) -> Any:
         return description
@@ -74,7 +72,7 @@ def _parse(data: bytes) -> dict[str, NDArray[np.float32]]:
 
 
 def _read_storages(data: bytes, position: int, keys: list[tuple[str, np.dtype[Any]]]) -> _Storages:
-    """Each storage is its length as 8 bytes, then its numbers; numpy refuses to look past the end of `data`."""
+    """Each storage is its length in 8 bytes, then its numbers; numpy raises ValueError past the end of `data`."""
     storages = {}
     for key, dtype in keys:
         length = int.from_bytes(data[position : position + 8], "little")
@@ -84,7 +82,7 @@ def _read_storages(data: bytes, position: int, keys: list[tuple[str, np.dtype[An
 
 
 def _view(storages: _Storages, description: Any, offset: int, shape: Any, strides: Any, *_: Any) -> NDArray[Any]:
-    """The tensor as a view of its storage; TensorFlow's weights lie transposed in it, so the strides count."""
+    """The tensor as a view of its storage. Weights from TensorFlow are transposed in it, so the strides matter."""
     storage = storages[description[2]]
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     if min((offset, *shape, *strides)) < 0 or last >= storage.size or math.prod(shape) > storage.size:

@@ -1,6 +1,6 @@
-"""The look of every figure: readable on a light and on a dark page, and by people who see red and green alike.
+"""The style of all figures: readable on light and dark pages, and for readers with red-green colour blindness.
 
-Everything goes through matplotlib's objects and never through pyplot, which keeps figures in a global state.
+Figures are created directly and never through pyplot, which keeps them in a global state.
 """
 
 import io
@@ -15,20 +15,20 @@ from matplotlib.ft2font import FT2Font
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.train.results.html_page import DOTS_PER_INCH
 
-INK, FIRST, SECOND = "#808080", "#2a85c8", "#d1690e"  # each at least 3.6:1 on white and on black; blue and orange
+INK, FIRST, SECOND = "#808080", "#2a85c8", "#d1690e"  # grey, blue, orange: contrast of 3.6:1 or more on white and black
 _NO_GLYPH = "\N{WHITE SQUARE}"
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a file, transparent outside of what is drawn; the same figure gives the same bytes."""
+    """The figure as a PNG file with a transparent background. The same figure gives the same bytes."""
     file = io.BytesIO()
     options = {"bbox_inches": "tight", "pad_inches": 0.05, "metadata": {"Software": None}}
     figure.savefig(file, format="png", dpi=DOTS_PER_INCH, transparent=True, **options)
     return file.getvalue()
 
 
-def dress(axes: Axes, x_label: str, y_label: str) -> None:
-    """Two lines for axes, a faint grid, and names for both."""
+def style_axes(axes: Axes, x_label: str, y_label: str) -> None:
+    """Label both axes, and show a faint grid and the left and bottom lines only."""
     axes.tick_params(colors=INK, labelsize=9)
     axes.grid(color=INK, alpha=0.2, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -40,13 +40,13 @@ def dress(axes: Axes, x_label: str, y_label: str) -> None:
 
 
 def legend(owner: Axes | Figure, **place: Any) -> None:
-    """Without a frame. place: what matplotlib's `legend` takes; left to itself, it finds one."""
+    """Add a legend without a frame. place: keyword arguments of matplotlib's `legend`, which chooses a place by default."""
     for text in owner.legend(frameon=False, labelcolor=INK, fontsize=9, **place).get_texts():
         text.set_parse_math(False)
 
 
 def printable(text: str, longest: int = 24) -> str:
-    """On one line, at most `longest` characters, all of which the font has: anything else would be a warning."""
+    """The text on one line, with at most `longest` characters. A character that the font lacks becomes a square."""
     text = escape(text)
     if len(text) > longest:
         text = f"{text[: longest - 10]}…{text[-9:]}"

@@ -1,4 +1,4 @@
-"""How good a classifier is on images it has not seen, and how sure one can be of that."""
+"""Measures a classifier on images that it has not seen, with confidence intervals."""
 
 import math
 from collections.abc import Sequence
@@ -25,16 +25,16 @@ if TYPE_CHECKING:  # an exported model is evaluated without TensorFlow
 
 CALIBRATION_BINS = 15
 """As in Guo et al. 2017, so that calibration errors compare with published ones."""
-_MOST_ANSWERS = 5  # for the top-k accuracy
-_SMALLEST = 1e-7  # a probability below counts as this one in a logarithm, as in Keras's losses
+_MAX_K = 5  # for the top-k accuracy
+_SMALLEST = 1e-7  # smaller probabilities are raised to this before a logarithm, as in Keras's losses
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """confusion: int64 `[classes, classes]`, rows the true class, columns the answer.
+    """confusion: int64 `[classes, classes]`, with true classes in rows and predicted classes in columns.
 
-    labels int64 `[N]` and probabilities float32 `[N, classes]`: what was counted, where more is known than counts.
-    threshold: for two classes, the probability from which an image is of the second one; chosen on other images.
+    labels, probabilities: int64 `[N]` and float32 `[N, classes]`; empty if only counts are known. threshold: for two
+    classes, the probability from which an image is assigned to the second one; chosen on other images.
     """
 
     classes: tuple[str, ...]
@@ -57,12 +57,12 @@ class Evaluation:
 
     @property
     def majority_share(self) -> float:
-        """The accuracy of always answering with the most frequent class."""
+        """The accuracy of always predicting the most frequent class."""
         return int(self.confusion.sum(axis=1).max()) / self.images
 
     @property
     def has_probabilities(self) -> bool:
-        """Whether more can be said than counts tell; not where a probability is NaN."""
+        """Whether there are probabilities, and none of them is NaN."""
         return len(self.labels) > 0 and bool(np.isfinite(self.probabilities).all())
 
     @property
@@ -71,7 +71,7 @@ class Evaluation:
         return expected_calibration_error(self.labels, self.probabilities) if self.has_probabilities else None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for `metrics.json` and the model card; None for what these images cannot tell."""
+        """Plain values for `metrics.json` and the model card; None for a measure that is undefined for these images."""
         return {
             "images": self.images,
             "accuracy": _rounded(self.accuracy),
@@ -84,7 +84,7 @@ class Evaluation:
         }
 
     def _averages(self) -> dict[str, Any]:
-        """Over the classes that have images: a class without any has no recall to average."""
+        """Averages over the classes that have images: the recall of the others is undefined."""
         present = np.flatnonzero(self.confusion.sum(axis=1))
         names = ("precision", "recall", "f1")
         macro, weighted = (
@@ -99,25 +99,25 @@ class Evaluation:
 
     def _by_class(self) -> dict[str, Any]:
         precision, recall, f1 = self._scores(np.arange(len(self.classes)), None, np.nan)
-        images, answered, right = self.confusion.sum(axis=1), self.confusion.sum(axis=0), np.diag(self.confusion)
+        images, predicted, correct = self.confusion.sum(axis=1), self.confusion.sum(axis=0), np.diag(self.confusion)
         return {
             name: {
                 "images": int(images[i]),
                 "recall": _rounded(recall[i]),
-                "recall_95_interval": _ends(_wilson(right[i], images[i])),
+                "recall_95_interval": _ends(_wilson(correct[i], images[i])),
                 "precision": _rounded(precision[i]),
-                "precision_95_interval": _ends(_wilson(right[i], answered[i])),
+                "precision_95_interval": _ends(_wilson(correct[i], predicted[i])),
                 "f1": _rounded(f1[i]),
             }
             for i, name in enumerate(self.classes)
         }
 
     def _scores(self, labels: NDArray[np.int64], average: str | None, where_undefined: float) -> Any:
-        """Precision, recall and F1, each a number, or `[labels]` where `average` is None."""
-        truth, answers = np.nonzero(self.confusion)
-        weights = self.confusion[truth, answers]
+        """Precision, recall and F1: each a number, or an array `[labels]` if `average` is None."""
+        truth, predicted = np.nonzero(self.confusion)
+        weights = self.confusion[truth, predicted]
         return precision_recall_fscore_support(
-            truth, answers, labels=labels, average=average, sample_weight=weights, zero_division=where_undefined
+            truth, predicted, labels=labels, average=average, sample_weight=weights, zero_division=where_undefined
         )[:3]
 
     def _from_probabilities(self) -> dict[str, Any]:
@@ -132,15 +132,15 @@ class Evaluation:
         }
 
     def _at_threshold(self, threshold: float) -> dict[str, Any]:
-        answers = (self.probabilities[:, 1] >= threshold).astype(np.int64)
-        counted = count_answers(answers, self.labels, self.classes)
+        predicted = (self.probabilities[:, 1] >= threshold).astype(np.int64)
+        counted = count_predictions(predicted, self.labels, self.classes)
         second = counted._by_class()[self.classes[1]]
         shares = {name: second[name] for name in ("recall", "precision", "f1")}
         return {"at_threshold": {"threshold": threshold, "accuracy": _rounded(counted.accuracy), **shares}}
 
 
 class Bins(NamedTuple):
-    """Answers by confidence, each `[CALIBRATION_BINS]`; an empty bin has confidence and accuracy 0."""
+    """Predictions by confidence, each `[CALIBRATION_BINS]`; an empty bin has confidence and accuracy 0."""
 
     images: NDArray[np.int64]
     confidence: NDArray[np.float64]
@@ -148,7 +148,7 @@ class Bins(NamedTuple):
 
 
 def evaluate(network: "keras.Model", images: Arrays, classes: tuple[str, ...], threshold: float | None = None) -> Evaluation:
-    """Answer every image and count."""
+    """Classify every image and count the results."""
     return count_probabilities(probabilities(network, images.images), images.labels, classes, threshold)
 
 
@@ -158,24 +158,24 @@ def count_probabilities(
     classes: Sequence[str],
     threshold: float | None = None,
 ) -> Evaluation:
-    """float32 `[N, classes]` against the true class indices `[N]`; the answer is the most probable class."""
-    counted = count_answers(probabilities.argmax(axis=1), labels, classes)
+    """float32 `[N, classes]` against the true class indices `[N]`; the most probable class is predicted."""
+    counted = count_predictions(probabilities.argmax(axis=1), labels, classes)
     return Evaluation(counted.classes, counted.confusion, labels, probabilities, threshold)
 
 
-def count_answers(answers: NDArray[np.int64], labels: NDArray[np.int64], classes: Sequence[str]) -> Evaluation:
-    """Class indices given and true, both `[N]`, as a confusion matrix."""
+def count_predictions(predicted: NDArray[np.int64], labels: NDArray[np.int64], classes: Sequence[str]) -> Evaluation:
+    """Predicted and true class indices, both `[N]`, as a confusion matrix."""
     confusion = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(confusion, (labels, answers), 1)
+    np.add.at(confusion, (labels, predicted), 1)
     return Evaluation(tuple(classes), confusion)
 
 
 def probabilities(network: "keras.Model", images: Pixels, batch: int = 32, head: Head | None = None) -> NDArray[np.float32]:
-    """uint8 `[N, H, W, C]` to float32 `[N, classes]`, in inference mode; a sigmoid unit becomes two columns.
+    """uint8 `[N, H, W, C]` to float32 `[N, classes]`, in inference mode. A sigmoid unit becomes two columns.
 
-    head: "logits" where the network ends in raw scores, which become probabilities here.
+    head: "logits" if the network ends in raw scores, which are converted to probabilities.
     """
-    raw = np.concatenate([network.predict_on_batch(part.astype(np.float32)) for part in batches(images, batch)])
+    raw = np.concatenate([network.predict_on_batch(chunk.astype(np.float32)) for chunk in batches(images, batch)])
     raw = raw.astype(np.float32, copy=False)
     if head == "logits":
         return _softmax(raw) if raw.shape[1] > 1 else _softmax(np.concatenate([np.zeros_like(raw), raw], axis=1))
@@ -183,17 +183,17 @@ def probabilities(network: "keras.Model", images: Pixels, batch: int = 32, head:
 
 
 def _softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Row by row, in float64. Of a score s and 0 it is sigmoid(s) and the rest."""
+    """Softmax of each row, computed in float64. For the scores 0 and s, it gives 1 - sigmoid(s) and sigmoid(s)."""
     powers = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
 def best_threshold(labels: NDArray[np.int64], scores: NDArray[np.float32]) -> float:
-    """The probability of the second class from which to answer with it: the one with the highest Youden's J (1950).
+    """The threshold for the probability of the second class that maximises Youden's J (1950).
 
-    J = recall of the one class + recall of the other - 1 treats both classes alike and does not depend on how frequent
-    they are, so the threshold holds where the shares differ; F1 depends on which class happens to come second. Half-way
-    between two scores; of equally good ones the nearest to 0.5, which is also the answer where there is no choice.
+    J, the sum of both recalls minus 1, treats both classes alike and does not depend on their frequencies, so the threshold
+    stays valid if the shares change; F1 depends on which class comes second. The threshold lies half-way between two
+    scores. Among equally good ones, the nearest to 0.5 is returned; 0.5 is also the result if there is no choice.
 
     >>> best_threshold(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.4, 0.9], np.float32))
     0.3
@@ -201,7 +201,7 @@ def best_threshold(labels: NDArray[np.int64], scores: NDArray[np.float32]) -> fl
     if len(np.unique(labels)) < 2 or not np.isfinite(scores).all():
         return 0.5
     false_rate, true_rate, cuts = roc_curve(labels, scores.astype(np.float64), drop_intermediate=False)
-    if len(cuts) < 3:  # one score for all
+    if len(cuts) < 3:  # all scores are equal
         return 0.5
     j, middles = (true_rate - false_rate)[1:-1], (cuts[1:-1] + cuts[2:]) / 2
     best = middles[np.isclose(j, j.max())]
@@ -209,25 +209,25 @@ def best_threshold(labels: NDArray[np.int64], scores: NDArray[np.float32]) -> fl
 
 
 def calibration_bins(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Bins:
-    """How often answers of each confidence are right; equal-width bins that contain their upper edge."""
+    """Accuracy of the predictions by confidence, in bins of equal width that contain their upper edge."""
     confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
+    correct = probabilities.argmax(axis=1) == labels
     place = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
     images = np.bincount(place, minlength=CALIBRATION_BINS)
-    sums = (np.bincount(place, weights, CALIBRATION_BINS) for weights in (confidence, right))
+    sums = (np.bincount(place, weights, CALIBRATION_BINS) for weights in (confidence, correct))
     return Bins(images, *(total / np.maximum(images, 1) for total in sums))
 
 
 def expected_calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
-    """Mean distance of confidence and accuracy over the bins, weighted by images: 0 to 1 (Guo et al. 2017, eq. 3)."""
+    """Mean distance between confidence and accuracy over the bins, weighted by images: 0 to 1 (Guo et al. 2017, eq. 3)."""
     bins = calibration_bins(labels, probabilities)
     return float(np.average(np.abs(bins.accuracy - bins.confidence), weights=bins.images))
 
 
 def negative_log_likelihood(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
-    """Mean of -ln(probability of the true class): what Keras calls the cross-entropy loss."""
-    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.maximum(of_truth, _SMALLEST)).mean())
+    """Mean of -ln(probability of the true class), which Keras calls the cross-entropy loss."""
+    of_true_class = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(of_true_class, _SMALLEST)).mean())
 
 
 def _two_classes(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, Any]:
@@ -245,12 +245,12 @@ def _two_classes(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) 
 
 
 def _many_classes(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, Any]:
-    """One class against the rest by hand: scikit-learn's own wants rows that sum to 1, which INT8 answers do not."""
+    """One class against the rest; scikit-learn's `multi_class` needs rows that sum to 1, and INT8 rows do not."""
     classes = probabilities.shape[1]
     one_vs_rest = [
         roc_auc_score(labels == label, probabilities[:, label]) for label in np.unique(labels) if not (labels == label).all()
     ]
-    counts = range(2, min(_MOST_ANSWERS, classes - 1) + 1)
+    counts = range(2, min(_MAX_K, classes - 1) + 1)
     return {
         "roc_auc_one_vs_rest": _rounded(np.mean(one_vs_rest)) if one_vs_rest else None,
         "top_k_accuracy": {
@@ -259,8 +259,8 @@ def _many_classes(labels: NDArray[np.int64], probabilities: NDArray[np.float32])
     }
 
 
-def _wilson(part: np.int64, whole: np.int64) -> tuple[float, float] | None:
-    return wilson_interval(int(part), int(whole)) if whole else None
+def _wilson(correct: np.int64, total: np.int64) -> tuple[float, float] | None:
+    return wilson_interval(int(correct), int(total)) if total else None
 
 
 def _ends(interval: tuple[float, float] | None) -> list[float | None] | None:
@@ -268,5 +268,5 @@ def _ends(interval: tuple[float, float] | None) -> list[float | None] | None:
 
 
 def _rounded(value: float | None) -> float | None:
-    """Six digits, and None for NaN, which is no JSON."""
+    """Six digits; None for NaN, which JSON does not have."""
     return None if value is None or math.isnan(value) else round(float(value), 6)

@@ -1,7 +1,7 @@
-"""The look of every report: one HTML page that opens from the disk, loads nothing from elsewhere and is light or dark as
-its reader likes it.
+"""The HTML of all reports: one page that opens from the disk, loads nothing else, and follows the reader's light or dark
+mode.
 
-Whatever comes from outside goes through `text`; neither a figure library nor an engine is needed to write a page.
+All text from outside is escaped by `text`. Writing a page needs neither a figure library nor an inference engine.
 """
 
 import base64
@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from edgeclf.runtime.terminal.escaping import escape
 
 DOTS_PER_INCH = 144
-"""Of the figures, which a page shows at the size that they were drawn for: sharp on screens of up to 144 dots an inch."""
-_SCREEN_DOTS_PER_INCH = 96  # of CSS
+"""Resolution of the figures. They look sharp on screens of up to 144 dots per inch."""
+_SCREEN_DOTS_PER_INCH = 96  # in CSS
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2126; --soft: #5d666f; --line: #d8dde2; --page: #ffffff; --card: #f4f6f8 }
@@ -53,9 +53,9 @@ _PAGE = """<!DOCTYPE html>
 
 
 def page(title: str, lead: str, sections: Mapping[str, str], style: str = "") -> str:
-    """A whole page. title, lead: text from anywhere. sections: markup by heading; one without any is left out.
+    """A whole page. title, lead: unescaped text. sections: markup by heading; empty sections are left out.
 
-    style: rules of CSS beside those that every page has.
+    style: CSS rules in addition to those that every page has.
     """
     return _PAGE.format(
         title=text(title),
@@ -68,7 +68,7 @@ def page(title: str, lead: str, sections: Mapping[str, str], style: str = "") ->
 def table(
     header: Sequence[str], rows: Sequence[Sequence[object]], numbers: Iterable[int] = (), marked: Collection[int] = ()
 ) -> str:
-    """numbers: the columns to align on the right. marked: the rows of the class `marked`."""
+    """A table of unescaped text. numbers: the columns to align right. marked: the rows that get the class `marked`."""
     if not rows:
         return ""
     kinds = [' class="number"' if column in set(numbers) else "" for column in range(len(rows[0]))]
@@ -78,23 +78,23 @@ def table(
 
 
 def pairs(values: Mapping[str, object]) -> str:
-    """Facts by name."""
-    return table((), [(name, shown(value)) for name, value in values.items()])
+    """A table of two columns: names and values."""
+    return table((), [(name, cell_text(value)) for name, value in values.items()])
 
 
 def paragraph(sentences: str) -> str:
-    """Text from anywhere."""
+    """A paragraph of unescaped text."""
     return f"<p>{text(sentences)}</p>\n"
 
 
 def bullets(sentences: Iterable[str]) -> str:
-    """Text from anywhere, point by point; nothing where there is none."""
+    """A bulleted list of unescaped text, or nothing without any."""
     points = "".join(f"<li>{text(sentence)}</li>\n" for sentence in sentences)
     return f"<ul>\n{points}</ul>\n" if points else ""
 
 
 def figure(png: bytes, description: str) -> str:
-    """A PNG of DOTS_PER_INCH inside the page."""
+    """A PNG of DOTS_PER_INCH, embedded in the page at the size that it was drawn for."""
     width = int.from_bytes(png[16:20]) * _SCREEN_DOTS_PER_INCH // DOTS_PER_INCH
     source = base64.b64encode(png).decode("ascii")
     return (
@@ -102,22 +102,22 @@ def figure(png: bytes, description: str) -> str:
     )
 
 
-def shown(value: object) -> str:
-    """A fact in one cell: no fact at all is an empty one, several stand behind each other."""
+def cell_text(value: object) -> str:
+    """A value as the text of one cell: None is empty, several values are separated by commas."""
     if value is None:
         return ""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {shown(each)}" for name, each in value.items())
+        return ", ".join(f"{name} {cell_text(each)}" for name, each in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(map(shown, value))
+        return ", ".join(map(cell_text, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def text(anything: str) -> str:
-    """Text from anywhere, spelt so that it prints and can hold no markup."""
+    """Text from outside, escaped: it is printable and contains no markup."""
     return html.escape(escape(anything))
 
 
 def _row(tag: str, kinds: Sequence[str], values: Sequence[object], mark: str = "") -> str:
-    spelt = (f"<{tag}{kind}>{text(str(value))}</{tag}>" for kind, value in zip(kinds, values, strict=True))
-    return f"<tr{mark}>{''.join(spelt)}</tr>\n"
+    cells = (f"<{tag}{kind}>{text(str(value))}</{tag}>" for kind, value in zip(kinds, values, strict=True))
+    return f"<tr{mark}>{''.join(cells)}</tr>\n"

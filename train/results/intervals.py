@@ -1,4 +1,4 @@
-"""How sure one can be of a measured share: 95 % confidence intervals that are honest for few images."""
+"""95 % confidence intervals of measured shares that are also correct for few images."""
 
 import math
 
@@ -10,7 +10,7 @@ _Z_95 = 1.959964  # the 97.5 % point of the normal distribution
 
 
 def wilson_interval(correct: int, total: int) -> tuple[float, float]:
-    """95 % confidence interval of a share (Wilson 1927); honest for few images and near 0 and 1.
+    """95 % confidence interval of a share (Wilson 1927); also correct for few images and near 0 and 1.
 
     >>> [round(end, 3) for end in wilson_interval(95, 100)]
     [0.888, 0.978]
@@ -24,7 +24,7 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
 def auc_interval(auc: float, negatives: int, positives: int) -> tuple[float, float] | None:
     """95 % confidence interval of an area under the ROC curve (Hanley & McNeil 1982, equations 1 and 2).
 
-    None at 0 and at 1, where their formula claims certainty, however few the images.
+    None at 0 and at 1, where the formula gives an interval without width, even for few images.
     """
     if not 0 < auc < 1:
         return None
@@ -34,18 +34,18 @@ def auc_interval(auc: float, negatives: int, positives: int) -> tuple[float, flo
 
 
 def macro_f1_interval(confusion: NDArray[np.int64], seed: int = 0) -> tuple[float, float] | None:
-    """95 % bootstrap interval of the macro F1: RESAMPLES confusion matrices drawn with the shares of this one.
+    """95 % bootstrap interval of the macro F1, from RESAMPLES confusion matrices drawn with the shares of this one.
 
-    None where every image lies in one cell: its resamples are all the same and would claim certainty.
+    None if all images lie in one cell: the resamples would all be equal, and the interval would have no width.
     """
-    truth, answers = np.nonzero(confusion)
+    truth, predicted = np.nonzero(confusion)
     if len(truth) < 2:
         return None
-    counts = confusion[truth, answers]
+    counts = confusion[truth, predicted]
     drawn = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), RESAMPLES).astype(np.float64)
     present = np.unique(truth)
-    images, answered = (drawn @ (cells[:, None] == present).astype(np.float64) for cells in (truth, answers))
-    right = (drawn * (truth == answers)) @ (truth[:, None] == present).astype(np.float64)
-    f1 = (2 * right / np.maximum(images + answered, 1)).mean(axis=1)
+    true_counts, predicted_counts = (drawn @ (cells[:, None] == present).astype(np.float64) for cells in (truth, predicted))
+    correct = (drawn * (truth == predicted)) @ (truth[:, None] == present).astype(np.float64)
+    f1 = (2 * correct / np.maximum(true_counts + predicted_counts, 1)).mean(axis=1)
     low, high = np.quantile(f1, (0.025, 0.975))
     return float(low), float(high)

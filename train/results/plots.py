@@ -1,4 +1,4 @@
-"""The figures of a report on a training or an evaluation."""
+"""The figures in the report on a training or an evaluation."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,26 +10,26 @@ from sklearn.metrics import roc_curve
 
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.terminal.escaping import escape
-from edgeclf.train.results.drawing import FIRST, INK, SECOND, dress, legend, printable
+from edgeclf.train.results.drawing import FIRST, INK, SECOND, legend, printable, style_axes
 from edgeclf.train.results.evaluation import calibration_bins, expected_calibration_error
 
 MAX_IMAGES = 16
 MAX_NUMBERED = 20
-"""Classes up to which the cells of a confusion matrix carry numbers."""
+"""The cells of a confusion matrix show numbers up to this many classes."""
 
 
 def training_curves(history: Sequence[Mapping[str, str]], best_epoch: int | None = None) -> Figure:
-    """Loss and accuracy over the rows of `history.csv`, all stages on one axis; best_epoch counts rows from 1."""
+    """Loss and accuracy for the rows of `history.csv`, with all stages on one axis. best_epoch: a row, counted from 1."""
     figure = Figure(figsize=(7, 6.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     epochs = np.arange(1, len(history) + 1)
     for axes, name in ((upper, "loss"), (lower, "accuracy")):
-        dress(axes, "", name)
+        style_axes(axes, "", name)
         for column, colour, label in ((name, FIRST, "training"), (f"val_{name}", SECOND, "validation")):
             values = [_number(row.get(column)) for row in history]
             axes.plot(epochs, values, color=colour, label=label, linewidth=1.8, marker="o", markersize=3)
         if best_epoch is not None:
-            axes.axvline(best_epoch, color=SECOND, linewidth=1, linestyle=":", label=f"best epoch, {best_epoch}")
+            axes.axvline(best_epoch, color=SECOND, linewidth=1, linestyle=":", label=f"best epoch: {best_epoch}")
     _divide_stages(upper, lower, [row.get("stage") or "" for row in history])
     lower.set_xlabel("epoch", color=INK)
     lower.set_xlim(0.5, max(len(history), 1) + 0.5)
@@ -39,7 +39,10 @@ def training_curves(history: Sequence[Mapping[str, str]], best_epoch: int | None
 
 
 def confusion_matrix(confusion: NDArray[np.int64], classes: Sequence[str]) -> Figure:
-    """Rows the truth, columns the answers; the colour is the share of the row. Opaque cells look alike on any page."""
+    """True classes in rows, predicted classes in columns; the colour is the share of the row.
+
+    Cells are opaque, so that they look the same on light and dark pages.
+    """
     count = len(classes)
     side = float(np.clip(2.6 + 0.5 * count, 4.6, 14))
     font = float(np.clip(170 / count, 5, 9))
@@ -47,7 +50,7 @@ def confusion_matrix(confusion: NDArray[np.int64], classes: Sequence[str]) -> Fi
     shares = np.ma.masked_array(confusion / np.maximum(images, 1), np.broadcast_to(images == 0, confusion.shape))
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.subplots()
-    dress(axes, "answer", "truth")
+    style_axes(axes, "predicted class", "true class")
     axes.grid(False)
     image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
     names = [class_label(number, name) for number, name in enumerate(classes)]
@@ -65,30 +68,32 @@ def confusion_matrix(confusion: NDArray[np.int64], classes: Sequence[str]) -> Fi
 def reliability_diagram(
     labels: NDArray[np.int64], after: NDArray[np.float32], before: NDArray[np.float32] | None = None
 ) -> Figure:
-    """Accuracy over confidence; before and after are probabilities `[N, classes]`, before and after the temperature."""
+    """Accuracy by confidence. after, before: probabilities `[N, classes]` with and without temperature scaling."""
     figure = Figure(figsize=(5.6, 6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    dress(upper, "", "accuracy")
-    dress(lower, "confidence", "images")
+    style_axes(upper, "", "accuracy")
+    style_axes(lower, "confidence", "images")
     upper.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1)
-    series = [] if before is None else [("before", before, SECOND, "s")]
-    for name, probabilities, colour, marker in [*series, ("after" if series else "model", after, FIRST, "o")]:
+    series = [] if before is None else [("before scaling", before, SECOND, "s")]
+    for name, probabilities, colour, marker in [*series, ("after scaling" if series else "model", after, FIRST, "o")]:
         bins = calibration_bins(labels, probabilities)
         some = bins.images > 0
-        label = f"{name}: off by {expected_calibration_error(labels, probabilities):.1%}"
+        label = f"{name}: calibration error {expected_calibration_error(labels, probabilities):.1%}"
         upper.plot(bins.confidence[some], bins.accuracy[some], color=colour, marker=marker, markersize=5, label=label)
         edges = np.linspace(0, 1, len(bins.images) + 1)
-        lower.stairs(bins.images, edges, color=colour, fill=name != "before", alpha=1 if name == "before" else 0.6)
+        lower.stairs(
+            bins.images, edges, color=colour, fill=probabilities is after, alpha=0.6 if probabilities is after else 1
+        )
     upper.set(xlim=(-0.01, 1.01), ylim=(-0.02, 1.02))
     legend(upper)
     return figure
 
 
 def roc(labels: NDArray[np.int64], scores: NDArray[np.float32], name: str, threshold: float | None = None) -> Figure:
-    """For two classes, both of them among the labels: scores float32 `[N]` of the second one, which is called `name`."""
+    """The ROC curve of two classes, both among the labels. scores: float32 `[N]`, for the second class, called `name`."""
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
-    dress(axes, "share of the others taken for it", f"recall of {printable(name)}")
+    style_axes(axes, "false positive rate", f"recall of {printable(name)}")
     false_rate, true_rate, _ = roc_curve(labels, scores)
     axes.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1)
     axes.plot(false_rate, true_rate, color=FIRST, linewidth=2)
@@ -102,9 +107,9 @@ def roc(labels: NDArray[np.int64], scores: NDArray[np.float32], name: str, thres
 
 
 def image_grid(images: Pixels, titles: Sequence[Sequence[str]]) -> Figure:
-    """Up to MAX_IMAGES images, uint8 `[N, H, W, C]`, as the network sees them.
+    """The first MAX_IMAGES images, uint8 `[N, H, W, C]`, as the network sees them.
 
-    titles: for each the lines above it, which `printable` or `class_label` made.
+    titles: the lines above each image, made by `printable` or `class_label`.
     """
     images, titles = images[:MAX_IMAGES], titles[:MAX_IMAGES]
     rows = -(-len(images) // 4)
@@ -119,13 +124,13 @@ def image_grid(images: Pixels, titles: Sequence[Sequence[str]]) -> Figure:
 
 
 def class_label(number: int, name: str) -> str:
-    """A class by its name; by its number from 1 too where that is not the whole name: the report has a table of them."""
+    """The name of a class; if it is shortened, with its number from 1, which the report's table of classes explains."""
     text = printable(name)
     return text if text == escape(name) else f"{number + 1}: {text}"
 
 
 def _divide_stages(upper: Axes, lower: Axes, stages: Sequence[str]) -> None:
-    """A light line before each stage but the first, and its name above where there is more than one."""
+    """Separate the stages by light lines and write their names above, if there is more than one."""
     starts = [i for i in range(len(stages)) if i == 0 or stages[i] != stages[i - 1]]
     if len(starts) < 2:
         return
@@ -145,7 +150,7 @@ def _number_cells(axes: Axes, confusion: NDArray[np.int64], shares: NDArray[np.f
 
 
 def _number(text: str | None) -> float:
-    """A cell of the history; what is missing or no number leaves a gap in the curve."""
+    """A cell of the history as a number; NaN, which leaves a gap in the curve, if it is missing or not a number."""
     try:
         return float(text or "nan")
     except ValueError:

@@ -1,4 +1,4 @@
-"""What came of a training or an evaluation, as one HTML page that opens from the disk and loads nothing from elsewhere."""
+"""The report on a training or an evaluation: one HTML page that opens from the disk and loads nothing else."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -9,35 +9,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.storage.atomic_write import make_folder, publish_bytes, publish_text
+from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.results import html_page, plots
 from edgeclf.train.results.drawing import png, printable
 from edgeclf.train.results.evaluation import Evaluation, expected_calibration_error
-from edgeclf.train.results.html_page import pairs, paragraph, shown, table
+from edgeclf.train.results.html_page import cell_text, pairs, paragraph, table
 from edgeclf.train.results.table import cells, headline
 
 REPORT_NAME = "report.html"
 MAX_FAILURES = 200
-"""Unreadable files that the page lists by name."""
+"""The page lists at most this many unreadable files by name."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """All that a report tells. title: the name of the data. images: those of the evaluation, in its order.
+    """The content of a report; a section without data is left out.
 
-    subject and origin: what was measured and on which images, the two ends of the first sentence. facts: what was
-    trained, by name. counts: images by part and class. history: the rows of `history.csv`, best_epoch one of them from 1.
-    uncalibrated: the evaluation's probabilities as they were before the temperature. samples: images as they went into
-    training. What is left out has no section.
+    title: the name of the data. images: the images of the evaluation, in the same order. subject, origin: what was measured
+    and on which images, for the first sentence. facts: what was trained, by name. counts: images by split and class.
+    history: the rows of `history.csv`. best_epoch: one of these rows, from 1. uncalibrated: the evaluation's probabilities
+    before temperature scaling. samples: images as the network saw them in training.
     """
 
     title: str
     evaluation: Evaluation
     images: Arrays
     subject: str = "test accuracy"
-    origin: str = "used neither for fitting nor for stopping"
+    origin: str = "used neither for training nor for early stopping"
     facts: Mapping[str, object] = field(default_factory=dict)
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     failures: Sequence[tuple[str, Failure]] = ()
@@ -49,7 +51,7 @@ class ReportData:
 
 
 def write_report(folder: Path, data: ReportData) -> Path:
-    """Write `report.html`, and its figures as files of their own, to `folder`. Raises OutputError."""
+    """Write `report.html` and its figures, as separate files, too, to `folder`. Raises OutputError."""
     make_folder(folder)
     figures = draw(data)
     for name, image in figures.items():
@@ -58,8 +60,14 @@ def write_report(folder: Path, data: ReportData) -> Path:
     return folder / REPORT_NAME
 
 
+def image_size(preprocess: Preprocess) -> str:
+    """Size and colours of the network's input, for the facts of a report."""
+    height, width, channels = preprocess.shape
+    return f"{width}x{height}, {'grey' if channels == 1 else 'RGB'}"
+
+
 def draw(data: ReportData) -> dict[str, bytes]:
-    """File names and PNG bytes of the figures that the data gives rise to."""
+    """File names and PNG bytes of the figures."""
     evaluation = data.evaluation
     figures = {"confusion.png": plots.confusion_matrix(evaluation.confusion, evaluation.classes)}
     if data.history:
@@ -80,18 +88,20 @@ def draw(data: ReportData) -> dict[str, bytes]:
 
 
 def page(data: ReportData, figures: Mapping[str, bytes]) -> str:
-    """The page, with the figures that `draw` gave."""
+    """The HTML page, with the figures from `draw`."""
     metrics = data.evaluation.to_json()
     sections = {
         "By class": _class_table(metrics),
-        "Other measures": pairs(_measures(metrics)),
-        "Training": _figure(figures, "curves.png", "loss and accuracy by epoch"),
-        "Confusion matrix": _figure(figures, "confusion.png", "images by truth (rows) and answer (columns)"),
-        "ROC curve": _figure(figures, "roc.png", "recall of the second class against the share of false alarms"),
-        "Calibration": _calibration(data) + _figure(figures, "calibration.png", "accuracy by confidence"),
+        "Other metrics": pairs(_other_metrics(metrics)),
+        "Training": _figure(figures, "curves.png", "Loss and accuracy by epoch"),
+        "Confusion matrix": _figure(
+            figures, "confusion.png", "Number of images by true class (rows) and predicted class (columns)"
+        ),
+        "ROC curve": _figure(figures, "roc.png", "Recall of the second class against the false positive rate"),
+        "Calibration": _calibration(data) + _figure(figures, "calibration.png", "Accuracy by confidence"),
         "Worst mistakes": _mistakes(data, figures),
-        "Sample batch": _figure(figures, "samples.png", "images as the network sees them, with their classes"),
-        "What was trained": pairs(data.facts),
+        "Sample batch": _figure(figures, "samples.png", "Images as the network sees them, with their classes"),
+        "Model and training": pairs(data.facts),
         "Data": _count_table(data.counts) + _failure_table(data.failures),
     }
     lead = headline(metrics, data.subject, data.origin)
@@ -100,29 +110,32 @@ def page(data: ReportData, figures: Mapping[str, bytes]) -> str:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer: which image of the evaluation, its file, true class and answer by number, 0 to 1 of confidence."""
+    """A wrong prediction.
+
+    position: index of the image in the evaluation. truth, predicted: indices of the classes. confidence: 0 to 1.
+    """
 
     position: int
     path: str
     truth: int
-    answer: int
+    predicted: int
     confidence: float
 
     def title(self, classes: Sequence[str]) -> tuple[str, str, str]:
-        """Three lines to stand above the image."""
-        truth, answer = (plots.class_label(label, classes[label]) for label in (self.truth, self.answer))
-        return printable(os.path.basename(self.path)), f"truth: {truth}", f"{self.confidence:.0%}: {answer}"
+        """Three lines of text above the image."""
+        truth, predicted = (plots.class_label(label, classes[label]) for label in (self.truth, self.predicted))
+        return printable(os.path.basename(self.path)), f"true: {truth}", f"predicted: {predicted} ({self.confidence:.0%})"
 
 
 def worst_mistakes(data: ReportData) -> list[Mistake]:
-    """The wrong answers that the network was surest of, worst first, as many as a figure shows."""
+    """The wrong predictions with the highest confidence, highest first, at most as many as a figure shows."""
     if not data.evaluation.has_probabilities:
         return []
     labels, probabilities = data.evaluation.labels, data.evaluation.probabilities
-    answers, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero(answers != labels)
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][: plots.MAX_IMAGES]
-    return [Mistake(int(i), data.images.paths[i], int(labels[i]), int(answers[i]), float(confidence[i])) for i in worst]
+    return [Mistake(int(i), data.images.paths[i], int(labels[i]), int(predicted[i]), float(confidence[i])) for i in worst]
 
 
 def _class_table(metrics: Mapping[str, Any]) -> str:
@@ -130,19 +143,19 @@ def _class_table(metrics: Mapping[str, Any]) -> str:
     return table(("#", "class", "images", "recall", "precision", "F1"), rows, numbers=(0, 2, 3, 4, 5))
 
 
-def _measures(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """The averages, and what the probabilities tell, as far as these images tell it."""
-    cut = metrics.get("at_threshold", {})
+def _other_metrics(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Averages, and metrics of the probabilities; undefined ones are left out."""
+    at_threshold = metrics.get("at_threshold", {})
     named = {
         "balanced accuracy": _share(metrics["balanced_accuracy"]),
         "macro F1": _share(metrics["macro"]["f1"], metrics["macro"]["f1_95_interval"]),
         "weighted F1": _share(metrics["weighted"]["f1"]),
-        **{f"right among the best {k}": _share(share) for k, share in metrics.get("top_k_accuracy", {}).items()},
+        **{f"top-{k} accuracy": _share(share) for k, share in metrics.get("top_k_accuracy", {}).items()},
         "area under the ROC curve": _share(metrics.get("roc_auc"), metrics.get("roc_auc_95_interval")),
         "area under the ROC curve, one class against the rest": _share(metrics.get("roc_auc_one_vs_rest")),
         "average precision": _share(metrics.get("average_precision")),
-        f"accuracy with a threshold of {cut.get('threshold')}": _share(cut.get("accuracy")),
-        "negative log likelihood": shown(metrics.get("negative_log_likelihood")),
+        f"accuracy with a threshold of {at_threshold.get('threshold')}": _share(at_threshold.get("accuracy")),
+        "negative log likelihood": cell_text(metrics.get("negative_log_likelihood")),
     }
     return {name: value for name, value in named.items() if value}
 
@@ -151,12 +164,12 @@ def _calibration(data: ReportData) -> str:
     after = data.evaluation.calibration_error
     if after is None:
         return ""
-    sentences = [f"Confidence and accuracy are {after:.1%} apart on average (expected calibration error, 15 bins)."]
+    sentences = [f"On average, confidence and accuracy differ by {after:.1%} (expected calibration error, 15 bins)."]
     if data.uncalibrated is not None:
         before = expected_calibration_error(data.evaluation.labels, data.uncalibrated)
-        sentences.append(f"Before temperature scaling they were {before:.1%} apart.")
+        sentences.append(f"Before temperature scaling, they differed by {before:.1%}.")
     if data.temperature is not None:
-        sentences.append(f"The temperature, found on the validation images, is {data.temperature:.3f}.")
+        sentences.append(f"The temperature, fitted on the validation split, is {data.temperature:.3f}.")
     return paragraph(" ".join(sentences))
 
 
@@ -164,13 +177,14 @@ def _mistakes(data: ReportData, figures: Mapping[str, bytes]) -> str:
     if not data.evaluation.has_probabilities:
         return ""
     if not (mistakes := worst_mistakes(data)):
-        return paragraph("None: every answer is right.")
+        return paragraph("None: every prediction is correct.")
     classes = data.evaluation.classes
     rows = [
-        (mistake.path, classes[mistake.truth], classes[mistake.answer], f"{mistake.confidence:.1%}") for mistake in mistakes
+        (mistake.path, classes[mistake.truth], classes[mistake.predicted], f"{mistake.confidence:.1%}")
+        for mistake in mistakes
     ]
-    figure = _figure(figures, "mistakes.png", "the wrong answers of the highest confidence")
-    return figure + table(("file", "truth", "answer", "confidence"), rows, numbers=(3,))
+    figure = _figure(figures, "mistakes.png", "The wrong predictions with the highest confidence")
+    return figure + table(("file", "true class", "predicted class", "confidence"), rows, numbers=(3,))
 
 
 def _count_table(counts: Mapping[str, Mapping[str, int]]) -> str:
@@ -185,13 +199,13 @@ def _failure_table(failures: Sequence[tuple[str, Failure]]) -> str:
     if not failures:
         return ""
     rows = [(path, failure.reason, failure.detail) for path, failure in failures[:MAX_FAILURES]]
-    more = f"; the first {MAX_FAILURES}" if len(failures) > MAX_FAILURES else ""
-    sentence = f"{len(failures):,} files cannot be read and are left out{more}:"
+    more = f" The first {MAX_FAILURES}:" if len(failures) > MAX_FAILURES else ""
+    sentence = f"Skipped {plural(len(failures), 'unreadable file')}.{more}"
     return paragraph(sentence) + table(("file", "reason", "detail"), rows)
 
 
 def _figure(figures: Mapping[str, bytes], name: str, description: str) -> str:
-    """Nothing where there is none of that name."""
+    """The figure as HTML, or nothing if there is no figure of that name."""
     return html_page.figure(figures[name], description) if name in figures else ""
 
 

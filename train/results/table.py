@@ -1,25 +1,27 @@
-"""Measured accuracy for people: the one sentence that matters, and a table of classes for the terminal."""
+"""Measured accuracy for people: one sentence, and a table of classes for the terminal."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from edgeclf.runtime.terminal.console import stderr_console
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.plural import plural
 
 COLUMNS = ("images", "recall", "precision", "f1")
 
 
 def headline(metrics: Mapping[str, Any], subject: str, origin: str) -> str:
-    """`subject` is "test accuracy" or the like, `origin` says what its images were, as in "used for nothing else"."""
+    """subject: such as "test accuracy". origin: what the images are, such as "used neither for training nor ..."."""
     low, high = metrics["accuracy_95_interval"]
+    images = plural(metrics["images"], "image")
     return (
-        f"{subject} {metrics['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}) on {metrics['images']:,} images "
-        f"{origin}; always the most frequent class: {metrics['majority_share']:.1%}"
+        f"{subject} {metrics['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}) on {images} "
+        f"{origin}; always predicting the most frequent class: {metrics['majority_share']:.1%}"
     )
 
 
 def show(metrics: Mapping[str, Any]) -> None:
-    """`Evaluation.to_json()` as a table on stderr: a row a class."""
+    """Print `Evaluation.to_json()` as a table on stderr, with one row per class."""
     from rich.table import Table
     from rich.text import Text
 
@@ -32,6 +34,6 @@ def show(metrics: Mapping[str, Any]) -> None:
 
 
 def cells(counts: Mapping[str, Any]) -> list[str]:
-    """One class's row without its name; a share that its images cannot tell is a dash."""
+    """The row of one class, without its name. An undefined share is a dash."""
     shares = (counts[name] for name in COLUMNS[1:])
     return [f"{counts['images']:,}", *("-" if share is None else f"{share:.1%}" for share in shares)]

@@ -1,4 +1,4 @@
-"""Confidence that means what it says: temperature scaling (Guo et al. 2017), folded into the weights of the head."""
+"""Calibrates confidence by temperature scaling (Guo et al. 2017), folded into the weights of the head."""
 
 import math
 
@@ -10,17 +10,17 @@ from scipy.special import log_softmax, softmax
 
 LOWEST, HIGHEST = 0.1, 10.0
 _SPREAD = 0.5
-"""Standard deviation of ln T that is expected before an image is seen: T between 0.4 and 2.7 in 95 of 100 trainings."""
+"""Standard deviation of the prior of ln T: T lies between 0.4 and 2.7 in 95 of 100 trainings."""
 _UNSEEN_IN_FLOAT32 = 2.0**-25
-"""What is left of the smaller probability where a sigmoid in float32 says exactly 1."""
+"""A stand-in for the smaller probability if a float32 sigmoid gives exactly 1."""
 
 
 def fit_temperature(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """The T for which softmax(ln p / T) explains the labels best; above 1 where the network was too sure of itself.
+    """The T for which softmax(ln p / T) explains the labels best; above 1 if the network is over-confident.
 
-    probabilities: float32 `[N, classes]` on images that the weights were not fitted to; labels: int64 `[N]`.
-    Minimises N * NLL + (ln T)^2 / (2 * 0.5^2), between LOWEST and HIGHEST. The second term is a weak prior: with few
-    images T stays near 1, and a validation part without a mistake does not drive it to zero. 1 where a value is NaN.
+    probabilities: float32 `[N, classes]`, for images that the weights were not fitted to. labels: int64 `[N]`.
+    Minimises N * NLL + (ln T)^2 / (2 * 0.5^2), between LOWEST and HIGHEST. The second term is a weak prior: T stays near 1
+    for few images, and does not go to zero if every validation image is classified correctly. Returns 1 if a value is NaN.
     """
     if not np.isfinite(probabilities).all():
         return 1.0
@@ -35,30 +35,30 @@ def fit_temperature(probabilities: NDArray[np.float32], labels: NDArray[np.int64
 
 
 def scale(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """softmax(ln p / T), float32 `[N, classes]`; the two columns of a sigmoid head are scaled as its one unit would be.
+    """softmax(ln p / T), float32 `[N, classes]`. Two columns of a sigmoid head are scaled as the sigmoid's logit would be.
 
-    Exact up to what float32 keeps: of a sigmoid's 0.99999 the other column holds three digits.
+    Limited by float32: next to a sigmoid's 0.99999, the other column has only three significant digits.
     """
     return softmax(_logits(probabilities) / temperature, axis=1).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def fold_temperature(network: keras.Model, temperature: float) -> None:
-    """Divide kernel and bias of the head by T, in place: every export is calibrated, without one operator more.
+    """Divide kernel and bias of the head by T, in place: every export is then calibrated without a further operator.
 
-    No answer changes, because dividing by T keeps the order of the logits. ValueError for a network that does not end in a
-    dense layer with softmax or sigmoid, or a T that is not above 0.
+    Predicted classes stay the same, because dividing by T keeps the order of the logits. Raises ValueError if the network
+    does not end in a dense layer with softmax or sigmoid, or if T is not above 0.
     """
     head = network.layers[-1]
     heads = (keras.activations.softmax, keras.activations.sigmoid)
     if not isinstance(head, keras.layers.Dense) or head.activation not in heads:
-        raise ValueError(f"{network.name} ends in {head.name!r}, which is no dense layer with softmax or sigmoid")
+        raise ValueError(f"{network.name} ends in {head.name!r}, which is not a dense layer with softmax or sigmoid")
     if not 0 < temperature < math.inf:
-        raise ValueError(f"a temperature is a number above 0, not {temperature}")
+        raise ValueError(f"a temperature must be above 0 and finite, not {temperature}")
     for weight in head.weights:
         weight.assign(weight / temperature)
 
 
 def _logits(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-    """ln p in float64, which is the logits up to a constant; a zero stands for the smallest that it may have been."""
+    """ln p in float64: the logits up to a constant. A zero is replaced by the smallest value that it may stand for."""
     smallest = _UNSEEN_IN_FLOAT32 if probabilities.shape[1] == 2 else np.finfo(np.float32).tiny
     return np.log(np.where(probabilities > 0, probabilities, smallest).astype(np.float64))

@@ -1,4 +1,4 @@
-"""`clf-train`: what it prints where, what it refuses, and what it never overwrites."""
+"""`clf-train`: what it prints to stdout and stderr, what it refuses, and that it overwrites nothing."""
 
 import json
 import os
@@ -18,63 +18,60 @@ from typer.testing import Result
 LayOut = Callable[..., Path]
 Invoke = Callable[..., Result]
 TINY = ("--model", "cnn", "--imgsz", "16", "--filters", "4", "--epochs", "1", "--no-augment")
+TOO_SMALL = (*TINY, "--filters", "4,4,4,4")
+"""The images are found, checked and read; then the training ends with an error, because they are too small."""
 FOREIGN = re.compile(r"oneDNN|absl|tf2onnx|XNNPACK|TfLite|[Cc]uda|CUDA|\.cc:|\.py:|INFO|WARN|Warning|[IWE]0000|[Kk]eras/")
-"""What lines of TensorFlow, absl, oneDNN, XNNPACK, tf2onnx and of Python's warnings hold, and ours do not."""
+"""Found in log lines of TensorFlow, absl, oneDNN, XNNPACK, tf2onnx and in Python's warnings, but not in ours."""
 
 
 @pytest.fixture(scope="module")
-def real(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """One run of the installed command as a user would start it, and the folder that it was started in."""
-    folder = tmp_path_factory.mktemp("real")
+def installed(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """One run of the installed command, and the folder that it was started in."""
+    folder = tmp_path_factory.mktemp("installed")
     line = [Path(sys.executable).with_name("clf-train"), image_folder, *TINY, "--epochs", "2"]
     return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=300, check=False), folder
 
 
-Real = tuple[subprocess.CompletedProcess[str], Path]
+Installed = tuple[subprocess.CompletedProcess[str], Path]
 
 
-def test_the_real_command_ends_well(real: Real) -> None:
-    done, folder = real
+def test_the_installed_command_prints_the_path_of_the_model(installed: Installed) -> None:
+    done, folder = installed
     assert (done.returncode, done.stdout) == (0, "runs/shapes/model.keras\n"), done.stderr
     assert (folder / "runs" / "shapes" / "model.keras").is_file()
 
 
-def test_no_library_writes_to_stderr(real: Real) -> None:
-    done, _ = real
+def test_no_library_writes_to_stderr(installed: Installed) -> None:
+    done, _ = installed
     assert [line for line in done.stderr.splitlines() if FOREIGN.search(line)] == []
 
 
-def test_stderr_shows_the_classes_the_counts_and_the_accuracy(real: Real) -> None:
-    done, folder = real
+def test_stderr_shows_the_classes_the_counts_and_the_accuracy(installed: Installed) -> None:
+    done, folder = installed
     accuracy = json.loads((folder / "runs" / "shapes" / "metrics.json").read_text())["test"]["accuracy"]
     assert "2 classes (disc, square); images: train 48, val 6, test 6" in done.stderr
     assert re.search(r"^disc +3 +\S+ +\S+ +\S+$", done.stderr, re.MULTILINE)
     assert f"test accuracy {accuracy:.1%} (95 % interval " in done.stderr
 
 
-def test_a_second_run_gets_a_folder_of_its_own(lay_out: LayOut, clf_train: Invoke) -> None:
+def test_a_second_run_gets_a_new_folder_and_json_prints_its_metrics(lay_out: LayOut, clf_train: Invoke) -> None:
     lay_out({"cat": 3, "dog": 3})
     Path("runs/data").mkdir(parents=True)
-    result = clf_train("data", *TINY)
-    assert (result.exit_code, result.stdout) == (0, "runs/data-2/model.keras\n")
+    result = clf_train("data", "--json", *TINY)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout) == json.loads(Path("runs/data-2/metrics.json").read_text())
     assert os.listdir("runs/data") == []
-
-
-def test_json_gives_the_metrics_on_stdout(lay_out: LayOut, clf_train: Invoke) -> None:
-    lay_out({"cat": 3, "dog": 3})
-    result = clf_train("data", "-o", "here", "--json", *TINY)
-    assert json.loads(result.stdout) == json.loads(Path("here/metrics.json").read_text())
 
 
 def test_an_existing_model_is_never_overwritten(lay_out: LayOut, clf_train: Invoke) -> None:
     lay_out({"cat": 3, "dog": 3})
     Path("here").mkdir()
-    Path("here/model.keras").write_text("a night's work")
+    Path("here/model.keras").write_text("valuable")
     result = clf_train("data", "-o", "here", *TINY)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "error: here already holds a model.keras; choose another folder" in result.stderr
+    assert "error: here already holds a model.keras" in result.stderr
     assert os.listdir("here") == ["model.keras"]
-    assert Path("here/model.keras").read_text() == "a night's work"
+    assert Path("here/model.keras").read_text() == "valuable"
 
 
 def test_options_reach_the_model(lay_out: LayOut, clf_train: Invoke) -> None:
@@ -100,54 +97,54 @@ def test_options_reach_the_model(lay_out: LayOut, clf_train: Invoke) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "error"),
     [
-        (["--imgsz", "big"], "--imgsz takes a size in pixels such as 224 or 320x240 (width x height), not 'big'"),
-        (["--imgsz", "0"], "image size must be two whole numbers from 1 to 4096, not (0, 0)"),
-        (["--filters", "8;16"], "--filters takes whole numbers with commas between, not '8;16'"),
-        (["--filters", ""], "filters and dense take positive whole numbers"),
-        (["--dense", "1.5"], "--dense takes whole numbers with commas between, not '1.5'"),
-        (["--dropout", "1"], "dropout must be from 0 to under 1, not 1.0"),
+        (["--imgsz", "big"], "--imgsz .* 224 .*'big'"),
+        (["--imgsz", "0"], r"image size .* 4096, .*\(0, 0\)"),
+        (["--filters", "8;16"], "--filters .*'8;16'"),
+        (["--filters", ""], "filters .*positive"),
+        (["--dense", "1.5"], "--dense .*'1.5'"),
+        (["--dropout", "1"], "dropout .*1.0"),
         (["--epochs", "0"], "epochs must be above 0, not 0"),
         (["--learning-rate", "-1"], "learning-rate must be above 0, not -1.0"),
-        (["--resize", "cubic"], "resize must be one of shrink, bilinear, nearest, area, not 'cubic'"),
-        (["--fit", "squeeze"], "fit must be one of stretch, crop, pad, not 'squeeze'"),
-        (["--filters", "4,4,4,4", "--imgsz", "16"], "4 blocks need images of at least 32 pixels, not 16"),
+        (["--resize", "cubic"], "resize .*shrink, bilinear, nearest, area, .*'cubic'"),
+        (["--fit", "squeeze"], "fit .*stretch, crop, pad, .*'squeeze'"),
+        (["--filters", "4,4,4,4", "--imgsz", "16"], "4 blocks .* 32 pixels, not 16"),
         (["--seed", "-1"], "seed"),
-        (["--model", "no-such-net"], "there is no backbone called no-such-net"),
+        (["--model", "no-such-net"], "no-such-net"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_options_that_cannot_be_used_get_one_sentence(
-    lay_out: LayOut, clf_train: Invoke, options: list[str], sentence: str
+def test_invalid_options_are_refused_with_their_value(
+    lay_out: LayOut, clf_train: Invoke, options: list[str], error: str
 ) -> None:
     lay_out({"cat": 3, "dog": 3})
     result = clf_train("data", "-o", "here", "--model", "cnn", *options)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert f"error: {sentence}" in result.stderr
+    assert re.search(rf"^error: .*{error}.*$", result.stderr, re.MULTILINE)
     assert not Path("here/model.keras").exists()
 
 
 @pytest.mark.parametrize(
-    ("layout", "data", "sentence"),
+    ("layout", "data", "error"),
     [
-        ({}, "missing", "missing is no folder; name one with one sub-folder per class, or a CSV file"),
-        ({"cat": 3}, "data", "data has fewer than two class folders to train on (cat)"),
-        ({"cat": 3, "dog": 0}, "data", "class 'dog' has no images in train"),
+        ({}, "missing", "missing .*folder"),
+        ({"cat": 3}, "data", r"data .*two class.* \(cat\)"),
+        ({"cat": 3, "dog": 0}, "data", "'dog' has no images in train"),
     ],
     ids=["no folder", "one class", "empty class"],
 )
-def test_a_folder_that_cannot_be_trained_on_gets_one_sentence_and_no_run_folder(
-    lay_out: LayOut, clf_train: Invoke, layout: dict[str, int], data: str, sentence: str
+def test_data_that_cannot_be_trained_on_is_refused_without_a_run_folder(
+    lay_out: LayOut, clf_train: Invoke, layout: dict[str, int], data: str, error: str
 ) -> None:
     lay_out(layout)
     result = clf_train(data, "-o", "here", *TINY)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert f"error: {sentence}" in result.stderr
+    assert re.search(rf"^error: .*{error}.*$", result.stderr, re.MULTILINE)
     assert not Path("here").exists()
 
 
-def test_a_run_folder_that_cannot_be_made_gets_one_sentence(lay_out: LayOut, clf_train: Invoke) -> None:
+def test_a_run_folder_that_cannot_be_created_is_an_error(lay_out: LayOut, clf_train: Invoke) -> None:
     lay_out({"cat": 3, "dog": 3})
     Path("file").write_text("x")
     result = clf_train("data", "-o", "file/run", *TINY)
@@ -155,7 +152,7 @@ def test_a_run_folder_that_cannot_be_made_gets_one_sentence(lay_out: LayOut, clf
     assert "error: cannot write file/run: Not a directory" in result.stderr
 
 
-def test_a_full_disk_gets_one_sentence_and_leaves_no_model(
+def test_a_full_disk_is_an_error_and_leaves_no_model(
     lay_out: LayOut, clf_train: Invoke, full_disk: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     lay_out({"cat": 3, "dog": 3})
@@ -166,46 +163,44 @@ def test_a_full_disk_gets_one_sentence_and_leaves_no_model(
     assert set(os.listdir("here")) <= {"split.csv", "history.csv", "options.json", "checkpoint.npz"}
 
 
-def test_an_archive_is_trained_on_and_its_images_stay_for_the_exporter(lay_out: LayOut, clf_train: Invoke) -> None:
+def test_the_images_of_an_archive_are_kept_for_the_export(lay_out: LayOut, clf_train: Invoke) -> None:
     shutil.make_archive("photos", "zip", lay_out({"cat": 4, "dog": 4}))
     result = clf_train("photos.zip", *TINY)
     assert (result.exit_code, result.stdout) == (0, "runs/photos/model.keras\n"), result.stderr
     assert len(list(Path("runs/photos/images").rglob("*.png"))) == 8
 
 
-def test_a_csv_file_says_what_is_what(lay_out: LayOut, clf_train: Invoke) -> None:
+def test_a_csv_file_gives_the_labels(lay_out: LayOut, clf_train: Invoke) -> None:
     root = lay_out({"a": 4, "b": 4})
     rows = [f"{path.relative_to(root.parent)},{path.parent.name}s" for path in sorted(root.rglob("*.png"))]
     Path("labels.csv").write_text("path,label\n" + "\n".join(rows))
-    result = clf_train("labels.csv", *TINY)
-    assert result.exit_code == 0, result.stderr
-    assert "2 classes (as, bs)" in result.stderr
+    assert "2 classes (as, bs)" in clf_train("labels.csv", *TOO_SMALL).stderr
 
 
-def test_parts_may_lie_elsewhere(lay_out: LayOut, clf_train: Invoke) -> None:
+def test_a_split_may_be_in_another_folder(lay_out: LayOut, clf_train: Invoke) -> None:
     lay_out({"train/cat": 4, "train/dog": 4, "later/cat": 2, "later/dog": 3})
-    result = clf_train("data/train", "--test", "data/later", "--json", *TINY)
-    assert json.loads(result.stdout)["test"]["images"] == 5
+    assert "images: train 6, val 2, test 5" in clf_train("data/train", "--test", "data/later", *TOO_SMALL).stderr
 
 
-def test_a_test_image_among_the_others_is_refused_unless_told_otherwise(lay_out: LayOut, clf_train: Invoke) -> None:
+def test_a_test_image_in_another_split_is_refused_unless_allowed(lay_out: LayOut, clf_train: Invoke) -> None:
     root = lay_out({f"{split}/{label}": 3 for split in ("train", "val", "test") for label in ("cat", "dog")})
     shutil.copy(root / "train" / "cat" / "00.png", root / "test" / "cat" / "copy.png")
     refused = clf_train("data", "-o", "here", *TINY)
     assert (refused.exit_code, Path("here").exists()) == (2, False)
-    assert "error: 1 image is in both train and test (first: " in refused.stderr
-    assert "or pass --allow-leakage" in refused.stderr
-    assert clf_train("data", "-o", "here", "--allow-leakage", *TINY).exit_code == 0
+    assert re.search(r"error: 1 image .*train and test .*--allow-leakage", refused.stderr)
+    allowed = clf_train("data", "-o", "here", "--allow-leakage", *TOO_SMALL)
+    assert "images: train 6, val 6, test 7" in allowed.stderr
+    assert "4 blocks need images" in allowed.stderr
 
 
-def test_two_copies_of_what_is_no_image_are_no_leakage(lay_out: LayOut, clf_train: Invoke) -> None:
+def test_copies_of_a_file_that_is_not_an_image_are_not_leakage(lay_out: LayOut, clf_train: Invoke) -> None:
     root = lay_out({f"{split}/{label}": 3 for split in ("train", "val", "test") for label in ("cat", "dog")})
     for split in ("train", "test"):
         (root / split / "cat" / "missing.jpg").write_text("<html>404</html>")
-    assert clf_train("data", *TINY).exit_code == 0
+    assert "4 blocks need images" in clf_train("data", *TOO_SMALL).stderr
 
 
-def test_a_preview_shows_the_augmentation_and_trains_nothing(lay_out: LayOut, clf_train: Invoke) -> None:
+def test_a_preview_shows_the_augmentation_without_training(lay_out: LayOut, clf_train: Invoke) -> None:
     lay_out({"cat": 5, "dog": 5})
     result = clf_train("data", *TINY[:4], "--rotation", "30", "--preview-augment", "sheet")
     assert (result.exit_code, result.stdout) == (0, "sheet/augmentation.png\n"), result.stderr
@@ -216,7 +211,7 @@ def test_a_preview_shows_the_augmentation_and_trains_nothing(lay_out: LayOut, cl
     assert sorted(os.listdir()) == ["data", "sheet"]
 
 
-def test_a_sheet_without_augmentation_repeats_the_images(lay_out: LayOut, clf_train: Invoke) -> None:
+def test_a_preview_without_augmentation_repeats_the_images(lay_out: LayOut, clf_train: Invoke) -> None:
     lay_out({"cat": 5, "dog": 5})
     clf_train("data", *TINY, "--preview-augment", "sheet")
     sheet = cv2.imdecode(np.fromfile("sheet/augmentation.png", np.uint8), cv2.IMREAD_COLOR)
@@ -225,37 +220,42 @@ def test_a_sheet_without_augmentation_repeats_the_images(lay_out: LayOut, clf_tr
 
 
 @pytest.mark.parametrize("arguments", [[], ["data", "--resume", "runs/x"]], ids=["neither", "both"])
-def test_data_or_a_run_to_resume_and_not_both(lay_out: LayOut, clf_train: Invoke, arguments: list[str]) -> None:
+def test_either_data_or_a_run_to_resume_is_required(lay_out: LayOut, clf_train: Invoke, arguments: list[str]) -> None:
     lay_out({"cat": 3, "dog": 3})
     result = clf_train(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "error: name the images to train on, or the run to go on with: clf-train DATA, or --resume DIR" in result.stderr
+    assert re.search(r"error: .*clf-train DATA.*--resume DIR", result.stderr)
 
 
-def test_a_loss_that_is_no_number_is_an_error_with_a_way_out(lay_out: LayOut, clf_train: Invoke) -> None:
+def test_a_nan_loss_is_an_error(lay_out: LayOut, clf_train: Invoke) -> None:
     lay_out({"cat": 3, "dog": 3})
     result = clf_train("data", "-o", "here", *TINY, "--lr", "1e38", "--epochs", "3")
     assert (result.exit_code, Path("here/model.keras").exists()) == (2, False)
     assert "error: the loss became infinite or NaN in epoch" in result.stderr
 
 
-def test_help_speaks_of_clf_train_and_not_of_a_sub_command(clf_train: Invoke) -> None:
-    assert re.match(r"Usage: \S+ \[OPTIONS\] \[data\]", clf_train("--help").stdout.strip(), re.IGNORECASE)
+def test_help_is_that_of_clf_train_and_lists_evaluate(clf_train: Invoke) -> None:
+    text = clf_train("--help").stdout.strip()
+    assert re.match(r"Usage: \S+ \[OPTIONS\] \[data\]", text, re.IGNORECASE)
+    assert re.search(r"^Commands:\n +evaluate ", text, re.MULTILINE)
     assert "evaluate" in clf_train("evaluate", "--help").stdout
 
 
-def test_what_the_doctor_sees_at_a_glance_is_said_before_training(lay_out: LayOut, clf_train: Invoke) -> None:
+def test_help_shows_the_options_in_sections(clf_train: Invoke) -> None:
+    headings = re.findall(r"^(\w+):$", clf_train("--help").stdout, re.MULTILINE)
+    assert headings == ["Commands", "Arguments", "Data", "Network", "Training", "Augmentation", "Output", "Options"]
+
+
+def test_findings_that_need_no_reading_are_reported_before_training(lay_out: LayOut, clf_train: Invoke) -> None:
     root = lay_out({"cat": 6, "dog": 6})
     shutil.copy(root / "cat" / "00.png", root / "dog" / "the-same.png")
-    result = clf_train("data", *TINY)
-    assert result.exit_code == 0, result.stderr
-    assert "1 x label_noise in data; clf-check data names them" in result.stderr
+    result = clf_train("data", *TOO_SMALL)
+    assert re.search(r"1 x label_noise .*clf-check data", result.stderr)
 
 
-def test_images_that_fit_no_group_are_counted(lay_out: LayOut, clf_train: Invoke) -> None:
+def test_images_without_a_group_are_counted(lay_out: LayOut, clf_train: Invoke) -> None:
     root = lay_out({"cat": 6, "dog": 6})
     for path in sorted(root.rglob("0[0-3].png")):
         path.rename(path.with_name(f"scene{path.stem}-{path.name}"))
-    result = clf_train("data", "--split-by", r"scene\d+", *TINY)
-    assert result.exit_code == 0, result.stderr
-    assert "4 images fit no group of --split-by" in result.stderr
+    result = clf_train("data", "--split-by", r"scene\d+", *TOO_SMALL)
+    assert "4 images without a group of --split-by" in result.stderr

@@ -1,6 +1,7 @@
 """`clf-train evaluate`: one model in every format, measured on a folder of labelled images."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def clf_evaluate(clf_train: Invoke) -> Invoke:
 
 @pytest.fixture(scope="module")
 def splits(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The images in splits: 6 discs and 4 squares for testing, one of each for validation."""
+    """A folder with 6 discs and 4 squares for testing, and one of each for validation."""
     root = tmp_path_factory.mktemp("splits") / "shapes"
     for split, label, first, count in (
         ("test", "disc", 0, 6),
@@ -40,14 +41,16 @@ def splits(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def confusion_by_hand(model: Path, folder: Path) -> list[list[int]]:
-    """The answer for each file on its own."""
+    """The confusion matrix of predictions for one file at a time."""
     classifier = Classifier.open(model)
-    answers = Counter((path.parent.name, classifier.predict(path).label) for path in folder.rglob("*.png"))
-    return [[answers[truth, answer] for answer in ("disc", "square")] for truth in ("disc", "square")]
+    counts = Counter((path.parent.name, classifier.predict(path).label) for path in folder.rglob("*.png"))
+    return [[counts[truth, predicted] for predicted in ("disc", "square")] for truth in ("disc", "square")]
 
 
 @pytest.mark.parametrize("name", ["model.keras", "model.onnx", "model.fp16.tflite", "model.int8.tflite"])
-def test_every_format_is_measured_as_it_answers(clf_evaluate: Invoke, run_folder: Path, splits: Path, name: str) -> None:
+def test_every_format_is_measured_by_its_own_predictions(
+    clf_evaluate: Invoke, run_folder: Path, splits: Path, name: str
+) -> None:
     result = clf_evaluate(run_folder / name, splits, "--json")
     assert result.exit_code == 0, result.stderr
     measured = json.loads(result.stdout)
@@ -56,13 +59,11 @@ def test_every_format_is_measured_as_it_answers(clf_evaluate: Invoke, run_folder
     assert measured["confusion"] == confusion_by_hand(run_folder / artefact, splits / "test")
 
 
-def test_people_get_a_table_and_one_sentence_and_stdout_stays_empty(
-    clf_evaluate: Invoke, onnx_model: Path, splits: Path
-) -> None:
+def test_the_table_goes_to_stderr_and_stdout_stays_empty(clf_evaluate: Invoke, onnx_model: Path, splits: Path) -> None:
     result = clf_evaluate(onnx_model, splits)
     assert (result.exit_code, result.stdout) == (0, "")
     assert "recall  precision" in result.stderr
-    assert f"on 10 images in {splits} (test); always the most frequent class: 60.0%" in result.stderr
+    assert re.search(rf"on 10 images in {splits} \(test\); .*most frequent class: 60.0%", result.stderr)
 
 
 def test_another_split_can_be_chosen(clf_evaluate: Invoke, onnx_model: Path, splits: Path) -> None:
@@ -70,16 +71,16 @@ def test_another_split_can_be_chosen(clf_evaluate: Invoke, onnx_model: Path, spl
     assert (measured["part"], measured["images"]) == ("val", 2)
 
 
-def test_a_folder_without_parts_is_used_whole_and_owns_up_to_training_images(
+def test_a_folder_without_splits_is_used_whole_and_training_images_are_counted(
     clf_evaluate: Invoke, onnx_model: Path, image_folder: Path
 ) -> None:
     result = clf_evaluate(onnx_model, image_folder, "--json")
     measured = json.loads(result.stdout)
     assert (measured["part"], measured["images"], measured["trained_on"]) == ("all", 60, 54)
-    assert f"on 60 images in {image_folder} (all), 54 of which its training has seen;" in result.stderr
+    assert f"on 60 images in {image_folder} (all), 54 of which" in result.stderr
 
 
-def test_classes_are_matched_by_name_and_not_by_their_order(
+def test_classes_are_matched_by_name_and_not_by_order(
     clf_evaluate: Invoke, onnx_model: Path, splits: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(splits / "test" / "square", tmp_path / "data" / "square")
@@ -88,7 +89,7 @@ def test_classes_are_matched_by_name_and_not_by_their_order(
     assert measured["by_class"]["disc"]["images"] == 0
 
 
-def test_unreadable_images_are_listed_and_counted_and_the_exit_code_says_so(
+def test_unreadable_images_are_listed_and_the_exit_code_is_1(
     clf_evaluate: Invoke, onnx_model: Path, splits: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(splits / "test", tmp_path / "data")
@@ -96,7 +97,7 @@ def test_unreadable_images_are_listed_and_counted_and_the_exit_code_says_so(
     result = clf_evaluate(onnx_model, "data", "--json")
     assert result.exit_code == 1
     assert r"data/disc/bad\n.png: " in result.stderr
-    assert "1 images cannot be read and are left out" in result.stderr
+    assert "skipped 1 unreadable image\n" in result.stderr
     assert [(row["path"], row["error"]) for row in json.loads(result.stdout)["failures"]] == [
         ("data/disc/bad\n.png", "empty")
     ]
@@ -109,34 +110,34 @@ def test_a_report_is_written_with_its_figures(clf_evaluate: Invoke, onnx_model: 
     text = (tmp_path / "out" / "report.html").read_text()
     assert "<title>shapes</title>" in text
     assert "Accuracy " in text
-    assert "used neither for fitting" not in text
+    assert "used neither for training" not in text
     assert {"report.html", "confusion.png", "calibration.png", "roc.png"} <= {path.name for path in Path("out").iterdir()}
 
 
 def test_an_existing_report_is_never_overwritten(
     clf_evaluate: Invoke, onnx_model: Path, splits: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "report.html").write_text("of the training")
+    (tmp_path / "report.html").write_text("existing")
     result = clf_evaluate(onnx_model, splits, "--report", ".")
     assert result.exit_code == 2
-    assert "error: . already holds a report.html; choose another folder with --report" in result.stderr
+    assert re.search(r"error: \. already holds a report\.html; .*--report", result.stderr)
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "error"),
     [
-        (["missing"], "missing is no folder; name one with one sub-folder per class, or a CSV file"),
-        (["splits", "--split", "train"], "splits has no train split; choose another (test, val) with --split"),
-        (["splits", "--split", "dev"], "--split must be one of train, val, test, not 'dev'"),
+        (["missing"], "missing .*folder"),
+        (["splits", "--split", "train"], "splits has no train split; .*--split.* test, val"),
+        (["splits", "--split", "dev"], "--split .*train, val, test, not 'dev'"),
         (["plain", "--split", "test"], "plain has no test split"),
         (["empty"], "empty holds no images"),
-        (["stranger"], "stranger has the class 'triangle', which the model does not know (disc, square)"),
+        (["stranger"], r"stranger .*'triangle'.*\(disc, square\)"),
     ],
     ids=" ".join,
 )
-def test_a_folder_that_cannot_be_used_gets_one_sentence(
-    clf_evaluate: Invoke, onnx_model: Path, splits: Path, tmp_path: Path, arguments: list[str], sentence: str
+def test_a_folder_that_cannot_be_used_is_refused(
+    clf_evaluate: Invoke, onnx_model: Path, splits: Path, tmp_path: Path, arguments: list[str], error: str
 ) -> None:
     shutil.copytree(splits, tmp_path / "splits")
     shutil.copytree(splits / "val", tmp_path / "plain")
@@ -145,28 +146,27 @@ def test_a_folder_that_cannot_be_used_gets_one_sentence(
     (tmp_path / "empty" / "disc").mkdir(parents=True)
     result = clf_evaluate(onnx_model, *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert f"error: {sentence}" in result.stderr
+    assert re.search(rf"^error: .*{error}", result.stderr, re.MULTILINE)
 
 
-def test_a_device_is_refused_where_tensorflow_chooses(clf_evaluate: Invoke, run_folder: Path, splits: Path) -> None:
+def test_a_device_is_refused_for_a_keras_model(clf_evaluate: Invoke, run_folder: Path, splits: Path) -> None:
     result = clf_evaluate(run_folder / "model.keras", splits, "--device", "cpu")
     assert result.exit_code == 2
     assert "error: --device is for exported models" in result.stderr
 
 
-def test_a_file_that_is_no_model_gets_one_sentence(clf_evaluate: Invoke, splits: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_refused(clf_evaluate: Invoke, splits: Path, tmp_path: Path) -> None:
     (tmp_path / "model.txt").write_text("x")
     result = clf_evaluate("model.txt", splits)
     assert result.exit_code == 2
-    assert "error: model.txt is no .onnx or .tflite file" in result.stderr
+    assert "error: model.txt is not a .onnx or .tflite file" in result.stderr
 
 
-def test_a_keras_model_of_ones_own_gets_the_way_to_its_classes(clf_evaluate: Invoke, splits: Path, tmp_path: Path) -> None:
+def test_a_keras_model_without_a_card_is_refused_with_advice(clf_evaluate: Invoke, splits: Path, tmp_path: Path) -> None:
     keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]).save(tmp_path / "own.keras")
     result = clf_evaluate("own.keras", splits)
     assert result.exit_code == 2
-    assert "error: own.keras carries no model card, so its classes and image size are unknown;" in result.stderr
-    assert "clf-export own.keras --classes labels.txt" in result.stderr
+    assert re.search(r"error: own\.keras .*card.*clf-export own\.keras --classes labels\.txt", result.stderr)
 
 
 @pytest.mark.slow
@@ -175,11 +175,6 @@ def test_an_exported_model_needs_no_tensorflow(onnx_model: Path, splits: Path) -
         "import sys; from pathlib import Path; from edgeclf.train.cli.evaluate import measure;"
         f"measure(Path({str(onnx_model)!r}), Path({str(splits)!r})); print({{'keras', 'tensorflow'}} & set(sys.modules))"
     )
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "set()\n"
-
-
-def test_help_imports_nothing_heavy() -> None:
-    script = "import sys, edgeclf.train.cli.evaluate; print({'numpy', 'cv2', 'sklearn', 'matplotlib'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 

@@ -1,4 +1,4 @@
-"""The networks built from nothing."""
+"""Networks that are trained from scratch."""
 
 import numpy as np
 import pytest
@@ -17,24 +17,24 @@ def test_the_head_follows_the_number_of_classes(classes: int, head: str, units: 
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_every_class_gets_a_probability_and_they_sum_to_one(classes: int) -> None:
+def test_the_probabilities_of_all_classes_sum_to_one(classes: int) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 16, 24, 3), dtype=np.uint8)
-    answers = probabilities(SMALL.build((16, 24, 3), classes), images)
-    assert (answers.shape, answers.dtype) == ((5, classes), np.float32)
-    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
+    predicted = probabilities(SMALL.build((16, 24, 3), classes), images)
+    assert (predicted.shape, predicted.dtype) == ((5, classes), np.float32)
+    np.testing.assert_allclose(predicted.sum(axis=1), 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(16, 24, 3), (24, 16, 1), (19, 33, 3)], ids=str)
-def test_images_of_any_shape_and_depth_fit(shape: tuple[int, int, int]) -> None:
+def test_images_may_have_any_shape_and_number_of_channels(shape: tuple[int, int, int]) -> None:
     assert SMALL.build(shape, 3).input_shape == (None, *shape)
 
 
-def test_pixels_enter_as_levels_up_to_255() -> None:
+def test_pixels_range_up_to_255() -> None:
     rescaling = SMALL.build((16, 24, 3), 2).layers[1]
     np.testing.assert_allclose(rescaling(np.array([0.0, 255.0])), [0, 1], atol=1e-6)
 
 
-def test_the_options_shape_the_network() -> None:
+def test_the_options_define_the_network() -> None:
     layers = ConvNet(filters=(4, 6, 8), dense=(5, 7), dropout=0.25).build((32, 32, 3), 3).layers
     assert [layer.filters for layer in layers if hasattr(layer, "filters")] == [4, 6, 8]
     assert [layer.units for layer in layers if hasattr(layer, "units")] == [5, 7, 3]
@@ -46,7 +46,7 @@ def test_the_options_shape_the_network() -> None:
     [{"filters": ()}, {"filters": (8, 0)}, {"filters": (-1,)}, {"dense": (0,)}, {"dropout": 1.0}, {"dropout": -0.1}],
     ids=str,
 )
-def test_options_that_cannot_be_used_are_refused(options: dict[str, object]) -> None:
+def test_invalid_options_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(OptionError, match=str(next(iter(options)))):
         ConvNet(**options)  # type: ignore[arg-type]
 
@@ -57,5 +57,5 @@ def test_images_too_small_for_the_blocks_are_refused(side: int, filters: tuple[i
         ConvNet(filters).build((side, 64, 3), 2)
 
 
-def test_the_smallest_images_that_fit_are_taken() -> None:
+def test_the_smallest_allowed_images_are_accepted() -> None:
     assert ConvNet((4, 4)).build((8, 8, 1), 2).output_shape == (None, 1)

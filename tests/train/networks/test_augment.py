@@ -1,4 +1,4 @@
-"""Random changes in training, and in training only."""
+"""Random augmentation, in training only."""
 
 from dataclasses import fields, replace
 
@@ -10,7 +10,17 @@ from edgeclf.runtime.errors import OptionError
 from edgeclf.train.networks.augment import Augmentation, Fill
 
 LIGHT = Augmentation(width_shift=0.05, height_shift=0.05, zoom=0.1, horizontal_flip=True, contrast=0.1)
-ALL = Augmentation(10, 0.1, 0.1, 0.1, 0.1, True, True, 0.1, 0.1)
+ALL = Augmentation(
+    rotation=10,
+    width_shift=0.1,
+    height_shift=0.1,
+    shear=0.1,
+    zoom=0.1,
+    horizontal_flip=True,
+    vertical_flip=True,
+    brightness=0.1,
+    contrast=0.1,
+)
 
 
 @pytest.fixture
@@ -31,7 +41,7 @@ def test_images_keep_their_shape_and_range(images: NDArray[np.float32]) -> None:
 
 
 @pytest.mark.parametrize("fill", ["reflect", "wrap", "nearest"])
-def test_edges_are_filled_with_image_not_with_black(fill: Fill) -> None:
+def test_edges_are_filled_from_the_image(fill: Fill) -> None:
     white = np.full((32, 20, 24, 1), 200, np.float32)
     moving = replace(ALL, brightness=0, contrast=0, fill=fill)
     np.testing.assert_allclose(np.asarray(moving.build(0)(white, training=True)), 200, atol=0.01)
@@ -44,12 +54,12 @@ def test_edges_can_be_filled_with_black(name: str) -> None:
     assert np.asarray(moving.build(0)(white, training=True)).min() < 1
 
 
-def test_a_seed_fixes_the_changes(images: NDArray[np.float32]) -> None:
+def test_the_same_seed_gives_the_same_changes(images: NDArray[np.float32]) -> None:
     first, second = (np.asarray(LIGHT.build(3)(images, training=True)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
-def test_another_seed_changes_differently(images: NDArray[np.float32]) -> None:
+def test_another_seed_gives_other_changes(images: NDArray[np.float32]) -> None:
     first, second = (np.asarray(LIGHT.build(seed)(images, training=True)) for seed in (3, 4))
     assert np.abs(first - second).max() > 1
 
@@ -62,7 +72,7 @@ CHANGES = [field.name for field in fields(Augmentation) if field.name != "fill"]
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_every_change_alone_changes_images(images: NDArray[np.float32], name: str) -> None:
+def test_each_change_alone_has_an_effect(images: NDArray[np.float32], name: str) -> None:
     alone = Augmentation(**{name: getattr(ALL, name)})
     changed = np.asarray(alone.build(1)(images, training=True))
     assert not alone.is_nothing
@@ -70,19 +80,19 @@ def test_every_change_alone_changes_images(images: NDArray[np.float32], name: st
     assert np.abs(changed - images).max() > 1
 
 
-def test_a_width_shift_moves_to_the_side_and_not_up_or_down() -> None:
+def test_a_width_shift_does_not_move_up_or_down() -> None:
     ramp = np.broadcast_to(np.arange(20, dtype=np.float32)[:, None, None], (16, 20, 24, 1))
     sideways = Augmentation(width_shift=0.4, fill="nearest")
     np.testing.assert_allclose(np.asarray(sideways.build(0)(ramp, training=True)), ramp, atol=1e-3)
 
 
-def test_nothing_is_nothing_whatever_would_fill_the_edge() -> None:
+def test_no_change_is_nothing_with_any_fill() -> None:
     assert Augmentation(fill="wrap").is_nothing
     assert not Augmentation(fill="wrap").is_mirror
 
 
 @pytest.mark.parametrize("more", [{"vertical_flip": True}, {"zoom": 0.1}, {"contrast": 0.1}], ids=str)
-def test_only_a_horizontal_flip_and_nothing_else_is_a_mirror(more: dict[str, float]) -> None:
+def test_only_a_horizontal_flip_alone_is_a_mirror(more: dict[str, float]) -> None:
     assert Augmentation(horizontal_flip=True).is_mirror
     assert not Augmentation(horizontal_flip=True, **more).is_mirror  # type: ignore[arg-type]
 
@@ -91,7 +101,7 @@ def test_only_a_horizontal_flip_and_nothing_else_is_a_mirror(more: dict[str, flo
     ("name", "value"),
     [("rotation", 181.0), ("zoom", 1.0), ("width_shift", -0.1), ("contrast", float("nan")), ("brightness", 1.1)],
 )
-def test_changes_that_make_no_sense_are_refused(name: str, value: float) -> None:
+def test_values_out_of_range_are_refused(name: str, value: float) -> None:
     with pytest.raises(OptionError, match=rf"^{name.replace('_', '-')} must be from 0 to [\d.]+, not {value}"):
         Augmentation(**{name: value})  # type: ignore[arg-type]
 

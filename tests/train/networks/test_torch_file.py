@@ -1,4 +1,4 @@
-"""Old PyTorch files, written here byte by byte as PyTorch would: what is read, and what is refused."""
+"""Old PyTorch files, written byte by byte as PyTorch did: what is read, and what is refused."""
 
 import hashlib
 import pickle
@@ -15,7 +15,7 @@ NUMBERS = np.arange(6, dtype=np.float32)
 
 
 def value(thing: object) -> bytes:
-    """The pickle of a plain value, to stand inside another pickle."""
+    """The pickle of a plain value, for use inside another pickle."""
     return pickle.dumps(thing, 2)[2:-1]
 
 
@@ -61,15 +61,15 @@ WHOLE = torch_bytes({"a": tensor()}, {"1": NUMBERS})
         (tensor((2, 2), (2, 1), offset=2), [[2, 3], [4, 5]]),
         (tensor((), (), offset=4), 4),
     ],
-    ids=["as it lies", "transposed", "a part", "one number"],
+    ids=["contiguous", "transposed", "partial", "scalar"],
 )
-def test_tensors_are_read_as_they_lie_in_their_storage(tmp_path: Path, pickled: bytes, expected: object) -> None:
+def test_tensors_are_read_with_offset_and_strides(tmp_path: Path, pickled: bytes, expected: object) -> None:
     array = read(tmp_path, torch_bytes({"a": pickled}, {"1": NUMBERS}))["a"]
     assert array.dtype == np.float32
     np.testing.assert_array_equal(array, np.array(expected))
 
 
-def test_every_tensor_finds_its_own_storage(tmp_path: Path) -> None:
+def test_every_tensor_is_read_from_its_own_storage(tmp_path: Path) -> None:
     tensors = {"a": tensor(key="1"), "b": tensor(key="2"), "c": tensor((1,), (1,), 5, key="1")}
     arrays = read(tmp_path, torch_bytes(tensors, {"2": NUMBERS + 10, "1": NUMBERS}))
     assert {name: float(array.max()) for name, array in arrays.items()} == {"a": 5, "b": 15, "c": 5}
@@ -84,9 +84,7 @@ def test_counters_are_left_out(tmp_path: Path) -> None:
 def test_another_digest_is_refused_before_anything_is_unpickled(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(b"cos\nsystem\n(" + value(f"touch {tmp_path / 'ran'}") + b"tR.")
-    with pytest.raises(
-        ModelError, match=r"weights\.pth is not the file that was asked for: its SHA-256 is [0-9a-f]{64}, not 00"
-    ):
+    with pytest.raises(ModelError, match=r"weights\.pth .*SHA-256 is [0-9a-f]{64}, not 00"):
         read_torch_file(path, "00")
     assert [file.name for file in tmp_path.iterdir()] == ["weights.pth"]
 
@@ -95,15 +93,13 @@ def test_another_digest_is_refused_before_anything_is_unpickled(tmp_path: Path) 
 def test_a_pickle_that_names_a_program_is_refused_and_runs_nothing(tmp_path: Path, program: str) -> None:
     module, name = program.split()
     hostile = f"c{module}\n{name}\n(".encode() + value(f"touch {tmp_path / 'ran'}") + b"tR"
-    with pytest.raises(
-        ModelError, match=rf"weights\.pth is damaged or .* \({module}\.{name} has no place in it\); copy it again"
-    ):
+    with pytest.raises(ModelError, match=rf"weights\.pth is damaged.*{module}\.{name} is not allowed"):
         read(tmp_path, torch_bytes({"a": tensor(storage=hostile)}, {"1": NUMBERS}))
     assert [file.name for file in tmp_path.iterdir()] == ["weights.pth"]
 
 
 @pytest.mark.parametrize("left", [0, 1, 20, 60, 150, len(WHOLE) - 25, len(WHOLE) - 24, len(WHOLE) - 8, len(WHOLE) - 1])
-def test_a_cut_file_is_refused(tmp_path: Path, left: int) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path, left: int) -> None:
     with pytest.raises(ModelError, match=r"weights\.pth is damaged"):
         read(tmp_path, WHOLE[:left])
 
@@ -160,8 +156,8 @@ def test_another_format_is_refused(tmp_path: Path, head: dict[str, int]) -> None
 
 
 @pytest.mark.parametrize("data", [b"PK\x03\x04" + bytes(100), b"\x89PNG\r\n", b"\n" * 100], ids=["zip", "png", "blank"])
-def test_what_is_no_torch_file_is_refused_in_one_sentence(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(ModelError, match=r"^.*weights\.pth is damaged or no file of PyTorch tensors .*$"):
+def test_a_file_that_is_not_from_pytorch_is_refused_in_one_line(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(ModelError, match=r"^.*weights\.pth is damaged, or not a file of PyTorch tensors .*$"):
         read(tmp_path, data)
 
 

@@ -1,4 +1,4 @@
-"""Figures that come out whatever the names and numbers are; warnings, such as for a missing glyph, are errors here."""
+"""Figures can be drawn for all names and numbers. Warnings, such as for a missing glyph, are errors here."""
 
 from collections.abc import Callable
 
@@ -44,9 +44,12 @@ PROBABILITIES = np.stack([1 - SURE, SURE], axis=1)
 
 
 def pixels(figure: Figure) -> NDArray[np.uint8]:
-    """The drawn figure as uint8 `[H, W, 4]`, the last channel opacity."""
-    decoded = cv2.imdecode(np.frombuffer(png(figure), np.uint8), cv2.IMREAD_UNCHANGED)
-    return np.asarray(decoded, np.uint8)
+    """The drawn figure as uint8 `[H, W, 4]`; the last channel is opacity."""
+    return decoded(png(figure))
+
+
+def decoded(data: bytes) -> NDArray[np.uint8]:
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED), np.uint8)
 
 
 def texts(figure: Figure) -> list[str]:
@@ -67,36 +70,37 @@ NAMES = ["curves", "confusion", "reliability", "roc"]
 
 
 @pytest.mark.parametrize("draw", FIGURES, ids=NAMES)
-def test_the_page_shines_through_a_figure(draw: Callable[[], Figure]) -> None:
-    assert pixels(draw())[0, 0, 3] == 0
+def test_a_figure_always_gives_the_same_bytes_and_its_background_is_transparent(draw: Callable[[], Figure]) -> None:
+    first = png(draw())
+    assert first == png(draw())
+    assert decoded(first)[0, 0, 3] == 0
 
 
 @pytest.mark.parametrize("draw", FIGURES, ids=NAMES)
-def test_one_figure_gives_the_same_bytes_every_time(draw: Callable[[], Figure]) -> None:
-    assert png(draw()) == png(draw())
-
-
-@pytest.mark.parametrize("draw", FIGURES, ids=NAMES)
-def test_text_contrasts_with_a_white_page_and_with_a_black_one(draw: Callable[[], Figure]) -> None:
+def test_text_is_readable_on_white_and_on_black(draw: Callable[[], Figure]) -> None:
     outside = [text for axes in draw().axes for text in (axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels())]
     assert {text.get_color() for text in outside if text.get_text()} == {"#808080"}
 
 
-def test_no_figure_is_left_in_pyplots_hands() -> None:
+def test_no_figure_is_registered_in_pyplot() -> None:
     png(training_curves(HISTORY, 4))
     assert plt.get_fignums() == []
 
 
-@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
-def test_no_name_breaks_a_figure(name: str) -> None:
-    label = class_label(0, name)
-    png(confusion_matrix(np.array([[5, 1], [2, 7]]), (name, "dog")))
+def test_no_name_breaks_a_figure() -> None:
+    png(confusion_matrix(np.eye(len(HOSTILE), dtype=np.int64), HOSTILE))
+    png(image_grid(noise(len(HOSTILE)), [[class_label(0, name), printable(name)] for name in HOSTILE]))
+    png(training_curves([HISTORY[0] | {"stage": name} for name in HOSTILE]))
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in HOSTILE[:2] else pytest.param(name, marks=pytest.mark.slow) for name in HOSTILE], ids=ascii
+)
+def test_no_class_name_breaks_the_roc_curve(name: str) -> None:
     png(roc(LABELS, SURE, name))
-    png(image_grid(noise(1), [[label, printable(name)]]))
-    png(training_curves([HISTORY[0] | {"stage": name}, HISTORY[1]]))
 
 
-def test_a_dollar_is_a_dollar_and_no_formula() -> None:
+def test_a_dollar_sign_is_not_a_formula() -> None:
     figure = confusion_matrix(np.array([[5, 1], [2, 7]]), ("$x^2$", "dog"))
     png(figure)
     dollars = figure.findobj(lambda artist: hasattr(artist, "get_parse_math") and "$" in artist.get_text())
@@ -111,13 +115,15 @@ def test_a_dollar_is_a_dollar_and_no_formula() -> None:
         ("\N{CJK UNIFIED IDEOGRAPH-732B}", "7: \N{WHITE SQUARE}"),
         ("class with a very long name", "7: class with a v…long name"),
     ],
-    ids=["whole", "spelt out", "not in the font", "shortened"],
+    ids=["unchanged", "escaped", "not in the font", "shortened"],
 )
-def test_a_class_whose_name_is_not_shown_whole_goes_by_its_number_too(name: str, label: str) -> None:
+def test_a_class_whose_name_is_changed_has_its_number_too(name: str, label: str) -> None:
     assert class_label(6, name) == label
 
 
-@pytest.mark.parametrize("count", [2, 5, 20, 21, 100])
+@pytest.mark.parametrize(
+    "count", [2, pytest.param(5, marks=pytest.mark.slow), 20, pytest.param(21, marks=pytest.mark.slow), 100]
+)
 def test_a_confusion_matrix_of_any_size_can_be_drawn(count: int) -> None:
     confusion = np.random.default_rng(0).integers(0, 2000, (count, count))
     drawn = pixels(confusion_matrix(confusion, [f"class with a long name {n}" for n in range(count)]))
@@ -125,12 +131,12 @@ def test_a_confusion_matrix_of_any_size_can_be_drawn(count: int) -> None:
 
 
 @pytest.mark.parametrize(("count", "numbered"), [(20, True), (21, False)])
-def test_cells_carry_numbers_as_long_as_they_can_be_read(count: int, numbered: bool) -> None:
+def test_cells_show_numbers_while_these_are_readable(count: int, numbered: bool) -> None:
     drawn = texts(confusion_matrix(np.eye(count, dtype=np.int64) * 1234, [str(n) for n in range(count)]))
     assert ("1,234\n100%" in drawn) is numbered
 
 
-def test_cells_tell_counts_and_shares_of_the_true_class() -> None:
+def test_cells_show_counts_and_shares_of_the_true_class() -> None:
     drawn = texts(confusion_matrix(np.array([[3, 1], [0, 8]]), ("cat", "dog")))
     assert {"3\n75%", "1\n25%", "8\n100%"} <= set(drawn)
 
@@ -143,7 +149,7 @@ def test_a_class_without_images_has_an_empty_row() -> None:
 def test_stages_follow_each_other_on_one_axis() -> None:
     figure = training_curves(HISTORY, 4)
     assert figure.axes[0].lines[0].get_xdata().tolist() == [1, 2, 3, 4, 5]
-    assert {"head", "fine-tune", "best epoch, 4"} <= set(texts(figure))
+    assert {"head", "fine-tune", "best epoch: 4"} <= set(texts(figure))
 
 
 def test_a_single_stage_needs_no_name() -> None:
@@ -153,16 +159,18 @@ def test_a_single_stage_needs_no_name() -> None:
 @pytest.mark.parametrize(
     "history",
     [HISTORY[:1], [{"epoch": "0"}], [HISTORY[0] | {"loss": "nan", "val_loss": "inf"}], [HISTORY[0] | {"loss": "?"}]],
-    ids=["one epoch", "no columns", "NaN", "no number"],
+    ids=["one epoch", "no columns", "NaN", "not a number"],
 )
 def test_a_history_with_gaps_can_be_drawn(history: list[dict[str, str]]) -> None:
     assert pixels(training_curves(history, 1)).size
 
 
-def test_the_reliability_diagram_tells_how_far_off_confidence_was_and_is() -> None:
+def test_the_reliability_diagram_shows_the_error_before_and_after_scaling() -> None:
     labels, sure = np.array([0, 1] * 10), np.tile(np.array([0.9, 0.1], np.float32), (20, 1))
     honest = np.tile(np.array([0.5, 0.5], np.float32), (20, 1))
-    assert {"before: off by 40.0%", "after: off by 0.0%"} <= set(texts(reliability_diagram(labels, honest, sure)))
+    assert {"before scaling: calibration error 40.0%", "after scaling: calibration error 0.0%"} <= set(
+        texts(reliability_diagram(labels, honest, sure))
+    )
 
 
 def test_the_roc_curve_marks_the_threshold_at_its_rates() -> None:
@@ -177,7 +185,7 @@ def test_a_grid_shows_at_most_sixteen_images(count: int, shown: int) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_images_keep_their_levels(channels: int) -> None:
+def test_images_keep_their_pixel_values(channels: int) -> None:
     drawn = pixels(image_grid(np.full((1, 8, 8, channels), 200, np.uint8), [["grey"]]))
     opaque = drawn[drawn[..., 3] == 255][:, :3]
     assert np.median(opaque) == 200

@@ -1,4 +1,7 @@
-"""One temperature makes confidence mean what it says, and changes no answer."""
+"""Temperature scaling calibrates confidence and does not change predictions."""
+
+from collections.abc import Callable
+from functools import cache
 
 import keras
 import numpy as np
@@ -16,7 +19,7 @@ Guesses = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
 def guesses(count: int, classes: int, sharpening: float) -> Guesses:
-    """Labels drawn from true probabilities, and those probabilities `sharpening` times too sure."""
+    """Labels drawn from probabilities, and these probabilities with their logits multiplied by `sharpening`."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 1.5, (count, classes))
     cumulated = softmax(logits, axis=1).cumsum(axis=1)
@@ -25,13 +28,13 @@ def guesses(count: int, classes: int, sharpening: float) -> Guesses:
 
 
 @pytest.mark.parametrize("classes", [2, 3, 10])
-@pytest.mark.parametrize("sharpening", [0.5, 1.0, 3.0], ids=["timid", "honest", "over-confident"])
-def test_the_temperature_undoes_how_much_too_sure_a_network_is(classes: int, sharpening: float) -> None:
+@pytest.mark.parametrize("sharpening", [0.5, 1.0, 3.0], ids=["under-confident", "calibrated", "over-confident"])
+def test_the_temperature_undoes_the_sharpening(classes: int, sharpening: float) -> None:
     labels, guessed = guesses(5000, classes, sharpening)
     assert fit_temperature(guessed, labels) == pytest.approx(sharpening, rel=0.08)
 
 
-def test_over_confidence_on_other_images_becomes_calibrated() -> None:
+def test_over_confidence_on_other_images_is_corrected() -> None:
     labels, guessed = guesses(4000, 5, 3.0)
     temperature = fit_temperature(guessed[:2000], labels[:2000])
     before = expected_calibration_error(labels[2000:], guessed[2000:])
@@ -40,12 +43,12 @@ def test_over_confidence_on_other_images_becomes_calibrated() -> None:
     assert after < 0.04
 
 
-def test_few_images_without_a_mistake_do_not_make_certainty() -> None:
+def test_a_few_images_without_mistakes_do_not_give_certainty() -> None:
     guessed = np.array([[0.7, 0.3], [0.2, 0.8]] * 5, np.float32)
     assert 0.4 < fit_temperature(guessed, np.array([0, 1] * 5)) < 1
 
 
-def test_a_single_mistake_does_not_take_all_confidence_away() -> None:
+def test_a_single_mistake_does_not_remove_all_confidence() -> None:
     assert 1 < fit_temperature(np.array([[0.99, 0.01]], np.float32), np.array([1])) < 3
 
 
@@ -54,16 +57,16 @@ def test_many_images_outweigh_the_prior() -> None:
     assert fit_temperature(guessed, labels) == pytest.approx(5, rel=0.03)
 
 
-def test_a_certain_mistake_in_float32_gives_a_finite_temperature() -> None:
+def test_a_mistake_with_certainty_gives_a_finite_temperature() -> None:
     guessed = np.array([[1, 0, 0]] * 20, np.float32)
     assert 0.1 <= fit_temperature(guessed, np.array([0] * 19 + [1])) <= 10
 
 
-def test_no_number_no_temperature() -> None:
+def test_nan_probabilities_give_a_temperature_of_1() -> None:
     assert fit_temperature(np.full((3, 2), np.nan, np.float32), np.array([0, 1, 1])) == 1
 
 
-def test_a_temperature_of_one_changes_nothing() -> None:
+def test_a_temperature_of_1_changes_nothing() -> None:
     _, guessed = guesses(100, 4, 2.0)
     np.testing.assert_allclose(scale(guessed, 1.0), guessed, atol=1e-6)
 
@@ -79,15 +82,25 @@ def images() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (40, 12, 16, 3), dtype=np.uint8)
 
 
-def network(classes: int, kind: Head, images: NDArray[np.uint8]) -> keras.Model:
-    """Untrained, with a head that is surprised by every other image."""
-    keras.utils.set_random_seed(2)
-    built = FlatNet((8,), two_classes=kind).build((12, 16, 3), classes)
-    head = built.layers[-1]
-    features = keras.Model(built.input, head.input).predict_on_batch(images.astype(np.float32))
-    kernel = head.get_weights()[0] * 6
-    head.set_weights([kernel, -(features @ kernel).mean(axis=0)])
-    return built
+@pytest.fixture(scope="module")
+def build(images: NDArray[np.uint8]) -> Callable[[int, Head], keras.Model]:
+    """An untrained network whose head predicts all classes about equally often; always with the same weights."""
+
+    @cache
+    def built(classes: int, kind: Head) -> tuple[keras.Model, list[NDArray[np.float32]]]:
+        keras.utils.set_random_seed(2)
+        network = FlatNet((8,), two_classes=kind).build((12, 16, 3), classes)
+        head = network.layers[-1]
+        features = keras.Model(network.input, head.input)(images.astype(np.float32)).numpy()
+        kernel = head.get_weights()[0] * 6
+        return network, [kernel, -(features @ kernel).mean(axis=0)]
+
+    def restored(classes: int, kind: Head) -> keras.Model:
+        network, weights = built(classes, kind)
+        network.layers[-1].set_weights(weights)
+        return network
+
+    return restored
 
 
 HEADS = pytest.mark.parametrize(
@@ -97,10 +110,10 @@ HEADS = pytest.mark.parametrize(
 
 @HEADS
 @pytest.mark.parametrize("temperature", [0.6, 2.5])
-def test_a_folded_network_answers_as_its_scaled_probabilities(
-    images: NDArray[np.uint8], classes: int, kind: Head, temperature: float
+def test_folding_gives_the_scaled_probabilities(
+    build: Callable[[int, Head], keras.Model], images: NDArray[np.uint8], classes: int, kind: Head, temperature: float
 ) -> None:
-    built = network(classes, kind, images)
+    built = build(classes, kind)
     before = probabilities(built, images)
     fold_temperature(built, temperature)
     np.testing.assert_allclose(probabilities(built, images), scale(before, temperature), atol=1e-6)
@@ -108,29 +121,31 @@ def test_a_folded_network_answers_as_its_scaled_probabilities(
 
 
 @HEADS
-def test_folding_changes_no_answer(images: NDArray[np.uint8], classes: int, kind: Head) -> None:
-    built = network(classes, kind, images)
-    answers = probabilities(built, images).argmax(axis=1)
+def test_folding_does_not_change_predictions(
+    build: Callable[[int, Head], keras.Model], images: NDArray[np.uint8], classes: int, kind: Head
+) -> None:
+    built = build(classes, kind)
+    predicted = probabilities(built, images).argmax(axis=1)
     fold_temperature(built, 3.0)
-    assert len(set(answers.tolist())) > 1
-    np.testing.assert_array_equal(probabilities(built, images).argmax(axis=1), answers)
+    assert len(set(predicted.tolist())) > 1
+    np.testing.assert_array_equal(probabilities(built, images).argmax(axis=1), predicted)
 
 
 @pytest.mark.parametrize(
     "last",
     [layers.Dense(3), layers.Dense(3, activation="relu"), layers.Softmax()],
-    ids=["logits", "relu", "softmax of its own"],
+    ids=["logits", "relu", "separate softmax"],
 )
 def test_a_network_without_a_head_is_refused(last: layers.Layer) -> None:
     image = keras.Input((4,))
-    with pytest.raises(ValueError, match="no dense layer with softmax or sigmoid"):
+    with pytest.raises(ValueError, match="dense layer with softmax or sigmoid"):
         fold_temperature(keras.Model(image, last(layers.Dense(3)(image))), 2.0)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_temperature_that_is_none_is_refused(temperature: float) -> None:
+def test_an_invalid_temperature_is_refused(temperature: float) -> None:
     image = keras.Input((4,))
     built = keras.Model(image, head(3, "softmax")(image))
-    with pytest.raises(ValueError, match="a temperature is a number above 0"):
+    with pytest.raises(ValueError, match="temperature must be above 0"):
         fold_temperature(built, temperature)
     assert np.isfinite(built.get_weights()[0]).all()
