@@ -9,7 +9,7 @@ from edgeclf.export.options import CheckOptions
 from edgeclf.export.parity import Reference, check_parity
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
-from edgeclf.train.answering import open_any
+from edgeclf.train.any_model import open_any
 
 
 def compare(paths: Sequence[Path], options: CheckOptions) -> GateReport:

@@ -12,7 +12,7 @@ from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.terminal.plural import plural
-from edgeclf.train.answering import AnyModel, open_any
+from edgeclf.train.any_model import AnyModel, open_any
 from edgeclf.train.data.arrays import Arrays
 
 

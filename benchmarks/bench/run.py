@@ -17,7 +17,7 @@ from edgeclf.benchmarks.machine import load, this_machine
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError, OptionError
 from edgeclf.runtime.terminal.console import note
-from edgeclf.train.answering import AnyModel, open_any
+from edgeclf.train.any_model import AnyModel, open_any
 
 COLD_STARTS = 3
 """Cold starts of Keras; each takes about ten seconds."""

@@ -92,7 +92,7 @@ class Measured:
 
 def measure(model: Path, data: Path, split: str | None = None, device: str = "auto") -> Measured:
     """Classify every readable image in `data`, or in one split of it. Raises ModelError, DatasetError or the like."""
-    from edgeclf.train.answering import open_any
+    from edgeclf.train.any_model import open_any
     from edgeclf.train.data.archives import unpacked
     from edgeclf.train.data.arrays import load
     from edgeclf.train.data.dataset import as_split, labelled

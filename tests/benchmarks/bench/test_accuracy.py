@@ -9,7 +9,7 @@ import pytest
 from edgeclf.benchmarks.bench.accuracy import measure_accuracy, open_models
 from edgeclf.runtime.errors import ModelError, Reason
 from edgeclf.runtime.model.prediction import Failure
-from edgeclf.train.answering import AnyModel, open_any
+from edgeclf.train.any_model import AnyModel, open_any
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.data.dataset import as_split, find, labelled
 
