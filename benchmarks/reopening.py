@@ -92,7 +92,11 @@ def _frames(rows: int) -> "Iterator[Frame]":
     for number in range(rows):
         path = f"site{number // 1000:04}/IMG_{number:07}.jpg"
         yield Frame(
-            PREFIX + path, PREFIX + path, path, 0, 2_000_000 + number, 1_763_800_000_000_000_000 + number * 1_000_003
+            name=PREFIX + path,
+            image=PREFIX + path,
+            path=path,
+            size_bytes=2_000_000 + number,
+            mtime_ns=1_763_800_000_000_000_000 + number * 1_000_003,
         )
 
 

@@ -76,7 +76,14 @@ def _points(report: Report) -> list[_Point]:
     shapes = dict(zip(dict.fromkeys(result.engine for result in report.results), cycle(_SHAPES), strict=False))
     names = (", ".join(each) for each in _printable_names(report.results))
     return [
-        _Point(index + 1, result, result.accuracy, name, index == report.ship, shapes[result.engine])
+        _Point(
+            number=index + 1,
+            result=result,
+            accuracy=result.accuracy,
+            name=name,
+            shipped=index == report.ship,
+            shape=shapes[result.engine],
+        )
         for index, (result, name) in enumerate(zip(report.results, names, strict=True))
         if result.accuracy
     ]

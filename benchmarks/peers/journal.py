@@ -42,7 +42,13 @@ def make_rows() -> tuple[list[Frame], list[Row]]:
 
 def _frame(number: int) -> Frame:
     path = f"2026-11-22/camera-{number % 4}/{number:08}.jpg"
-    return Frame(PREFIX + path, PREFIX + path, path, 0, 60_000 + number, 1_790_000_000_000_000_000 + number)
+    return Frame(
+        name=PREFIX + path,
+        image=PREFIX + path,
+        path=path,
+        size_bytes=60_000 + number,
+        mtime_ns=1_790_000_000_000_000_000 + number,
+    )
 
 
 def _row(frame: Frame) -> Row:
