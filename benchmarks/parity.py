@@ -40,7 +40,7 @@ def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str
 
     model = open_keras(reference)
     images = read_images(data, model.card)
-    expected = Reference(images, model.answers(images.images))
+    expected = Reference(images, model.probabilities(images.images))
     precisions = {reference.stem + target.suffix: target.precision for target in TARGETS}
     return [check_parity(path, precisions.get(path.name, "unknown"), expected, GateLimits()).to_json() for path in artifacts]
 

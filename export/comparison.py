@@ -17,7 +17,7 @@ def compare(paths: Sequence[Path], options: CheckOptions) -> GateReport:
     model = open_any(options.against)
     images = read_images(options.data or options.against, model.card)
     note(f"comparing on {plural(len(images), 'image')} ...")
-    reference = Reference(images, model.answers(images.images), options.against.name)
+    reference = Reference(images, model.probabilities(images.images), options.against.name)
     return GateReport(
         tuple(check_parity(path, options.precision, reference, options.limits) for path in paths),
         options.against.name,

@@ -81,7 +81,7 @@ def _export(
     images = choose_images(model, options.data, calibrate=calibrate)
     if calibrate and not len(images.calibration):
         raise DatasetError(f"{model.path} carries no sample images to calibrate int8; name some with --data DIR")
-    reference = Reference(images.verification, model.answers(images.verification.images))
+    reference = Reference(images.verification, model.probabilities(images.verification.images))
     if not np.isfinite(reference.answers).all():
         raise ModelError(f"{model.path} returns NaN or infinity; train it again")
     with staging_folder(folder) as staging:
@@ -138,7 +138,7 @@ class _OutputError:
 
     def __init__(self, context: ExportContext, target: Target) -> None:
         self._images = context.images.calibration.images[:SENSITIVITY_IMAGES]
-        self._expected = _logarithms(context.model.answers(self._images))
+        self._expected = _logarithms(context.model.probabilities(self._images))
         self._path = context.folder / f"sensitivity{target.suffix}"
 
     def __call__(self, data: bytes) -> float:

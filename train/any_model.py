@@ -20,10 +20,10 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class AnyModel:
-    """A model with its card. answers: uint8 images `[N, H, W, C]` to probabilities, float32 `[N, classes]`."""
+    """A model with its card. probabilities: from uint8 images `[N, H, W, C]` to float32 `[N, classes]`."""
 
     card: ModelCard
-    answers: Callable[[Pixels], NDArray[np.float32]]
+    probabilities: Callable[[Pixels], NDArray[np.float32]]
 
 
 def open_any(path: Path, device: str = "auto") -> AnyModel:
@@ -33,11 +33,11 @@ def open_any(path: Path, device: str = "auto") -> AnyModel:
             raise OptionError(f"--device is for exported models, and TensorFlow chooses the device of {path}; leave it out")
         return _open_keras(path)
     classifier = Classifier.open(path, device=device)
-    return AnyModel(classifier.card, lambda images: answers(classifier, images))
+    return AnyModel(classifier.card, lambda images: _probabilities(classifier, images))
 
 
-def answers(classifier: Classifier, images: Pixels) -> NDArray[np.float32]:
-    """Probabilities for all images, computed batch by batch, with progress."""
+def _probabilities(classifier: Classifier, images: Pixels) -> NDArray[np.float32]:
+    """Classify batch by batch, with progress."""
     rows = []
     with Progress("classifying", len(images)) as progress:
         for batch in batches(images, _BATCH):
@@ -54,4 +54,4 @@ def _open_keras(path: Path) -> AnyModel:
     from edgeclf.train.keras_file.saving import open_keras
 
     model = open_keras(path)
-    return AnyModel(model.card, model.answers)
+    return AnyModel(model.card, model.probabilities)

@@ -46,11 +46,11 @@ def measure_accuracy(
     """Classify the images with every model, each with its own preprocessing. Raises ModelError for a model that fails."""
     load = _CachedImages(load_labelled)
     arrays = load(reference.card.preprocess)
-    expected = reference.answers(arrays.images)
+    expected = reference.probabilities(arrays.images)
     by_model = {}
     for key, model in models.items():
         images = load(model.card.preprocess)
-        by_model[key] = _compare(model.answers(images.images), expected, images.labels)
+        by_model[key] = _compare(model.probabilities(images.images), expected, images.labels)
     return MeasuredAccuracy(_compare(expected, expected, arrays.labels), by_model, len(arrays.failures))
 
 

@@ -132,7 +132,7 @@ def model(request: pytest.FixtureRequest, tmp_path: Path) -> KerasModel:
 
 def test_any_network_answers_after_export_like_in_keras(model: KerasModel, tmp_path: Path) -> None:
     images = noise(model.card.preprocess.shape)
-    expected = model.answers(images)
+    expected = model.probabilities(images)
     assert np.ptp(expected, axis=0).max() > 0.005  # a constant would be easy to match
     proto = convert(model)
     (tmp_path / "model.onnx").write_bytes(pack(proto, model.card))
@@ -197,7 +197,7 @@ def test_the_opset_can_be_chosen(tmp_path: Path, opset: int) -> None:
     assert proto.ir_version == {13: 7, 15: 8, 18: 8}[opset]
     images = noise(model.card.preprocess.shape)
     answers = Classifier.open(tmp_path / "model.onnx").probabilities(images)
-    np.testing.assert_allclose(answers, model.answers(images), atol=1e-5)
+    np.testing.assert_allclose(answers, model.probabilities(images), atol=1e-5)
 
 
 def test_zero_padding_is_the_maximum_of_negative_values(tmp_path: Path) -> None:
@@ -211,5 +211,5 @@ def test_zero_padding_is_the_maximum_of_negative_values(tmp_path: Path) -> None:
     images = noise(model.card.preprocess.shape)
     (tmp_path / "model.onnx").write_bytes(pack(convert(model), model.card))
     np.testing.assert_allclose(
-        Classifier.open(tmp_path / "model.onnx").probabilities(images), model.answers(images), atol=1e-5
+        Classifier.open(tmp_path / "model.onnx").probabilities(images), model.probabilities(images), atol=1e-5
     )

@@ -107,7 +107,7 @@ def measure(model: Path, data: Path, split: str | None = None, device: str = "au
         images = load(as_split(found), card.preprocess, name)
     from edgeclf.train.results.evaluation import count_probabilities
 
-    evaluation = count_probabilities(opened.answers(images.images), images.labels, card.classes)
+    evaluation = count_probabilities(opened.probabilities(images.images), images.labels, card.classes)
     return Measured(
         model=model,
         data=data,

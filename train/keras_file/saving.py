@@ -16,7 +16,7 @@ from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard, read_zip_card
 from edgeclf.runtime.storage.atomic_write import cannot_write, publish_bytes
 from edgeclf.train.data.arrays import Arrays
-from edgeclf.train.keras_file.safety import vet
+from edgeclf.train.keras_file.safety import check_keras_file
 from edgeclf.train.keras_file.samples import write_samples
 from edgeclf.train.results.evaluation import probabilities
 
@@ -29,7 +29,7 @@ class KerasModel:
     network: keras.Model
     card: ModelCard
 
-    def answers(self, images: Pixels) -> NDArray[np.float32]:
+    def probabilities(self, images: Pixels) -> NDArray[np.float32]:
         """uint8 `[N, H, W, C]` to probabilities, float32 `[N, classes]`: the reference for every export."""
         return probabilities(self.network, images, head=self.card.head)
 
@@ -51,7 +51,7 @@ def save(network: keras.Model, card: ModelCard, samples: dict[str, Arrays], path
 
 def open_keras(path: Path) -> KerasModel:
     """Load a model that `clf-train` saved. Raises ModelError for any other file."""
-    vet(path)
+    check_keras_file(path)
     try:
         card_text = read_zip_card(path)
         card = ModelCard.from_json(card_text) if card_text is not None else None
@@ -64,8 +64,8 @@ def open_keras(path: Path) -> KerasModel:
 
 
 def load_network(path: Path, allow_h5: bool = False) -> keras.Model:
-    """Load a network from a Keras file, with or without a card, after `vet` has accepted it. Raises ModelError."""
-    vet(path, allow_h5)
+    """Load a network from a Keras file, with or without a card, after `check_keras_file` has accepted it. Raises ModelError."""
+    check_keras_file(path, allow_h5)
     return _loaded(path)
 
 

@@ -41,7 +41,7 @@ def test_agreement_is_with_the_reference_model_and_not_with_the_labels(
     int8_model: Path, onnx_model: Path, shapes: Arrays
 ) -> None:
     def wrong(images: np.ndarray) -> np.ndarray:
-        return 1 - open_any(onnx_model).answers(images)
+        return 1 - open_any(onnx_model).probabilities(images)
 
     reference = AnyModel(open_any(onnx_model).card, wrong)
     models = {(int8_model, "cpu"): open_any(int8_model)}

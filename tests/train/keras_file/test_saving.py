@@ -181,8 +181,8 @@ def test_the_answers_of_a_model_are_probabilities_whatever_it_ends_in(saved: Sav
     _, card, network, _ = saved
     images = make_arrays(5, shape=card.preprocess.shape).images
     scores = keras.Model(network.inputs, keras.ops.log(network.outputs[0]) + 7)
-    expected = KerasModel(Path("x"), network, card).answers(images)
-    answers = KerasModel(Path("x"), scores, replace(card, head="logits")).answers(images)
+    expected = KerasModel(Path("x"), network, card).probabilities(images)
+    answers = KerasModel(Path("x"), scores, replace(card, head="logits")).probabilities(images)
     assert answers.dtype == np.float32
     np.testing.assert_allclose(answers, expected, atol=1e-6)
 
@@ -225,4 +225,4 @@ def test_a_refusal_leaves_keras_as_it_was(saved: Saved, tmp_path: Path, make_arr
     with pytest.raises(ModelError, match="cannot be loaded by Keras"):
         load_network(tmp_path / "model.keras")
     images = make_arrays(5, shape=card.preprocess.shape).images
-    np.testing.assert_array_equal(open_keras(path).answers(images), probabilities(network, images))
+    np.testing.assert_array_equal(open_keras(path).probabilities(images), probabilities(network, images))
