@@ -1,6 +1,6 @@
-"""Unpacking the images of an untrusted archive: no member is written outside its folder, and none grows without limit.
+"""Unpacks the images of an untrusted archive: no member is written outside its folder or grows without limit.
 
-The archive is read by the runtime's own readers. What is added here is what only matters when files are written.
+The runtime's readers read the archive. This module adds the checks that only matter when files are written.
 """
 
 import os
@@ -26,7 +26,7 @@ from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.progress import Progress
 
 MAX_BYTES = 64 << 30
-"""How much all images of an archive may unpack to."""
+"""Maximum size of all images of an archive together, unpacked."""
 MAX_MEMBERS = 10_000_000
 
 _DRIVE = re.compile("[A-Za-z]:")
@@ -46,8 +46,8 @@ def unpack(archive: Path, folder: Path) -> Path:
     """Unpack the images in `archive` into `folder`, which appears under its name only when it is complete.
 
     A folder that already exists is used unchanged. Hidden files, and files that are not images by their extension, are
-    skipped. A single member that is damaged, leads outside the folder, or is a link or a device refuses the whole archive.
-    Raises DatasetError or OutputError, and leaves nothing behind then.
+    skipped. The whole archive is refused if one member is damaged, leads outside the folder, or is a link or a device.
+    Raises DatasetError or OutputError, and then leaves nothing behind.
     """
     if folder.is_dir():
         note(f"{folder} already exists and is used as it is; to unpack {archive} again, remove it")
@@ -69,7 +69,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 
 class _Guard:
-    """Checks every member before it is written, and how much all of them declare together."""
+    """Checks every member before it is written, and the size that all of them declare together."""
 
     def __init__(self, archive: Path, free_bytes: int) -> None:
         self.archive = archive
@@ -138,7 +138,7 @@ def _write_images(guard: _Guard, folder: Path) -> int:
 def _write(guard: _Guard, member: Member, folder: Path) -> None:
     path = folder.joinpath(*_split(member.name))
     try:
-        if isinstance(member.image, ZipMember):  # here the name is a label, so it must be sound; no checksum covers it
+        if isinstance(member.image, ZipMember):  # the name holds the label, and no checksum covers it
             member.image.require_same_name()
         data = read_bytes(member.image)  # type: ignore[arg-type]
     except ImageError as error:
@@ -154,7 +154,7 @@ def _write(guard: _Guard, member: Member, folder: Path) -> None:
 
 
 def _split(name: str) -> list[str]:
-    """The folders and the file name of a member, without those that mean nothing."""
+    """The folders and the file name of a member, without empty ones and `.`."""
     return [part for part in name.split("/") if part not in ("", ".")]
 
 
@@ -176,5 +176,5 @@ def _publish(temporary: Path, folder: Path) -> None:
     try:
         os.rename(temporary, folder)
     except OSError as error:
-        if not folder.is_dir():  # otherwise another process was faster, and its images are the same
+        if not folder.is_dir():  # otherwise another process has just unpacked the same images
             raise cannot_write(folder, error) from None
