@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.model.card import Head
 from edgeclf.runtime.terminal.plural import plural
-from edgeclf.train.keras_file.config_check import MOST_NUMBERS
+from edgeclf.train.keras_file.config_check import MAX_ARRAY_NUMBERS
 
 _SHAPING = {"Identity", "Cast", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "EnsureShape", "PreventGradient"}
 _WEIGHTS = {"Const", "Placeholder", "ReadVariableOp"}
@@ -101,7 +101,7 @@ def _check_sizes(graph: tf.Graph, name: str) -> None:
     for operation in graph.get_operations():
         for tensor in () if operation.type in _WEIGHTS else operation.outputs:
             numbers = tensor.shape.num_elements() if tensor.shape.rank is not None else None
-            if numbers is not None and numbers > MOST_NUMBERS:
+            if numbers is not None and numbers > MAX_ARRAY_NUMBERS:
                 raise ModelError(f"{name} computes {numbers:,} numbers in one step per image; choose a smaller --imgsz")
 
 

@@ -1,4 +1,4 @@
-"""`clf-check`: find what is wrong with a folder of labelled images before training on it."""
+"""`clf-check`: finds what is wrong with a folder of labelled images before training."""
 
 import json
 import sys
@@ -27,23 +27,24 @@ Examples:
   clf-check photos/ --json              every finding as JSON, for programs
   clf-check photos/ --strict && clf-train photos/
 
-Reads the images and changes nothing.
-Exit codes: 0 no errors (with --strict: and no warnings), 1 errors found, 2 the folder cannot be checked."""
+The images are read and never changed.
+
+Exit codes: 0 no errors, 1 errors found (with --strict: or warnings), 2 the folder cannot be checked."""
 
 MEANINGS = {
-    "leakage": "the same file in two splits: the accuracy would be wrong",
+    "leakage": "the same file in two splits; the measured accuracy would be wrong",
     "unreadable": "cannot be decoded; training leaves it out",
     "empty_class": "a class folder without images",
     "missing_class": "a class that is in some splits only",
-    "label_noise": "the same file under two classes: one is wrong",
-    "case_twins": "class names that look the same: perhaps one class",
-    "duplicate": "the same file twice: copies may end up in two splits",
-    "near_duplicate": "one photograph saved twice, or taken twice in a row",
+    "label_noise": "the same file in two classes; one label is wrong",
+    "case_twins": "class names that look the same; perhaps one class",
+    "duplicate": "the same file twice; copies could end up in two splits",
+    "near_duplicate": "a photograph that was saved twice, or taken twice in a row",
     "few_images": "too few images to learn a class from",
     "imbalance": "one class has far more images than another",
-    "uniform": "a single colour: covered lens, black frame?",
-    "tiny": "far smaller than the rest, or than 32 pixels",
-    "odd_mode": "not plain colour, or unlike the rest; it is converted",
+    "uniform": "a single colour; perhaps a covered lens or a black frame",
+    "tiny": "far smaller than the rest, or smaller than 32 pixels",
+    "odd_mode": "not plain colour, or unlike the rest; training converts it",
     "exif_rotated": "stored rotated; edgeclf rotates it back, others may not",
     "wrong_extension": "the suffix does not match the contents",
 }
@@ -59,14 +60,24 @@ def main() -> None:
 @app.command(epilog=EPILOG)
 def check(
     data: Annotated[
-        Path, typer.Argument(help="Folder with one sub-folder per class, or with train/val/test above; .zip, .tar or .csv.")
+        Path,
+        typer.Argument(
+            help="Folder with one sub-folder per class, or with train/, val/ and test/ above them; or a .zip, .tar or .csv "
+            "file.",
+            metavar="DATA",
+        ),
     ],
     *,
     show_all: Annotated[
-        bool, typer.Option("--all", help=f"Show every file, not only the first {_SHOWN} of each kind.")
+        bool,
+        typer.Option("--all", help=f"Show every file, not only the first {_SHOWN} of each kind.", rich_help_panel="Output"),
     ] = False,
-    json_output: Annotated[bool, typer.Option("--json", help="Write every finding as JSON to stdout.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Write every finding to stdout as JSON.", rich_help_panel="Output")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 for warnings, too.", rich_help_panel="Exit code")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,

@@ -77,7 +77,7 @@ def allocate(shape: tuple[int, ...], cache: Path | None, dtype: np.dtype[Any] = 
     if cache is None or size_bytes <= IN_MEMORY_BYTES:
         return np.empty(shape, dtype)
     try:
-        with open(cache, "wb") as file:  # no holes: they would end the process later, when the disk is full
+        with open(cache, "wb") as file:  # without holes, which would end the process later if the disk is full
             file.truncate(size_bytes)
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, size_bytes)

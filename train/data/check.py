@@ -1,4 +1,4 @@
-"""What is wrong with a folder of labelled images, file by file, found before training rather than after it."""
+"""Finds what is wrong with a folder of labelled images, file by file, before training."""
 
 import statistics
 import unicodedata
@@ -27,11 +27,11 @@ from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
 from edgeclf.train.data.listing import SPLITS, Found
 from edgeclf.train.data.modes import modes, orientation
 
-FEWEST = 20
+FEW_IMAGES = 20
 """A class with fewer training images is reported."""
-SMALLEST_SIDE = 32
+TINY_SIDE = 32
 _UNIFORM_DEVIATION = 2.0
-"""Standard deviation, in levels of 255. The least among 2,624 dark solar cells and 848 photographs is 4.2."""
+"""Standard deviation, in levels of 255. The lowest value among 2,624 dark solar cells and 848 photographs is 4.2."""
 _EXTENSIONS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png",),
@@ -40,7 +40,9 @@ _EXTENSIONS = {
     "TIFF": (".tif", ".tiff"),
     "WebP": (".webp",),
 }
-_PREPROCESS = Preprocess((128, 128), 1)  # four times the thumbnail: whole-factor shrinking shifts small images by a pixel
+_PREPROCESS = Preprocess(
+    (128, 128), 1
+)  # four times the thumbnail: shrinking by a whole factor shifts small images by a pixel
 
 
 def check(root: Path) -> Checkup:
@@ -71,7 +73,7 @@ def check_dataset(dataset: Dataset) -> list[Finding]:
 def refusals(findings: Iterable[Finding]) -> list[Finding]:
     """The findings that make the test accuracy wrong: test images that are in another split as well."""
     leaks = [finding for finding in findings if finding.kind is Kind.LEAKAGE and "test" in finding.parts]
-    return [leak for leak in leaks if _is_image(leak.paths[0])]  # two copies of one error page: training skips both
+    return [leak for leak in leaks if _is_image(leak.paths[0])]  # not two copies of one error page: training skips both
 
 
 def refusal(leaks: list[Finding]) -> str:
@@ -194,8 +196,8 @@ def _twins(names: list[str]) -> Iterator[Finding]:
 def _rare(train: dict[str, list[str]]) -> Iterator[Finding]:
     counts = {escape(name): len(paths) for name, paths in train.items() if paths}
     for name, count in counts.items():
-        if count < FEWEST:
-            detail = f"{name} has {plural(count, 'training image')}; fewer than {FEWEST} teach little"
+        if count < FEW_IMAGES:
+            detail = f"{name} has {plural(count, 'training image')}; fewer than {FEW_IMAGES} teach little"
             yield Finding.of(Kind.FEW_IMAGES, detail)
     if not counts:
         return
@@ -242,7 +244,7 @@ def _check_images(images: list[_Image]) -> list[Finding]:
     greys = sum("grey" in image.modes for image in images)
     usual = "grey" if 2 * greys > len(images) else "colour"
     findings = [finding for image in images for finding in _check_image(image, median, usual)]
-    if median < SMALLEST_SIDE:
+    if median < TINY_SIDE:
         findings.append(Finding.of(Kind.TINY, f"half of the images have a side of at most {median:g} pixels"))
     return findings
 
@@ -255,7 +257,7 @@ def _check_image(image: _Image, median: float, usual: str) -> Iterator[Finding]:
         yield Finding.of(Kind.ODD_MODE, ", ".join(modes), path)
     if image.orientation != 1:
         yield Finding.of(Kind.EXIF_ROTATED, f"EXIF orientation {image.orientation}", path)
-    if image.side < SMALLEST_SIDE <= median or image.side < median / 4:
+    if image.side < TINY_SIDE <= median or image.side < median / 4:
         detail = f"{header.width} x {header.height} pixels; half of all images have sides of {median:g} or more"
         yield Finding.of(Kind.TINY, detail, path)
     if image.is_uniform:

@@ -1,4 +1,4 @@
-"""From a folder or a CSV file to labelled images in three splits: train, val and test."""
+"""Turns a folder or a CSV file into labelled images in three splits: train, val and test."""
 
 import csv
 import io
@@ -33,8 +33,8 @@ class Split:
 class Dataset:
     """Classes in sorted order, and the three splits.
 
-    skipped: the number of files without an image extension. ungrouped: the number of images that `--split-by` put in no
-    group, so that each was split on its own. copies: groups of files with the same bytes.
+    skipped: the number of files without an image extension. ungrouped: the number of images that `--split-by` did not
+    put in a group; each was split on its own. copies: groups of files with the same bytes.
     """
 
     classes: tuple[str, ...]
@@ -61,10 +61,11 @@ class Dataset:
 def scan(root: Path, splitting: Splitting = _DEFAULT) -> Dataset:
     """Find the images in `root` and split those that have no split yet.
 
-    `root` holds one folder per class, or `train`, `val` and `test` (under any of their usual names, in any letter case) with
-    one folder per class each. A single folder around all of that is skipped. Or `root` is a CSV file with the columns `path`
-    (relative to the file's folder), `label` and, if it is split, `part` or `split`. A missing split is cut from `train`.
-    Raises DatasetError if nothing is there, for fewer than two classes, a class without images, or one missing from train.
+    `root` is a folder with one sub-folder per class, or with `train`, `val` and `test` (under any of their usual names, in
+    any letter case) above these. A single folder around all of that is skipped. Or `root` is a CSV file with the columns
+    `path` (relative to the file's folder), `label` and, if it is split, `part` or `split`. A missing split is taken from
+    `train`. Raises DatasetError if there are no images or fewer than two classes, or if a class has no images or is not in
+    train.
     """
     listing = list_images(root)
     found = _with_own_splits(root, listing.found, splitting)
@@ -136,7 +137,7 @@ def read_dataset(path: Path) -> Dataset:
 
 
 def _with_own_splits(root: Path, found: Found, splitting: Splitting) -> Found:
-    """Add the images of --val and --test to `found`. An image may be in one split only."""
+    """Add the images of --val and --test to `found`. Raises DatasetError for an image in two splits."""
     own = {name: path for name, path in (("val", splitting.val), ("test", splitting.test)) if path is not None}
     for name, path in own.items():
         if name in found:

@@ -18,18 +18,19 @@ from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.pipeline import ordered_map
 
-# Measured on 848 photographs (ants and bees; waste), each against itself as JPEG of quality 90, 50 and 25, at 0.25, 0.5, 0.9
-# and 1.5 times its size, 15 % darker, 15 % brighter, and 15 levels brighter. 99.6 % of these copies are found. None of the
-# 180,028 pairs of distinct photographs counts as a copy; without LIKENESS, about 40 did. Of copies cropped by 1 % at every
-# edge, nine in ten are found; cropped by 3 % or flipped, hardly any. In ELPV, with 2,624 solar cells, 150 groups are
-# reported. The three most similar pairs are different cells with the same grain, probably from neighbouring wafers.
-DISTANCE = 6
-"""Of 64 bits, how many may differ between the hashes of one photograph."""
-LIKENESS = 0.97
-"""Minimum correlation of two thumbnails of one photograph."""
+# Measured on 848 photographs (ants and bees; waste). Each was compared with altered copies of itself: JPEG of quality 90,
+# 50 and 25; 0.25, 0.5, 0.9 and 1.5 times the size; 15 % darker, 15 % brighter, and 15 levels brighter. 99.6 % of the
+# copies are found. None of the 180,028 pairs of distinct photographs counts as a copy; without MIN_CORRELATION, about 40 did. If
+# every edge is cropped by 1 %, nine in ten copies are found; if cropped by 3 % or flipped, hardly any. In ELPV, with 2,624
+# solar cells, 150 groups are reported. The three most similar pairs are different cells with the same grain, probably from
+# neighbouring wafers.
+MAX_HASH_DISTANCE = 6
+"""How many of the 64 bits may differ between two hashes of the same photograph."""
+MIN_CORRELATION = 0.97
+"""The least correlation between two thumbnails of the same photograph."""
 
-_BLANKS = 100
-"""Blank images added to the average of a dataset. Otherwise two copies would have everything in common with it."""
+_BLANK_IMAGES = 100
+"""Blank images added to the average of a dataset. Without them, nothing would be left of two copies after subtraction."""
 _ROWS = 512
 _BITS_OF = np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16).sum(1, dtype=np.uint8)
 """How many bits are set in each 16-bit number (np.bitwise_count needs numpy 2)."""
@@ -58,13 +59,13 @@ def look_alikes(thumbnails: Pixels) -> list[tuple[int, ...]]:
     """
     hashes = np.array([perceptual_hash(thumbnail) for thumbnail in thumbnails], np.uint64)
     blocks = [thumbnails[start : start + _ROWS] for start in range(0, len(thumbnails), _ROWS)]
-    shared = sum(_standardised(block).sum(0) for block in blocks) / (len(thumbnails) + _BLANKS)
+    shared = sum(_standardised(block).sum(0) for block in blocks) / (len(thumbnails) + _BLANK_IMAGES)
     group = np.arange(len(hashes))
     for candidates in near_duplicates(hashes):
         indexes = np.array(candidates)
         residues = _unit(_standardised(thumbnails[indexes]) - shared)
         for start in range(0, len(indexes), _ROWS):
-            a, b = np.nonzero(residues[start : start + _ROWS] @ residues.T >= LIKENESS)
+            a, b = np.nonzero(residues[start : start + _ROWS] @ residues.T >= MIN_CORRELATION)
             _join(indexes[a + start], indexes[b], group)
     return _in_order(group)
 
@@ -78,7 +79,7 @@ def perceptual_hash(grey: Pixels) -> int:
     return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
 
 
-def near_duplicates(hashes: NDArray[np.uint64], distance: int = DISTANCE) -> list[tuple[int, ...]]:
+def near_duplicates(hashes: NDArray[np.uint64], distance: int = MAX_HASH_DISTANCE) -> list[tuple[int, ...]]:
     """Groups of indexes whose hashes are linked by steps of at most `distance` bits, in the order of `hashes`.
 
     Two such hashes have at least one of `distance + 1` bands of bits in common, so only hashes that share a band are
@@ -124,7 +125,7 @@ def _bands(distance: int) -> list[np.uint64]:
 
 
 def _join_band(hashes: NDArray[np.uint64], band: NDArray[np.uint64], distance: int, group: NDArray[np.int64]) -> None:
-    """Join hashes that share this band. Compares neighbours, then the next but one, and so on: memory stays flat."""
+    """Join hashes that share this band. Compares each with the next, then the one after it, and so on, to save memory."""
     order = np.argsort(band, kind="stable")
     band = band[order]
     left = np.arange(len(order))
@@ -149,7 +150,7 @@ def _join(a: NDArray[np.int64], b: NDArray[np.int64], group: NDArray[np.int64]) 
     while (apart := np.flatnonzero(group[a] != group[b])).size:
         a, b = a[apart], b[apart]
         low, high = np.minimum(group[a], group[b]), np.maximum(group[a], group[b])
-        group[high] = low  # one of several; the next round joins the rest
+        group[high] = low  # NumPy keeps one of several writes; the next round joins the rest
         while (further := group[group] != group).any():
             group[further] = group[group[further]]
 

@@ -39,7 +39,7 @@ _NOTICES = {Kind.TINY, Kind.ODD_MODE, Kind.EXIF_ROTATED, Kind.WRONG_EXTENSION}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One problem of these files, or of the whole dataset if `paths` is empty. detail: printable text."""
+    """One problem with these files, or with the whole dataset if `paths` is empty. detail: printable text."""
 
     kind: Kind
     severity: Severity

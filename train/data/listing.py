@@ -27,8 +27,8 @@ Found = dict[str, dict[str, list[str]]]
 class Listing:
     """What `root` holds.
 
-    found: paths by split and class. top: the folder with the training classes, or with the CSV file. is_split: whether the
-    data comes with splits of its own.
+    found: paths by split and class. top: the folder that holds the training classes, or the CSV file. is_split: whether
+    the data is split already. skipped: the number of files without an image extension.
     """
 
     found: Found
@@ -113,7 +113,7 @@ def _read_row(path: Path, line: int, row: dict[str, str | None], columns: list[s
 
 
 def _unwrap(root: Path) -> Path:
-    """Step into single folders that hold only folders: archives often wrap one around everything."""
+    """Step into single folders that hold only folders: archives often have one around everything."""
     while len(folders := _folders(root)) == 1:
         (inside,) = folders
         wraps = _folders(inside) and not _has_images(inside) and not _has_images(root)
@@ -124,7 +124,7 @@ def _unwrap(root: Path) -> Path:
 
 
 def _folders(root: Path) -> list[Path]:
-    """Sub-folders, without hidden ones and the one that macOS adds to archives."""
+    """Sub-folders, without hidden ones and without the one that macOS adds to archives."""
     return sorted(
         path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".") and path.name != "__MACOSX"
     )

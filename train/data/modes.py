@@ -8,7 +8,7 @@ from edgeclf.runtime.images.formats.header import Header
 
 
 def modes(data: bytes, header: Header) -> frozenset[str]:
-    """Those of grey, palette, CMYK, alpha, 16-bit and animated that apply.
+    """Which of these apply: grey, palette, CMYK, alpha, 16-bit, animated.
 
     Raises one of TRUNCATION_ERRORS for an unusual header.
     """
@@ -16,7 +16,7 @@ def modes(data: bytes, header: Header) -> frozenset[str]:
 
 
 def orientation(data: bytes) -> int:
-    """The EXIF orientation of a JPEG, 1 to 8; 1 means upright, and is returned when there is none.
+    """The EXIF orientation of a JPEG, 1 to 8; 1, upright, if the file has none.
 
     Raises one of TRUNCATION_ERRORS for an unusual header.
     """

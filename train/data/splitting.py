@@ -1,4 +1,4 @@
-"""Cutting validation and test splits out of the training images: stratified by class, with groups kept together."""
+"""Taking validation and test splits from the training images: stratified by class, with groups kept together."""
 
 import math
 import re
@@ -21,12 +21,13 @@ class Splitting:
     """How images without a split are divided into train, val and test. The same seed gives the same splits.
 
     shares: of train, val and test, each above 0, summing to 1. If a split exists already, the others keep their ratio.
-    by: what stays in one split. Empty: nothing, each image is split on its own. "folder": the images of one folder below a
-        class folder. Anything else is a regular expression, searched in `CLASS/FOLDER/NAME` (for a CSV file, in the path
-        relative to its folder): images with the same first group, or the same match if there is no group, of any class.
+    by: which images stay in one split. Empty: each image is split on its own. "folder": the images in one folder below a
+        class folder stay together. Anything else is a regular expression, searched in `CLASS/FOLDER/NAME` (for a CSV file,
+        in the path relative to its folder): images with the same first group, or the same match if the expression has no
+        group, stay together, whatever their class.
     val, test: a labelled folder or CSV file to use as that split, instead of cutting it from the training images.
-    limit: the maximum number of images, for a quick trial. Each split gets its share of them, spread evenly over the
-        classes and chosen at random, before splits are cut from the training images.
+    limit: the maximum number of images, for a quick trial. They are chosen at random before the training images are
+        split. Each split gets its share of them, spread evenly over the classes.
     """
 
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
@@ -70,7 +71,7 @@ def parse_shares(text: str) -> tuple[float, float, float]:
 
 
 def limited(found: dict[str, dict[str, list[str]]], splitting: Splitting) -> dict[str, dict[str, list[str]]]:
-    """Paths by split and class, at most `splitting.limit`. Raises OptionError if a class would lose all its images."""
+    """Paths by split and class: at most `splitting.limit` images. Raises OptionError if a class would have none."""
     if splitting.limit is None:
         return found
     missing = [split for split in ("val", "test") if split not in found]
@@ -115,23 +116,23 @@ def cut(
 ) -> dict[str, Labelled]:
     """Divide `images` into train and the splits in `missing`: a share of each class, at least one image in each split.
 
-    Images with the same name in `names`, and those in one group of `copies`, stay in one split. Groups go first, from the
-    largest to the smallest, each to the split that lacks most of its classes. Single images then fill the rest, so without
-    groups the counts are exact. Raises DatasetError if a class cannot be in every split.
+    Images with the same name in `names` stay in one split, and so do those in one group of `copies`. Groups are assigned
+    first, from the largest to the smallest, each to the split that lacks most images of its classes. Single images fill
+    the rest, so the counts are exact if there are no groups. Raises DatasetError if a class cannot be in every split.
     """
     if not missing:
         return {"train": images}
     groups = _groups([path for path, _ in images], names, copies)
     labels = np.array([label for _, label in images])
-    deal = _Deal(labels, groups, classes, ("train", *missing), splitting)
-    deal.groups()
-    deal.singles()
-    deal.check()
-    return {split: sorted(images[i] for i in deal.taken[split]) for split in deal.splits}
+    assignment = _Assignment(labels, groups, classes, ("train", *missing), splitting)
+    assignment.assign_groups()
+    assignment.assign_singles()
+    assignment.check()
+    return {split: sorted(images[i] for i in assignment.taken[split]) for split in assignment.splits}
 
 
-class _Deal:
-    """Deals images, by index, to the splits. Tables are `[splits, classes]`."""
+class _Assignment:
+    """Assigns images, by index, to splits. Tables are `[splits, classes]`."""
 
     def __init__(
         self,
@@ -154,16 +155,16 @@ class _Deal:
         self.lacking = _targets(np.bincount(labels, minlength=len(classes)), [splitting.share(split) for split in splits])
         self._check_enough()
 
-    def groups(self) -> None:
-        """Deal the groups of several images."""
+    def assign_groups(self) -> None:
+        """Assign the groups of several images, the largest first."""
         order = np.random.default_rng((self.seed, 1)).permutation(len(self.several))
         for group in sorted((self.several[i] for i in order), key=len, reverse=True):
             labels, counts = np.unique(self.labels[group], return_counts=True)
             self.left[labels] -= 1
             self._take(min(range(len(self.splits)), key=lambda split: self._cost(split, labels, counts)), group)
 
-    def singles(self) -> None:
-        """Deal the images without a group, class by class."""
+    def assign_singles(self) -> None:
+        """Assign the images without a group, class by class."""
         rng = np.random.default_rng(self.seed)
         for label in range(len(self.classes)):
             singles = self.single[self.labels[self.single] == label]
@@ -174,7 +175,7 @@ class _Deal:
             self._take(0, order)
 
     def check(self) -> None:
-        """Raise DatasetError if groups that span classes left a class out of a split."""
+        """Raise DatasetError if a class is missing from a split, because groups span classes."""
         for split, label in np.argwhere(~self.has).tolist():
             raise DatasetError(
                 f"with its groups kept together, class {escape(self.classes[label])} has no image in {self.splits[split]}; "
@@ -187,16 +188,16 @@ class _Deal:
             what = "images" if single else "groups of images (--split-by, or equal files)"
             raise DatasetError(
                 f"class {escape(self.classes[label])} holds {self.left[label]} {what}, too few to split; "
-                f"it needs at least {len(self.splits)}"
+                f"add images until there are at least {len(self.splits)}"
             )
 
     def _cost(self, split: int, labels: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[int, int]:
-        """Lower is better: how many classes could no longer reach every split, then how little the split needs the group."""
+        """Lower is better: how many classes could no longer reach every split; then how little the split needs it."""
         others = np.count_nonzero(~np.delete(self.has[:, labels], split, axis=0), axis=0)
         return int(np.maximum(others - self.left[labels], 0).sum()), -int(self.lacking[split, labels] @ counts)
 
     def _wanted(self, label: int, count: int) -> list[int]:
-        """How many of `count` images each split except train gets: what it lacks, leaving one for every split."""
+        """How many of `count` images each split except train gets: what it lacks, as long as every split gets one."""
         least = (~self.has[1:, label]).astype(np.int64)
         wanted = np.maximum(self.lacking[1:, label], 0)
         while wanted.sum() > count - (not self.has[0, label]) and (wanted > least).any():
@@ -246,7 +247,7 @@ def _first_group(match: re.Match[str] | None) -> str | None:
 
 
 def _groups(paths: list[str], names: Sequence[str | None], copies: Sequence[tuple[str, ...]]) -> list[list[int]]:
-    """Indexes that must stay together: equal names, copies, and what these link. Most groups have one image."""
+    """Groups of indexes that must stay together, linked by equal names or as copies. Most groups have one image."""
     index = {path: i for i, path in enumerate(paths)}
     first: dict[str, int] = {}
     links = [(first.setdefault(name, i), i) for i, name in enumerate(names) if name is not None]

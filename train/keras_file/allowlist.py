@@ -1,6 +1,7 @@
-"""The classes and functions that the config of a network may name: what Keras may look up and call for an untrusted file.
+"""The classes and functions that the config of an untrusted network may name, so that Keras looks them up and calls them.
 
-Left out: what runs code (Lambda), what reads files or vocabularies (StringLookup), and what image classifiers do not need.
+The list leaves out everything that runs code (Lambda), reads files or vocabularies (StringLookup), or is of no use to an
+image classifier.
 """
 
 from collections.abc import Set

@@ -1,7 +1,7 @@
-"""Check the config.json of a `.keras` file before Keras builds a network from it.
+"""Checks the config.json of a `.keras` file before Keras builds a network from it.
 
 Keras's own safe mode refuses Python code. This adds an allow-list: layers, initializers and operations that only compute
-with numbers from the same file, and sizes that those numbers can fill.
+with numbers from the same file, in sizes that those numbers can fill.
 """
 
 import json
@@ -13,14 +13,15 @@ from typing import Any
 from edgeclf.runtime.errors import ModelError
 from edgeclf.train.keras_file.allowlist import ACTIVATIONS, ANY, MODULES, WITHOUT_MODULE
 
-SMALLEST_LIMIT = 65_536
-"""Integers up to this limit are always accepted: image sides, lengths of flattened maps, channels."""
+ALWAYS_ALLOWED = 65_536
+"""Integers up to this one are always accepted: image sides, lengths of flattened maps, channels."""
 
+_FROM_PYTHON = "build it in Python and call edgeclf.export.run.export_network(network, ...)"
 _PLAIN = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "TensorShape"}
 _DTYPE = re.compile(r"bool|u?int(4|8|16|32|64)|b?float(16|32|64)|float8_e[45]m[23](fn)?")
 _CODE = {"Lambda", "__lambda__", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"}
 _UNBOUNDED = {"seed", "shared_object_id"}
-MOST_NUMBERS = 1 << 28
+MAX_ARRAY_NUMBERS = 1 << 28
 """Maximum size of one array that depends on one image: 1 GiB in float32."""
 
 
@@ -30,7 +31,7 @@ def check_config(text: bytes, name: str, weights_bytes: int) -> None:
     if not isinstance(root, dict) or "class_name" not in root:
         raise ModelError(f"{name} does not describe a network; save it again with Keras")
     root = {key: value for key, value in root.items() if key != "compile_config"}  # not read with compile=False
-    limit = max(SMALLEST_LIMIT, weights_bytes // 2)
+    limit = max(ALWAYS_ALLOWED, weights_bytes // 2)
     for key, value in _values(root):
         if isinstance(value, dict) and "class_name" in value:
             _check_object(value, name)
@@ -43,7 +44,7 @@ def check_config(text: bytes, name: str, weights_bytes: int) -> None:
 
 def _check_shape(shape: list[Any], name: str) -> None:
     numbers = math.prod(side for side in shape if isinstance(side, int) and side > 0)
-    if numbers > MOST_NUMBERS:
+    if numbers > MAX_ARRAY_NUMBERS:
         raise ModelError(f"{name} asks for arrays of {shape}, more than any image; do not trust this file")
 
 
@@ -115,7 +116,7 @@ def _check_function(value: dict[str, Any], name: str) -> None:
 
 
 def _nodes(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The calls of a layer, as Keras 3 writes them. An operation without a tensor of the graph would run while loading."""
+    """The calls of a layer, as Keras 3 writes them."""
     nodes = value.get("inbound_nodes")
     for node in nodes if isinstance(nodes, list) else ():
         if isinstance(node, dict):
@@ -123,6 +124,7 @@ def _nodes(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _holds_tensor(node: dict[str, Any]) -> bool:
+    """Whether a call takes a tensor of the graph. Keras would run a call without one while it loads the file."""
     waiting: list[Any] = [node.get("args"), node.get("kwargs")]
     while waiting:
         value = waiting.pop()
@@ -133,9 +135,6 @@ def _holds_tensor(node: dict[str, Any]) -> bool:
         elif isinstance(value, list):
             waiting.extend(value)
     return False
-
-
-_FROM_PYTHON = "build it in Python and call edgeclf.export.run.export_network(network, ...)"
 
 
 def _refusal(class_name: str, module: str | None, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Check an untrusted model file before Keras opens it.
+"""Checks an untrusted model file before Keras opens it.
 
 A `.keras` file of 1.4 KB can ask for gigabytes. This module imports neither Keras nor TensorFlow, so a refusal is cheap.
 """
@@ -11,13 +11,13 @@ from pathlib import Path
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.train.keras_file.config_check import check_config
 
-MOST_BYTES = 4 << 30
+MAX_BYTES = 4 << 30
 """Maximum size of all members. The largest network of keras.applications takes 1.2 GB."""
-MOST_TEXT_BYTES = 16 << 20
+MAX_TEXT_BYTES = 16 << 20
 """Maximum size of config.json. For the largest network of keras.applications it takes 2 MB."""
-_MOST_MEMBERS = 10_000
-_MOST_EXPANSION = 100  # Keras stores weights uncompressed; compressed, they shrink by a tenth
-_HARMLESS_BYTES = 64 << 20  # below this, the ratio does not matter
+_MAX_MEMBERS = 10_000
+_MAX_RATIO = 100  # Keras does not compress weights; compression would save a tenth
+_RATIO_BYTES = 64 << 20  # smaller members may have any ratio
 _CONFIG = "config.json"
 _TEXTS = (_CONFIG, "metadata.json")
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
@@ -26,7 +26,7 @@ _DAMAGED = "is damaged or not a .keras file; train again, or copy it again"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
-def vet(path: Path, allow_h5: bool = False) -> None:
+def check_keras_file(path: Path, allow_h5: bool = False) -> None:
     """Raises ModelError unless `path` is a file that Keras can load without harm.
 
     allow_h5: whether to accept the older `.h5` format.
@@ -35,9 +35,9 @@ def vet(path: Path, allow_h5: bool = False) -> None:
     if path.suffix in _LEGACY:
         if not allow_h5:
             raise ModelError(f"{path} is in the older .h5 format; save it as .keras, or allow .h5 with --allow-h5")
-        _vet_h5(path)
+        _check_h5(path)
     elif path.suffix == ".keras":
-        _vet_zip(path)
+        _check_zip(path)
     else:
         raise ModelError(f"{path} does not have the suffix .keras; rename it if it is a .keras file")
 
@@ -56,7 +56,7 @@ def _check_kind(path: Path) -> None:
         raise ModelError(f"{path} is empty, so it {_DAMAGED}")
 
 
-def _vet_zip(path: Path) -> None:
+def _check_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = _checked_members(archive.infolist(), path)
@@ -70,9 +70,9 @@ def _vet_zip(path: Path) -> None:
 
 
 def _checked_members(infos: list[zipfile.ZipInfo], path: Path) -> dict[str, zipfile.ZipInfo]:
-    """The members by name, checked to be safe to unpack from what the archive's directory says."""
+    """The members by name. Checks that the archive's directory promises members that are safe to unpack."""
     members = {info.filename: info for info in infos}
-    if len(infos) > _MOST_MEMBERS or sum(info.file_size for info in infos) > MOST_BYTES:
+    if len(infos) > _MAX_MEMBERS or sum(info.file_size for info in infos) > MAX_BYTES:
         total = sum(info.file_size for info in infos)
         cause = f"{path} unpacks to {len(infos):,} members of {total / 1e9:.1f} GB together"
         raise ModelError(f"{cause}, more than any network here needs; do not trust this file")
@@ -81,7 +81,7 @@ def _checked_members(infos: list[zipfile.ZipInfo], path: Path) -> dict[str, zipf
     for info in infos:
         _check_member(info, path)
     if _CONFIG not in members or not any(name in members for name in _WEIGHTS):
-        raise ModelError(f"{path} lacks {_CONFIG} or {_WEIGHTS[0]}, so it is no model that Keras saved; save it again")
+        raise ModelError(f"{path} lacks {_CONFIG} or {_WEIGHTS[0]}, so it is not a model that Keras saved; save it again")
     return members
 
 
@@ -91,25 +91,25 @@ def _check_member(info: zipfile.ZipInfo, path: Path) -> None:
     if info.flag_bits & 1:
         fault = "is encrypted"
     elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        fault = f"is packed by method {info.compress_type}"
+        fault = f"is compressed by method {info.compress_type}"
     elif ".." in name.split("/") or name.startswith("/") or "\\" in name:
-        fault = "points out of the archive"
-    elif name in _TEXTS and size > MOST_TEXT_BYTES:
+        fault = "leads outside the archive"
+    elif name in _TEXTS and size > MAX_TEXT_BYTES:
         fault = f"takes {size / 1e6:,.0f} MB, more than the config of any network needs"
-    elif size > _HARMLESS_BYTES and size > _MOST_EXPANSION * info.compress_size:
+    elif size > _RATIO_BYTES and size > _MAX_RATIO * info.compress_size:
         fault = f"unpacks from {info.compress_size / 1e6:.1f} to {size / 1e6:,.0f} MB"
     if fault:
         raise ModelError(f"{path}: its member {name[:80]} {fault}; do not trust this file, or save the model again")
 
 
-def _vet_h5(path: Path) -> None:
+def _check_h5(path: Path) -> None:
     import h5py
 
     size = path.stat().st_size
     with path.open("rb") as file:
         if file.read(len(_HDF5)) != _HDF5:
             raise ModelError(f"{path} is damaged or not an .h5 file; copy it again, or save the model as .keras")
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise ModelError(f"{path} takes {size / 1e9:.1f} GB, more than any network needs; do not trust this file")
     try:
         with h5py.File(path, "r") as file:

@@ -45,7 +45,7 @@ def write_samples(archive: zipfile.ZipFile, samples: dict[str, Arrays]) -> None:
 
 
 def read_samples(path: Path, name: str, preprocess: Preprocess) -> Arrays:
-    """The samples called `name` in a `.keras` file, bit by bit as saved; empty if there are none."""
+    """The samples called `name` in a `.keras` file, exactly as saved; empty if there are none."""
     images, labels = [], []
     if not zipfile.is_zipfile(path):  # .h5
         return _no_samples(preprocess)
@@ -62,7 +62,7 @@ def _no_samples(preprocess: Preprocess) -> Arrays:
 
 
 def _encode(image: Pixels) -> bytes:
-    """As PNG: lossless, and easy to look at after unzipping the model."""
+    """Encode as PNG: lossless, and easy to look at after unzipping the model."""
     try:
         return encode_image(image, ".png")
     except ValueError as error:

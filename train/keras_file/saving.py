@@ -64,16 +64,16 @@ def open_keras(path: Path) -> KerasModel:
 
 
 def load_network(path: Path, allow_h5: bool = False) -> keras.Model:
-    """Load a network from a Keras file, with or without a card, after `check_keras_file` has accepted it. Raises ModelError."""
+    """Load a network, with or without a card, after `check_keras_file` has accepted the file. Raises ModelError."""
     check_keras_file(path, allow_h5)
     return _loaded(path)
 
 
 def _loaded(path: Path) -> keras.Model:
-    """Load the network; variables get memory only once the file has provided numbers for each of them.
+    """Load the network. Variables get memory only after the file has provided numbers for all of them.
 
-    A small file can describe layers of any size. This takes no longer than Keras alone: 1.2 s instead of 1.5 s for
-    MobileNetV3Small, 4.8 s instead of 5.5 s for NASNetMobile.
+    Otherwise a small file could ask for layers of any size. This is no slower than Keras alone: 1.2 s instead of 1.5 s
+    for MobileNetV3Small, 4.8 s instead of 5.5 s for NASNetMobile.
     """
     try:
         with keras.StatelessScope() as scope, _forgotten_on_error():
@@ -82,7 +82,7 @@ def _loaded(path: Path) -> keras.Model:
             missing = [weight.path for weight, value in numbers if value is None]
             if missing:
                 raise ValueError(f"it has no numbers for {missing[0]}")
-    except Exception as error:  # for a foreign file, Keras raises anything from KeyError to TypeError
+    except Exception as error:  # for a file that it did not write, Keras raises anything from KeyError to TypeError
         raise ModelError(f"{path} cannot be loaded by Keras {keras.__version__} ({first_line(error)})") from None
     for weight, value in numbers:
         weight.assign(value)
@@ -91,7 +91,7 @@ def _loaded(path: Path) -> keras.Model:
 
 @contextmanager
 def _forgotten_on_error() -> Iterator[None]:
-    """After an error, forget waiting variables: the end of a StatelessScope gives memory to all of them."""
+    """After an error, forget the variables without memory: the end of a StatelessScope would give memory to all of them."""
     try:
         yield
     except BaseException:

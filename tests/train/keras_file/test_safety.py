@@ -17,7 +17,7 @@ import pytest
 from keras import layers
 
 from edgeclf.runtime.errors import ModelError
-from edgeclf.train.keras_file.safety import vet
+from edgeclf.train.keras_file.safety import check_keras_file
 from edgeclf.train.networks.architectures import ConvNet, FlatNet
 from edgeclf.train.networks.backbones import Backbone
 
@@ -88,12 +88,12 @@ HARMLESS = {
 @pytest.mark.parametrize("make", HARMLESS.values(), ids=HARMLESS)
 def test_what_keras_saves_for_images_passes(make: Callable[[], keras.Model], tmp_path: Path) -> None:
     make().save(tmp_path / "model.keras")
-    vet(tmp_path / "model.keras")
+    check_keras_file(tmp_path / "model.keras")
 
 
 def test_a_link_to_a_model_is_a_model(write: Write, tmp_path: Path) -> None:
     (tmp_path / "link.keras").symlink_to(write(sequential(layer("Dense", units=3))))
-    vet(tmp_path / "link.keras")
+    check_keras_file(tmp_path / "link.keras")
 
 
 def lambda_layer() -> Config:
@@ -141,32 +141,32 @@ REFUSED = {
 @pytest.mark.parametrize(("inner", "sentence"), REFUSED.values(), ids=REFUSED)
 def test_what_no_image_needs_is_refused_by_name(write: Write, inner: Config, sentence: str) -> None:
     with pytest.raises(ModelError, match=r"^[^\n]+$") as refused:
-        vet(write(sequential(inner)))
+        check_keras_file(write(sequential(inner)))
     assert sentence in str(refused.value)
     assert "model.keras" in str(refused.value)
 
 
 def test_a_class_of_ones_own_gets_the_way_that_works(write: Write) -> None:
     with pytest.raises(ModelError, match=r"build it in Python and call edgeclf\.export\.run\.export_network\(network"):
-        vet(write(sequential(layer("MyNet", "my_net"))))
+        check_keras_file(write(sequential(layer("MyNet", "my_net"))))
 
 
 def test_a_lambda_is_found_wherever_it_hides(write: Write) -> None:
     hidden = sequential(layer("TimeDistributed", layer=sequential(layer("Dense", units=1, extra=[[lambda_layer()]]))))
     with pytest.raises(ModelError, match=r"Lambda layer|lambda function"):
-        vet(write(hidden))
+        check_keras_file(write(hidden))
 
 
 def test_the_settings_of_the_training_do_not_matter(write: Write) -> None:
-    vet(write(sequential(layer("Dense", units=3)) | {"compile_config": {"loss": layer("MyLoss", "my_loss")}}))
+    check_keras_file(write(sequential(layer("Dense", units=3)) | {"compile_config": {"loss": layer("MyLoss", "my_loss")}}))
 
 
 def test_large_layers_pass_where_the_weights_can_fill_them(write: Write) -> None:
-    vet(write(sequential(layer("Dense", units=100_000)), weights=bytes(400_000)))
+    check_keras_file(write(sequential(layer("Dense", units=100_000)), weights=bytes(400_000)))
 
 
 def test_a_seed_may_be_any_number(write: Write) -> None:
-    vet(write(sequential(layer("Dropout", rate=0.5, seed=2**40))))
+    check_keras_file(write(sequential(layer("Dropout", rate=0.5, seed=2**40))))
 
 
 BROKEN = {
@@ -182,7 +182,7 @@ BROKEN = {
 @pytest.mark.parametrize(("text", "sentence"), BROKEN.values(), ids=BROKEN)
 def test_a_description_that_is_none_is_one_sentence(write: Write, text: bytes, sentence: str) -> None:
     with pytest.raises(ModelError, match=r"^[^\n]+$") as refused:
-        vet(write(text))
+        check_keras_file(write(text))
     assert sentence in str(refused.value)
 
 
@@ -225,7 +225,7 @@ def odd(tmp_path: Path, good: Path) -> dict[str, tuple[Path, str]]:
 def test_a_file_that_is_no_model_is_one_sentence(write: Write, tmp_path: Path) -> None:
     for path, sentence in odd(tmp_path, write(sequential(layer("Dense", units=3)), packed=0)).values():
         with pytest.raises(ModelError, match=r"^[^\n]+$") as refused:
-            vet(path)
+            check_keras_file(path)
         assert sentence in str(refused.value)
 
 
@@ -235,7 +235,7 @@ def test_two_members_of_one_name_are_refused(write: Write) -> None:
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("config.json", json.dumps(sequential(layer("Dense", units=3))))
     with pytest.raises(ModelError, match="holds two members of one name"):
-        vet(path)
+        check_keras_file(path)
 
 
 @pytest.mark.slow
@@ -249,9 +249,9 @@ def test_bombs_are_refused_in_little_memory_and_without_keras(write: Write, tmp_
     script = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (600_000_000, 600_000_000))\n"
         "from pathlib import Path; from edgeclf.runtime.errors import ModelError\n"
-        "from edgeclf.train.keras_file.safety import vet\n"
+        "from edgeclf.train.keras_file.safety import check_keras_file\n"
         "for name in sys.argv[1:]:\n"
-        "    try: vet(Path(name))\n"
+        "    try: check_keras_file(Path(name))\n"
         "    except ModelError as error: print(str(error).removeprefix(name))\n"
         "print({'keras', 'tensorflow', 'h5py', 'numpy'} & set(sys.modules))"
     )
@@ -270,7 +270,7 @@ def test_members_that_are_too_large_together_are_refused(write: Write) -> None:
     data[place + 20 : place + 28] = b"\xfe\xff\xff\xff" * 2  # 4 GB, packed and unpacked, by the directory's word
     path.write_bytes(data)
     with pytest.raises(ModelError, match=r"unpacks to 3 members of 4\.3 GB together"):
-        vet(path)
+        check_keras_file(path)
 
 
 @pytest.fixture
@@ -289,9 +289,9 @@ def legacy(tmp_path: Path) -> Callable[[Config | None], Path]:
 
 def test_the_older_format_passes_only_where_it_is_allowed(tmp_path: Path) -> None:
     ConvNet((8,)).build((16, 16, 3), 3).save(tmp_path / "model.h5")
-    vet(tmp_path / "model.h5", allow_h5=True)
+    check_keras_file(tmp_path / "model.h5", allow_h5=True)
     with pytest.raises(ModelError, match=r"is in the older \.h5 format; save it as \.keras, or allow"):
-        vet(tmp_path / "model.h5")
+        check_keras_file(tmp_path / "model.h5")
 
 
 @pytest.mark.parametrize(
@@ -305,16 +305,16 @@ def test_the_older_format_passes_only_where_it_is_allowed(tmp_path: Path) -> Non
 )
 def test_the_older_format_is_read_as_closely(legacy: Callable[[Config], Path], inner: Config, sentence: str) -> None:
     with pytest.raises(ModelError, match=sentence):
-        vet(legacy({"class_name": "Sequential", "config": {"layers": [inner]}}), allow_h5=True)
+        check_keras_file(legacy({"class_name": "Sequential", "config": {"layers": [inner]}}), allow_h5=True)
 
 
 def test_weights_alone_are_no_model(legacy: Callable[[Config | None], Path]) -> None:
     with pytest.raises(ModelError, match="holds weights without a network"):
-        vet(legacy(None), allow_h5=True)
+        check_keras_file(legacy(None), allow_h5=True)
 
 
 @pytest.mark.parametrize("data", [b"text", b"\x89HDF\r\n\x1a\n" + bytes(200)], ids=["text", "cut"])
 def test_what_only_calls_itself_h5_is_one_sentence(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "model.h5").write_bytes(data)
     with pytest.raises(ModelError, match=r"is damaged or not an \.h5 file"):
-        vet(tmp_path / "model.h5", allow_h5=True)
+        check_keras_file(tmp_path / "model.h5", allow_h5=True)
