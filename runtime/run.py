@@ -116,7 +116,8 @@ class _BatchRun:
             except NoImagesError:
                 if not writer.done:  # with rows, the images may have been sorted away
                     raise
-            summary.now, summary.elapsed_s, summary.skipped = progress.new, progress.elapsed_s, self.source.skipped
+            summary.classified_now, summary.elapsed_s = progress.new, progress.elapsed_s
+            summary.skipped = self.source.skipped
             if interrupts.signal is not None and not options.watch:
                 note(f"interrupted after {plural(writer.done, 'image')}; {writer.after_interrupt}")
                 interrupts.pass_on()

@@ -131,7 +131,8 @@ class _Loop:
                 self._process_frames(interrupts)
             except EdgeclfError as error:
                 summary.failure = error
-        summary.now, summary.elapsed_s, summary.signal = self.progress.new, self.progress.elapsed_s, interrupts.signal
+        summary.classified_now, summary.elapsed_s = self.progress.new, self.progress.elapsed_s
+        summary.signal = interrupts.signal
         summary.dropped, summary.losses, summary.lost_s = self.feed.dropped, self.feed.losses, self.feed.lost_s
 
     def _process_frames(self, interrupts: Interrupts) -> None:

@@ -99,7 +99,7 @@ def _run_on_cluster(frames: PendingFrames, job: Job, options: RunOptions, device
             note(f"{so_far}; they are in {job.parts.store.uri}; run the same command again to continue")
             raise
         summary = Summary(setting)
-        summary.now, summary.elapsed_s = progress.new, progress.elapsed_s
+        summary.classified_now, summary.elapsed_s = progress.new, progress.elapsed_s
     return summary
 
 
@@ -140,7 +140,7 @@ def _finish(parts: Parts, frames: PendingFrames, summary: Summary) -> None:
         parts.drop_outdated()
     summary.skipped = frames.source.skipped
     summary.update(parts.count())
-    expected = frames.earlier_rows + summary.now - frames.replaced
+    expected = frames.earlier_rows + summary.classified_now - frames.replaced
     held = f"{parts.store.uri} holds {plural(summary.total, 'row')} instead of {expected:,}"
     if summary.total > expected:
         raise OutputError(

@@ -13,7 +13,7 @@ from edgeclf.runtime.terminal.plural import plural
 class Summary:
     """Counts rows, including those of earlier runs.
 
-    setting: the engine, device and workers. now, elapsed_s: images classified by this run, and its time in seconds.
+    setting: the engine, device and workers. classified_now, elapsed_s: images classified in this run, and its seconds.
     skipped: files passed over because they are not images. signal: what ended a run that never ends by itself.
     failure: what ended it early.
     """
@@ -23,7 +23,7 @@ class Summary:
         self.labels: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.unsure = 0
-        self.now = 0
+        self.classified_now = 0
         self.skipped = 0
         self.elapsed_s = 0.0
         self.signal: int | None = None
@@ -55,7 +55,7 @@ class Summary:
     @property
     def rate(self) -> float:
         """Images per second in this run, including failures."""
-        return self.now / max(self.elapsed_s, 1e-9)
+        return self.classified_now / max(self.elapsed_s, 1e-9)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--summary`."""
@@ -66,7 +66,7 @@ class Summary:
             "unsure": self.unsure,
             "failures": dict(self.failures),
             "skipped": self.skipped,
-            "classified_now": self.now,
+            "classified_now": self.classified_now,
             "seconds": round(self.elapsed_s, 3),
             "images_per_second": round(self.rate, 1),
             "setting": self.setting,
@@ -94,7 +94,7 @@ class Summary:
         return labels + unsure + [(f"error: {reason}", count, "red") for reason, count in self.failures.most_common()]
 
     def _speed(self) -> str:
-        if not self.now:
+        if not self.classified_now:
             return ", all of them from earlier runs" if self.total else ""
-        now = f", {self.now:,} of them in this run," if self.now != self.total else ""
+        now = f", {self.classified_now:,} of them in this run," if self.classified_now != self.total else ""
         return f"{now} in {self.elapsed_s:.1f} s, {self.rate:,.0f} images/s ({self.setting})"

@@ -176,7 +176,7 @@ def test_a_finished_run_has_nothing_left_to_do_and_gives_the_same_result(
 
     second = run(options, colour_model)
 
-    assert (first.now, second.now, second.total) == (1_000, 0, 1_000)
+    assert (first.classified_now, second.classified_now, second.total) == (1_000, 0, 1_000)
     assert (tmp_path / "results.csv").read_bytes() == result
     second.show()
     assert re.search("1,000 images, all .*earlier", capsys.readouterr().err)

@@ -17,7 +17,7 @@ def summary() -> Summary:
     counted.add(answer("cat"))
     counted.add(answer("dog"))
     counted.add(Row("y.jpg", "error", error="empty", detail="0 bytes"))
-    counted.now, counted.elapsed_s, counted.skipped = 4, 2.0, 5
+    counted.classified_now, counted.elapsed_s, counted.skipped = 4, 2.0, 5
     return counted
 
 
@@ -45,7 +45,7 @@ def test_the_last_line_has_the_count_the_rate_and_the_setting(summary: Summary, 
 
 
 def test_the_rate_ignores_rows_of_earlier_runs(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
-    summary.now = 1
+    summary.classified_now = 1
 
     summary.show()
 
