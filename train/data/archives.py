@@ -46,8 +46,8 @@ def unpack(archive: Path, folder: Path) -> Path:
     """Unpack the images in `archive` into `folder`, which appears under its name only when it is complete.
 
     A folder that already exists is used unchanged. Hidden files, and files that are not images by their extension, are
-    skipped. The whole archive is refused if one member is damaged, leads outside the folder, or is a link or a device.
-    Raises DatasetError or OutputError, and then leaves nothing behind.
+    skipped. The whole archive is refused if one member is damaged, leads outside the folder, is a link, a device or a sparse
+    file, or is larger than an image may be (1 GiB). Raises DatasetError or OutputError, and then leaves nothing behind.
     """
     if folder.is_dir():
         note(f"{folder} already exists and is used as it is; to unpack {archive} again, remove it")
