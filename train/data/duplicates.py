@@ -22,8 +22,8 @@ from edgeclf.runtime.pipeline import ordered_map
 # 50 and 25; 0.25, 0.5, 0.9 and 1.5 times the size; 15 % darker, 15 % brighter, and 15 levels brighter. 99.6 % of the
 # copies are found. None of the 180,028 pairs of distinct photographs counts as a copy; without MIN_CORRELATION, about 40
 # did. Of copies cropped by 1 % at every edge, nine in ten are found; of copies cropped by 3 % or flipped, hardly any. In
-# ELPV, with 2,624 solar cells, 150 groups are reported. The three most similar pairs are different cells with the same grain,
-# probably from neighbouring wafers.
+# ELPV, with 2,624 solar cells, 150 groups are reported. The three most similar pairs are different cells with the same
+# grain, probably from neighbouring wafers.
 MAX_HASH_DISTANCE = 6
 """How many of the 64 bits may differ between two hashes of the same photograph."""
 MIN_CORRELATION = 0.97
