@@ -148,6 +148,12 @@ def _has_range(tensor: Any) -> bool:
 
 def _collector(method: Method) -> HistogramCollector:
     """The same method and parameters as for ONNX."""
-    if method == "entropy":
-        return HistogramCollector("entropy", False, ENTROPY_BINS, QUANTIZED_BINS, None, None)
-    return HistogramCollector("percentile", False, 2048, None, 99.99, None)
+    entropy = method == "entropy"
+    return HistogramCollector(
+        method="entropy" if entropy else "percentile",
+        symmetric=False,
+        num_bins=ENTROPY_BINS if entropy else 2048,
+        num_quantized_bins=QUANTIZED_BINS if entropy else None,
+        percentile=None if entropy else 99.99,
+        scenario=None,
+    )

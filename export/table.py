@@ -40,16 +40,20 @@ def _table(report: GateReport, ship: str) -> Table:
     first = report.parities[0]
     table.add_row(Text(escape(report.reference)), "", *_accuracy(first.keras_correct, first.images))
     for parity in report.parities:
-        table.add_row(
-            Text(escape(parity.name)),
-            f"{parity.size_bytes / 1e6:.2f} MB",
-            *_accuracy(parity.correct, parity.images),
-            f"{parity.agreement:.2%}",
-            f"{parity.max_difference:.1e}",
-            "" if parity.milliseconds is None else f"{parity.milliseconds:.3g} ms",
-            _verdict(parity, ship),
-        )
+        table.add_row(*_cells(parity, ship))
     return table
+
+
+def _cells(parity: Parity, ship: str) -> list[str | Text]:
+    return [
+        Text(escape(parity.name)),
+        f"{parity.size_bytes / 1e6:.2f} MB",
+        *_accuracy(parity.correct, parity.images),
+        f"{parity.agreement:.2%}",
+        f"{parity.max_difference:.1e}",
+        "" if parity.milliseconds is None else f"{parity.milliseconds:.3g} ms",
+        _verdict(parity, ship),
+    ]
 
 
 def _accuracy(correct: int, images: int) -> tuple[str, str]:

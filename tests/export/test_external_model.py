@@ -7,31 +7,19 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 
-from edgeclf.export.external_model import attach_card, attach_card_to
-from edgeclf.export.frozen import freeze
+from edgeclf.export.external_model import attach_card
 from edgeclf.export.options import ExternalModel
 from edgeclf.runtime.errors import EdgeclfError, ModelError, OptionError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.train.keras_file.saving import save as write_with_card
+from tests.support.keras_networks import POOL, THREE, TWO, body, noise
 
 Save = Callable[..., Path]
 APPLICATIONS = keras.applications
-THREE = ("a", "b", "c")
-TWO = ("no", "yes")
-
-
-def body(*ending: keras.Layer, shape: tuple[Any, ...] = (16, 20, 3)) -> keras.Model:
-    """A small network whose answers depend on the colours, with these last layers."""
-    keras.utils.set_random_seed(3)
-    return keras.Sequential([keras.Input(shape), layers.Conv2D(6, 3, activation="tanh"), POOL(), *ending])
-
-
-POOL = layers.GlobalAveragePooling2D
 
 
 @pytest.fixture
@@ -41,22 +29,6 @@ def save(tmp_path: Path) -> Save:
         return tmp_path / name
 
     return write
-
-
-def noise(shape: tuple[int, int, int] = (16, 20, 3), count: int = 5) -> NDArray[np.uint8]:
-    levels = np.random.default_rng(2).integers(1, 256, (count, 1, 1, shape[2]))
-    return np.random.default_rng(1).integers(0, levels, (count, *shape)).astype(np.uint8)
-
-
-def by_hand(scores: NDArray[np.float32], head: str) -> NDArray[np.float64]:
-    """Probabilities from the textbook formulas."""
-    if head == "sigmoid":
-        return np.concatenate([1 - scores, scores], axis=1)
-    if head == "logits" and scores.shape[1] == 1:
-        second = 1 / (1 + np.exp(-scores.astype(float)))
-        return np.concatenate([1 - second, second], axis=1)
-    powers = np.exp(scores.astype(float))
-    return powers / powers.sum(axis=1, keepdims=True) if head == "logits" else scores
 
 
 SCALES: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
@@ -74,124 +46,8 @@ def test_pixels_are_scaled_like_in_keras_applications(save: Save, scale: Any) ->
     network.layers[0].set_weights([weight / 50 for weight in network.layers[0].get_weights()])
     expected = network.predict_on_batch(SCALES[scale](noise().astype(np.float32)))
     np.testing.assert_allclose(
-        attach_card(save(network), ExternalModel(THREE, scale=scale)).answers(noise()), expected, atol=2e-6
+        attach_card(save(network), ExternalModel(THREE, scale=scale)).probabilities(noise()), expected, atol=2e-6
     )
-
-
-HEADS = {
-    "softmax": (lambda: body(layers.Dense(3, activation="softmax")), "softmax"),
-    "softmax as a layer": (lambda: body(layers.Dense(3), layers.Softmax()), "softmax"),
-    "softmax as an activation": (lambda: body(layers.Dense(3), layers.Activation("softmax")), "softmax"),
-    "softmax of two": (lambda: body(layers.Dense(2, activation="softmax")), "softmax"),
-    "softmax and a reshape": (lambda: body(layers.Dense(3, activation="softmax"), layers.Reshape((3,))), "softmax"),
-    "softmax in float16": (lambda: body(layers.Dense(3, activation="softmax", dtype="mixed_float16")), "softmax"),
-    "softmax by hand": (lambda: by_operations(), "softmax"),
-    "mean of softmaxes": (lambda: ensemble(), "softmax"),
-    "nested": (lambda: keras.Sequential([body(layers.Dense(3), layers.Softmax())]), "softmax"),
-    "subclass": (lambda: Subclass(layers.Dense(3, activation="softmax")), "softmax"),
-    "sigmoid": (lambda: body(layers.Dense(1, activation="sigmoid")), "sigmoid"),
-    "sigmoid of a subclass": (lambda: Subclass(layers.Dense(1, activation="sigmoid")), "sigmoid"),
-    "scores": (lambda: body(layers.Dense(3)), "logits"),
-    "scores of a subclass": (lambda: Subclass(layers.Dense(3)), "logits"),
-    "one score": (lambda: body(layers.Dense(1)), "logits"),
-    "log softmax": (lambda: body(layers.Dense(3, activation="log_softmax")), "logits"),
-    "scores of a convolution": (
-        lambda: keras.Sequential([keras.Input((16, 20, 3)), layers.Conv2D(3, 3), POOL()]),
-        "logits",
-    ),
-}
-
-
-class Subclass(keras.Model):
-    def __init__(self, ending: keras.Layer) -> None:
-        super().__init__()
-        self.inner = body(ending)
-
-    def call(self, image: Any) -> Any:
-        return self.inner(image)
-
-
-def by_operations() -> keras.Model:
-    inner = body(layers.Dense(3))
-    powers = keras.ops.exp(inner.outputs[0])
-    return keras.Model(inner.inputs[0], powers / keras.ops.sum(powers, axis=1, keepdims=True))
-
-
-def ensemble() -> keras.Model:
-    image = keras.Input((16, 20, 3))
-    members = [body(layers.Dense(3, activation="softmax")) for _ in range(2)]
-    for number, member in enumerate(members):
-        member.name = f"member{number}"
-    return keras.Model(image, layers.Average()([member(image) for member in members]))
-
-
-@pytest.mark.parametrize(("make", "head"), HEADS.values(), ids=HEADS)
-def test_the_head_is_detected(make: Callable[[], keras.Model], head: str) -> None:
-    network = make()
-    scores = np.asarray(network(noise().astype(np.float32), training=False), np.float32)
-    classes = TWO if scores.shape[1] < 3 else THREE
-    model = attach_card_to(network, ExternalModel(classes, imgsz=(16, 20)), Path("network.keras"))
-    assert model.card.head == head
-    np.testing.assert_allclose(model.answers(noise()), by_hand(scores, head), atol=2e-6)
-
-
-@pytest.mark.parametrize("units", [1, 3])
-@pytest.mark.parametrize("activation", [None, "sigmoid", "softmax"])
-def test_the_frozen_graph_answers_like_the_model(units: int, activation: str | None) -> None:
-    external = ExternalModel(TWO if units == 1 else THREE, scale="caffe")
-    if (units, activation) in ((1, "softmax"), (3, "sigmoid")):
-        with pytest.raises(ModelError):
-            attach_card_to(body(layers.Dense(units, activation=activation)), external, Path("x.keras"))
-        return
-    model = attach_card_to(body(layers.Dense(units, activation=activation)), external, Path("x.keras"))
-    (graph,) = freeze(model, tf.uint8)(tf.constant(noise()))
-    np.testing.assert_allclose(graph.numpy(), model.answers(noise()), atol=2e-6)
-    np.testing.assert_allclose(graph.numpy().sum(axis=1), 1, atol=1e-6)
-
-
-def test_large_logits_do_not_overflow() -> None:
-    network = body(layers.Dense(3, kernel_initializer=keras.initializers.RandomNormal(stddev=1e4)))
-    answers = attach_card_to(network, ExternalModel(THREE), Path("x.keras")).answers(noise())
-    assert np.isfinite(answers).all()
-    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
-
-
-def test_several_sigmoids_are_refused_unless_taken_as_logits(save: Save) -> None:
-    path = save(body(layers.Dense(3, activation="sigmoid")))
-    with pytest.raises(ModelError, match=r"3 sigmoid units.*--head logits"):
-        attach_card(path, ExternalModel(THREE))
-    assert attach_card(path, ExternalModel(THREE, head="logits")).card.head == "logits"
-
-
-@pytest.mark.parametrize(
-    ("ending", "keywords"),
-    [
-        (layers.Dense(3, activation="tanh"), "Tanh.* --head softmax or --head logits"),
-        (layers.Dense(1, activation="softmax"), "softmax over one unit"),
-        (layers.Dense(1, activation="hard_sigmoid"), "--head sigmoid or --head logits"),
-        (layers.Dense(3, bias_initializer=keras.initializers.Constant(np.nan)), "NaN or infinity"),
-    ],
-    ids=["tanh", "softmax of one", "hard sigmoid", "nan"],
-)
-def test_a_doubtful_head_is_refused(ending: keras.Layer, keywords: str) -> None:
-    with pytest.raises(ModelError, match=keywords):
-        attach_card_to(body(ending), ExternalModel(THREE if ending.units == 3 else TWO), Path("x.keras"))
-
-
-@pytest.mark.parametrize(
-    ("units", "head", "keywords"),
-    [
-        (3, "softmax", "3 units and .*sum to 1"),
-        (1, "softmax", "1 unit and "),
-        (3, "sigmoid", "one unit from 0 to 1"),
-        (1, "sigmoid", "one unit from 0 to 1"),
-    ],
-    ids=["scores as softmax", "one as softmax", "three as sigmoid", "score as sigmoid"],
-)
-def test_a_head_that_contradicts_the_answers_is_refused(units: int, head: Any, keywords: str) -> None:
-    network = body(layers.Dense(units, bias_initializer=keras.initializers.Constant(7.0)))
-    with pytest.raises(OptionError, match=f"--head {head} does not fit x.keras, .*{keywords}"):
-        attach_card_to(network, ExternalModel(THREE if units == 3 else TWO, head=head), Path("x.keras"))
 
 
 def test_the_card_has_what_the_owner_said(save: Save) -> None:
@@ -214,14 +70,14 @@ def test_a_network_for_any_size_gets_the_given_one(save: Save) -> None:
     path = save(body(layers.Dense(3, activation="softmax"), shape=(None, None, 3)))
     model = attach_card(path, ExternalModel(THREE, imgsz=(24, 32)))
     assert model.card.preprocess.size_hw == (24, 32)
-    assert model.answers(noise((24, 32, 3))).shape == (5, 3)
+    assert model.probabilities(noise((24, 32, 3))).shape == (5, 3)
 
 
 def test_the_h5_format_gives_the_same_answers_if_allowed(save: Save) -> None:
     network = body(layers.BatchNormalization(), layers.Dense(3, activation="softmax"))
     plain, older = save(network), save(network, "model.h5")
-    expected = attach_card(plain, ExternalModel(THREE)).answers(noise())
-    np.testing.assert_array_equal(attach_card(older, ExternalModel(THREE, allow_h5=True)).answers(noise()), expected)
+    expected = attach_card(plain, ExternalModel(THREE)).probabilities(noise())
+    np.testing.assert_array_equal(attach_card(older, ExternalModel(THREE, allow_h5=True)).probabilities(noise()), expected)
     with pytest.raises(ModelError, match=r"\.h5 format"):
         attach_card(older, ExternalModel(THREE))
 

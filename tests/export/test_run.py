@@ -14,7 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from edgeclf.export.int8 import Quantizer
-from edgeclf.export.options import ExportOptions, ExternalModel, GateLimits, TargetOptions
+from edgeclf.export.options import ExportOptions, ExternalModel
 from edgeclf.export.run import export, export_network
 from edgeclf.export.targets import TARGETS, ExportContext, Target, choose_targets
 from edgeclf.runtime.errors import DatasetError, GateError, ModelError, OptionError
@@ -82,40 +82,6 @@ def test_the_default_is_onnx_and_int8(small_run: TrainedRun) -> None:
     folder, _ = small_run
     names = {path.name for path in folder.iterdir() if path.name.startswith(("model", "SHA"))}
     assert names == {"model.keras", "model.onnx", "model.int8.tflite", "model.parity.json", "SHA256SUMS"}
-
-
-@pytest.mark.parametrize(
-    ("formats", "precisions", "expected"),
-    [
-        ((), (), (ONNX, INT8)),
-        (("onnx",), (), (ONNX,)),
-        (("tflite",), (), (INT8,)),
-        ((), ("fp32",), (ONNX, FP32)),
-        (("onnx",), ("int8",), (ONNX_INT8,)),
-        ((), ("int8", "fp16"), (ONNX_FP16, ONNX_INT8, FP16, INT8)),
-        (("tflite",), ("fp32",), (FP32,)),
-        (("onnx", "tflite"), ("fp32", "dynamic"), (ONNX, FP32, DYNAMIC)),
-    ],
-    ids=lambda names: " ".join(getattr(name, "suffix", name) for name in names) or "default",
-)
-def test_targets_are_the_existing_combinations(
-    formats: tuple[str, ...], precisions: tuple[str, ...], expected: tuple[Target, ...]
-) -> None:
-    assert choose_targets(TargetOptions(formats, precisions)) == expected
-
-
-@pytest.mark.parametrize(
-    ("formats", "precisions", "keywords"),
-    [
-        (("coreml",), (), "'coreml'; choose from onnx, tflite"),
-        ((), ("int4",), "'int4'; choose from dynamic, fp16, fp32, int16x8, int8"),
-        (("onnx",), ("dynamic",), "dynamic: onnx comes in fp32, fp16, int8; tflite"),
-    ],
-    ids=str,
-)
-def test_missing_targets_are_refused(formats: tuple[str, ...], precisions: tuple[str, ...], keywords: str) -> None:
-    with pytest.raises(OptionError, match=keywords):
-        choose_targets(TargetOptions(formats, precisions))
 
 
 def test_the_report_has_every_file_and_its_images(run_folder: Path) -> None:
@@ -238,16 +204,6 @@ def test_a_network_in_memory_needs_images(tmp_path: Path) -> None:
     network = ConvNet((8,), dropout=0.0).build((32, 32, 3), 2)
     with pytest.raises(OptionError, match="data"):
         export_network(network, tmp_path, (ONNX,), ExportOptions(external=ExternalModel(("disc", "square"))))
-
-
-@pytest.mark.parametrize("opset", [12, 19])
-def test_an_unsupported_opset_is_refused(opset: int) -> None:
-    with pytest.raises(OptionError, match=f"opset must be from 13 to 18, not {opset}"):
-        ExportOptions(opset=opset)
-
-
-def test_gate_limits_are_options() -> None:
-    assert ExportOptions(limits=GateLimits(max_drop=0.2)).limits.to_json()["max_drop"] == 0.2
 
 
 @pytest.mark.parametrize("sabotage", [swap_classes, truncate], ids=lambda f: f.__name__)

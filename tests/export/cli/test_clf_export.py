@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -142,124 +141,6 @@ def test_a_failed_gate_still_prints_its_report_as_json(
 def test_a_name_in_brackets_is_not_markup(trained: Path, clf_export: Invoke) -> None:
     result = clf_export(trained.rename(trained.with_name("cells[red].keras")), "--format", "onnx")
     assert re.search(r"^cells\[red\]\.onnx .* passed *$", result.stderr, re.MULTILINE)
-
-
-def _missing(path: Path, good: Path) -> None:
-    """Write no file."""
-
-
-def _folder(path: Path, good: Path) -> None:
-    path.mkdir()
-
-
-def _empty(path: Path, good: Path) -> None:
-    path.write_bytes(b"")
-
-
-def _text(path: Path, good: Path) -> None:
-    path.write_text("epoch,accuracy\n" * 100)
-
-
-def _truncated(path: Path, good: Path) -> None:
-    path.write_bytes(good.read_bytes()[:-3000])
-
-
-def _half(path: Path, good: Path) -> None:
-    path.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
-
-
-def _without_card(path: Path, good: Path) -> None:
-    import keras
-
-    keras.models.load_model(good).save(path)
-
-
-def _foreign_zip(path: Path, good: Path) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("holiday.txt", "photos")
-
-
-def _card_alone(path: Path, good: Path) -> None:
-    _members(path, good, {"edgeclf/card.json": None})
-
-
-def _broken_card(path: Path, good: Path) -> None:
-    _members(path, good, {"edgeclf/card.json": b"{}", "metadata.json": None, "config.json": None, "model.weights.h5": None})
-
-
-def _later_card(path: Path, good: Path) -> None:
-    card = b'{"schema": 99}'
-    _members(path, good, {"edgeclf/card.json": card, "metadata.json": None, "config.json": None, "model.weights.h5": None})
-
-
-def _members(path: Path, good: Path, contents: dict[str, bytes | None]) -> None:
-    """A zip with these members. None means the content from the good file."""
-    with zipfile.ZipFile(good) as source, zipfile.ZipFile(path, "w") as archive:
-        for name, content in contents.items():
-            archive.writestr(name, source.read(name) if content is None else content)
-
-
-def _flipped(path: Path, good: Path, member: str) -> None:
-    """Change the bytes in the middle of a member."""
-    with zipfile.ZipFile(good) as archive:
-        start = archive.getinfo(member).header_offset + 30 + len(member)
-        size = archive.getinfo(member).compress_size
-    data = bytearray(good.read_bytes())
-    for position in (start + 2, start + size // 2):
-        data[position] ^= 0xFF
-    path.write_bytes(data)
-
-
-def _flipped_card(path: Path, good: Path) -> None:
-    _flipped(path, good, "edgeclf/card.json")
-
-
-def _flipped_weights(path: Path, good: Path) -> None:
-    _flipped(path, good, "model.weights.h5")
-
-
-def _flipped_sample(path: Path, good: Path) -> None:
-    with zipfile.ZipFile(good) as archive:
-        sample = next(name for name in archive.namelist() if name.startswith("edgeclf/samples/verification/"))
-    _flipped(path, good, sample)
-
-
-BAD_MODELS: dict[str, tuple[Callable[[Path, Path], None], str]] = {
-    "missing": (_missing, "clf-export takes the model.keras of a training run"),
-    "a folder": (_folder, "clf-export takes the model.keras of a training run"),
-    "empty": (_empty, "copy it again"),
-    "text": (_text, "copy it again"),
-    "end cut off": (_truncated, "copy it again"),
-    "half": (_half, "copy it again"),
-    "Keras file without card": (_without_card, "model card"),
-    "zip of something else": (
-        _foreign_zip,
-        "lacks config.json or model.weights.h5",
-    ),
-    "card without network": (_card_alone, "lacks config.json or model.weights.h5"),
-    "unreadable card": (_broken_card, "its card cannot be read"),
-    "card of a later version": (_later_card, "schema 99"),
-    "bits flipped in the card": (_flipped_card, ""),
-    "bits flipped in the weights": (_flipped_weights, "Keras"),
-    "bits flipped in a sample": (_flipped_sample, "Keras"),
-}
-
-
-@pytest.mark.parametrize(("spoil", "keyword"), BAD_MODELS.values(), ids=BAD_MODELS)
-def test_a_bad_model_is_a_one_line_error_and_nothing_is_written(
-    run_folder: Path, tmp_path: Path, clf_export: Invoke, spoil: Callable[[Path, Path], None], keyword: str
-) -> None:
-    path = tmp_path / "bad" / "model.keras"
-    path.parent.mkdir()
-    spoil(path, run_folder / "model.keras")
-    before = os.listdir(path.parent)
-    result = clf_export(path)
-    assert (result.exit_code, result.stdout, type(result.exception)) == (2, "", SystemExit)
-    assert [line for line in result.stderr.splitlines() if line != "loading TensorFlow ..."] == [
-        line for line in result.stderr.splitlines() if line.startswith(f"error: {path}") and keyword in line
-    ]
-    assert result.stderr.count("error: ") == 1
-    assert os.listdir(path.parent) == before
 
 
 @pytest.mark.parametrize(

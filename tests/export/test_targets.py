@@ -1,0 +1,62 @@
+"""Options choose the files to make, and check themselves."""
+
+import pytest
+
+from edgeclf.export.options import ExportOptions, GateLimits, TargetOptions
+from edgeclf.export.targets import TARGETS, Target, choose_targets
+from edgeclf.runtime.errors import OptionError
+
+ONNX, ONNX_FP16, ONNX_INT8, FP32, FP16, DYNAMIC, INT8, INT16X8 = TARGETS
+
+
+@pytest.mark.parametrize(
+    ("formats", "precisions", "expected"),
+    [
+        ((), (), (ONNX, INT8)),
+        (("onnx",), (), (ONNX,)),
+        (("tflite",), (), (INT8,)),
+        ((), ("fp32",), (ONNX, FP32)),
+        (("onnx",), ("int8",), (ONNX_INT8,)),
+        ((), ("int8", "fp16"), (ONNX_FP16, ONNX_INT8, FP16, INT8)),
+        (("tflite",), ("fp32",), (FP32,)),
+        (("onnx", "tflite"), ("fp32", "dynamic"), (ONNX, FP32, DYNAMIC)),
+    ],
+    ids=lambda names: " ".join(getattr(name, "suffix", name) for name in names) or "default",
+)
+def test_targets_are_the_existing_combinations(
+    formats: tuple[str, ...], precisions: tuple[str, ...], expected: tuple[Target, ...]
+) -> None:
+    assert choose_targets(TargetOptions(formats, precisions)) == expected
+
+
+@pytest.mark.parametrize(
+    ("formats", "precisions", "keywords"),
+    [
+        (("coreml",), (), "'coreml'; choose from onnx, tflite"),
+        ((), ("int4",), "'int4'; choose from dynamic, fp16, fp32, int16x8, int8"),
+        (("onnx",), ("dynamic",), "dynamic: onnx comes in fp32, fp16, int8; tflite"),
+    ],
+    ids=str,
+)
+def test_missing_targets_are_refused(formats: tuple[str, ...], precisions: tuple[str, ...], keywords: str) -> None:
+    with pytest.raises(OptionError, match=keywords):
+        choose_targets(TargetOptions(formats, precisions))
+
+
+def test_everything_is_every_target() -> None:
+    assert choose_targets(TargetOptions(everything=True)) == TARGETS
+
+
+def test_everything_excludes_single_formats() -> None:
+    with pytest.raises(OptionError, match="--all"):
+        TargetOptions(("onnx",), everything=True)
+
+
+@pytest.mark.parametrize("opset", [12, 19])
+def test_an_unsupported_opset_is_refused(opset: int) -> None:
+    with pytest.raises(OptionError, match=f"opset must be from 13 to 18, not {opset}"):
+        ExportOptions(opset=opset)
+
+
+def test_gate_limits_are_options() -> None:
+    assert ExportOptions(limits=GateLimits(max_drop=0.2)).limits.to_json()["max_drop"] == 0.2
