@@ -237,3 +237,13 @@ def test_without_a_model_the_error_says_where_it_looked(
 
 def test_version_is_shown(clf_run: Invoke) -> None:
     assert re.fullmatch(r"edgeclf \d+\.\d+\.\d+\n", clf_run("--version").stdout)
+
+
+def test_help_lists_undo_and_every_option_under_a_heading(clf_run: Invoke) -> None:
+    text = clf_run("--help").stdout
+    headings = re.findall(r"(?m)^(\w.*):$", text)
+    assert headings[:3] == ["Commands", "Arguments", "Sources"]
+    assert {"Output", "Journal", "Sorting", "Speed", "Model without a card", "Many machines"} < set(headings)
+    assert re.search(r"Commands:\n  undo  ", text)
+    assert re.findall(r"--[\w-]+", text.partition("\nOptions:\n")[2].partition("Examples:")[0]) == ["--version", "--help"]
+    assert not re.search(r"<(str|int|float|path|list)", text)
