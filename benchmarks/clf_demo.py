@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -69,31 +70,21 @@ def run_demo(output: Path) -> tuple[dict[str, Any], list[DemoResult]]:
     splits = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     note(f"{cells}: solar cells from the package elpv-dataset, functional or defective ({splits})")
 
-    _step("clf-train", cells, "-o", run, *TRAINING)
-    _step("clf-export", run / "model.keras", "--quantize", "fp32,int8")
-    test, artifacts = cells / "test", [run / file for file in ARTIFACTS.values()]
+    keras, test, artifacts = run / "model.keras", cells / "test", [run / file for file in ARTIFACTS.values()]
+    _step(["clf-train", cells, "-o", run, *TRAINING])
+    _step(["clf-export", keras, "--quantize", "fp32,int8"])
     for path in artifacts:
         predictions, summary = output / f"{path.name}.csv", output / f"{path.name}.summary.json"
-        _step("clf-run", path, "--source", test, "-o", predictions, "--summary", summary)
-    compared = _step("python", "-m", "edgeclf.benchmarks.parity", run / "model.keras", *artifacts, "--data", test)
+        _step(["clf-run", path, "--source", test, "-o", predictions, "--summary", summary])
+    compared = _step(["python", "-m", "edgeclf.benchmarks.parity", keras, *artifacts, "--data", test])
 
     metrics = json.loads((run / "metrics.json").read_text())
-    results = [DemoResult("Keras", metrics["test"]["accuracy"], (run / "model.keras").stat().st_size)]
-    for (name, file), parity in zip(ARTIFACTS.items(), json.loads(compared), strict=True):
-        rate = json.loads((output / f"{file}.summary.json").read_text())["images_per_second"]
-        result = DemoResult(
-            name=name,
-            accuracy=_accuracy(output / f"{file}.csv"),
-            size_bytes=parity["bytes"],
-            agreement=parity["agreement"],
-            max_difference=parity["max_probability_difference"],
-            rate=rate,
-        )
-        results.append(result)
-    return metrics, results
+    first = DemoResult("Keras", metrics["test"]["accuracy"], keras.stat().st_size)
+    parities = zip(ARTIFACTS.items(), json.loads(compared), strict=True)
+    return metrics, [first, *(_result(name, output / file, parity) for (name, file), parity in parities)]
 
 
-def _step(*words: str | Path) -> str:
+def _step(words: Sequence[str | Path]) -> str:
     """Print a command, run it, and return its stdout. Raises EdgeclfError if it fails."""
     command, *arguments = (os.fspath(word) for word in words)
     typer.echo(err=True)
@@ -106,6 +97,19 @@ def _step(*words: str | Path) -> str:
     if done.returncode:
         raise EdgeclfError(f"{command} failed with exit code {done.returncode}; the demo stops here")
     return done.stdout
+
+
+def _result(name: str, path: Path, parity: dict[str, Any]) -> DemoResult:
+    """path: of the predictions and the summary of `clf-run`, without their suffixes."""
+    summary = json.loads(path.with_name(f"{path.name}.summary.json").read_text())
+    return DemoResult(
+        name=name,
+        accuracy=_accuracy(path.with_name(f"{path.name}.csv")),
+        size_bytes=parity["bytes"],
+        agreement=parity["agreement"],
+        max_difference=parity["max_probability_difference"],
+        rate=summary["images_per_second"],
+    )
 
 
 def _accuracy(results: Path) -> float:
@@ -123,7 +127,7 @@ def _show(metrics: dict[str, Any], results: list[DemoResult]) -> None:
     for column in ("", "accuracy", "same label as Keras", "largest difference", "images/s", "size"):
         table.add_column(column, justify="right" if column else "left")
     for result in results:
-        table.add_row(
+        cells = (
             result.name,
             f"{result.accuracy:.2%}",
             "" if result.agreement is None else f"{result.agreement:.2%}",
@@ -131,6 +135,7 @@ def _show(metrics: dict[str, Any], results: list[DemoResult]) -> None:
             "" if result.rate is None else f"{result.rate:,.0f}",
             f"{result.size_bytes / 1e6:.2f} MB",
         )
+        table.add_row(*cells)
     test = metrics["test"]
     low, high = test["accuracy_95_interval"]
     typer.echo(err=True)

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,7 +42,7 @@ def shipping(
         subject = f"training run `{run.name}`" if run else f"recipe `{recipe}` trained on {_name(data)}"
         run = run or train(Path(name), data, recipe, options.split())
         line = ("clf-bench", str(run), "--against", str(run / "model.keras"), "--rounds", str(rounds), "--json")
-        first, second = (json.loads(command(*line)) for _ in range(2))
+        first, second = (json.loads(command(line)) for _ in range(2))
         text = EXPLAINED.format(subject=subject, rounds=rounds, seconds=first["seconds_a_round"], images=_images(first))
         publish_section(f"Which file to ship: {subject}", "edgeclf.benchmarks.shipping", text + compare(first, second))
         typer.echo(text + compare(first, second))
@@ -55,14 +56,15 @@ def train(folder: Path, data: Path | None, recipe: str, options: list[str]) -> P
         data = folder / "solar-cells"
         make_folders(data)
     run = folder / "run"
-    command("clf-train", str(data), "-o", str(run), "--recipe", recipe, *options)
-    command("clf-export", str(run / "model.keras"), "--all")
+    command(["clf-train", str(data), "-o", str(run), "--recipe", recipe, *options])
+    command(["clf-export", str(run / "model.keras"), "--all"])
     return run
 
 
-def command(name: str, *arguments: str) -> str:
+def command(words: Sequence[str]) -> str:
     """Run one of our commands and return its stdout. Raises EdgeclfError if it fails; a missed gate is not a failure."""
-    note(f"$ {name} {' '.join(arguments)}")
+    name, *arguments = words
+    note(f"$ {' '.join(words)}")
     line = [str(Path(sys.executable).with_name(name)), *arguments]
     done = subprocess.run(line, stdout=subprocess.PIPE, stderr=sys.stderr, text=True, check=False)
     if done.returncode not in (ExitCode.OK, ExitCode.GATE_MISSED):

@@ -46,5 +46,5 @@ def test_memory_is_left_out_if_the_system_does_not_report_it() -> None:
 
 def test_a_command_that_fails_is_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(EdgeclfError, match="clf-bench failed with exit code 2"):
-        command("clf-bench", str(tmp_path / "absent.onnx"))
+        command(["clf-bench", str(tmp_path / "absent.onnx")])
     assert "absent.onnx" in capfd.readouterr().err
