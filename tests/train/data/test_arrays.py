@@ -1,4 +1,4 @@
-"""Images decoded once, with what could not be decoded on a list."""
+"""Images are decoded once; those that cannot be decoded are listed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +17,10 @@ PREPROCESS = Preprocess((10, 12))
 
 @pytest.fixture
 def damaged(lay_out: LayOut) -> Split:
-    """Twelve images of classes 0, 1, 2 in turn; numbers 0, 3, 4, 8 and 11 cannot be read, each for another reason."""
+    """Twelve images of classes 0, 1, 2 in turn; 0, 3, 4, 8 and 11 are unreadable, for different reasons."""
     folder = lay_out({"all": 12}) / "all"
     (folder / "00.png").write_bytes(b"")
-    (folder / "03.png").write_text("no image")
+    (folder / "03.png").write_text("not an image")
     (folder / "04.png").write_bytes((folder / "04.png").read_bytes()[:600])
     (folder / "08.png").unlink()
     (folder / "11.png").unlink()
@@ -69,7 +69,9 @@ def test_a_large_array_is_memory_mapped(damaged: Split, tmp_path: Path, monkeypa
     assert (tmp_path / "cache.u8").stat().st_size == 12 * 10 * 12 * 3
 
 
-def test_a_memory_mapped_array_holds_the_same(damaged: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_memory_mapped_array_holds_the_same_images(
+    damaged: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     in_memory = load(damaged, PREPROCESS, "train", tmp_path / "unused.u8")
     monkeypatch.setattr("edgeclf.train.data.arrays.IN_MEMORY_BYTES", 1000)
     mapped = load(damaged, PREPROCESS, "train", tmp_path / "cache.u8")
@@ -82,14 +84,14 @@ def test_a_small_array_leaves_no_cache_file(damaged: Split, tmp_path: Path) -> N
     assert not (tmp_path / "cache.u8").exists()
 
 
-def test_nothing_readable_is_an_error_that_shows_the_first(lay_out: LayOut) -> None:
+def test_a_split_without_readable_images_is_refused_with_the_first_failure(lay_out: LayOut) -> None:
     path = lay_out({"all": 1}) / "all" / "00.png"
-    path.write_text("no image")
-    with pytest.raises(DatasetError, match=r"none of the 1 verification images can be read; the first: .*00\.png: not JPEG"):
+    path.write_text("not an image")
+    with pytest.raises(DatasetError, match=r"none of the 1 verification images .*00\.png: not JPEG"):
         load(Split((str(path),), (0,)), PREPROCESS, "verification")
 
 
-def test_an_empty_part_is_an_error() -> None:
+def test_an_empty_split_is_refused() -> None:
     with pytest.raises(DatasetError, match="none of the 0 train images"):
         load(Split((), ()), PREPROCESS, "train")
 

@@ -30,7 +30,7 @@ NAMES_THAT_LEAD_OUTSIDE = (
 
 @pytest.fixture
 def small_bombs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From 1 MiB on, the ratio of an archive to its content is checked."""
+    """Check the ratio of an archive to its content from 1 MiB on, so that bombs may be small."""
     monkeypatch.setattr("edgeclf.runtime.sources.archive_member.RATIO_BYTES", 1 << 20)
 
 
@@ -180,7 +180,7 @@ def test_an_archive_with_a_changed_byte_is_refused(tmp_path: Path, suffix: str) 
 
 def test_a_damaged_name_in_a_zip_is_refused(tmp_path: Path) -> None:
     archive = write_archive(tmp_path / "photos.zip", {"cat/0.png": b"a cat"})
-    patch_zip(archive, 46, b"b", DIRECTORY)  # from now on the image is a bat
+    patch_zip(archive, 46, b"b", DIRECTORY)  # the directory now calls the image a bat
     assert_refused(archive, r"'bat/0\.png' cannot be read .*name")
 
 

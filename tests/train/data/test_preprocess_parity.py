@@ -31,7 +31,7 @@ def noise(size_hw: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("case", SIZES)
-def test_bilinear_is_keras_image_dataset_from_directory_to_the_bit(case: str, tmp_path: Path) -> None:
+def test_bilinear_gives_the_same_pixels_as_keras_image_dataset_from_directory(case: str, tmp_path: Path) -> None:
     stored_hw, size_hw = SIZES[case]
     (tmp_path / "class").mkdir()
     path = tmp_path / "class" / "image.png"
@@ -44,7 +44,7 @@ def test_bilinear_is_keras_image_dataset_from_directory_to_the_bit(case: str, tm
 
 
 @pytest.mark.parametrize("case", SIZES)
-def test_nearest_is_keras_load_img_to_the_bit(case: str, tmp_path: Path) -> None:
+def test_nearest_gives_the_same_pixels_as_keras_load_img(case: str, tmp_path: Path) -> None:
     stored_hw, size_hw = SIZES[case]
     path = tmp_path / "image.png"
     path.write_bytes(pillow(noise(stored_hw), "PNG"))
@@ -80,7 +80,7 @@ FILES: dict[str, tuple[str, dict[str, object]]] = {
 
 @pytest.fixture(scope="module")
 def exported_preprocesses(run_folder: Path) -> dict[str, Preprocess]:
-    """By artefact, the preprocessing that its card names."""
+    """The preprocessing in the card of each artefact."""
     names = ("model.onnx", "model.int8.tflite", "model.fp32.tflite")
     return {name: Classifier.open(run_folder / name, threads=1).card.preprocess for name in names}
 
