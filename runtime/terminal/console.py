@@ -26,6 +26,7 @@ _EXTRA_FOR = {
     "cv2": "cpu",
     "elpv_dataset": "demo",
     "fsspec": "store",
+    "google": "cpu",  # protobuf, which comes with the engines
     "keras": "train",
     "matplotlib": "train",
     "mss": "screen",
@@ -39,6 +40,8 @@ _EXTRA_FOR = {
     "tensorflow": "train",
     "tf2onnx": "export",
 }
+_NEEDS_TENSORFLOW = ("demo", "export", "train")
+_FIRST_PYTHON_WITHOUT_TENSORFLOW = (3, 14)
 STDOUT = "-"
 """Stands for stdout where an output file is named."""
 _BROKEN_PIPE = 141  # a shell's status for a program that SIGPIPE ended
@@ -145,7 +148,11 @@ def missing_extra(error: ImportError) -> str | None:
     """What to install if one of our extras is missing; None if the import failed for another reason."""
     missing = (error.name or "").partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and missing in _EXTRA_FOR:
-        return f"this needs {missing}, which is not installed: pip install 'edgeclf[{_EXTRA_FOR[missing]}]'"
+        extra = _EXTRA_FOR[missing]
+        package = "protobuf" if missing == "google" else missing
+        if extra in _NEEDS_TENSORFLOW and sys.version_info >= _FIRST_PYTHON_WITHOUT_TENSORFLOW:
+            return f"this needs {package}, and TensorFlow has no release for this Python; use Python 3.11, 3.12 or 3.13"
+        return f"this needs {package}, which is not installed: pip install 'edgeclf[{extra}]'"
     if "libGL" in str(error):
         cure = "install it (apt install libgl1), or opencv-python-headless instead of opencv-python"
         return f"OpenCV's desktop build needs the system's libGL: {cure}"

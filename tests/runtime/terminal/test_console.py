@@ -8,7 +8,16 @@ import typer
 from typer.testing import CliRunner, Result
 
 from edgeclf.runtime.errors import ExitCode, GateError, OptionError
-from edgeclf.runtime.terminal.console import command_app, fail, friendly_errors, note, parse_duration, parse_size, show_size
+from edgeclf.runtime.terminal.console import (
+    command_app,
+    fail,
+    friendly_errors,
+    missing_extra,
+    note,
+    parse_duration,
+    parse_size,
+    show_size,
+)
 
 
 def test_fail_prints_the_error_on_stderr_and_exits_with_the_code(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,3 +114,23 @@ def test_durations_are_read(text: str, seconds: float) -> None:
 def test_other_texts_are_not_durations(text: str) -> None:
     with pytest.raises(OptionError, match=r"--give-up takes .*30m"):
         parse_duration("--give-up", text)
+
+
+@pytest.mark.parametrize(
+    ("module", "python", "cure"),
+    [
+        ("onnxruntime", (3, 14), "edgeclf[cpu]"),
+        ("google.protobuf", (3, 11), "protobuf, which is not installed: pip install 'edgeclf[cpu]'"),
+        ("tensorflow", (3, 13), "edgeclf[train]"),
+        ("keras", (3, 14), "use Python 3.11, 3.12 or 3.13"),
+    ],
+)
+def test_a_missing_package_is_named_with_its_cure(
+    module: str, python: tuple[int, int], cure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "version_info", python)
+    assert cure in (missing_extra(ModuleNotFoundError(f"No module named {module!r}", name=module)) or "")
+
+
+def test_an_import_that_fails_for_another_reason_has_no_cure() -> None:
+    assert missing_extra(ImportError("cannot import name 'x'", name="numpy")) is None
