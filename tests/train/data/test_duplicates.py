@@ -133,14 +133,14 @@ def test_fewer_than_two_hashes_have_no_near_duplicates(hashes: list[int]) -> Non
     assert near_duplicates(np.array(hashes, np.uint64), 6) == []
 
 
-@pytest.mark.parametrize("limit", [1 << 64, 1 << 11], ids=["scattered", "crowded"])
+@pytest.mark.parametrize("limit", [1 << 64, 1 << 10], ids=["scattered", "crowded"])
 def test_memory_grows_with_the_hashes_and_not_with_their_pairs(limit: int) -> None:
-    hashes = np.random.default_rng(0).integers(0, limit, 8_000, dtype=np.uint64)
+    hashes = np.random.default_rng(0).integers(0, limit, 4_000, dtype=np.uint64)
     tracemalloc.start()
     near_duplicates(hashes)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 8_000 * 1_000
+    assert peak < 4_000 * 1_000
 
 
 def test_a_hash_has_a_bit_wherever_the_image_gets_brighter_to_the_right() -> None:
