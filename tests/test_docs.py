@@ -1,0 +1,64 @@
+"""What the documentation says about the code is true: rooms, examples in docstrings, and the help of every command."""
+
+import doctest
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LAYERS = ("runtime", "train", "export", "benchmarks")
+SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+HELPS = [
+    *((command,) for command in SCRIPTS),
+    ("clf-train", "evaluate"),
+    ("clf-export", "check"),
+    ("clf-run", "undo"),
+]
+
+
+def test_the_architecture_page_has_a_paragraph_for_every_room() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    described = re.findall(r"^### `([\w/]+)/`$", page, re.MULTILINE)
+    rooms = {str(path.parent.relative_to(ROOT)) for layer in LAYERS for path in (ROOT / layer).rglob("*.py")}
+    assert sorted(described) == sorted(rooms)
+
+
+@pytest.mark.parametrize("document", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_files_that_a_page_names_exist(document: str) -> None:
+    named = set(
+        re.findall(r"`((?:runtime|train|export|benchmarks|tests|docs)/[\w/.]+\.\w+)`", (ROOT / document).read_text("utf-8"))
+    )
+    assert named
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def modules_with_examples() -> list[str]:
+    paths = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py") if ">>> " in path.read_text("utf-8"))
+    return [".".join(("edgeclf", *path.relative_to(ROOT).with_suffix("").parts)) for path in paths]
+
+
+@pytest.mark.parametrize("module", modules_with_examples())
+def test_examples_in_docstrings_hold(module: str) -> None:
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
+
+
+@pytest.mark.parametrize("words", HELPS, ids=" ".join)
+def test_help_is_in_the_words_of_users(words: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name(words[0]), *words[1:], "--help"], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    assert not re.findall(r"(?i)pictures?|<list|list\[|\bTEXT\.\.\.|<\w+ \w+>", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("command", "sub_command"), [("clf-train", "evaluate"), ("clf-export", "check"), ("clf-run", "undo")]
+)
+def test_help_lists_the_sub_commands(command: str, sub_command: str) -> None:
+    done = subprocess.run([Path(sys.executable).with_name(command), "--help"], capture_output=True, text=True, check=True)
+    assert re.search(rf"^ +{sub_command}\b", done.stdout, re.MULTILINE)
