@@ -1,7 +1,7 @@
 """Detects whether a network from elsewhere ends in probabilities or in logits.
 
-A mistake would go unnoticed: the answers look plausible and only the confidences are wrong. So a doubtful case is refused,
-and the owner has to decide.
+A mistake would go unnoticed: the predictions look plausible and only the confidences are wrong. So a doubtful case is
+refused, and the owner has to decide.
 """
 
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ class OutputProbe:
     """What is known about the output of a network.
 
     name: of the model, for messages. operation: the TensorFlow operation that makes the output.
-    answers: float32 `[4, units]`, for a black, a white and a noise image and a gradient.
+    outputs: float32 `[4, units]`, for a black, a white and a noise image and a gradient.
     """
 
     name: str
     operation: str
-    answers: NDArray[np.float32]
+    outputs: NDArray[np.float32]
 
     @classmethod
     def of(cls, network: keras.Model, shape: tuple[int, int, int], name: str) -> "OutputProbe":
@@ -44,26 +44,26 @@ class OutputProbe:
         operation = concrete.outputs[0].op
         while operation.type in _SHAPING:
             operation = operation.inputs[0].op
-        answers = np.concatenate([concrete(tf.constant(image)).numpy() for image in _images(shape)])
-        return cls(name, operation.type, answers.astype(np.float32))
+        outputs = np.concatenate([concrete(tf.constant(image)).numpy() for image in _images(shape)])
+        return cls(name, operation.type, outputs.astype(np.float32))
 
     @property
     def units(self) -> int:
-        return int(self.answers.shape[1])
+        return int(self.outputs.shape[1])
 
     @property
     def lies_between_0_and_1(self) -> bool:
-        return bool((self.answers >= -_TOLERANCE).all() and (self.answers <= 1 + _TOLERANCE).all())
+        return bool((self.outputs >= -_TOLERANCE).all() and (self.outputs <= 1 + _TOLERANCE).all())
 
     @property
     def sums_to_1(self) -> bool:
-        return self.lies_between_0_and_1 and bool((np.abs(self.answers.sum(axis=1) - 1) < _TOLERANCE).all())
+        return self.lies_between_0_and_1 and bool((np.abs(self.outputs.sum(axis=1) - 1) < _TOLERANCE).all())
 
 
 def detect_head(probe: OutputProbe) -> Head:
-    """The kind of output, from the last operation and the answers. Raises ModelError if they leave a doubt."""
+    """The kind of output, from the last operation and the outputs. Raises ModelError if they leave a doubt."""
     name, operation, units = probe.name, probe.operation, probe.units
-    if not np.isfinite(probe.answers).all():
+    if not np.isfinite(probe.outputs).all():
         raise ModelError(f"{name} returns NaN or infinity; train it again, or check --scale")
     if units > 1 and probe.sums_to_1:
         return "softmax"
@@ -82,7 +82,7 @@ def detect_head(probe: OutputProbe) -> Head:
 
 
 def choose_head(probe: OutputProbe, head: Head) -> Head:
-    """The owner's choice. Raises OptionError if the answers contradict it."""
+    """The owner's choice. Raises OptionError if the outputs contradict it."""
     problem = f"--head {head} does not fit {probe.name}"
     if head == "sigmoid" and (probe.units != 1 or not probe.lies_between_0_and_1):
         raise OptionError(f"{problem}, {_observed(probe)}; a sigmoid is one unit from 0 to 1")
@@ -92,7 +92,7 @@ def choose_head(probe: OutputProbe, head: Head) -> Head:
 
 
 def _observed(probe: OutputProbe) -> str:
-    low, high = probe.answers.min(), probe.answers.max()
+    low, high = probe.outputs.min(), probe.outputs.max()
     return f"which has {plural(probe.units, 'unit')} and returned {low:.3g} to {high:.3g} for test images"
 
 

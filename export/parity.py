@@ -1,4 +1,4 @@
-"""The gate: an exported file must answer like the trained model, on real images, through the runtime's own backend."""
+"""The gate: an exported file must predict like the trained model, on real images, through the runtime's own backend."""
 
 import hashlib
 import math
@@ -17,15 +17,15 @@ from edgeclf.train.data.arrays import Arrays, batches
 from edgeclf.train.results.intervals import wilson_interval
 
 BATCHES = (1, 7)
-"""Batch sizes that must give the same answers. A batch axis that was fixed at conversion fails here."""
+"""Batch sizes that must give the same probabilities. A batch axis that was fixed at conversion fails here."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The model that a file must agree with. answers: float32 `[N, classes]`, its probabilities for `images`."""
+    """The model that a file must agree with. probabilities: float32 `[N, classes]`, its predictions for `images`."""
 
     images: Arrays
-    answers: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
     name: str = "Keras"
 
 
@@ -62,13 +62,13 @@ class Parity:
 
     @classmethod
     def failed(cls, name: str, precision: str, reference: Reference, miss: str, size_bytes: int = 0) -> "Parity":
-        """For a file that gave no answers to compare."""
+        """For a file without predictions to compare."""
         return cls(
             name=name,
             precision=precision,
             images=len(reference.images),
             size_bytes=size_bytes,
-            keras_correct=_count_correct(reference.answers, reference.images),
+            keras_correct=_count_correct(reference.probabilities, reference.images),
             correct=0,
             agreement=0.0,
             clear=0,
@@ -102,29 +102,29 @@ class Parity:
 
 
 def check_parity(path: Path, precision: str, reference: Reference, limits: GateLimits) -> Parity:
-    """Compare the answers of the file at `path` with those of the reference model.
+    """Compare the predictions of the file at `path` with those of the reference model.
 
-    A file that does not open, or whose answers depend on the batch size, is a miss like any other.
+    A file that does not open, or whose predictions depend on the batch size, is a miss like any other.
     """
     try:
-        answers = _answers(path, reference.images.images)
+        probabilities = _predict(path, reference.images.images)
     except EdgeclfError as error:
         miss = str(error).replace(str(path), path.name)
         return Parity.failed(path.name, precision, reference, miss, path.stat().st_size)
-    same = answers.argmax(axis=1) == reference.answers.argmax(axis=1)
-    top_two = np.sort(reference.answers, axis=1)[:, -2:]
+    same = probabilities.argmax(axis=1) == reference.probabilities.argmax(axis=1)
+    top_two = np.sort(reference.probabilities, axis=1)[:, -2:]
     clear = top_two[:, 1] - top_two[:, 0] > (MARGIN if precision == "fp32" else REDUCED_MARGIN)
     measured = Parity(
         name=path.name,
         precision=precision,
         images=len(reference.images),
         size_bytes=path.stat().st_size,
-        keras_correct=_count_correct(reference.answers, reference.images),
-        correct=_count_correct(answers, reference.images),
+        keras_correct=_count_correct(reference.probabilities, reference.images),
+        correct=_count_correct(probabilities, reference.images),
         agreement=float(same.mean()),
         clear=int(clear.sum()),
         clear_agreed=int((same & clear).sum()),
-        max_difference=float(np.abs(answers - reference.answers).max()),
+        max_difference=float(np.abs(probabilities - reference.probabilities).max()),
         misses=(),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
@@ -132,24 +132,24 @@ def check_parity(path: Path, precision: str, reference: Reference, limits: GateL
 
 
 def allowed_loss(keras_correct: int, max_drop: float) -> int:
-    """How many correct answers may be lost: the share `max_drop` of them, which is 0 below 1 / max_drop correct answers."""
+    """How many correct predictions may be lost: the share `max_drop` of them, which is 0 below 1 / max_drop of them."""
     return math.floor(keras_correct * max_drop + 1e-9)
 
 
-def _count_correct(answers: NDArray[np.float32], images: Arrays) -> int:
-    return int((answers.argmax(axis=1) == images.labels).sum())
+def _count_correct(probabilities: NDArray[np.float32], images: Arrays) -> int:
+    return int((probabilities.argmax(axis=1) == images.labels).sum())
 
 
-def _answers(path: Path, images: Pixels) -> NDArray[np.float32]:
+def _predict(path: Path, images: Pixels) -> NDArray[np.float32]:
     """Probabilities for all images, float32 `[N, classes]`. Raises ModelError if they depend on the batch size."""
     classifier = Classifier.open(path, device="cpu")
-    answers = np.concatenate([classifier.probabilities(batch) for batch in batches(images, 32)])
+    probabilities = np.concatenate([classifier.probabilities(batch) for batch in batches(images, 32)])
     probe = np.arange(max(BATCHES)) % len(images)
     for size in BATCHES:
         repeated = np.concatenate([classifier.probabilities(batch) for batch in batches(images[probe], size)])
-        if np.abs(repeated - answers[probe]).max() > 1e-5:
-            raise ModelError(f"{path} answers differently in batches of {size} than in batches of 32")
-    return answers
+        if np.abs(repeated - probabilities[probe]).max() > 1e-5:
+            raise ModelError(f"{path} predicts differently in batches of {size} than in batches of 32")
+    return probabilities
 
 
 def _find_misses(measured: Parity, limits: GateLimits, reference: str) -> list[str]:

@@ -82,7 +82,7 @@ def _export(
     if calibrate and not len(images.calibration):
         raise DatasetError(f"{model.path} carries no sample images to calibrate int8; name some with --data DIR")
     reference = Reference(images.verification, model.probabilities(images.verification.images))
-    if not np.isfinite(reference.answers).all():
+    if not np.isfinite(reference.probabilities).all():
         raise ModelError(f"{model.path} returns NaN or infinity; train it again")
     with staging_folder(folder) as staging:
         context = ExportContext(model, images, staging / "unfinished", options.opset)
@@ -143,8 +143,8 @@ class _OutputError:
 
     def __call__(self, data: bytes) -> float:
         publish_bytes(self._path, data)
-        answers = Classifier.open(self._path, device="cpu").probabilities(self._images)
-        return float(np.abs(_logarithms(answers) - self._expected).mean())
+        probabilities = Classifier.open(self._path, device="cpu").probabilities(self._images)
+        return float(np.abs(_logarithms(probabilities) - self._expected).mean())
 
 
 def _logarithms(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -34,7 +34,7 @@ def show(report: GateReport) -> None:
 def _table(report: GateReport, ship: str) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
-    for column in ("size", "accuracy", "95 % interval", "same answer", "difference", "per image"):
+    for column in ("size", "accuracy", "95 % interval", "same class", "difference", "per image"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     first = report.parities[0]

@@ -29,7 +29,7 @@ def milliseconds(runs: Sequence[Callable[[], object]]) -> list[float]:
 
 
 class Performance(NamedTuple):
-    """Time per image, number of correct answers and size of one file."""
+    """Time per image, number of correct predictions and size of one file."""
 
     milliseconds: float
     correct: int

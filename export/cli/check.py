@@ -18,7 +18,7 @@ def check(
     options: CheckOptions,
     json_output: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON to stdout.")] = False,
 ) -> None:
-    """Check on real images that A answers like B; exit 3 if it does not.
+    """Check on real images that A predicts like B; exit 3 if it does not.
 
     Copy both files and some images to the device, and repeat the test of the export there.
     """
@@ -30,4 +30,4 @@ def check(
     if json_output:
         typer.echo(json.dumps([parity.to_json() for parity in report.parities]))
     if report.failed:
-        raise GateError(f"{', '.join(report.failed)} does not answer like {options.against}; see the table")
+        raise GateError(f"{', '.join(report.failed)} does not predict like {options.against}; see the table")

@@ -49,7 +49,7 @@ def export(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Export a trained model to ONNX and TFLite, and publish only files that answer like the original."""
+    """Export a trained model to ONNX and TFLite, and publish only files that predict like the original."""
     note("loading TensorFlow ...")
     from edgeclf.train.quiet import quiet_tensorflow
 

@@ -121,7 +121,7 @@ def _parity(parity: ParityEntry | None) -> Section:
         ),
         ReportLine(
             "  agreement",
-            f"{_percent(entry.get('agreement'))} the same answers as Keras; "
+            f"{_percent(entry.get('agreement'))} the same classes as Keras; "
             f"largest difference of a probability {_value(entry.get('max_probability_difference'))}",
         ),
         ReportLine("  images", f"{_value(entry.get('images'))}: {parity.verified_on}"),

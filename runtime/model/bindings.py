@@ -38,16 +38,16 @@ class Bindings:
 
 
 def working_bindings(session: ort.InferenceSession, device: str) -> Bindings | None:
-    """Bindings that gave the session's own answers for two images. If they do not, print a note and return None."""
+    """Bindings that predicted two images like the session alone. If they do not, print a note and return None."""
     bindings = Bindings(session, device)
     image = session.get_inputs()[0]
     random = np.random.default_rng(0)
     try:
-        for _ in range(2):  # a binding that kept its first input would answer the second image with the first answer
+        for _ in range(2):  # a binding that kept its first input would repeat the first prediction
             images = random.integers(0, 256, (1, *image.shape[1:]), np.uint8)
             expected = session.run([session.get_outputs()[0].name], {image.name: images})[0]
             if not np.allclose(bindings.run(images), expected, rtol=0, atol=_TOLERANCE, equal_nan=True):
-                raise ValueError("it changes the answers")
+                raise ValueError("it changes the predictions")
     except Exception as error:  # onnxruntime raises a dozen unrelated classes
         note(f"I/O binding does not work on {device} ({onnxruntime_message(error)}); continuing without it")
         return None
@@ -81,7 +81,7 @@ class _Binding:
         np.copyto(self._host[:count], images, casting="no")
         self._input.update_inplace(self._host[:count])
         # Bind both on every run. If the first layer runs on another device, binding is what copies the input; and a bound
-        # output keeps the memory of the last answers, whose count may differ.
+        # output keeps the memory of the last batch, whose size may differ.
         self._binding.bind_ortvalue_input(self._input_name, self._input)
         self._binding.bind_output(self._output_name)
         self._session.run_with_iobinding(self._binding)

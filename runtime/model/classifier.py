@@ -58,7 +58,7 @@ class Classifier:
             expected, made = backend.input_shape, card.preprocess.shape
             raise ModelError(f"{path} takes images of {list(expected)} [H, W, C], but its card makes {list(made)}")
         classifier = cls(backend, card)
-        classifier._check_answer(path)
+        classifier._check_output(path)
         return classifier
 
     def predict(self, image: ImageLike) -> Prediction:
@@ -82,15 +82,15 @@ class Classifier:
             raise ModelError("the model returns NaN or infinity; its weights are damaged")
         return probabilities
 
-    def _check_answer(self, path: Path) -> None:
-        answer = self.probabilities(np.zeros((1, *self.backend.input_shape), np.uint8))
-        if answer.shape != (1, len(self.card.classes)):
+    def _check_output(self, path: Path) -> None:
+        probabilities = self.probabilities(np.zeros((1, *self.backend.input_shape), np.uint8))
+        if probabilities.shape != (1, len(self.card.classes)):
             raise ModelError(
-                f"{path} returns shape {list(answer.shape)}, but its card names {len(self.card.classes)} classes"
+                f"{path} returns shape {list(probabilities.shape)}, but its card names {len(self.card.classes)} classes"
             )
-        if answer.min() < -1e-3 or abs(answer.sum() - 1) > 1e-2:
+        if probabilities.min() < -1e-3 or abs(probabilities.sum() - 1) > 1e-2:
             raise ModelError(
-                f"{path} returns scores that are not probabilities (sum {answer.sum():.3g}); make it with clf-export"
+                f"{path} returns scores that are not probabilities (sum {probabilities.sum():.3g}); make it with clf-export"
             )
 
 

@@ -261,18 +261,19 @@ def onnx_file(exported: dict[str, bytes], tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("atol", "passes"), [(1e-9, False), (1e-4, True)])
 def test_the_limit_on_probabilities_can_be_set(reference: Reference, onnx_file: Path, atol: float, passes: bool) -> None:
-    shifted = replace(reference, answers=reference.answers + np.float32(1e-6))
+    shifted = replace(reference, probabilities=reference.probabilities + np.float32(1e-6))
     parity = check_parity(onnx_file, "fp32", shifted, GateLimits(atol=atol))
     assert (parity.misses == ()) is passes
 
 
 def test_the_answer_may_differ_in_a_tie_but_not_in_a_clear_case(reference: Reference, onnx_file: Path) -> None:
-    answers = certain(reference.answers.argmax(axis=1), 3)
+    answers = certain(reference.probabilities.argmax(axis=1), 3)
     clear, tied = answers.copy(), answers.copy()
     clear[0] = np.roll(answers[0], 1)  # far apart
     tied[0] = (1 - answers[0] + 1e-4 * clear[0]) / 2  # almost equal
     parities = [
-        check_parity(onnx_file, "int8", replace(reference, answers=expected), GateLimits()) for expected in (clear, tied)
+        check_parity(onnx_file, "int8", replace(reference, probabilities=expected), GateLimits())
+        for expected in (clear, tied)
     ]
     assert [(parity.clear, parity.clear_agreed) for parity in parities] == [(40, 39), (39, 39)]
 

@@ -47,7 +47,7 @@ def test_a_file_with_other_answers_is_named_with_exit_3(
     result = check(swapped, "--against", onnx_model, "--data", image_folder)
     assert result.exit_code == 3
     assert "failed: swapped.onnx: it agrees with model.onnx on 0 of the" in result.stderr
-    assert f"error: swapped.onnx does not answer like {onnx_model}" in result.stderr
+    assert f"error: swapped.onnx does not predict like {onnx_model}" in result.stderr
 
 
 def test_the_trained_model_brings_its_own_images(check: Invoke, run_folder: Path, int8_model: Path) -> None:

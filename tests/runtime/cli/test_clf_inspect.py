@@ -48,7 +48,7 @@ def test_parity_is_shown_without_overclaiming(colour_files: Path, inspect: Inspe
     shown = inspect("model.onnx").stdout
 
     assert "92.50% (95 % interval 80.10% to 97.40%); Keras 95.00%" in shown
-    assert "97.50% the same answers as Keras; largest difference of a probability 0.0123" in shown
+    assert "97.50% the same classes as Keras; largest difference of a probability 0.0123" in shown
     assert "no digest to prove" in shown
 
 
