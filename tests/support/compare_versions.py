@@ -105,6 +105,8 @@ def code_only(done: subprocess.CompletedProcess[str], _: Path) -> Any:
     return len(done.stderr.strip().splitlines()) > 0
 
 
+SORT = "clf-run TFLITE -s shapes -o sorted.csv --conf 0.9 --sort copy --sort-dir sorted --workers 1 -b 4"
+
 SCENARIOS: list[tuple[str, Callable[[subprocess.CompletedProcess[str], Path], Any]]] = [
     ("clf-train shapes --model cnn --imgsz 32 --epochs 3 -o run --json", output),
     ("clf-train evaluate run/model.keras shapes --json", output),
@@ -117,8 +119,8 @@ SCENARIOS: list[tuple[str, Callable[[subprocess.CompletedProcess[str], Path], An
     ("clf-run MODEL -s odd -o odd.csv", files("odd.csv", "odd.csv.journal")),
     ("clf-run MODEL -s odd -o odd.jsonl --topk all --verify strict", files("odd.jsonl", "odd.jsonl.journal")),
     ("clf-run TFLITE -s shapes -s odd.zip -o two.jsonl --topk 2 --workers 2 -b 4", files("two.jsonl", "two.jsonl.journal")),
-    ("clf-run TFLITE -s shapes -o sorted.csv --conf 0.9 --sort copy --sort-dir sorted --workers 1 -b 4", files("sorted.csv.journal")),
-    ("clf-run TFLITE -s shapes -o sorted.csv --conf 0.9 --sort copy --sort-dir sorted --workers 1 -b 4", tree("sorted")),
+    (SORT, files("sorted.csv.journal")),
+    (SORT, tree("sorted")),
     ("clf-run undo sorted.csv.journal", tree("sorted")),
     ("clf-run MODEL -s clip.mkv -o clip.jsonl", files("clip.jsonl", "clip.jsonl.journal")),
     ("clf-run MODEL -s clip.mkv -o every.csv --every 1s", files("every.csv")),
