@@ -149,10 +149,10 @@ def faulty_files(folder: Path, good: Path) -> dict[Path, str]:
 
 
 def test_files_that_are_not_models_are_refused_with_the_cause(write: Write, tmp_path: Path) -> None:
-    for path, part in faulty_files(tmp_path, write(packed=0)).items():
+    for path, expected in faulty_files(tmp_path, write(packed=0)).items():
         sentence = refusal(path)
         assert str(path) in sentence
-        assert part in sentence
+        assert expected in sentence
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -218,7 +218,7 @@ def test_the_older_format_is_accepted_only_with_allow_h5(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("inner", "part"),
+    ("inner", "expected"),
     [
         ({"class_name": "Lambda", "config": {}}, "a Lambda layer"),
         ({"class_name": "Dense", "config": {"units": 400_000_000}}, "units = 400,000,000"),
@@ -226,8 +226,8 @@ def test_the_older_format_is_accepted_only_with_allow_h5(tmp_path: Path) -> None
     ],
     ids=["lambda", "units", "custom class"],
 )
-def test_the_older_format_is_checked_in_the_same_way(legacy: Callable[[Config], Path], inner: Config, part: str) -> None:
-    assert part in refusal(legacy({"class_name": "Sequential", "config": {"layers": [inner]}}), allow_h5=True)
+def test_the_older_format_is_checked_in_the_same_way(legacy: Callable[[Config], Path], inner: Config, expected: str) -> None:
+    assert expected in refusal(legacy({"class_name": "Sequential", "config": {"layers": [inner]}}), allow_h5=True)
 
 
 def test_weights_without_a_network_are_refused(legacy: Callable[[Config | None], Path]) -> None:
