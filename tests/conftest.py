@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from edgeclf.train.data.dataset import scan, write_split
 from edgeclf.train.quiet import quiet_tensorflow
 from tests.support.drawings import write_images
+from tests.support.trained_run import KEPT_RUN
 
 quiet_tensorflow()
 
@@ -30,11 +33,10 @@ def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def run_folder(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training run with every artefact exported beside `model.keras`. Read only; copy what you change."""
-    from tests.support.trained_run import train_and_export
-
+    """The training run that is kept with the tests, with its exported files, and a `split.csv` of its images. Read only."""
     folder = tmp_path_factory.mktemp("run")
-    train_and_export(image_folder, folder)
+    shutil.copytree(KEPT_RUN, folder, dirs_exist_ok=True)
+    write_split(scan(image_folder), folder / "split.csv")
     return folder
 
 

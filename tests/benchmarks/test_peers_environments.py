@@ -58,6 +58,7 @@ def test_an_existing_environment_is_used_again(folder: Path) -> None:
     assert mark.exists()
 
 
+@pytest.mark.slow
 def test_a_package_without_a_version_gets_the_version_installed_here(folder: Path) -> None:
     with pytest.raises(InstallError, match=f"numpy=={version('numpy')}"):
         Environment("tiny", ("tiny==1.0", "numpy")).build(folder, [])

@@ -15,9 +15,23 @@ from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.keras_file.saving import save
 from edgeclf.train.networks.architectures import ConvNet, head_for
 from edgeclf.train.results.evaluation import probabilities
+from tests.support.trained_run import train_and_export
 
 MakeModel = Callable[..., Path]
 Invoke = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def run_folder(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh run instead of the kept one, since what is tested here is the exporter. Read only; copy what you change."""
+    folder = tmp_path_factory.mktemp("run")
+    train_and_export(image_folder, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported_onnx(run_folder: Path) -> Path:
+    return run_folder / "model.onnx"
 
 
 @pytest.fixture

@@ -46,8 +46,8 @@ def tflite_details(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any
     return interpreter.get_input_details(), interpreter.get_output_details()
 
 
-def test_onnx_takes_image_and_gives_probabilities(onnx_model: Path) -> None:
-    session = ort.InferenceSession(onnx_model.read_bytes())
+def test_onnx_takes_image_and_gives_probabilities(exported_onnx: Path) -> None:
+    session = ort.InferenceSession(exported_onnx.read_bytes())
     values = [(v.name, v.type, v.shape) for v in (*session.get_inputs(), *session.get_outputs())]
     assert values == [
         ("image", "tensor(uint8)", ["batch", 32, 32, 3]),
@@ -115,8 +115,8 @@ def test_the_card_is_the_one_of_the_training_run(run_folder: Path, name: str) ->
     assert Classifier.open(run_folder / name).backend.card_text == card
 
 
-def test_the_card_is_in_the_metadata_of_onnx(run_folder: Path, onnx_model: Path) -> None:
-    metadata = ort.InferenceSession(onnx_model.read_bytes()).get_modelmeta().custom_metadata_map
+def test_the_card_is_in_the_metadata_of_onnx(run_folder: Path, exported_onnx: Path) -> None:
+    metadata = ort.InferenceSession(exported_onnx.read_bytes()).get_modelmeta().custom_metadata_map
     assert json.loads(metadata[CARD_KEY])["classes"] == ["disc", "square"]
 
 

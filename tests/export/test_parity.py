@@ -180,16 +180,16 @@ def test_a_truncated_file_fails_without_a_crash(
 
 
 @pytest.fixture
-def check_losses(onnx_model: Path) -> Callable[[int, GateLimits], Parity]:
+def check_losses(exported_onnx: Path) -> Callable[[int, GateLimits], Parity]:
     """Check a file that gets `lost` of a hundred images wrong. The reference model gets all of them right."""
 
     def run(lost: int, limits: GateLimits) -> Parity:
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, (100, 32, 32, 3), dtype=np.uint8)
-        answers = Classifier.open(onnx_model).probabilities(images)
+        answers = Classifier.open(exported_onnx).probabilities(images)
         labels = answers.argmax(axis=1)
         labels[:lost] = 1 - labels[:lost]
-        return check_parity(onnx_model, "int8", Reference(Arrays(images, labels), certain(labels, 2)), limits)
+        return check_parity(exported_onnx, "int8", Reference(Arrays(images, labels), certain(labels, 2)), limits)
 
     return run
 
@@ -225,13 +225,13 @@ def test_a_drop_beyond_the_limit_is_given_in_images(check_losses: Callable[[int,
 
 @pytest.mark.parametrize(("changed", "misses"), [(1, 0), (3, 0), (4, 1)])
 def test_a_reduced_file_may_change_few_clear_answers_even_for_the_better(
-    onnx_model: Path, changed: int, misses: int
+    exported_onnx: Path, changed: int, misses: int
 ) -> None:
     images = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3), dtype=np.uint8)
-    labels = Classifier.open(onnx_model).probabilities(images).argmax(axis=1)
+    labels = Classifier.open(exported_onnx).probabilities(images).argmax(axis=1)
     answers = certain(labels, 2)
     answers[:changed] = answers[:changed, ::-1]  # wrong where the file is right
-    parity = check_parity(onnx_model, "int8", Reference(Arrays(images, labels), answers), GateLimits(max_drop=0))
+    parity = check_parity(exported_onnx, "int8", Reference(Arrays(images, labels), answers), GateLimits(max_drop=0))
     assert (parity.clear, parity.clear_agreed, len(parity.misses)) == (100, 100 - changed, misses)
 
 
@@ -278,8 +278,8 @@ def test_the_answer_may_differ_in_a_tie_but_not_in_a_clear_case(reference: Refer
     assert [(parity.clear, parity.clear_agreed) for parity in parities] == [(40, 39), (39, 39)]
 
 
-def test_the_report_has_json_values(check_losses: Callable[[int, GateLimits], Parity], onnx_model: Path) -> None:
+def test_the_report_has_json_values(check_losses: Callable[[int, GateLimits], Parity], exported_onnx: Path) -> None:
     report = check_losses(3, GateLimits()).to_json()
-    assert report["bytes"] == onnx_model.stat().st_size
+    assert report["bytes"] == exported_onnx.stat().st_size
     assert (report["images"], report["keras_accuracy"], report["accuracy"]) == (100, 1.0, 0.97)
     assert (report["agreement"], report["passed"], len(report["misses"])) == (0.97, False, 1)

@@ -8,8 +8,8 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def proto(onnx_model: Path) -> onnx.ModelProto:
-    return onnx.load(onnx_model)
+def proto(exported_onnx: Path) -> onnx.ModelProto:
+    return onnx.load(exported_onnx)
 
 
 def test_engines_from_2022_can_read_the_file(proto: onnx.ModelProto) -> None:
@@ -34,5 +34,5 @@ def test_the_file_is_self_contained(proto: onnx.ModelProto) -> None:
     assert not [tensor.name for tensor in proto.graph.initializer if tensor.external_data]
 
 
-def test_the_checker_accepts_the_file(onnx_model: Path) -> None:
-    onnx.checker.check_model(onnx_model, full_check=True)
+def test_the_checker_accepts_the_file(exported_onnx: Path) -> None:
+    onnx.checker.check_model(exported_onnx, full_check=True)

@@ -27,12 +27,6 @@ Encode = Callable[..., bytes]
 
 
 @pytest.fixture(scope="session")
-def run_folder() -> Path:
-    """The run that is kept with the tests instead of a fresh one, so that these tests need no TensorFlow. Read only."""
-    return KEPT_RUN
-
-
-@pytest.fixture(scope="session")
 def object_store() -> "Iterator[ObjectStore]":
     """One S3-compatible server for all tests; each test or module makes buckets with names of its own."""
     from tests.support.object_store import start_object_store  # imports boto3, which takes seconds

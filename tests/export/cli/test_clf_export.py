@@ -45,17 +45,20 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 def test_the_real_command_publishes_and_prints_the_paths(real: Real) -> None:
     done, folder = real
     assert (done.returncode, done.stdout.splitlines()) == (0, NAMES), done.stderr
     assert {path.name for path in folder.iterdir()} == {*NAMES, "model.keras", "model.parity.json", "SHA256SUMS"}
 
 
+@pytest.mark.slow
 def test_no_library_writes_to_stderr(real: Real) -> None:
     done, _ = real
     assert [line for line in done.stderr.splitlines() if LIBRARY_OUTPUT.search(line)] == []
 
 
+@pytest.mark.slow
 def test_stderr_shows_a_row_for_every_file(real: Real) -> None:
     done, _ = real
     row = r"^(\S+) +[\d.]+ MB +[\d.]+% +\d+% to \d+% +[\d.]+% +[\d.e-]+ +[\d.]+ ms +(passed|ship) *$"
@@ -64,12 +67,14 @@ def test_stderr_shows_a_row_for_every_file(real: Real) -> None:
     assert [verdict for _, verdict in rows].count("ship") == 1
 
 
+@pytest.mark.slow
 def test_stderr_names_the_images_and_the_confidence_interval(real: Real) -> None:
     done, _ = real
     assert "verified on 6 images (the validation samples inside the model)" in done.stderr
     assert re.search(r"^Keras +100.00% +61% to 100% *$", done.stderr, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_too_few_images_are_reported(real: Real) -> None:
     done, _ = real
     assert re.search(r"too few images: .*16\.7%.* 1\.0%", done.stderr)

@@ -35,17 +35,20 @@ def installed(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> t
 Installed = tuple[subprocess.CompletedProcess[str], Path]
 
 
+@pytest.mark.slow
 def test_the_installed_command_prints_the_path_of_the_model(installed: Installed) -> None:
     done, folder = installed
     assert (done.returncode, done.stdout) == (0, "runs/shapes/model.keras\n"), done.stderr
     assert (folder / "runs" / "shapes" / "model.keras").is_file()
 
 
+@pytest.mark.slow
 def test_no_library_writes_to_stderr(installed: Installed) -> None:
     done, _ = installed
     assert [line for line in done.stderr.splitlines() if FOREIGN.search(line)] == []
 
 
+@pytest.mark.slow
 def test_stderr_shows_the_classes_the_counts_and_the_accuracy(installed: Installed) -> None:
     done, folder = installed
     accuracy = json.loads((folder / "runs" / "shapes" / "metrics.json").read_text())["test"]["accuracy"]
