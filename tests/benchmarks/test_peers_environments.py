@@ -12,6 +12,8 @@ from edgeclf.benchmarks.peers import registry
 from edgeclf.benchmarks.peers.environments import Environment, InstallError
 from edgeclf.benchmarks.peers.rounds import Peer
 
+pytestmark = pytest.mark.slow
+
 TINY = Environment("tiny", ("tiny==1.0",))
 ABSENT = Environment("tiny", ("absent==1.0",))
 
@@ -36,7 +38,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("environments")
 
 
-@pytest.mark.slow
 def test_an_environment_has_its_packages_and_edgeclf_but_none_of_our_other_packages(folder: Path) -> None:
     python = TINY.build(folder, ["tiny", "edgeclf.benchmarks.peers", "edgeclf.runtime.cores"])
 
@@ -49,7 +50,6 @@ def test_an_environment_has_its_packages_and_edgeclf_but_none_of_our_other_packa
     assert TINY.versions(folder) == "tiny 1.0"
 
 
-@pytest.mark.slow
 def test_an_existing_environment_is_used_again(folder: Path) -> None:
     mark = TINY.build(folder, []).with_name("mark")
     mark.touch()
@@ -58,7 +58,6 @@ def test_an_existing_environment_is_used_again(folder: Path) -> None:
     assert mark.exists()
 
 
-@pytest.mark.slow
 def test_a_package_without_a_version_gets_the_version_installed_here(folder: Path) -> None:
     with pytest.raises(InstallError, match=f"numpy=={version('numpy')}"):
         Environment("tiny", ("tiny==1.0", "numpy")).build(folder, [])

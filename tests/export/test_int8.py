@@ -145,6 +145,7 @@ def tinted(rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
     return rng.integers(0, rng.integers(40, 256, (count, 1, 1, 3)), (count, *SHAPE)).astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["onnx", "tflite"])
 def test_layers_in_float_rescue_a_network_that_fails_in_8_bits(loud: Path, tmp_path: Path, name: str) -> None:
     result = export(loud, tmp_path, choose_targets(TargetOptions((name,), ("int8",))))
@@ -174,6 +175,7 @@ def test_onnx_uses_qdq_with_per_channel_weights(model: KerasModel, tmp_path: Pat
     assert proto.graph.node[-1].op_type == "Softmax"  # so the answers sum to 1
 
 
+@pytest.mark.slow
 def test_every_method_finds_its_own_ranges(tmp_path: Path) -> None:
     keras.utils.set_random_seed(2)
     network = ConvNet((8, 16), dropout=0.0).build(SHAPE, 3)
@@ -217,6 +219,7 @@ def test_a_network_without_weights_is_refused(model: KerasModel, tmp_path: Path)
         OnnxQuantizer(convert(bare), bare.card, tinted(np.random.default_rng(0), 2), tmp_path)
 
 
+@pytest.mark.slow
 def test_quantising_prints_nothing_to_stdout(model: KerasModel, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     quantizers = [
         OnnxQuantizer(convert(model), model.card, tinted(np.random.default_rng(0), 3), tmp_path),

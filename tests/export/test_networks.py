@@ -186,7 +186,7 @@ def test_tensorflow_is_left_unchanged(tmp_path: Path) -> None:
     assert (tf.function, tf.config.functions_run_eagerly(), keras.layers.Conv2D.call) == before
 
 
-@pytest.mark.parametrize("opset", [13, 15, 18])
+@pytest.mark.parametrize("opset", [13, *(pytest.param(opset, marks=pytest.mark.slow) for opset in (15, 18))])
 def test_the_opset_can_be_chosen(tmp_path: Path, opset: int) -> None:
     keras.utils.set_random_seed(1)
     model = attach_card_to(grouped(), ExternalModel(CLASSES), tmp_path / "model.keras")

@@ -69,9 +69,12 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(reference: Trained, fi
     assert weights(fit_noise(RECIPE)[0]) == weights(reference)
 
 
+OTHER_SETTINGS: tuple[dict[str, object], ...] = ({"seed": 2}, {"augmentation": Augmentation()}, {"balance": True})
+
+
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 2}, {"augmentation": Augmentation()}, {"optimizer": "sgd"}, {"balance": True}],
+    [{"optimizer": "sgd"}, *(pytest.param(one, marks=pytest.mark.slow) for one in OTHER_SETTINGS)],
     ids=str,
 )
 def test_each_setting_of_the_recipe_has_an_effect(

@@ -16,6 +16,8 @@ from edgeclf.runtime.errors import ModelError
 from edgeclf.train.networks.backbones import Backbone
 from edgeclf.train.networks.efficientnet_lite import installed_weights
 
+pytestmark = pytest.mark.slow
+
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 40, 48, 3)).astype(np.float32)
 LITE = "efficientnet-lite0"
 

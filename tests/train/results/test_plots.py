@@ -121,16 +121,7 @@ def test_a_class_whose_name_is_changed_has_its_number_too(name: str, label: str)
     assert class_label(6, name) == label
 
 
-@pytest.mark.parametrize(
-    "count",
-    [
-        2,
-        pytest.param(5, marks=pytest.mark.slow),
-        20,
-        pytest.param(21, marks=pytest.mark.slow),
-        pytest.param(100, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("count", [2, *(pytest.param(count, marks=pytest.mark.slow) for count in (5, 20, 21, 100))])
 def test_a_confusion_matrix_of_any_size_can_be_drawn(count: int) -> None:
     confusion = np.random.default_rng(0).integers(0, 2000, (count, count))
     drawn = pixels(confusion_matrix(confusion, [f"class with a long name {n}" for n in range(count)]))
