@@ -12,10 +12,11 @@ from typer.testing import CliRunner, Result
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.data.dataset import scan, write_split
 from edgeclf.train.keras_file.saving import save
 from edgeclf.train.networks.architectures import ConvNet, head_for
 from edgeclf.train.results.evaluation import probabilities
-from tests.support.trained_run import train_and_export
+from tests.support.trained_run import KEPT_RUN, export_all
 
 MakeModel = Callable[..., Path]
 Invoke = Callable[..., Result]
@@ -23,9 +24,11 @@ Invoke = Callable[..., Result]
 
 @pytest.fixture(scope="session")
 def run_folder(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh run instead of the kept one, since what is tested here is the exporter. Read only; copy what you change."""
+    """The kept model, exported afresh, since what is tested here is the exporter. Read only; copy what you change."""
     folder = tmp_path_factory.mktemp("run")
-    train_and_export(image_folder, folder)
+    shutil.copy(KEPT_RUN / "model.keras", folder)
+    write_split(scan(image_folder), folder / "split.csv")
+    export_all(folder / "model.keras")
     return folder
 
 

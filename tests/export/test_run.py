@@ -52,9 +52,13 @@ RUNS = {
     "three classes, not square": (("red", "green", "blue"), Preprocess((24, 40))),
     "two classes, grey": (("dark", "bright"), Preprocess((16, 16), 1)),
 }
+SLOW_RUNS = {"two classes, grey"}
 
 
-@pytest.fixture(scope="module", params=RUNS.values(), ids=RUNS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(run, id=name, marks=[pytest.mark.slow] * (name in SLOW_RUNS)) for name, run in RUNS.items()],
+)
 def small_run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     """A run folder with ONNX and INT8, trained on 16 images per class, and the classes."""
     labels, preprocess = request.param

@@ -15,11 +15,8 @@ KEPT_RUN = Path(__file__).with_name("kept_run")
 _KEPT = ("model.*.onnx", "model.onnx", "model.*.tflite", "model.keras", "SHA256SUMS")
 
 
-def train_and_export(image_folder: Path, folder: Path) -> None:
-    """Train on 60 images of discs and squares, and export the model in every format and precision."""
-    from edgeclf.export.options import TargetOptions
-    from edgeclf.export.run import export
-    from edgeclf.export.targets import choose_targets
+def train_small(image_folder: Path, folder: Path) -> Path:
+    """Train on 60 images of discs and squares. Returns the model."""
     from edgeclf.runtime.images.preprocess import Preprocess
     from edgeclf.train.config import TrainingConfig
     from edgeclf.train.networks.architectures import ConvNet
@@ -27,16 +24,24 @@ def train_and_export(image_folder: Path, folder: Path) -> None:
     from edgeclf.train.run import train
 
     recipe = Recipe(ConvNet(filters=(8, 16), dropout=0.0), epochs=20, batch=8, learning_rate=0.01)
-    run = train(TrainingConfig(image_folder, Preprocess((32, 32)), recipe), folder)
+    return train(TrainingConfig(image_folder, Preprocess((32, 32)), recipe), folder).model
+
+
+def export_all(model: Path) -> None:
+    """Export a model in every format and precision into its own folder."""
+    from edgeclf.export.options import TargetOptions
+    from edgeclf.export.run import export
+    from edgeclf.export.targets import choose_targets
+
     precisions = ("fp32", "fp16", "dynamic", "int8")
-    result = export(run.model, folder, choose_targets(TargetOptions(precisions=precisions)))
+    result = export(model, model.parent, choose_targets(TargetOptions(precisions=precisions)))
     assert result.passed, result.parities
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        train_and_export(write_images(folder / "shapes", 30), folder / "run")
+        export_all(train_small(write_images(folder / "shapes", 30), folder / "run"))
         shutil.rmtree(KEPT_RUN, ignore_errors=True)
         KEPT_RUN.mkdir()
         for pattern in _KEPT:
