@@ -60,10 +60,10 @@ class Version:
         )
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
+def rows(folder: Path, name: str) -> list[dict[str, Any]]:
     """What a results file or a journal holds, without times, in a form that can be compared."""
-    text = path.read_text("utf-8", "surrogateescape")
-    if path.suffix == ".csv":
+    text = (folder / name).read_text("utf-8", "surrogateescape").replace(str(folder), "")
+    if name.endswith(".csv"):
         return [stable(row) for row in csv.DictReader(text.splitlines())]
     return [stable(json.loads(line)) for line in text.splitlines()]
 
@@ -90,7 +90,7 @@ def output(done: subprocess.CompletedProcess[str], _: Path) -> Any:
 
 
 def files(*names: str) -> Callable[[subprocess.CompletedProcess[str], Path], Any]:
-    return lambda _, folder: {name: rows(folder / name) for name in names}
+    return lambda _, folder: {name: rows(folder, name) for name in names}
 
 
 def tree(name: str) -> Callable[[subprocess.CompletedProcess[str], Path], Any]:
