@@ -1,13 +1,13 @@
 """The row that every input becomes, in every output format: version 1 of the schema."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final, Literal
 
 from edgeclf.runtime.images.frame import Frame
-from edgeclf.runtime.model.prediction import Failure, Outcome
+from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
 
 SCHEMA_VERSION = 1
 Status = Literal["ok", "unsure", "error"]
@@ -91,11 +91,10 @@ class RowBuilder:
 
     def row(self, outcome: Outcome, time: str) -> Row:
         """The row of one outcome; time as in Row."""
-        frame, result = outcome.frame, outcome.result
+        frame = outcome.frame
         height, width = outcome.size_hw or (None, None)
-        row = Row(
+        return Row(
             path=outcome.name,
-            status="error",
             width=width,
             height=height,
             model=self.model,
@@ -104,12 +103,20 @@ class RowBuilder:
             age_ms=_age_ms(frame),
             size_bytes=known_or_none(frame.size_bytes),
             mtime_ns=known_or_none(frame.mtime_ns),
+            **self._answer(outcome.result),
         )
+
+    def _answer(self, result: Prediction | Failure) -> dict[str, Any]:
+        """The columns for the prediction or for the failure."""
         if isinstance(result, Failure):
-            return replace(row, error=result.reason.value, detail=result.detail)
-        top = {label: round(score, _DECIMALS) for label, score in result.top(self.topk)}
-        answer = replace(row, status=UNSURE, confidence=round(result.confidence, _DECIMALS), top=top)
-        return replace(answer, status="ok", label=result.label) if result.confidence >= self.threshold else answer
+            return {"status": "error", "error": result.reason.value, "detail": result.detail}
+        sure = result.confidence >= self.threshold
+        return {
+            "status": "ok" if sure else UNSURE,
+            "label": result.label if sure else "",
+            "confidence": round(result.confidence, _DECIMALS),
+            "top": {label: round(score, _DECIMALS) for label, score in result.top(self.topk)},
+        }
 
 
 def _age_ms(frame: Frame) -> float | None:
