@@ -16,6 +16,8 @@ _TYPES = {
     10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16", 21: "uint4", 22: "int4",
 }  # fmt: skip
 _MAX_CARD_BYTES = 4 << 20
+_MAX_NODES = 1_000_000
+"""Ten times as many as the largest networks have. A file of 2 MB can hold more, and an engine takes gigabytes for it."""
 _MAX_TENSORS = 1_000
 _MAX_OPSETS = 20
 _MAX_AXES = 64
@@ -35,6 +37,8 @@ def _structure(model: Any) -> Structure:
     if not model.HasField("graph"):
         raise ValueError("it holds no graph")
     graph = model.graph
+    if len(graph.node) + len(graph.initializer) > _MAX_NODES:
+        raise ValueError("it has more nodes than any network needs")
     weights = {bytes(tensor.name) for tensor in graph.initializer}
     external = sum(tensor.data_location == _EXTERNAL for tensor in graph.initializer)
     return Structure(

@@ -101,6 +101,22 @@ def test_many_empty_onnx_nodes_are_read_quickly(build_onnx: BuildOnnx, colour_we
     assert read_onnx(model.SerializeToString()).operators[""] == 100_000
 
 
+def test_more_onnx_nodes_than_any_network_has_are_refused(
+    build_onnx: BuildOnnx, colour_weights: NDArray[np.float32]
+) -> None:
+    empty_nodes = b"\x0a\x00" * 1_000_001
+    graph = build_onnx(colour_weights).graph.SerializeToString() + empty_nodes
+    data = b"\x3a" + _varint(len(graph)) + graph  # field 7 of a model: its graph
+
+    with pytest.raises(ModelError, match="more nodes"):
+        read_onnx(data)
+
+
+def _varint(number: int) -> bytes:
+    low = [number >> shift & 0x7F for shift in range(0, number.bit_length(), 7)]
+    return bytes([*(byte | 0x80 for byte in low[:-1]), low[-1]])
+
+
 def test_tflite_has_the_names_of_its_signature(tflite_model: Path, colour_card: ModelCard) -> None:
     seen = read_tflite(tflite_model.read_bytes())
 
