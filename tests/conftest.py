@@ -25,6 +25,13 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 Invoke = Callable[..., Result]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _sigint_is_not_ignored() -> None:
+    """Commands started by tests inherit an ignored SIGINT, which a background job of a shell script has."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 60 labelled images, 30 a class. Read only."""
