@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.digest import check_digest
+from edgeclf.runtime.model.output_contract import OutputLevels
 
 
 class Backend(Protocol):
@@ -23,9 +24,14 @@ class Backend(Protocol):
     """`(H, W, C)` of one image."""
     card_text: str | None
     """The model card in the file, as JSON text; None without a card."""
+    output_levels: OutputLevels | None
+    """The values that a quantised output can have; None for a float output."""
 
     def run(self, images: Pixels) -> NDArray[np.float32]:
-        """Classify uint8 images `[N, H, W, C]`, 0 to 255; returns float32 `[N, classes]`. N is at least 1."""
+        """Classify uint8 images `[N, H, W, C]`, 0 to 255; returns the file's own numbers, float32 `[N, classes]`.
+
+        N is at least 1.
+        """
         ...
 
 

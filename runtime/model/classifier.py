@@ -14,6 +14,8 @@ from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.images.preprocess import ImageLike
 from edgeclf.runtime.model.backend import Backend, open_backend
 from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.last_operation import last_operation
+from edgeclf.runtime.model.output_contract import find_output_problem, probe_images
 from edgeclf.runtime.model.prediction import Prediction
 from edgeclf.runtime.terminal.console import show_size
 
@@ -83,15 +85,14 @@ class Classifier:
         return probabilities
 
     def _check_output(self, path: Path) -> None:
-        probabilities = self.probabilities(np.zeros((1, *self.backend.input_shape), np.uint8))
-        if probabilities.shape != (1, len(self.card.classes)):
+        outputs = np.concatenate([self.probabilities(image) for image in probe_images(self.backend.input_shape)])
+        if outputs.shape[1:] != (len(self.card.classes),):
             raise ModelError(
-                f"{path} returns shape {list(probabilities.shape)}, but its card names {len(self.card.classes)} classes"
+                f"{path} returns shape {[1, *outputs.shape[1:]]}, but its card names {len(self.card.classes)} classes"
             )
-        if probabilities.min() < -1e-3 or abs(probabilities.sum() - 1) > 1e-2:
-            raise ModelError(
-                f"{path} returns scores that are not probabilities (sum {probabilities.sum():.3g}); make it with clf-export"
-            )
+        problem = find_output_problem(outputs, self.backend.output_levels, lambda: last_operation(path))
+        if problem:
+            raise ModelError(f"{path} returns {problem}")
 
 
 def _embedded_card(path: Path, backend: Backend) -> ModelCard:

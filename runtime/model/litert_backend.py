@@ -14,6 +14,7 @@ from edgeclf.runtime.errors import DeviceError, ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.backend import batch_error, contract_error
 from edgeclf.runtime.model.card import read_zip_card
+from edgeclf.runtime.model.output_contract import OutputLevels
 
 
 class LitertBackend:
@@ -37,6 +38,7 @@ class LitertBackend:
         self._local.runner = runner
         self.card_text = read_zip_card(io.BytesIO(data))
         self.input_shape = runner.input_shape(path)
+        self.output_levels = runner.output_levels()
 
     def run(self, images: Pixels) -> NDArray[np.float32]:
         runner: _Runner | None = getattr(self._local, "runner", None)
@@ -69,6 +71,13 @@ class _Runner:
         height, width, channels = (int(side) for side in details["shape"][1:])
         return height, width, channels
 
+    def output_levels(self) -> OutputLevels | None:
+        scale, zero_point = self._output["quantization"]
+        if not scale:
+            return None
+        stored = np.iinfo(self._output["dtype"])
+        return OutputLevels(scale, (stored.min - zero_point) * scale, (stored.max - zero_point) * scale)
+
     def run(self, images: Pixels) -> NDArray[np.float32]:
         if len(images) != self._batch:
             self._interpreter.resize_tensor_input(self._inputs[0]["index"], images.shape)
@@ -77,11 +86,7 @@ class _Runner:
         self._interpreter.set_tensor(self._inputs[0]["index"], images)
         self._interpreter.invoke()
         raw: NDArray[Any] = self._interpreter.get_tensor(self._output["index"])
-        if raw.dtype == np.float32:
-            return np.asarray(raw, np.float32)
         scale, zero_point = self._output["quantization"]
-        levels = np.maximum((raw.astype(np.float32) - zero_point) * np.float32(scale), 0)
-        # Quantised probabilities need not sum to 1, and with hundreds of classes they may all round to 0.
-        total = levels.sum(axis=1, keepdims=True)
-        shares = np.where(total > 0, levels / np.maximum(total, 1e-9), 1 / levels.shape[1])
-        return np.asarray(shares, np.float32)
+        if not scale:
+            return np.asarray(raw, np.float32)
+        return (raw.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

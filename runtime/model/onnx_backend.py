@@ -17,6 +17,8 @@ from edgeclf.runtime.model.providers import device_of, open_session
 class OnnxBackend:
     """A `.onnx` file with one uint8 input `[batch, H, W, C]` and probabilities as its first output."""
 
+    output_levels = None
+
     def __init__(self, path: Path, data: bytes, device: str, threads: int) -> None:
         self._session = open_session(path, data, device, threads)
         self.engine = f"onnxruntime {ort.__version__}"

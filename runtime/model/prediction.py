@@ -11,7 +11,7 @@ from edgeclf.runtime.images.frame import Frame
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """A probability for each class, summing to 1."""
+    """A probability for each class. They sum to 1, but for what an 8-bit output loses by rounding."""
 
     classes: tuple[str, ...]
     probabilities: NDArray[np.float32]

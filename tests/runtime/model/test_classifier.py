@@ -32,7 +32,8 @@ def test_training_images_get_their_class(label: str, artefact: str, run_folder: 
 def test_probabilities_sum_to_one(artefact: str, run_folder: Path, image_folder: Path) -> None:
     answers = Classifier.open(run_folder / artefact).predict_batch(sorted(image_folder.rglob("*.png")))
 
-    np.testing.assert_allclose([answer.probabilities.sum() for answer in answers], 1, atol=1e-5)
+    rounding = 1 / 256 if artefact == "model.int8.tflite" else 1e-5
+    np.testing.assert_allclose([answer.probabilities.sum() for answer in answers], 1, atol=rounding)
 
 
 @pytest.mark.parametrize("artefact", ARTEFACTS)

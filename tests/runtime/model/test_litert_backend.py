@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeclf.runtime import Classifier, ModelCard
+from edgeclf.runtime import Classifier, ModelCard, Preprocess
 from edgeclf.runtime.errors import ModelError
 from tests.support.small_models import COLOUR_WEIGHTS
 from tests.support.trained_run import KEPT_RUN
@@ -51,4 +51,31 @@ def test_an_int8_model_takes_uint8_and_returns_probabilities(int8_model: Path) -
     probabilities = opened.probabilities(np.zeros((2, 32, 32, 3), np.uint8))
 
     assert (probabilities.dtype, probabilities.shape) == (np.float32, (2, 2))
-    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=0.02)
+
+
+def test_a_quantised_softmax_is_handed_on_as_the_file_says_it() -> None:
+    """Not divided by its sum: with many classes, that would move every probability."""
+    opened = Classifier.open(KEPT_RUN / "uint8_softmax.tflite", card=card_for(4))
+    steps = opened.probabilities(np.random.default_rng(0).integers(0, 256, (50, 8, 8, 3), np.uint8)) * 256
+
+    np.testing.assert_array_equal(steps, steps.round())
+    assert {254, 255} & set(steps.sum(axis=1)), "some sums miss 1, as rounding makes them"
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "problem"),
+    [
+        ("scores", 4, "scores from .* to .*, not probabilities; .* clf-export --head logits"),
+        ("negative_scores", 4, "scores from .* to .*, not probabilities; .* clf-export --head logits"),
+        ("labels", 4, "instead of 1, one yes or no per class"),
+        ("rare_labels", 600, "a logistic, one yes or no per class"),
+    ],
+)
+def test_quantised_scores_that_are_no_probabilities_are_refused(name: str, classes: int, problem: str) -> None:
+    with pytest.raises(ModelError, match=problem):
+        Classifier.open(KEPT_RUN / f"uint8_{name}.tflite", card=card_for(classes))
+
+
+def card_for(classes: int) -> ModelCard:
+    return ModelCard(tuple(map(str, range(classes))), Preprocess((8, 8)))

@@ -1,6 +1,7 @@
 """The onnxruntime backend takes only self-contained uint8 classifiers with finite answers."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from edgeclf.runtime import Classifier, ModelCard
+from edgeclf.runtime import Classifier, ModelCard, Preprocess
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.digest import BLANK_DIGEST, embed_digest
 
@@ -29,11 +30,12 @@ def test_weights_that_are_not_finite_are_refused(
 
 def test_an_overflow_on_a_single_image_is_an_error(build_onnx: BuildOnnx, colour_card: ModelCard, tmp_path: Path) -> None:
     path = tmp_path / "overflowing.onnx"
-    path.write_bytes(embed_digest(build_onnx(np.full((3, 3), 3e38, np.float32), colour_card).SerializeToString()))
+    weights = np.array([[8e35, 0, 0], [-8e35, 0, 0], [8e35, 0, 0]], np.float32)  # only red and blue together overflow
+    path.write_bytes(embed_digest(build_onnx(weights, colour_card).SerializeToString()))
     opened = Classifier.open(path)
 
     with pytest.raises(ModelError, match="NaN or infinity"):
-        opened.predict(np.full((8, 8, 3), 255, np.uint8))
+        opened.predict(np.full((8, 8, 3), (255, 0, 255), np.uint8))
 
 
 def test_a_float_input_is_refused_by_name(
@@ -126,3 +128,27 @@ def test_external_data_elsewhere_is_refused(location: str, external: Path, monke
 
     with pytest.raises(ModelError, match="not an ONNX model"):
         Classifier.open(path)
+
+
+@pytest.mark.parametrize("ending", ["Sigmoid", "Softmax"])
+def test_many_classes_in_8_bits_are_told_apart_by_the_last_operation(
+    ending: str, build_onnx: BuildOnnx, tmp_path: Path
+) -> None:
+    """600 probabilities that all round to 0 can be those of a softmax as well as of sigmoids."""
+    model = build_onnx(np.zeros((3, 600), np.float32))
+    del model.graph.node[-1]
+    for name, value in (("step", np.float32(1 / 256)), ("bias", np.float32(-9)), ("zero", np.uint8(0))):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+    for operation, inputs, output in (
+        ("Add", ["logits", "bias"], "scores"),
+        (ending, ["scores"], "exact"),
+        ("QuantizeLinear", ["exact", "step", "zero"], "stored"),
+        ("DequantizeLinear", ["stored", "step", "zero"], "probabilities"),
+    ):
+        model.graph.node.append(onnx.helper.make_node(operation, inputs, [output]))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    card = ModelCard(tuple(map(str, range(600))), Preprocess((8, 8)))
+
+    with nullcontext() if ending == "Softmax" else pytest.raises(ModelError, match="a sigmoid, one yes or no per class"):
+        Classifier.open(path, card=card)

@@ -1,4 +1,4 @@
-"""The part of ONNX's protobuf schema that an inspection reads, for machines without the onnx package.
+"""The part of ONNX's protobuf schema that the runtime reads, for machines without the onnx package.
 
 Both engines depend on the protobuf package. Fields that are not declared here are skipped. Text is declared as bytes,
 because protobuf would refuse a name that is not valid UTF-8. Numbers and names are those of onnx.proto:
@@ -33,7 +33,11 @@ _MESSAGES: dict[str, tuple[_Field, ...]] = {
         _Field(11, "input", "ValueInfoProto", repeated=True),
         _Field(12, "output", "ValueInfoProto", repeated=True),
     ),
-    "NodeProto": (_Field(4, "op_type", "bytes"),),
+    "NodeProto": (
+        _Field(1, "input", "bytes", repeated=True),
+        _Field(2, "output", "bytes", repeated=True),
+        _Field(4, "op_type", "bytes"),
+    ),
     "TensorProto": (
         _Field(1, "dims", "int64", repeated=True),
         _Field(2, "data_type", "int32"),

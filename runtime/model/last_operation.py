@@ -1,0 +1,65 @@
+"""Finds the operation that computes the output of a model file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+_Tensor = TypeVar("_Tensor", bytes, int)
+_CONVERSIONS = {
+    *("QUANTIZE", "DEQUANTIZE", "CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS"),
+    *("QuantizeLinear", "DequantizeLinear", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"),
+}
+"""They change the type or the shape of scores, but not what the scores are."""
+
+
+def last_operation(path: Path) -> str:
+    """The type of the operation behind the first output, such as `Softmax` or `SOFTMAX`; "" if it is not known.
+
+    path: a `.onnx` or TFLite file that an engine has loaded.
+    """
+    data = path.read_bytes()
+    return _onnx_operation(data) if path.suffix.lower() == ".onnx" else _tflite_operation(data)
+
+
+def _onnx_operation(data: bytes) -> str:
+    from edgeclf.runtime.model.onnx_schema import parse_model
+
+    graph = parse_model(data).graph
+    nodes = {output: node for node in graph.node for output in node.output}
+
+    def made_by(tensor: bytes) -> tuple[str, bytes]:
+        node = nodes.get(tensor)
+        return (node.op_type.decode(), node.input[0] if node.input else b"") if node else ("", b"")
+
+    return _walk_back(graph.output[0].name, made_by)
+
+
+def _tflite_operation(data: bytes) -> str:
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(data, 0)
+    graph = model.Subgraphs(0)
+    names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
+    operators = [graph.Operators(i) for i in range(graph.OperatorsLength())]
+    makers = {operator.Outputs(i): operator for operator in operators for i in range(operator.OutputsLength())}
+
+    def made_by(tensor: int) -> tuple[str, int]:
+        operator = makers.get(tensor)
+        if operator is None:
+            return "", -1
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have only the second one, up to 127
+        return names.get(number, ""), operator.Inputs(0) if operator.InputsLength() else -1
+
+    return _walk_back(graph.Outputs(0), made_by)
+
+
+def _walk_back(tensor: _Tensor, made_by: Callable[[_Tensor], tuple[str, _Tensor]]) -> str:
+    """made_by: the type of the operation that makes a tensor, and its first input."""
+    seen: set[_Tensor] = set()
+    while tensor not in seen:
+        seen.add(tensor)
+        operation, tensor = made_by(tensor)
+        if operation not in _CONVERSIONS:
+            return operation
+    return ""
