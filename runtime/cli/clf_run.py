@@ -15,6 +15,7 @@ from edgeclf.runtime.images.limits import MAX_PIXELS
 from edgeclf.runtime.live.options import LiveOptions
 from edgeclf.runtime.run_options import RunOptions
 from edgeclf.runtime.storage.atomic_write import publish_text
+from edgeclf.runtime.storage.own_files import is_json_object, refuse_foreign
 from edgeclf.runtime.terminal.console import command_app, show_version
 from edgeclf.runtime.terminal.flags import takes
 
@@ -88,6 +89,9 @@ def _check_summary_file(path: Path, output: str) -> None:
         raise OutputError(f"--summary {path} is in a folder that does not exist; make {path.parent} first")
     if os.path.realpath(path) == os.path.realpath(output):
         raise OptionError(f"{output} cannot be both the output and the summary; name another file with --summary")
+    refuse_foreign(
+        path, lambda file: is_json_object(file, "schema", "images_per_second"), "name another file with --summary"
+    )
 
 
 def _classify(options: RunOptions, model: ModelFlags, live: LiveOptions, cluster: RayFlags) -> "Summary":

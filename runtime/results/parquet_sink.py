@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -65,6 +66,14 @@ class ParquetWriter:
 
     def close(self) -> None:
         self._parquet.close()  # pyarrow would close it too, but at some later time
+
+    @staticmethod
+    def wrote(path: Path) -> bool:
+        """As in Format."""
+        try:
+            return SCHEMA_KEY.encode() in (pq.read_schema(path).metadata or {})
+        except pa.ArrowException:
+            return False
 
     def _write_group(self) -> None:
         self._parquet.write_table(to_table(self._waiting))

@@ -12,6 +12,7 @@ from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.text_sinks import CsvWriter, JsonLinesWriter
 from edgeclf.runtime.storage.atomic_write import cannot_write, publish, temporary_path
+from edgeclf.runtime.storage.own_files import refuse_foreign
 from edgeclf.runtime.terminal.console import STDOUT
 
 
@@ -30,6 +31,16 @@ class FormatWriter(Protocol):
 
     def close(self) -> None:
         """Release the file, finished or not."""
+        ...
+
+
+class Format(Protocol):
+    """Opens a writer."""
+
+    def __call__(self, file: BinaryIO) -> FormatWriter: ...
+
+    def wrote(self, path: Path) -> bool:
+        """Whether a file holds rows of a batch run in this format, and nothing else. Raises OSError."""
         ...
 
 
@@ -86,7 +97,8 @@ def open_sink(output: str, *, json_lines: bool = False) -> Iterator[Sink]:
 
     A file gets its name when the block ends without an error. Otherwise, CSV and JSON lines stay in `FILE.part`; files of
     the other formats are removed, because an incomplete one cannot be read. Raises OutputError if the output cannot be
-    written, and ModuleNotFoundError if the format's library is not installed. `check_output` raises the same beforehand.
+    written, or is a file that no batch run wrote, and ModuleNotFoundError if the format's library is not installed.
+    `check_output` raises the same beforehand.
     """
     suffix = _suffix(output, json_lines)
     open_writer = _FORMATS[suffix]()
@@ -95,6 +107,7 @@ def open_sink(output: str, *, json_lines: bool = False) -> Iterator[Sink]:
         yield sink
         sink.finish()
         return
+    refuse_foreign(Path(output), open_writer.wrote)
     keeps_rows = suffix in _LINES
     with publish(Path(output), keep_partial=keeps_rows) as file:
         sink = Sink(file, open_writer, keeps_rows=keeps_rows)
@@ -107,7 +120,7 @@ def open_sink(output: str, *, json_lines: bool = False) -> Iterator[Sink]:
 
 def check_output(output: str, json_lines: bool) -> None:
     """Raise what `open_sink` would raise, before anything is classified. Creates nothing."""
-    _FORMATS[_suffix(output, json_lines)]()
+    wrote = _FORMATS[_suffix(output, json_lines)]().wrote
     path = Path(os.path.realpath(output))
     if output == STDOUT or (os.path.exists(path) and not os.path.isfile(path)):
         return
@@ -119,6 +132,7 @@ def check_output(output: str, json_lines: bool) -> None:
         raise cannot_write(path, error) from None
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise cannot_write(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    refuse_foreign(Path(output), wrote)
 
 
 def _suffix(output: str, json_lines: bool) -> str:
@@ -133,20 +147,20 @@ def _suffix(output: str, json_lines: bool) -> str:
     return suffix
 
 
-def _parquet() -> Callable[[BinaryIO], FormatWriter]:
+def _parquet() -> Format:
     from edgeclf.runtime.results.parquet_sink import ParquetWriter
 
     return ParquetWriter
 
 
-def _sqlite() -> Callable[[BinaryIO], FormatWriter]:
+def _sqlite() -> Format:
     from edgeclf.runtime.results.sqlite_sink import SqliteWriter
 
     return SqliteWriter
 
 
 _LINES = (".csv", ".jsonl")
-_FORMATS: dict[str, Callable[[], Callable[[BinaryIO], FormatWriter]]] = {
+_FORMATS: dict[str, Callable[[], Format]] = {
     ".csv": lambda: CsvWriter,
     ".jsonl": lambda: JsonLinesWriter,
     ".parquet": _parquet,

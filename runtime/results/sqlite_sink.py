@@ -4,7 +4,8 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
@@ -70,6 +71,17 @@ class SqliteWriter:
 
     def close(self) -> None:
         self._database.close()
+
+    @staticmethod
+    def wrote(path: Path) -> bool:
+        """As in Format. Nobody has added a table or a view."""
+        try:
+            with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?immutable=1", uri=True)) as database:
+                names = database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
+                made_by = database.execute("SELECT value FROM meta WHERE key = 'edgeclf'").fetchall()
+        except sqlite3.Error:
+            return False
+        return sorted(names) == [("meta",), ("results",)] and len(made_by) == 1
 
     def _create_tables(self) -> None:
         with self._database:

@@ -2,12 +2,14 @@
 
 import json
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from edgeclf.runtime.results.row import COLUMNS, Row
 from edgeclf.runtime.terminal.escaping import escape_cell
 
 CSV_HEADER = ",".join(COLUMNS) + "\n"
+_AFTER_AGE = len(COLUMNS) - COLUMNS.index("age_ms")
 _values = attrgetter(*COLUMNS)
 _json_text = json.JSONEncoder(ensure_ascii=False).encode
 _json_ascii = json.JSONEncoder().encode
@@ -38,6 +40,15 @@ class CsvWriter:
     def close(self) -> None:
         """The owner of the file closes it."""
 
+    @staticmethod
+    def wrote(path: Path) -> bool:
+        """As in Format. A live run's rows have an age, and no other run can make them again."""
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
+            if file.readline(len(CSV_HEADER)) != CSV_HEADER:
+                return False
+            first = file.readline()
+        return not first or first.rsplit(",", _AFTER_AGE)[1:2] == [""]
+
 
 class JsonLinesWriter:
     r"""One object per line, with every column. ASCII: a name that is not UTF-8 keeps its bytes as \udcXX."""
@@ -56,6 +67,17 @@ class JsonLinesWriter:
 
     def close(self) -> None:
         """The owner of the file closes it."""
+
+    @staticmethod
+    def wrote(path: Path) -> bool:
+        """As in `CsvWriter`."""
+        with open(path, "rb") as file:
+            line = file.readline() if file.peek(1).startswith(b"{") else b""
+        try:
+            first = json.loads(line)
+        except (ValueError, RecursionError):
+            return False
+        return tuple(first) == COLUMNS and first["age_ms"] is None
 
 
 def _cell(value: Any) -> str:

@@ -247,3 +247,30 @@ def test_help_lists_undo_and_every_option_under_a_heading(clf_run: Invoke) -> No
     assert re.search(r"Commands:\n  undo  ", text)
     assert re.findall(r"--[\w-]+", text.partition("\nOptions:\n")[2].partition("Examples:")[0]) == ["--version", "--help"]
     assert not re.search(r"<(str|int|float|path|list)", text)
+
+
+@pytest.mark.parametrize("restart", [(), ("--restart",), ("--no-journal",)], ids=["plain", "restart", "no journal"])
+def test_a_file_of_the_user_is_no_output(
+    restart: tuple[str, ...], clf_run: Invoke, colour_model: Path, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.csv").write_text("path,label\n")
+
+    refused = clf_run(colour_model, "-s", "photos", "-o", "labels.csv", *restart)
+
+    assert refused.exit_code == 2
+    assert "labels.csv exists already" in refused.stderr
+    assert (tmp_path / "labels.csv").read_text() == "path,label\n"
+    assert not (tmp_path / "labels.csv.journal").exists()
+
+
+@pytest.mark.parametrize("text", ["mine", "[1]", '{"schema": 1}', '{"edgeclf_journal":1}'])
+def test_a_file_of_the_user_is_no_summary(
+    text: str, clf_run: Invoke, colour_model: Path, photos: Path, tmp_path: Path
+) -> None:
+    line = (colour_model, "-s", "photos", "-o", "r.csv", "--summary")
+    (tmp_path / "mine.json").write_text(text)
+
+    refused, twice = clf_run(*line, "mine.json"), [clf_run(*line, "new.json").exit_code for _ in range(2)]
+
+    assert (refused.exit_code, (tmp_path / "mine.json").read_text()) == (2, text)
+    assert twice == [0, 0]

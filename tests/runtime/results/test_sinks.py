@@ -83,13 +83,13 @@ def test_an_interruption_before_the_first_row_leaves_nothing(suffix: str, tmp_pa
 
 @by_format
 def test_older_results_survive_an_interrupted_run(suffix: str, tmp_path: Path) -> None:
-    path = tmp_path / f"results{suffix}"
-    path.write_text("older\n")
+    path = write(tmp_path / f"results{suffix}", OK, OK)
+    older = path.read_bytes()
 
     with pytest.raises(KeyboardInterrupt):
         interrupt(path, OK)
 
-    assert path.read_text() == "older\n"
+    assert path.read_bytes() == older
 
 
 @by_format
