@@ -23,7 +23,7 @@ class CardFlags:
 
     classes: Annotated[
         Path | None,
-        typer.Option(help="Its classes, one per line or as JSON.", metavar="FILE", rich_help_panel=_PANEL),
+        typer.Option(help="Its classes: lines, a table or JSON.", metavar="FILE", rich_help_panel=_PANEL),
     ] = None
     imgsz: Annotated[
         tuple[int, int] | None,
