@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from edgeclf.runtime.errors import ImageError, Reason
 from edgeclf.runtime.images.preprocess import ImageLike
-from edgeclf.runtime.sources.folders import is_image
+from edgeclf.runtime.sources.folders import is_image, is_passed_over
 from edgeclf.runtime.sources.source_part import require_file
 from edgeclf.runtime.sources.unreadable import image_error, require_size
 
@@ -42,11 +42,9 @@ class Member:
 
 
 def is_image_member(name: str) -> bool:
-    """Whether a member is an image by its name. Hidden files, hidden folders and macOS's `__MACOSX` folder are skipped."""
-    folders = [folder for folder in name.split("/") if folder not in (".", "..")]
-    return is_image(name.rpartition("/")[2]) and not any(
-        folder.startswith(".") or folder == "__MACOSX" for folder in folders
-    )
+    """Whether a member is an image by its name. Hidden files, hidden folders and SYSTEM_FOLDERS are skipped."""
+    *folders, file_name = name.split("/")
+    return is_image(file_name) and not any(is_passed_over(folder) for folder in folders if folder not in (".", ".."))
 
 
 @dataclass(frozen=True, slots=True)

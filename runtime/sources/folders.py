@@ -8,6 +8,26 @@ from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.sources.source_part import file_frame
 
 IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+SYSTEM_FOLDERS = frozenset(
+    {
+        "__macosx",  # macOS, in archives
+        "network trash folder",  # file servers for macOS
+        "temporary items",
+        "$recycle.bin",  # Windows
+        "system volume information",
+        "lost+found",  # Linux
+        "@eadir",  # Synology: thumbnails of every image
+        "#recycle",
+        "#snapshot",
+        "@tmp",
+        "@recycle",  # QNAP
+        "@recently-snapshot",
+        "~snapshot",  # NetApp
+        "_gsdata_",  # GoodSync
+        "__pycache__",
+    }
+)
+"""What systems and programs leave beside images: thumbnails, deleted files, older versions. Lower case."""
 NO_IMAGES = f"(looked for {' '.join(sorted(IMAGE_EXTENSIONS))}, in sub-folders too)"
 
 
@@ -16,8 +36,16 @@ def is_image(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS
 
 
+def is_passed_over(folder: str) -> bool:
+    """Whether a folder of this name is hidden or a system's own. It is searched only if it is named itself."""
+    return folder.startswith(".") or folder.lower() in SYSTEM_FOLDERS
+
+
 class FolderImages:
-    """The images in a folder, searched recursively. Other files, hidden files and linked folders are skipped and counted."""
+    """The images in a folder, searched recursively. Other files are skipped and counted.
+
+    So are hidden files, linked folders, hidden folders and those in SYSTEM_FOLDERS.
+    """
 
     def __init__(self, name: str, follow_links: bool = False) -> None:
         self.prefix = os.path.join(name, "")
@@ -93,7 +121,7 @@ def list_folder(path: str, follow_links: bool = False) -> Listing | None:
         with os.scandir(path) as entries:
             for entry in entries:
                 names.append(entry.name)
-                if not entry.name.startswith(".") and _is_folder(entry, follow_links):
+                if not is_passed_over(entry.name) and _is_folder(entry, follow_links):
                     folders.add(entry.name)
         identity = _identity(path) if follow_links else None
     except OSError:

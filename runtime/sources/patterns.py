@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from edgeclf.runtime.errors import SourceError
 from edgeclf.runtime.images.frame import Frame
-from edgeclf.runtime.sources.folders import NO_IMAGES, list_folder, walk
+from edgeclf.runtime.sources.folders import NO_IMAGES, SYSTEM_FOLDERS, list_folder, walk
 from edgeclf.runtime.sources.source_part import file_frame
 
 _DOUBLE_STAR = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
@@ -55,18 +55,27 @@ def _expand(pattern: str, root: str, follow_links: bool) -> Iterator[str]:
     """
     stars = _DOUBLE_STAR.search(pattern)
     if stars is None:
-        yield from (os.path.join(root, match) for match in glob.iglob(pattern, root_dir=root or None))
+        yield from (os.path.join(root, match) for match in _matches(pattern, root))
         return
     before, after = pattern[: stars.start()], pattern[stars.end() :] or "*"
-    for top in glob.iglob(before, root_dir=root or None) if before else [""]:
+    for top in _matches(before, root) if before else [""]:
         for folder, is_listed in _folders(os.path.join(root, top), follow_links):
             yield from _expand(after, folder, follow_links) if is_listed else [folder]
+
+
+def _matches(pattern: str, root: str) -> Iterator[str]:
+    """What a pattern without `**` matches. Wildcards match no system folders, as they match no hidden ones."""
+    wildcards = [glob.has_magic(part) for part in pattern.split(os.sep)]
+    for match in glob.iglob(pattern, root_dir=root or None):
+        names = match.split(os.sep)
+        if not any(is_wild and name.lower() in SYSTEM_FOLDERS for is_wild, name in zip(wildcards, names, strict=False)):
+            yield match
 
 
 def _folders(top: str, follow_links: bool) -> Iterator[tuple[str, bool]]:
     """`top` and all folders below it, with whether each can be listed.
 
-    Hidden folders are left out, and so are linked ones without `follow_links`.
+    Hidden folders and systems' own are left out, and so are linked ones without `follow_links`.
     """
     waiting: list[tuple[str, tuple[object, ...]]] = [(top, ())] if os.path.isdir(top or ".") else []
     while waiting:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgeclf.runtime.errors import ImageError, Reason, SourceError
 from edgeclf.runtime.images.decode import MAX_BYTES
 from edgeclf.runtime.images.frame import Frame
-from edgeclf.runtime.sources.folders import NO_IMAGES, is_image
+from edgeclf.runtime.sources.folders import NO_IMAGES, is_image, is_passed_over
 from edgeclf.runtime.sources.source_part import SourcePart
 from edgeclf.runtime.sources.unreadable import require_size
 from edgeclf.runtime.storage.files import StoredFile, StoreError
@@ -37,7 +37,7 @@ class RemoteFile:
 
 
 class RemoteFolder:
-    """The images below a URI, searched recursively. Other and hidden files are skipped and counted."""
+    """The images below a URI, searched recursively. Other files, and hidden ones, are skipped and counted."""
 
     def __init__(self, store: Store) -> None:
         self.prefix = f"{store.uri}/"
@@ -48,17 +48,17 @@ class RemoteFolder:
         self._store = store
 
     def frames(self, source: int) -> Iterator[Frame]:
-        hidden = None
+        last = None
         for file in self._store.files():
-            folder = _hidden_folder(file.path)
+            folder = _passed_over(file.path)
             if folder is None and is_image(_name(file.path)):
                 yield _frame(self._store, file, self.prefix, source)
-            elif folder is None or folder != hidden:  # a hidden folder counts once, whatever it holds
+            elif folder is None or folder != last:  # a folder that is passed over counts once, whatever it holds
                 self.skipped += 1
-            hidden = folder
+            last = folder
 
     def count(self) -> int:
-        return sum(is_image(_name(file.path)) and _hidden_folder(file.path) is None for file in self._store.files())
+        return sum(is_image(_name(file.path)) and _passed_over(file.path) is None for file in self._store.files())
 
 
 class RemoteImage:
@@ -112,8 +112,8 @@ def _name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _hidden_folder(path: str) -> str | None:
-    """The first hidden folder on the path."""
+def _passed_over(path: str) -> str | None:
+    """The first folder on the path that is not searched: a hidden one, or a system's own."""
     folders = path.split("/")[:-1]
-    number = next((number for number, folder in enumerate(folders) if folder.startswith(".")), None)
+    number = next((number for number, folder in enumerate(folders) if is_passed_over(folder)), None)
     return None if number is None else "/".join(folders[: number + 1])

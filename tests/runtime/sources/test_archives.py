@@ -54,7 +54,7 @@ def test_frames_are_counted_only_where_that_is_cheap(suffix: str, count: int, tm
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_other_files_are_skipped_and_counted(suffix: str, tmp_path: Path) -> None:
-    others = ("photos/run.sh", "photos/.0.png", "__MACOSX/photos/b.png", ".git/0.png", "png")
+    others = ("photos/run.sh", "photos/.0.png", "__MACOSX/photos/b.png", "photos/@eaDir/0.png/b.png", ".git/0.png", "png")
     archive = write_archive(tmp_path / f"photos{suffix}", dict.fromkeys(others, b"no image") | FILES)
     source = open_source(str(archive))
 

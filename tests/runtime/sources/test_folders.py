@@ -36,6 +36,30 @@ def test_folder_is_searched_in_depth_in_sorted_order(tree: Path) -> None:
     assert names(tree) == [f"{tree}/{name}" for name in ("a/10.JPG", "a/2.jpg", "a/deep/x.webp", "b.png")]
 
 
+LEFT_BY_SYSTEMS = [
+    "@eaDir", "#recycle", "#snapshot", "@Recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found", "__MACOSX",
+    ".thumbnails", ".ipynb_checkpoints",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", LEFT_BY_SYSTEMS)
+def test_what_systems_leave_beside_images_is_skipped(folder: str, tree: Path) -> None:
+    before = names(tree)
+    for place in (tree / folder / "S-1-5-21", tree / "a" / folder / "2.jpg"):
+        place.mkdir(parents=True)
+        (place / "thumbnail.jpg").touch()
+
+    assert names(tree) == before
+
+
+@pytest.mark.parametrize("folder", LEFT_BY_SYSTEMS)
+def test_a_system_folder_that_is_named_is_read(folder: str, tmp_path: Path) -> None:
+    (tmp_path / folder / "x").mkdir(parents=True)
+    (tmp_path / folder / "x" / "1.jpg").touch()
+
+    assert names(tmp_path / folder) == [f"{tmp_path}/{folder}/x/1.jpg"]
+
+
 def test_two_walks_give_the_same_order(tree: Path) -> None:
     source = open_source(str(tree))
 

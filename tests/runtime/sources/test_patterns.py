@@ -48,6 +48,23 @@ def test_pattern_gives_its_matches_in_sorted_order(pattern: str, expected: list[
     assert names(pattern) == expected
 
 
+@pytest.mark.parametrize("pattern", ["*", "*/*", "a/*", "**", "**/*.jpg", "*/*/*"])
+def test_wildcards_match_no_system_folder(pattern: str, tree: Path) -> None:
+    before = names(pattern)
+    for folder in ("$RECYCLE.BIN/x", "@eaDir/x", "a/@eaDir/2.jpg"):
+        (tree / folder).mkdir(parents=True)
+        (tree / folder / "1.jpg").touch()
+
+    assert names(pattern) == before
+
+
+def test_a_pattern_may_name_a_system_folder(tree: Path) -> None:
+    (tree / "a" / "@eaDir").mkdir()
+    (tree / "a" / "@eaDir" / "1.jpg").touch()
+
+    assert names("a/@eaDir/*.jpg") == names("*/@eaDir") == names("**/@eaDir/*") == ["a/@eaDir/1.jpg"]
+
+
 def test_pattern_may_start_at_the_root(tree: Path) -> None:
     assert names(f"{tree}/**/x.*") == [f"{tree}/a/deep/x.webp"]
 

@@ -17,6 +17,7 @@ from edgeclf.runtime.sources.source import Source
 from tests.support.archives import read
 
 NAMES = ["b.PNG", "a.png", "a/1.png", "a/2.jpg", "note.txt", ".hidden.png", ".cache/x.png", ".cache/y.png", "c/.d/e/f.png"]
+NAMES += ["a/@eaDir/1.png/x.png", "a/@eaDir/1.png/y.png", "$RECYCLE.BIN/1.png"]
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_a_folder_gives_the_frames_of_the_same_local_folder(folder: Path, png: b
     ]
     assert [frame.name for frame in remote_frames] == [f"local://{frame.name}" for frame in local_frames]
     assert [frame.name for frame in remote_frames] == [remote.prefixes[frame.source] + frame.path for frame in remote_frames]
-    assert (remote.skipped, remote.count()) == (local.skipped, local.count()) == (4, 4)
+    assert (remote.skipped, remote.count()) == (local.skipped, local.count()) == (6, 4)
     assert (remote.roots(), remote.folders()) == ((), ())
     assert {read_bytes(pickle.loads(pickle.dumps(frame)).image) for frame in remote_frames} == {png}
 

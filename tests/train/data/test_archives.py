@@ -22,6 +22,7 @@ from tests.support.archives import (
     open_tar,
     patch_zip,
     write_archive,
+    write_zip_without_zip64,
 )
 from tests.support.unpacking import PHOTOS, assert_refused, files_below
 
@@ -57,10 +58,13 @@ def test_redundant_parts_of_names_are_dropped(tmp_path: Path, suffix: str) -> No
 def test_only_images_are_unpacked_and_other_files_are_counted(
     tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    others = dict.fromkeys(("photos/run.sh", "photos/.0.png", "__MACOSX/photos/cat/0.png", ".git/0.png"), b"no image")
+    others = dict.fromkeys(
+        ("photos/run.sh", "photos/.0.png", "__MACOSX/photos/cat/0.png", "photos/@eaDir/0.png/x.png", ".git/0.png"),
+        b"no image",
+    )
     archive = write_archive(tmp_path / f"photos{suffix}", PHOTOS | others)
     assert files_below(unpack(archive, tmp_path / "out")) == PHOTOS
-    assert f"photos{suffix}: 3 images unpacked into {tmp_path / 'out'}; 4 other files skipped" in capsys.readouterr().err
+    assert f"photos{suffix}: 3 images unpacked into {tmp_path / 'out'}; 5 other files skipped" in capsys.readouterr().err
 
 
 def test_one_image_is_reported_in_the_singular(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,3 +183,9 @@ def test_if_another_run_unpacks_the_archive_first_its_folder_is_used(
     folder = unpack(write_archive(tmp_path / "photos.zip", PHOTOS), tmp_path / "out")
     assert files_below(folder) == {"0.png": b"the other run's"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "photos.zip"]
+
+
+def test_zip_of_macos_above_4_gib_is_unpacked_whole(tmp_path: Path) -> None:
+    members = {"cat/0.png": b"a cat", "film.mov": (1 << 32) + 1000, "cat/1.png": b"a cat", "dog/0.png": b"a dog"}
+    folder = unpack(write_zip_without_zip64(tmp_path / "photos.zip", members), tmp_path / "out")
+    assert files_below(folder) == {name: data for name, data in members.items() if isinstance(data, bytes)}
