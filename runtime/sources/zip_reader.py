@@ -7,7 +7,7 @@ one odd member. Layout: PKWARE's APPNOTE.TXT, 4.3 and 4.5.
 import stat
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -24,20 +24,25 @@ _MAX_COMMENT_BYTES = 0xFFFF
 _IN_ZIP64_FIELD = 0xFFFFFFFF
 """Stands for a number that needs more than 32 bits and is stored in the ZIP64 extra field instead."""
 
+_WRAP = 1 << 32
 _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
 _STORED, _DEFLATED = 0, 8
 
 
 def zip_members(archive: ArchiveFile) -> Iterator[Member]:
-    """The members in the order of the central directory. Raises one of DAMAGE_ERRORS where that is damaged."""
-    with archive.open() as file:
-        start, size_bytes, shift = _find_directory(file, archive.size_bytes)
-        file.seek(start)
-        while file.tell() < start + size_bytes:
-            yield _read_entry(file, archive, shift)
-        if file.tell() > start + size_bytes:  # an entry with a damaged length hides those after it
-            raise ImageError(Reason.CORRUPT, "its directory is damaged; members may be missing")
+    """The members in the order of the central directory. Raises one of DAMAGE_ERRORS where that is damaged.
+
+    Where offsets are stored modulo 2^32, all images are found before the first member is given.
+    """
+    with archive.open() as file, archive.open() as local_headers:
+        directory = _find_directory(file, archive.size_bytes)
+        if directory.start < _WRAP or directory.is_zip64:
+            yield from _read_directory(file, archive, directory, lambda offset, _: offset + directory.shift)
+            return
+        for _ in _read_directory(file, archive, directory, _WrappedOffsets(local_headers, archive, directory)):
+            pass
+        yield from _read_directory(file, archive, directory, _WrappedOffsets(local_headers, archive, directory))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +75,17 @@ class ZipMember:
     def require_same_name(self) -> None:
         """Raise ImageError if its local header has another name than the directory: one of them is damaged."""
         with self.archive.open() as file:
-            if self._read_local_header(file)[0] != self.name:
+            if _read_local_header(file, self.offset)[0] != self.name:
                 raise ImageError(Reason.CORRUPT, "its name differs between the directory and the data of its zip file")
 
     def _read_packed(self) -> bytes:
         with self.archive.open() as file:
-            _, extra_bytes = self._read_local_header(file)
+            _, extra_bytes = _read_local_header(file, self.offset)
             file.seek(extra_bytes, 1)
             data = file.read(self.packed_bytes)
         if len(data) < self.packed_bytes:
             raise ImageError(Reason.TRUNCATED, "its zip file ends in the middle of it")
         return data
-
-    def _read_local_header(self, file: BinaryIO) -> tuple[bytes, int]:
-        """The name, and the size of the extra field that follows."""
-        file.seek(self.offset)
-        header = file.read(_LOCAL.size)
-        if len(header) < _LOCAL.size or not header.startswith(b"PK\3\4"):
-            raise ImageError(Reason.CORRUPT, "not where the directory of its zip file says")
-        *_, name_bytes, extra_bytes = _LOCAL.unpack(header)
-        return file.read(name_bytes), extra_bytes
 
     def _unpack(self, packed: bytes) -> bytes:
         """Unpacks at most one byte more than the declared size."""
@@ -101,8 +97,54 @@ class ZipMember:
             raise ImageError(Reason.CORRUPT, f"compressed data that cannot be unpacked ({error})") from None
 
 
-def _find_directory(file: BinaryIO, archive_bytes: int) -> tuple[int, int, int]:
-    """Start and size of the directory, and the shift of all offsets if something was put in front of the zip."""
+def _read_local_header(file: BinaryIO, offset: int) -> tuple[bytes, int]:
+    """The name, and the size of the extra field that follows. Raises ImageError if there is none."""
+    file.seek(offset)
+    header = file.read(_LOCAL.size)
+    if len(header) < _LOCAL.size or not header.startswith(b"PK\3\4"):
+        raise ImageError(Reason.CORRUPT, "not where the directory of its zip file says")
+    *_, name_bytes, extra_bytes = _LOCAL.unpack(header)
+    return file.read(name_bytes), extra_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Directory:
+    """shift: to add to all offsets, because something was put in front of the zip."""
+
+    start: int
+    size_bytes: int
+    shift: int
+    is_zip64: bool
+
+
+class _WrappedOffsets:
+    """Finds the local headers in a zip of more than 4 GiB without ZIP64, such as those of macOS: offsets are modulo 2^32."""
+
+    def __init__(self, file: BinaryIO, archive: ArchiveFile, directory: _Directory) -> None:
+        self._file = file
+        self._end = archive.size_bytes
+        self._shift = directory.shift % _WRAP
+        self._previous = 0
+
+    def __call__(self, offset: int, name: bytes) -> int:
+        """The true offset: where the header has this name, preferably behind the one found before."""
+        places = range(self._shift + offset, self._end, _WRAP)
+        for place in sorted(places, key=lambda place: place < self._previous):
+            if self._is_header(place, name):
+                self._previous = place
+                return place
+        raise ImageError(
+            Reason.CORRUPT, f"it has more than 4 GiB and no ZIP64, and {_decode_name(name, 0)!r} is not found in it"
+        )
+
+    def _is_header(self, place: int, name: bytes) -> bool:
+        try:
+            return _read_local_header(self._file, place)[0] == name
+        except ImageError:
+            return False
+
+
+def _find_directory(file: BinaryIO, archive_bytes: int) -> _Directory:
     tail_start = max(0, archive_bytes - _END.size - _MAX_COMMENT_BYTES)
     file.seek(tail_start)
     tail = file.read()
@@ -112,7 +154,8 @@ def _find_directory(file: BinaryIO, archive_bytes: int) -> tuple[int, int, int]:
     end = tail_start + end_in_tail
     *_, size_bytes, offset, _comment_bytes = _END.unpack_from(tail, end_in_tail)
     locator = end_in_tail - _END64_LOCATOR.size
-    if locator >= 0 and tail.startswith(b"PK\6\7", locator):
+    is_zip64 = locator >= 0 and tail.startswith(b"PK\6\7", locator)
+    if is_zip64:
         end -= _END64_LOCATOR.size + _END64.size
         file.seek(max(0, end))
         signature, *_, size_bytes, offset = _END64.unpack(file.read(_END64.size))
@@ -121,10 +164,22 @@ def _find_directory(file: BinaryIO, archive_bytes: int) -> tuple[int, int, int]:
     start = end - size_bytes
     if start < offset or start < 0:
         raise ImageError(Reason.CORRUPT, "its directory is not where it says")
-    return start, size_bytes, start - offset
+    return _Directory(start, size_bytes, start - offset, is_zip64)
 
 
-def _read_entry(file: BinaryIO, archive: ArchiveFile, shift: int) -> Member:
+def _read_directory(
+    file: BinaryIO, archive: ArchiveFile, directory: _Directory, locate: Callable[[int, bytes], int]
+) -> Iterator[Member]:
+    """All members. locate: turns the stored offset and the name of an image into the offset of its local header."""
+    end = directory.start + directory.size_bytes
+    file.seek(directory.start)
+    while file.tell() < end:
+        yield _read_entry(file, archive, locate)
+    if file.tell() > end:  # an entry with a damaged length hides those after it
+        raise ImageError(Reason.CORRUPT, "its directory is damaged; members may be missing")
+
+
+def _read_entry(file: BinaryIO, archive: ArchiveFile, locate: Callable[[int, bytes], int]) -> Member:
     """The next member of the directory."""
     entry = file.read(_ENTRY.size)
     if len(entry) < _ENTRY.size or not entry.startswith(b"PK\1\2"):
@@ -141,7 +196,7 @@ def _read_entry(file: BinaryIO, archive: ArchiveFile, shift: int) -> Member:
     image = ZipMember(
         archive=archive,
         name=stored_name,
-        offset=offset + shift,
+        offset=locate(offset, stored_name),
         packed_bytes=packed,
         size_bytes=size,
         checksum=checksum,

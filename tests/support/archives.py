@@ -1,8 +1,10 @@
 """Writing zip and tar files of every kind, damaging them, and reading the images in them as sources."""
 
 import io
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +21,7 @@ MTIME_S = 1_700_000_000
 
 DIRECTORY, LOCAL = b"PK\1\2", b"PK\3\4"
 """The signatures of the two records that a zip has for each member: in its directory, and in front of the data."""
+_MASK = 0xFFFFFFFF
 
 
 def write_archive(path: Path, files: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
@@ -69,3 +72,39 @@ def read(frame: Frame) -> bytes | Reason:
 def images(archive: Path) -> dict[str, bytes | Reason]:
     """All frames of an archive by their paths."""
     return {frame.path: read(frame) for frame in frames(archive)}
+
+
+def write_zip_without_zip64(
+    path: Path, members: Mapping[str, bytes | int], compression: int = zipfile.ZIP_STORED, prefix: bytes = b""
+) -> Path:
+    """A zip as macOS writes it: sizes and offsets modulo 2^32, the number of members modulo 65,536.
+
+    A number instead of data is a member of that many bytes, all of them a hole in the file, which takes no space on disk.
+    """
+    entries = []
+    with open(path, "wb") as file:
+        file.write(prefix)
+        for name, data in members.items():
+            place = (file.tell() - len(prefix)) & _MASK
+            facts = _facts(data, compression, len(name.encode()))
+            entries.append(DIRECTORY + b"\x14\0" + facts + struct.pack("<3H2L", 0, 0, 0, 0, place) + name.encode())
+            file.write(LOCAL + facts + name.encode())
+            if isinstance(data, bytes):
+                file.write(_packed(data, compression))
+            else:
+                file.seek(data, 1)
+        start, count, directory = (file.tell() - len(prefix)) & _MASK, len(members) & 0xFFFF, b"".join(entries)
+        file.write(directory + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(directory), start, 0))
+    return path
+
+
+def _facts(data: bytes | int, compression: int, name_bytes: int) -> bytes:
+    """What both records of a member have in common."""
+    if isinstance(data, int):
+        return struct.pack("<5H3L2H", 20, 0, zipfile.ZIP_STORED, 0, 33, 0, data & _MASK, data & _MASK, name_bytes, 0)
+    sizes = (len(_packed(data, compression)), len(data))
+    return struct.pack("<5H3L2H", 20, 0, compression, 0, 33, zlib.crc32(data), *sizes, name_bytes, 0)
+
+
+def _packed(data: bytes, method: int) -> bytes:
+    return data if method == zipfile.ZIP_STORED else zlib.compress(data, wbits=-zlib.MAX_WBITS)

@@ -186,6 +186,11 @@ def test_if_another_run_unpacks_the_archive_first_its_folder_is_used(
 
 
 def test_zip_of_macos_above_4_gib_is_unpacked_whole(tmp_path: Path) -> None:
-    members = {"cat/0.png": b"a cat", "film.mov": (1 << 32) + 1000, "cat/1.png": b"a cat", "dog/0.png": b"a dog"}
+    members: dict[str, bytes | int] = {
+        "cat/0.png": b"a cat",
+        "film.mov": (1 << 32) + 1000,
+        "cat/1.png": b"a cat",
+        "dog/0.png": b"a dog",
+    }
     folder = unpack(write_zip_without_zip64(tmp_path / "photos.zip", members), tmp_path / "out")
     assert files_below(folder) == {name: data for name, data in members.items() if isinstance(data, bytes)}
