@@ -11,7 +11,6 @@ import typer
 
 from edgeclf.benchmarks.bench.options import Options
 from edgeclf.runtime.errors import GateError
-from edgeclf.runtime.storage.atomic_write import make_folder
 from edgeclf.runtime.terminal.console import command_app, note, show_version
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.plural import plural
@@ -72,7 +71,9 @@ def bench(
     from edgeclf.benchmarks.bench.table import show
 
     if outputs.folder:
-        make_folder(outputs.folder)  # fail before the measurements, not after them
+        from edgeclf.benchmarks.bench.output_files import check_folder
+
+        check_folder(outputs.folder)  # fail before the measurements, not after them
     report = bench(options)
     show(report)
     _write(report, outputs)

@@ -2,15 +2,19 @@
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.model.digest import SUMS_NAME, format_sums, read_sums
+from edgeclf.runtime.model.digest import SUMS_NAME, format_sums, is_exported, read_sums
 from edgeclf.runtime.storage.atomic_write import cannot_write, make_folder, publish_text
+from edgeclf.runtime.storage.own_files import is_json_object, refuse_foreign
+
+_SUMS_LINE = re.compile(rb"\\?[0-9a-fA-F]{64} [ *].+")
 
 
 @contextmanager
@@ -25,6 +29,13 @@ def staging_folder(folder: Path) -> Iterator[Path]:
         yield hidden
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+def check_free(folder: Path, names: Iterable[str]) -> None:
+    """Raise OutputError if a file that would be replaced in `folder` is no earlier export. names: models and reports."""
+    for name in names:
+        refuse_foreign(folder / name, _is_export, "choose another folder with -o")
+    refuse_foreign(folder / SUMS_NAME, _lists_digests, "choose another folder with -o")
 
 
 def publish_all(files: list[Path], folder: Path) -> None:
@@ -54,3 +65,12 @@ def _existing(sums: Path) -> dict[str, str]:
         return read_sums(sums)
     except OSError:
         return {}
+
+
+def _is_export(path: Path) -> bool:
+    return is_json_object(path, "verified_on", "artifacts") if path.suffix == ".json" else is_exported(path.read_bytes())
+
+
+def _lists_digests(path: Path) -> bool:
+    """Whether each line is as `sha256sum` writes it, so that none is lost when the file is written again."""
+    return all(map(_SUMS_LINE.fullmatch, filter(None, path.read_bytes().splitlines())))

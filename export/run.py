@@ -12,7 +12,7 @@ import onnx
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgeclf.export.artifacts import publish_all, staging_folder
+from edgeclf.export.artifacts import check_free, publish_all, staging_folder
 from edgeclf.export.calibration import choose_images
 from edgeclf.export.external_model import attach_card, attach_card_to
 from edgeclf.export.gate_report import GateReport
@@ -77,6 +77,8 @@ def export_network(
 def _export(
     model: KerasModel, folder: Path, targets: tuple[Target, ...], options: ExportOptions, *, leave_out: bool
 ) -> Export:
+    report_name = f"{model.path.stem}.parity.json"
+    check_free(folder, [*(model.path.stem + target.suffix for target in targets), report_name])
     calibrate = any(target.calibrates for target in targets)
     images = choose_images(model, options.data, calibrate=calibrate)
     if calibrate and not len(images.calibration):
@@ -94,7 +96,7 @@ def _export(
         if not passed or not (leave_out or result.passed):
             return result
         result = replace(result, parities=_with_times(parities, staging, reference.images.images))
-        report = staging / f"{model.path.stem}.parity.json"
+        report = staging / report_name
         publish_text(report, _report_text(result))
         publish_all([*(staging / name for name in passed), report], folder)
     return replace(result, published=tuple(folder / name for name in passed))

@@ -12,6 +12,9 @@ import typer
 from edgeclf.runtime.errors import ModelError
 
 OPTIONS_NAME = "options.json"
+FIGURES = tuple(f"{name}.png" for name in ("confusion", "curves", "calibration", "roc", "mistakes", "samples"))
+RUN_FILES = ("report.html", "metrics.json", "history.csv", "split.csv", "bad_files.csv", OPTIONS_NAME, *FIGURES)
+"""What a training writes beside its model."""
 DATA, NETWORK, TRAINING, AUGMENTATION, OUTPUT = "Data", "Network", "Training", "Augmentation", "Output"
 """Headings in `clf-train --help`."""
 

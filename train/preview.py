@@ -1,5 +1,6 @@
 """A sheet of augmented images, to look at before training."""
 
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def preview(config: TrainingConfig, folder: Path) -> Path:
 
 
 def write_sheet(images: Arrays, augmentation: Augmentation, seed: int, folder: Path) -> Path:
-    """One row per image: first as it is, then VARIANTS augmented versions. Raises OutputError."""
+    """One row per image: first as it is, then VARIANTS augmented versions. No file is overwritten. Raises OutputError."""
     rows = [images.images]
     if augmentation.is_nothing:
         rows *= VARIANTS + 1
@@ -40,8 +41,11 @@ def write_sheet(images: Arrays, augmentation: Augmentation, seed: int, folder: P
         rows += [np.asarray(change(images.images.astype(np.float32), training=True)) for _ in range(VARIANTS)]
     columns = [np.clip(np.rint(row), 0, 255).astype(np.uint8) for row in rows]
     make_folder(folder)
-    publish_bytes(folder / SHEET_NAME, _encode(_tile(np.stack(columns, axis=1))))
-    return folder / SHEET_NAME
+    stem, suffix = SHEET_NAME.split(".")
+    names = (f"{stem}-{number}.{suffix}" if number > 1 else SHEET_NAME for number in count(1))
+    path = next(folder / name for name in names if not (folder / name).exists())
+    publish_bytes(path, _encode(_tile(np.stack(columns, axis=1))))
+    return path
 
 
 def _tile(grid: Pixels) -> Pixels:

@@ -7,7 +7,18 @@ from edgeclf.benchmarks.bench.page import page
 from edgeclf.benchmarks.bench.report import Report
 from edgeclf.benchmarks.bench.table import markdown
 from edgeclf.runtime.storage.atomic_write import make_folder, publish_bytes, publish_text
+from edgeclf.runtime.storage.own_files import is_json_object, refuse_foreign
 from edgeclf.runtime.terminal.console import note
+
+NAMES = ("bench.json", "bench.md", "bench.html", "pareto.png")
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder. Raise OutputError if that fails, or if it holds such a file and no `bench.json` of an earlier run."""
+    make_folder(folder)
+    is_own = is_json_object(folder / NAMES[0], "edgeclf", "results")
+    for name in NAMES:
+        refuse_foreign(folder / name, lambda _: is_own, "choose another folder with -o")
 
 
 def write_outputs(report: Report, folder: Path, command: str = "") -> tuple[Path, ...]:

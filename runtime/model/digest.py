@@ -29,6 +29,11 @@ def model_id(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
+def is_exported(data: bytes) -> bool:
+    """Whether a model file, damaged or not, was made by edgeclf."""
+    return any(mark in data for mark in _CARD_MARKS)
+
+
 def embed_digest(data: bytes) -> bytes:
     """Fill in the blank digest field of a model file. Raises ValueError if there is no blank field."""
     field = _field(data)
@@ -65,7 +70,7 @@ def check_digest(path: Path, data: bytes) -> None:
     if check_listed(path, data):
         return
     inner = embedded_digest(data)
-    if inner is None and any(mark in data for mark in _CARD_MARKS):
+    if inner is None and is_exported(data):
         raise ModelError(f"{path} carries a model card but no digest, so it is damaged; copy or export it again")
     if inner not in (None, content_digest(data)):
         raise ModelError(f"{path} is damaged: it does not match the digest inside; copy or export it again")

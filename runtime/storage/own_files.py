@@ -28,6 +28,6 @@ def is_json_object(path: Path, *keys: str) -> bool:
     try:
         with open(path, "rb") as file:
             content = json.loads(file.read() if file.peek(1).startswith(b"{") else b"")
-    except (FileNotFoundError, ValueError, RecursionError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return False
     return isinstance(content, dict) and content.keys() >= set(keys)

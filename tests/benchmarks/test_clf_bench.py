@@ -177,6 +177,14 @@ def test_a_missing_model_is_one_sentence(clf_bench: Invoke) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_page_of_someone_else_is_refused_before_any_measurement(clf_bench: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "bench.html").write_text("mine")
+    done = clf_bench("absent.onnx", "-o", ".")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: bench.html exists already")
+    assert [path.name for path in tmp_path.iterdir()] == ["bench.html"]
+
+
 def test_help_has_sections(clf_bench: Invoke) -> None:
     text = clf_bench("--help").stdout
     titles = ("Arguments:", "Images and reference:", "Measurement:", "Gates:", "Output:", "Options:")

@@ -1,11 +1,15 @@
 """Publishing: all files or none, with digests that `sha256sum` can check."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from edgeclf.export.artifacts import publish_all, staging_folder
+from edgeclf.export.artifacts import check_free, publish_all, staging_folder
+from edgeclf.export.options import TargetOptions
+from edgeclf.export.run import export
+from edgeclf.export.targets import choose_targets
 from edgeclf.runtime.errors import ModelError, OutputError
 from edgeclf.runtime.model.digest import check_digest
 from edgeclf.runtime.storage.atomic_write import publish_bytes
@@ -116,3 +120,24 @@ def test_a_folder_with_the_name_of_a_file_stops_all_of_them(tmp_path: Path, bloc
     with pytest.raises(OutputError, match=r"cannot (publish|write)"):
         publish(tmp_path, {"a.onnx": b"later", "b.tflite": b"later"})
     assert {name: data for name, data in contents(tmp_path).items() if name != "SHA256SUMS"} == before
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.int8.tflite", "model.parity.json", "SHA256SUMS"])
+@pytest.mark.parametrize("text", [b"mine\n", b'{"artifacts": []}', b"SHA256 (model.onnx) = 0123\n"])
+def test_a_file_of_someone_else_is_refused(name: str, text: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(text)
+    with pytest.raises(OutputError, match=f"{name} exists already .*choose another folder with -o"):
+        check_free(tmp_path, ["model.onnx", "model.int8.tflite", "model.parity.json"])
+
+
+def test_earlier_exports_and_other_files_are_no_obstacle(run_folder: Path) -> None:
+    check_free(run_folder, [path.name for path in run_folder.glob("model.*") if path.name != "model.keras"])
+
+
+def test_an_export_beside_a_conversion_by_other_tools_is_refused_at_once(run_folder: Path, tmp_path: Path) -> None:
+    shutil.copy(run_folder / "model.keras", tmp_path)
+    (tmp_path / "model.int8.tflite").write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"model.int8.tflite exists already"):
+        export(tmp_path / "model.keras", tmp_path, choose_targets(TargetOptions(("tflite",), ("int8",))))
+    assert sorted(contents(tmp_path)) == ["model.int8.tflite", "model.keras"]
+    assert (tmp_path / "model.int8.tflite").read_bytes() == b"mine"

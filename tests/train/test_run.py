@@ -22,6 +22,7 @@ from edgeclf.train.data.dataset import read_split
 from edgeclf.train.data.listing import SPLITS
 from edgeclf.train.keras_file.samples import read_samples
 from edgeclf.train.networks.architectures import ConvNet
+from edgeclf.train.options import RUN_FILES
 from edgeclf.train.recipes import Recipe
 from edgeclf.train.run import Extras, Run, train
 
@@ -81,6 +82,7 @@ def confusion_by_hand(run: Run, split: str) -> list[list[int]]:
 
 def test_a_run_folder_has_exactly_these_files(run: Run) -> None:
     assert {path.name for path in run.model.parent.iterdir()} == WRITTEN
+    assert {*RUN_FILES, "model.keras"} >= WRITTEN
 
 
 @pytest.mark.parametrize(("split", "key"), [("test", "test"), ("val", "validation")])

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeclf.runtime.errors import ExitCode, OptionError, OutputError
+from edgeclf.runtime.storage.own_files import is_json_object, refuse_foreign
 from edgeclf.runtime.terminal.console import command_app, fail, note, show_version
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.train.cli.evaluate import evaluate
-from edgeclf.train.options import AUGMENTATION, OPTIONS_NAME, OUTPUT, TrainOptions
+from edgeclf.train.options import AUGMENTATION, OPTIONS_NAME, OUTPUT, RUN_FILES, TrainOptions
 
 if TYPE_CHECKING:
     from edgeclf.train.run import Run
@@ -103,7 +104,8 @@ def train(
 def _run_folder(options: TrainOptions) -> Path:
     """The output folder, by default the first free one named after the data.
 
-    Raises OutputError if the folder holds a model or an unfinished run: neither is ever overwritten.
+    Raises OutputError if the folder holds a model, an unfinished run, or a file of another origin that a run would replace:
+    none of these is ever overwritten.
     """
     output, data = options.output, options.data or Path()
     if output is None:
@@ -116,6 +118,9 @@ def _run_folder(options: TrainOptions) -> Path:
         raise OutputError(
             f"{output} holds an unfinished training; resume it with --resume {output}, or choose another folder with -o"
         )
+    is_own = is_json_object(output / OPTIONS_NAME, "data", "recipe")
+    for name in RUN_FILES:
+        refuse_foreign(output / name, lambda _: is_own, "choose another folder with -o")
     return output
 
 

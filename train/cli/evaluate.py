@@ -13,6 +13,7 @@ import typer
 from edgeclf.runtime.errors import DatasetError, ExitCode, OptionError, OutputError
 from edgeclf.runtime.terminal.console import friendly_errors, note
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.train.options import FIGURES
 
 if TYPE_CHECKING:
     from edgeclf.runtime.model.card import ModelCard
@@ -158,8 +159,9 @@ def _list_failures(images: "Arrays") -> None:
 
 
 def _check_report(report: Path | None) -> None:
-    if report and (report / "report.html").exists():
-        raise OutputError(f"{report} already holds a report.html; choose another folder with --report, or remove it")
+    for name in ("report.html", *FIGURES) if report else ():
+        if report and (report / name).exists():
+            raise OutputError(f"{report} already holds a {name}; choose another folder with --report, or remove it")
 
 
 def _write_report(folder: Path, measured: Measured) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeclf.benchmarks.bench.output_files import write_outputs
+from edgeclf.benchmarks.bench.output_files import NAMES, check_folder, write_outputs
 from edgeclf.benchmarks.bench.table import markdown
 from edgeclf.runtime.errors import OutputError
 from tests.support.bench_reports import make_report, make_result
@@ -44,6 +44,20 @@ def test_the_plot_is_a_png_and_part_of_the_page(written: tuple[Path, ...]) -> No
     assert written[3].read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert '<img width="' in written[2].read_text("utf-8")
     assert "clf-bench runs/cells" in written[2].read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_of_someone_else_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text('{"edgeclf": "mine"}')
+
+    with pytest.raises(OutputError, match=f"{name} exists already"):
+        check_folder(tmp_path)
+
+
+def test_the_files_of_an_earlier_run_are_replaced(tmp_path: Path) -> None:
+    write_outputs(make_report(), tmp_path)
+
+    check_folder(tmp_path)
 
 
 def test_names_may_hold_any_bytes(tmp_path: Path) -> None:

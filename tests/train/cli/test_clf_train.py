@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
+from edgeclf.train.options import RUN_FILES
+
 LayOut = Callable[..., Path]
 Invoke = Callable[..., Result]
 TINY = ("--model", "cnn", "--imgsz", "16", "--filters", "4", "--epochs", "1", "--no-augment")
@@ -64,6 +66,17 @@ def test_a_second_run_gets_a_new_folder_and_json_prints_its_metrics(lay_out: Lay
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout) == json.loads(Path("runs/data-2/metrics.json").read_text())
     assert os.listdir("runs/data") == []
+
+
+@pytest.mark.parametrize("name", RUN_FILES)
+def test_a_file_of_someone_else_is_never_overwritten(name: str, lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 3, "dog": 3})
+    Path("here").mkdir()
+    Path("here", name).write_text("valuable")
+    result = clf_train("data", "-o", "here", *TINY)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"error: here/{name} exists already" in result.stderr
+    assert [path.read_text() for path in Path("here").iterdir()] == ["valuable"]
 
 
 def test_an_existing_model_is_never_overwritten(lay_out: LayOut, clf_train: Invoke) -> None:
@@ -212,6 +225,15 @@ def test_a_preview_shows_the_augmentation_without_training(lay_out: LayOut, clf_
     assert sheet.shape == (6 * (16 + 4), 8 * (16 + 4), 3)
     assert not np.array_equal(sheet[:16, :16], sheet[:16, 20:36])
     assert sorted(os.listdir()) == ["data", "sheet"]
+
+
+def test_another_preview_gets_another_name(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 5, "dog": 5})
+    Path("sheet").mkdir()
+    Path("sheet/augmentation.png").write_text("valuable")
+    result = clf_train("data", *TINY, "--preview-augment", "sheet")
+    assert (result.exit_code, result.stdout) == (0, "sheet/augmentation-2.png\n"), result.stderr
+    assert Path("sheet/augmentation.png").read_text() == "valuable"
 
 
 def test_a_preview_without_augmentation_repeats_the_images(lay_out: LayOut, clf_train: Invoke) -> None:

@@ -114,14 +114,15 @@ def test_a_report_is_written_with_its_figures(clf_evaluate: Invoke, onnx_model: 
     assert {"report.html", "confusion.png", "calibration.png", "roc.png"} <= {path.name for path in Path("out").iterdir()}
 
 
+@pytest.mark.parametrize("name", ["report.html", "samples.png"])
 def test_an_existing_report_is_never_overwritten(
-    clf_evaluate: Invoke, onnx_model: Path, splits: Path, tmp_path: Path
+    name: str, clf_evaluate: Invoke, onnx_model: Path, splits: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "report.html").write_text("existing")
+    (tmp_path / name).write_text("existing")
     result = clf_evaluate(onnx_model, splits, "--report", ".")
     assert result.exit_code == 2
-    assert re.search(r"error: \. already holds a report\.html; .*--report", result.stderr)
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert re.search(rf"error: \. already holds a {name}; .*--report", result.stderr)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize(
