@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.formats import model_format
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.archives import unpacked
@@ -57,7 +58,7 @@ def choose_images(model: "KerasModel", data: Path | None, *, calibrate: bool = T
 
 def read_images(data: Path, card: ModelCard) -> Arrays:
     """All labelled images of a folder or archive, or the samples inside a `.keras` file. Raises DatasetError."""
-    if data.suffix in (".keras", ".onnx", ".tflite"):
+    if model_format(data):
         samples = read_samples(data, "verification", card.preprocess)
         if not len(samples):
             raise DatasetError(f"{data} carries no images to compare on; name some with --data DIR")

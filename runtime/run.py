@@ -11,6 +11,7 @@ from edgeclf.runtime.errors import NoImagesError, OptionError
 from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import classify_batches
 from edgeclf.runtime.results.journal import Journal, JournalOptions, open_journal
@@ -29,7 +30,7 @@ from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.runtime.terminal.signals import Interrupts
 
 
-def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard | None = None) -> Summary:
+def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard | ModelDescription | None = None) -> Summary:
     """Classify all sources into the output, with progress on stderr.
 
     card: describes a model that carries none. Raises EdgeclfError, or KeyboardInterrupt or Terminated after a signal. With

@@ -27,6 +27,7 @@ from edgeclf.runtime.live.viewers.open_viewers import OpenViewers, open_viewers
 from edgeclf.runtime.live.viewers.recorder import Recorder
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import Worker
 from edgeclf.runtime.results.row import Row
@@ -68,7 +69,7 @@ def run_live(
     model: Path,
     *,
     device: str = "auto",
-    card: ModelCard | None = None,
+    card: ModelCard | ModelDescription | None = None,
 ) -> LiveSummary:
     """Classify the feed's frames until it ends, the time is over, the user closes the window, or a signal arrives.
 
@@ -145,6 +146,8 @@ class _Loop:
             if frames:
                 self._answer(frames, asked_at)
             self._report_state(len(frames))
+        if not interrupts.signal:
+            self.feed.require_frames()
 
     def _answer(self, frames: Sequence[Frame], asked_at: float) -> None:
         for outcome in self.worker.classify(frames):

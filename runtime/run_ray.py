@@ -14,6 +14,7 @@ from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
 from edgeclf.runtime.results.index import Index
@@ -32,7 +33,11 @@ _SLOW_START_S = 90.0
 
 
 def run_ray(
-    options: RunOptions, model: Path, device: str = "auto", card: ModelCard | None = None, address: str | None = None
+    options: RunOptions,
+    model: Path,
+    device: str = "auto",
+    card: ModelCard | ModelDescription | None = None,
+    address: str | None = None,
 ) -> Summary:
     """Classify all sources into parts in the folder or at the URI `options.output`, with progress on stderr.
 
@@ -54,7 +59,7 @@ def run_ray(
             version=__version__,
             model_name=model.name,
             model=model.read_bytes(),
-            card=card,
+            card=classifier.card if card else None,
             builder=builder,
             checks=Checks(options.max_pixels, options.strict),
             batch=options.batch,

@@ -38,7 +38,7 @@ FLOORS = {
     ),
     "export": (
         "artifacts calibration comparison external_model frozen gate_report graph_fixes heads int8 int8_onnx int8_tflite "
-        "options parity run table targets timing to_onnx to_tflite",
+        "options parity reference_check run table targets timing to_onnx to_tflite",
         "cli",
     ),
     "benchmarks": (
@@ -134,6 +134,7 @@ def test_the_runtime_imports_what_an_edge_device_has() -> None:
     base = {"numpy", "cv2", "typer", "rich", "onnxruntime", "ai_edge_litert", "edgeclf"}
     base |= {"google"}  # protobuf, which comes with onnxruntime
     extras = {"fsspec", "mss", "pyarrow", "ray", "simplejpeg"}
+    extras |= {"h5py"}  # comes with training; without it, clf-inspect says so
     known = {*sys.stdlib_module_names, *base, *extras}
     assert offenders(sources("runtime"), lambda path: {name.split(".")[0] for name in imports(path)} - known) == {}
 

@@ -11,6 +11,7 @@ from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.formats import model_format
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.data.arrays import batches
@@ -28,7 +29,7 @@ class AnyModel:
 
 def open_any(path: Path, device: str = "auto") -> AnyModel:
     """Open a `.onnx`, `.tflite` or `.keras` file; only the last needs TensorFlow. Raises ModelError or DeviceError."""
-    if path.suffix == ".keras":
+    if model_format(path) == "Keras":
         if device != "auto":
             raise OptionError(f"--device is for exported models, and TensorFlow chooses the device of {path}; leave it out")
         return _open_keras(path)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeclf.runtime.errors import ModelError, OptionError
+from edgeclf.runtime.model.backend import export_advice
+from edgeclf.runtime.model.formats import is_exported, model_format
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
-
-SUFFIXES = (".onnx", ".tflite")
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,11 @@ def find_models(paths: Sequence[Path]) -> tuple[Path, ...]:
         if not path.is_dir():
             found.append(_require_exported(path))
             continue
-        inside = [each for each in path.iterdir() if each.suffix in SUFFIXES]
+        inside = [each for each in path.iterdir() if is_exported(each)]
         if not inside:
-            export = f"clf-export {path / 'model.keras'}"
-            raise ModelError(f"{path} has no {' or '.join(SUFFIXES)} file; export a model: {export}")
+            trained = path / "model.keras"
+            export = f"clf-export {trained}" if trained.is_file() else f"clf-export model.keras -o {path}"
+            raise ModelError(f"{path} has no .onnx or .tflite file; export a Keras model: {export}")
         found += sorted(inside, key=lambda each: (len(each.suffixes), each.suffix, each.name))
     distinct: dict[Path, Path] = {}
     for path in found:
@@ -83,16 +84,16 @@ def short_names(models: Sequence[Path]) -> list[str]:
 
 
 def _require_exported(path: Path) -> Path:
-    if path.suffix == ".keras":
+    if model_format(path) == "Keras":
         raise ModelError(
             f"{path} is not an exported model; compare with it (--against {path}), or export it (clf-export {path})"
         )
-    if path.suffix not in SUFFIXES:
-        raise ModelError(f"{path} is not a {' or '.join(SUFFIXES)} file; export a model with clf-export")
+    if not is_exported(path):
+        raise ModelError(f"{path} is not a .onnx or .tflite file; {export_advice(path)}")
     if not path.exists():
         raise ModelError(f"cannot read the model {path}: No such file or directory")
     return path
 
 
 def _runs_on(model: Path, device: str) -> bool:
-    return model.suffix != ".tflite" or device in ("auto", "cpu")
+    return model_format(model) != "TFLite" or device in ("auto", "cpu")

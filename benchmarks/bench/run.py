@@ -16,6 +16,7 @@ from edgeclf.benchmarks.bench.summary import median_cold_start, summarize
 from edgeclf.benchmarks.machine import load, this_machine
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError, OptionError
+from edgeclf.runtime.model.formats import model_format
 from edgeclf.runtime.terminal.console import note
 from edgeclf.train.any_model import AnyModel, open_any
 
@@ -118,7 +119,7 @@ def _measure_accuracy(
 
 def _start_keras(path: Path, image: str, rounds: int) -> ColdStart | None:
     """Keras's cold start if the reference is a Keras model; None, with a note, if it fails."""
-    if path.suffix != ".keras":
+    if model_format(path) != "Keras":
         return None
     note("measuring the cold start of Keras, for comparison ...")
     module, arguments = "edgeclf.benchmarks.bench.keras_start", (str(path), image)

@@ -100,7 +100,7 @@ def _classify(options: RunOptions, model: ModelFlags, live: LiveOptions, cluster
     from edgeclf.runtime.run import run as run_batch
     from edgeclf.runtime.run_live import open_feed, run_live
 
-    card = model.described.card()
+    card = model.described.read()
     if cluster.wanted(options, live):
         from edgeclf.runtime.run_ray import run_ray
 

@@ -12,7 +12,7 @@ from edgeclf.runtime.terminal.console import note, parse_size
 from edgeclf.runtime.terminal.flags import Text
 
 if TYPE_CHECKING:
-    from edgeclf.runtime.model.card import ModelCard
+    from edgeclf.runtime.model.description import ModelDescription
 
 _PANEL = "Model without a card"
 
@@ -29,7 +29,10 @@ class CardFlags:
         tuple[int, int] | None,
         Text(parse_size),
         typer.Option(
-            help="With --classes: size of its images.", metavar="N|WIDTHxHEIGHT", show_default="224", rich_help_panel=_PANEL
+            help="With --classes: size of its images.",
+            metavar="N|WIDTHxHEIGHT",
+            show_default="that in the file",
+            rich_help_panel=_PANEL,
         ),
     ] = None
     grey: Annotated[bool, typer.Option("--grey", help="With --classes: it takes grey images.", rich_help_panel=_PANEL)] = (
@@ -58,17 +61,15 @@ class CardFlags:
         if self.classes is None and (self.imgsz or self.grey or self.resize or self.fit):
             raise OptionError("--imgsz, --grey, --resize and --fit describe a model without a card; give --classes as well")
 
-    def card(self) -> "ModelCard | None":
-        """The card that the flags describe; None without --classes. Raises OptionError."""
-        from edgeclf.runtime.images.preprocess import Preprocess
-        from edgeclf.runtime.model.card import ModelCard
+    def read(self) -> "ModelDescription | None":
+        """What the flags describe; None without --classes. Raises OptionError."""
+        from edgeclf.runtime.model.description import ModelDescription
         from edgeclf.runtime.model.labels import read_classes
 
         if self.classes is None:
             return None
         resize, fit = self.resize or "shrink", self.fit or "stretch"
-        preprocess = Preprocess(self.imgsz or (224, 224), 1 if self.grey else 3, resize, fit)  # type: ignore[arg-type]
-        return ModelCard(read_classes(self.classes), preprocess)
+        return ModelDescription(read_classes(self.classes), self.imgsz, self.grey, resize, fit)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeclf.runtime.errors import DeviceError, OptionError
+from edgeclf.runtime.model.formats import model_format
 from edgeclf.runtime.terminal.plural import plural
 
 _MOST_THREADS = 16
@@ -57,7 +58,7 @@ def make_plan(machines: Sequence[Machine], device: str, threads: int | None, mod
     kind = device
     with_gpus = [machine for machine in machines if machine.gpus]
     if kind == "auto":
-        kind = "cuda" if with_gpus and model.suffix.lower() == ".onnx" and _built_for_cuda() else "cpu"
+        kind = "cuda" if with_gpus and model_format(model) == "ONNX" and _built_for_cuda() else "cpu"
     if kind == "cpu":
         cores = _cores_per_worker(machines, threads)
         workers = max(1, sum(machine.cores // cores for machine in machines))

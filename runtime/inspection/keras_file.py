@@ -13,7 +13,8 @@ from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.inspection.structure import Structure, Tensor
 from edgeclf.runtime.model.card import read_zip_card
 
-_MAX_CONFIG_BYTES = 16 << 20
+MAX_CONFIG_BYTES = 16 << 20
+REMARK = "clf-export sets its final input and output"
 _MAX_UNPACKED_BYTES = 4 << 30
 _CONFIG, _METADATA, _SAMPLES = "config.json", "metadata.json", "edgeclf/samples/"
 _DAMAGED = (
@@ -30,10 +31,9 @@ def read_keras(data: bytes) -> Structure:
             names = archive.namelist()
     except _DAMAGED as error:  # RecursionError is a RuntimeError
         raise ModelError(f"damaged or not a .keras file ({first_line(error)})") from None
-    layers = _layers(config)
     return Structure(
-        inputs=tuple(_inputs(config)),
-        operators=dict(Counter(str(layer.get("class_name", "?"))[:200] for layer in layers).most_common()),
+        inputs=tuple(list_inputs(config)),
+        operators=count_layers(config),
         provenance={
             name: str(metadata[key])[:200]
             for name, key in (("keras", "keras_version"), ("saved", "date_saved"))
@@ -41,7 +41,7 @@ def read_keras(data: bytes) -> Structure:
         },
         samples=dict(Counter(name.split("/")[2] for name in names if name.startswith(_SAMPLES) and name.count("/") == 3)),
         card_text=read_zip_card(io.BytesIO(data)),
-        remark="clf-export sets its final input and output",
+        remark=REMARK,
     )
 
 
@@ -56,16 +56,16 @@ def _check_members(archive: zipfile.ZipFile) -> None:
 
 def _read_json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     size = archive.getinfo(name).file_size
-    if size > _MAX_CONFIG_BYTES:
-        raise ValueError(f"{name} is larger than {_MAX_CONFIG_BYTES >> 20} MB")
+    if size > MAX_CONFIG_BYTES:
+        raise ValueError(f"{name} is larger than {MAX_CONFIG_BYTES >> 20} MB")
     value = json.loads(archive.read(name))
     if not isinstance(value, dict):
         raise ValueError(f"{name} is not a JSON object")
     return value
 
 
-def _layers(config: dict[str, Any]) -> list[dict[str, Any]]:
-    """All layers, including those of models inside the model."""
+def count_layers(config: dict[str, Any]) -> dict[str, int]:
+    """The number of layers by type, including those of models inside the model."""
     found, waiting = [], [config]
     while waiting:
         layer = waiting.pop()
@@ -73,17 +73,17 @@ def _layers(config: dict[str, Any]) -> list[dict[str, Any]]:
         if isinstance(inner, list):
             waiting += [child for child in reversed(inner) if isinstance(child, dict)]
         else:
-            found.append(layer)
-    return found
+            found.append(str(layer.get("class_name", "?"))[:200])
+    return dict(Counter(found).most_common())
 
 
-def _inputs(config: dict[str, Any]) -> list[Tensor]:
+def list_inputs(config: dict[str, Any]) -> list[Tensor]:
     """The inputs of the model itself, not of models inside it."""
     found = []
     layers = _settings(config).get("layers")
     for layer in layers if isinstance(layers, list) else ():
         settings = _settings(layer)
-        shape = settings.get("batch_shape")
+        shape = settings.get("batch_shape", settings.get("batch_input_shape"))  # the second name before Keras 3
         if isinstance(shape, list) and layer.get("class_name") == "InputLayer":
             sides = tuple(side if isinstance(side, int) else -1 for side in shape[:64])
             found.append(Tensor(str(settings.get("name"))[:200], str(settings.get("dtype"))[:200], sides))

@@ -10,20 +10,24 @@ from typing import Any, Literal
 
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.inspection.contract_check import ContractCheck, check_contract
+from edgeclf.runtime.inspection.hdf5_file import read_hdf5
 from edgeclf.runtime.inspection.keras_file import read_keras
 from edgeclf.runtime.inspection.onnx_file import read_onnx
 from edgeclf.runtime.inspection.parity_report import ParityEntry, find_parity
 from edgeclf.runtime.inspection.structure import Structure, json_safe
 from edgeclf.runtime.inspection.tflite_file import read_tflite
+from edgeclf.runtime.model.backend import export_advice
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.digest import check_digest, check_listed, content_digest, embedded_digest
+from edgeclf.runtime.model.formats import ModelFormat, is_exported, model_format
 
 Inner = Literal["agrees", "differs", "missing", "none"]
 
-_READERS: dict[str, tuple[str, Callable[[bytes], Structure]]] = {
-    ".keras": ("Keras", read_keras),
-    ".onnx": ("ONNX", read_onnx),
-    ".tflite": ("TFLite", read_tflite),
+_READERS: dict[ModelFormat, Callable[[bytes], Structure]] = {
+    "Keras": read_keras,
+    "HDF5": read_hdf5,
+    "ONNX": read_onnx,
+    "TFLite": read_tflite,
 }
 _MAX_BYTES = 2 << 30  # the limit of protobuf and flatbuffers
 
@@ -66,14 +70,16 @@ class ModelInfo:
 
 def inspect_model(path: Path) -> ModelInfo:
     """Raises ModelError if nothing can be said about the file."""
-    if path.suffix not in _READERS:
-        raise ModelError(f"{path} is not a {', '.join(_READERS)} file; without a file, clf-inspect shows this machine")
-    format_name, read = _READERS[path.suffix]
+    format_name = model_format(path)
+    if format_name is None:
+        raise ModelError(
+            f"{path} is not a .onnx, .tflite, .keras or .h5 file; without a file, clf-inspect shows this machine"
+        )
     data = _read(path)
     digests, problem = _digests(path, data)
     structure, card = None, None
     try:
-        structure = read(data)
+        structure = _READERS[format_name](data)
         if structure.card_text is not None:
             card = ModelCard.from_json(structure.card_text)
             card = replace(card, training=json_safe(card.training))
@@ -116,7 +122,7 @@ def _read(path: Path) -> bytes:
 def _digests(path: Path, data: bytes) -> tuple[Digests, str]:
     """The digests, and a sentence about what is wrong with them."""
     sha256 = hashlib.sha256(data).hexdigest()
-    carried = None if path.suffix == ".keras" else embedded_digest(data)
+    carried = embedded_digest(data) if is_exported(path) else None
     inner: Inner = "none" if carried is None else "agrees" if carried == content_digest(data) else "differs"
     try:
         listed = check_listed(path, data)
@@ -124,7 +130,7 @@ def _digests(path: Path, data: bytes) -> tuple[Digests, str]:
         return Digests(sha256, "differs", inner), str(error)
     digests = Digests(sha256, "agrees" if listed else "not listed", inner)
     try:
-        if path.suffix != ".keras":
+        if is_exported(path):
             check_digest(path, data)
     except ModelError as error:
         return replace(digests, inner="missing" if carried is None else "differs"), str(error)
@@ -134,6 +140,6 @@ def _digests(path: Path, data: bytes) -> tuple[Digests, str]:
 def _check_contract(path: Path, problem: str) -> ContractCheck:
     if problem:
         return ContractCheck("not tried", detail="a damaged file is not loaded")
-    if path.suffix == ".keras":
-        return ContractCheck("not tried", detail=f"a .keras file is for training; export it: clf-export {path}")
+    if not is_exported(path):
+        return ContractCheck("not tried", detail=f"a Keras file is for training; {export_advice(path)}")
     return check_contract(path)

@@ -8,9 +8,9 @@ from edgeclf.runtime.inspection.model_info import ModelInfo
 from edgeclf.runtime.inspection.parity_report import ParityEntry
 from edgeclf.runtime.inspection.report import ReportLine, Section, breakdown, first_few, format_size
 from edgeclf.runtime.inspection.structure import Structure
-from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.digest import SUMS_NAME
 
+_TRAINABLE = ("Keras", "HDF5")
 _VERSIONS: tuple[str, ...] = ("edgeclf", "tensorflow", "keras", "python")
 _LISTED = {
     "agrees": ReportLine(f"  {SUMS_NAME}", "agrees", "good"),
@@ -39,8 +39,8 @@ def model_sections(info: ModelInfo) -> list[Section]:
             ReportLine("file", info.file),
             ReportLine("format", f"{info.format}, {format_size(info.bytes)} ({info.bytes:,} bytes)"),
         ],
-        _card(info.card, structure.card_text is not None),
-        _contract(info.contract, structure),
+        _card(info, structure.card_text is not None),
+        _contract(info.contract, structure, info.format),
         _digests(info),
         _parity(info.parity),
         _contents(info.format, structure),
@@ -48,9 +48,11 @@ def model_sections(info: ModelInfo) -> list[Section]:
     ]
 
 
-def _card(card: ModelCard | None, has_card: bool) -> Section:
+def _card(info: ModelInfo, has_card: bool) -> Section:
+    card = info.card
     if card is None:
-        absent = "present, but cannot be read" if has_card else "none; clf-run needs --classes and --imgsz"
+        command = "clf-export" if info.format in _TRAINABLE else "clf-run"
+        absent = "present, but cannot be read" if has_card else f"none; {command} needs --classes labels.txt"
         return [ReportLine("card", absent, "bad" if has_card else "plain")]
     preprocess = card.preprocess
     colours = "grey" if preprocess.channels == 1 else "RGB"
@@ -75,10 +77,10 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _contract(check: ContractCheck, structure: Structure) -> Section:
+def _contract(check: ContractCheck, structure: Structure, format_name: str) -> Section:
     by = f" ({check.engine} opened it and classified one image)" if check.engine else ""
     verdict = {
-        "kept": ReportLine("contract", f"kept{by}{_other_names(structure)}", "good"),
+        "kept": ReportLine("contract", f"kept{by}{_exceptions(structure, format_name)}", "good"),
         "broken": ReportLine("contract", f"NOT kept: {check.detail}", "bad"),
         "unusable": ReportLine("contract", f"NOT kept: {check.detail}", "bad"),
         "not tried": ReportLine("contract", f"not tried: {check.detail}"),
@@ -88,13 +90,18 @@ def _contract(check: ContractCheck, structure: Structure) -> Section:
     return [verdict, *inputs, *outputs]
 
 
-def _other_names(structure: Structure) -> str:
+def _exceptions(structure: Structure, format_name: str) -> str:
+    """In what a file that can be run is unlike one that edgeclf exports, as the end of a sentence."""
     names = [tensor.name for tensor in (*structure.inputs, *structure.outputs)]
-    return (
-        ""
-        if names in ([], ["image", "probabilities"])
-        else ", except for its names, which should be image and probabilities"
-    )
+    shape = structure.inputs[0].shape if structure.inputs else ()
+    found = []
+    if names not in ([], ["image", "probabilities"]):
+        found.append("its names, which should be image and probabilities")
+    if shape[:1] == (1,) and format_name == "ONNX":
+        found.append("its batch, which is fixed at one image")
+    if len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3):
+        found.append("its channels, which should come last")
+    return f", except for {', and '.join(found)}" if found else ""
 
 
 def _digests(info: ModelInfo) -> Section:
@@ -139,7 +146,7 @@ def _percent(value: Any) -> str:
 def _contents(format_name: str, structure: Structure) -> Section:
     lines = []
     if structure.operators:
-        lines.append(ReportLine("graph", breakdown(structure.operators, "layer" if format_name == "Keras" else "node")))
+        lines.append(ReportLine("graph", breakdown(structure.operators, "layer" if format_name in _TRAINABLE else "node")))
     if structure.weights:
         lines.append(ReportLine("weights", breakdown(structure.weights, "value")))
     if structure.samples:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from edgeclf.runtime.errors import ModelError
-from edgeclf.runtime.model.onnx_schema import parse_model
 from edgeclf.runtime.inspection.structure import Structure, Tensor
 from edgeclf.runtime.model.card import CARD_KEY
+from edgeclf.runtime.model.onnx_schema import parse_model
 
 _EXTERNAL = 1
 _TYPES = {

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgeclf.runtime.terminal.console import show_shape
+
 _MAX_DEPTH = 20
 
 
@@ -16,8 +18,7 @@ class Tensor:
     shape: tuple[int | str, ...]
 
     def __str__(self) -> str:
-        sides = ("any" if side == -1 else str(side) for side in self.shape)
-        return f"{self.name}: {self.type} [{', '.join(sides)}]"
+        return f"{self.name}: {self.type} {show_shape(self.shape)}"
 
 
 @dataclass(frozen=True)

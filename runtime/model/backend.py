@@ -1,6 +1,7 @@
 """The interface between a classifier and the engine that runs its model file, and the table of engines."""
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.digest import check_digest
+from edgeclf.runtime.model.formats import is_exported, model_format
 from edgeclf.runtime.model.output_contract import OutputLevels
 
 
@@ -44,20 +46,20 @@ class ContractError(ModelError):
 
 
 _BACKENDS = {
-    ".onnx": ("edgeclf.runtime.model.onnx_backend", "OnnxBackend"),
-    ".tflite": ("edgeclf.runtime.model.litert_backend", "LitertBackend"),
+    "ONNX": ("edgeclf.runtime.model.onnx_backend", "OnnxBackend"),
+    "TFLite": ("edgeclf.runtime.model.litert_backend", "LitertBackend"),
 }
 
 
-def open_backend(path: Path, device: str, threads: int) -> Backend:
+def open_backend(path: Path, device: str, threads: int, size_hw: tuple[int, int] | None = None) -> Backend:
     """Load a model file with the engine for its suffix. The engine is imported only here.
 
-    device: see Classifier.open. threads: CPU threads for one `run`.
+    device: see Classifier.open. threads: CPU threads for one `run`. size_hw: height and width of the images, for a model
+        that takes any size.
     Raises ModelError if the file is missing, damaged or not a model, and DeviceError if the device is not available.
     """
-    if path.suffix not in _BACKENDS:
-        hint = "; export it first: clf-export " + str(path) if path.suffix in (".keras", ".h5") else ""
-        raise ModelError(f"{path} is not a {' or '.join(_BACKENDS)} file{hint}")
+    if not is_exported(path):
+        raise ModelError(f"{path} is not a .onnx or .tflite file; {export_advice(path)}")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -65,16 +67,34 @@ def open_backend(path: Path, device: str, threads: int) -> Backend:
     if not data:
         raise ModelError(f"{path} is empty; export or copy the model again")
     check_digest(path, data)
-    module, name = _BACKENDS[path.suffix]
-    backend: Backend = getattr(importlib.import_module(module), name)(path, data, device, threads)
+    module, name = _BACKENDS[str(model_format(path))]
+    backend: Backend = getattr(importlib.import_module(module), name)(path, data, device, threads, size_hw)
     return backend
+
+
+def export_advice(path: Path) -> str:
+    """How to get a file that the runtime can open, for one that it cannot open, as the end of a sentence."""
+    commands = {"Keras": f"clf-export {path}", "HDF5": f"clf-export {path} --allow-h5 --classes labels.txt --data photos/"}
+    known = model_format(path)
+    return f"export it first: {commands[known]}" if known in commands else "export a Keras model with clf-export"
 
 
 def contract_error(path: Path, found: str) -> ContractError:
     """The error for a model that breaks the input contract. found: what the model takes instead."""
-    return ContractError(
-        f"{path} does not take one uint8 image batch [batch, H, W, C] (it takes {found}); make it with clf-export"
-    )
+    problem = f"{path} does not take one uint8 image batch [batch, H, W, C] (it takes {found})"
+    return ContractError(f"{problem}; if you have its Keras model, export that with clf-export")
+
+
+def image_size(path: Path, sides: Sequence[object], size_hw: tuple[int, int] | None) -> tuple[int, int]:
+    """Height and width of a model's images. sides: what its file says, with a number above 0 for a fixed side only.
+
+    Raises ContractError if a side is not fixed and `size_hw` does not say it.
+    """
+    fixed = [side if isinstance(side, int) and side > 0 else None for side in sides]
+    if size_hw is None and None in fixed:
+        raise ContractError(f"{path} takes images of any size; say which one with --classes labels.txt --imgsz N")
+    height, width = (side or given for side, given in zip(fixed, size_hw or (0, 0), strict=True))
+    return height, width
 
 
 def batch_error(images: int, error: Exception) -> BatchError:

@@ -14,10 +14,12 @@ from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.images.preprocess import ImageLike
 from edgeclf.runtime.model.backend import Backend, open_backend
 from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.description import ModelDescription
+from edgeclf.runtime.model.labels import count_advice
 from edgeclf.runtime.model.last_operation import last_operation
 from edgeclf.runtime.model.output_contract import find_output_problem, probe_images
 from edgeclf.runtime.model.prediction import Prediction
-from edgeclf.runtime.terminal.console import show_size
+from edgeclf.runtime.terminal.plural import plural
 
 _DEVICE = re.compile(r"auto|cpu|(cuda|tensorrt)(:\d+)?")
 
@@ -40,27 +42,32 @@ class Classifier:
         *,
         device: str = "auto",
         threads: int | None = None,
-        card: ModelCard | None = None,
+        card: ModelCard | ModelDescription | None = None,
     ) -> "Classifier":
         """Open a `.onnx` or `.tflite` file.
 
         device: `auto`, `cpu`, `cuda`, `cuda:N`, `tensorrt` or `tensorrt:N`. `auto` uses CUDA if it starts, and never
             TensorRT, which takes minutes to build its engine.
         threads: CPU threads for one prediction; default all cores. Use 1 if there is a worker thread for each core.
-        card: describes a model without a card, or replaces the card that it carries.
+        card: describes a model without a card, or replaces the card that it carries. A description may leave the size of
+            the images to the file.
         Raises ModelError, DeviceError or OptionError.
         """
         if not _DEVICE.fullmatch(device):
             raise OptionError(f"device must be auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N, not {device!r}")
         path = Path(path)
-        backend = open_backend(path, device, threads or usable_cores())
+        said = card.size_hw if isinstance(card, ModelDescription) else card.preprocess.size_hw if card else None
+        backend = open_backend(path, device, threads or usable_cores(), said)
+        embedded = card is None
         if card is None:
             card = _embedded_card(path, backend)
+        elif isinstance(card, ModelDescription):
+            card = card.card_for(path, backend.input_shape)
         if card.preprocess.shape != backend.input_shape:
             expected, made = backend.input_shape, card.preprocess.shape
             raise ModelError(f"{path} takes images of {list(expected)} [H, W, C], but its card makes {list(made)}")
         classifier = cls(backend, card)
-        classifier._check_output(path)
+        classifier._check_output(path, embedded=embedded)
         return classifier
 
     def predict(self, image: ImageLike) -> Prediction:
@@ -84,12 +91,16 @@ class Classifier:
             raise ModelError("the model returns NaN or infinity; its weights are damaged")
         return probabilities
 
-    def _check_output(self, path: Path) -> None:
+    def _check_output(self, path: Path, *, embedded: bool) -> None:
+        """embedded: whether the card is the file's own."""
         outputs = np.concatenate([self.probabilities(image) for image in probe_images(self.backend.input_shape)])
-        if outputs.shape[1:] != (len(self.card.classes),):
-            raise ModelError(
-                f"{path} returns shape {[1, *outputs.shape[1:]]}, but its card names {len(self.card.classes)} classes"
-            )
+        count = len(self.card.classes)
+        if outputs.ndim != 2:
+            raise ModelError(f"{path} returns shape {[1, *outputs.shape[1:]]} for an image, not one probability per class")
+        if outputs.shape[1] != count:
+            problem = f"{path} returns {plural(outputs.shape[1], 'probability')}, but "
+            problem += f"{'its card names' if embedded else 'you named'} {plural(count, 'class')}"
+            raise ModelError(f"{problem}; {'export it again' if embedded else count_advice(count, outputs.shape[1])}")
         problem = find_output_problem(outputs, self.backend.output_levels, lambda: last_operation(path))
         if problem:
             raise ModelError(f"{path} returns {problem}")
@@ -97,11 +108,7 @@ class Classifier:
 
 def _embedded_card(path: Path, backend: Backend) -> ModelCard:
     if backend.card_text is None:
-        height, width, _ = backend.input_shape
-        raise ModelError(
-            f"{path} carries no model card, so its classes are unknown; "
-            f"name them with --classes labels.txt --imgsz {show_size((height, width))}, or make the file with clf-export"
-        )
+        raise ModelError(f"{path} carries no model card, so its classes are unknown; name them with --classes labels.txt")
     try:
         return ModelCard.from_json(backend.card_text)
     except ModelError as error:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from edgeclf.runtime.model.formats import model_format
+
 _Tensor = TypeVar("_Tensor", bytes, int)
 _CONVERSIONS = {
     *("QUANTIZE", "DEQUANTIZE", "CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS"),
@@ -18,7 +20,7 @@ def last_operation(path: Path) -> str:
     path: a `.onnx` or TFLite file that an engine has loaded.
     """
     data = path.read_bytes()
-    return _onnx_operation(data) if path.suffix.lower() == ".onnx" else _tflite_operation(data)
+    return _onnx_operation(data) if model_format(path) == "ONNX" else _tflite_operation(data)
 
 
 def _onnx_operation(data: bytes) -> str:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import DeviceError, ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.model.backend import batch_error, contract_error
+from edgeclf.runtime.model.backend import batch_error, contract_error, image_size
 from edgeclf.runtime.model.card import read_zip_card
 from edgeclf.runtime.model.output_contract import OutputLevels
+from edgeclf.runtime.terminal.console import show_shape
 
 
 class LitertBackend:
@@ -22,7 +23,7 @@ class LitertBackend:
 
     device = "cpu"
 
-    def __init__(self, path: Path, data: bytes, device: str, threads: int) -> None:
+    def __init__(self, path: Path, data: bytes, device: str, threads: int, size_hw: tuple[int, int] | None = None) -> None:
         if device not in ("auto", "cpu"):
             raise DeviceError(
                 f"LiteRT runs {path.name} on the CPU only, not on {device}; use the .onnx file or --device cpu"
@@ -37,7 +38,7 @@ class LitertBackend:
             raise ModelError(f"{path} is not a TFLite model that {self.engine} can load ({first_line(error)})") from None
         self._local.runner = runner
         self.card_text = read_zip_card(io.BytesIO(data))
-        self.input_shape = runner.input_shape(path)
+        self.input_shape = runner.input_shape(path, size_hw)
         self.output_levels = runner.output_levels()
 
     def run(self, images: Pixels) -> NDArray[np.float32]:
@@ -51,25 +52,27 @@ class LitertBackend:
 
 
 class _Runner:
-    """One interpreter. Its input is resized when the batch size changes."""
+    """One interpreter. Its input is resized when the shape of the batch changes."""
 
     def __init__(self, data: bytes, threads: int) -> None:
         self._interpreter = Interpreter(model_content=data, num_threads=threads)
         self._interpreter.allocate_tensors()
         self._inputs = self._interpreter.get_input_details()
         self._output: dict[str, Any] = self._interpreter.get_output_details()[0]
-        self._batch = int(self._inputs[0]["shape"][0]) if len(self._inputs[0]["shape"]) else 0
+        self._shape = tuple(self._inputs[0]["shape"].tolist())
 
-    def input_shape(self, path: Path) -> tuple[int, int, int]:
+    def input_shape(self, path: Path, size_hw: tuple[int, int] | None) -> tuple[int, int, int]:
         details = self._inputs[0]
         if len(self._inputs) != 1 or details["dtype"] is not np.uint8 or len(details["shape"]) != 4:
-            found = ", ".join(f"{np.dtype(d['dtype']).name}{list(d['shape'])}" for d in self._inputs)
+            found = ", ".join(f"{np.dtype(d['dtype']).name} {show_shape(d['shape_signature'])}" for d in self._inputs)
             raise contract_error(path, found)
         scale, zero_point = details["quantization"]
         if (scale, zero_point) not in ((0.0, 0), (1.0, 0)):
             raise contract_error(path, f"uint8 scaled by {scale} from {zero_point}")
-        height, width, channels = (int(side) for side in details["shape"][1:])
-        return height, width, channels
+        _, *sides, channels = details["shape_signature"].tolist()
+        if channels not in (1, 3):
+            raise contract_error(path, f"uint8 {show_shape(details['shape_signature'])}")
+        return (*image_size(path, sides, size_hw), channels)
 
     def output_levels(self) -> OutputLevels | None:
         scale, zero_point = self._output["quantization"]
@@ -79,10 +82,10 @@ class _Runner:
         return OutputLevels(scale, (stored.min - zero_point) * scale, (stored.max - zero_point) * scale)
 
     def run(self, images: Pixels) -> NDArray[np.float32]:
-        if len(images) != self._batch:
+        if images.shape != self._shape:
             self._interpreter.resize_tensor_input(self._inputs[0]["index"], images.shape)
             self._interpreter.allocate_tensors()
-            self._batch = len(images)
+            self._shape = images.shape
         self._interpreter.set_tensor(self._inputs[0]["index"], images)
         self._interpreter.invoke()
         raw: NDArray[Any] = self._interpreter.get_tensor(self._output["index"])

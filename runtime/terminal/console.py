@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -87,6 +87,15 @@ def show_size(size_hw: tuple[int, int]) -> str:
     """
     height, width = size_hw
     return f"{width}" if width == height else f"{width}x{height}"
+
+
+def show_shape(sides: Iterable[object]) -> str:
+    """Write the sides of an array: numbers as such, names as they are, and `any` for None and -1.
+
+    >>> show_shape(("batch", 8, -1, None))
+    '[batch, 8, any, any]'
+    """
+    return f"[{', '.join('any' if side in (None, -1) else str(side) for side in sides)}]"
 
 
 def parse_duration(flag: str, text: str) -> float:

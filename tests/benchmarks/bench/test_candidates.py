@@ -45,8 +45,22 @@ def test_a_file_that_is_not_an_exported_model_is_refused(name: str, keywords: st
 
 
 def test_a_folder_without_models_is_refused_and_the_error_says_how_to_export(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"has no \.onnx or \.tflite file; .*clf-export .*model\.keras"):
+    with pytest.raises(ModelError, match=r"has no \.onnx or \.tflite file; .*clf-export model\.keras -o "):
         find_models([tmp_path])
+    (tmp_path / "model.keras").touch()
+    with pytest.raises(ModelError, match=r"clf-export .*/model\.keras$"):
+        find_models([tmp_path])
+
+
+def test_suffixes_count_in_capitals_and_lite_is_tflite(tmp_path: Path) -> None:
+    for name in ("A.ONNX", "b.lite", "c.TFLITE", "d.txt"):
+        (tmp_path / name).touch()
+
+    found = find_models([tmp_path])
+
+    assert sorted(path.name for path in found) == ["A.ONNX", "b.lite", "c.TFLITE"]
+    named_files = dict(zip(found, ("x", "y", "z"), strict=True))
+    assert [one.model.name for one in list_candidates(named_files, ["cuda"], [1], [1])] == ["A.ONNX"]
 
 
 def test_every_combination_is_a_candidate_and_batch_sizes_vary_fastest() -> None:

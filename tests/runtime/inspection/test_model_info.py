@@ -161,12 +161,71 @@ def test_a_crash_of_the_engine_is_reported(tmp_path: Path, monkeypatch: pytest.M
     assert (check.verdict, "crashed" in check.detail) == ("unusable", True)
 
 
-@pytest.mark.parametrize("name", ["a.h5", "a.txt", "a", "a.ONNX.gz"])
+@pytest.mark.parametrize("name", ["a.pb", "a.txt", "a", "a.ONNX.gz"])
 def test_another_kind_of_file_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"x")
 
-    with pytest.raises(ModelError, match=r"not a \.keras, \.onnx, \.tflite file"):
+    with pytest.raises(ModelError, match=r"not a \.onnx, \.tflite, \.keras or \.h5 file"):
         inspect_model(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("artefact", "name"), [("model.onnx", "M.ONNX"), ("model.tflite", "M.LITE"), ("model.keras", "M.KERAS")]
+)
+def test_a_suffix_counts_in_capitals_too(
+    artefact: str,
+    name: str,
+    intact: dict[str, ModelInfo],
+    colour_model: Path,
+    tflite_model: Path,
+    keras_model: Path,
+    tmp_path: Path,
+) -> None:
+    sources = {"model.onnx": colour_model, "model.tflite": tflite_model, "model.keras": keras_model}
+    shutil.copy(sources[artefact], tmp_path / name)
+
+    info = inspect_model(tmp_path / name)
+
+    assert (info.format, info.card, info.problem) == (intact[artefact].format, intact[artefact].card, "")
+
+
+def test_an_h5_file_of_keras_2_is_described(tmp_path: Path) -> None:
+    layers = [
+        {"class_name": "InputLayer", "config": {"name": "image", "dtype": "float32", "batch_input_shape": [None, 8, 8, 3]}},
+        {"class_name": "Flatten", "config": {}},
+    ]
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.attrs["keras_version"] = "2.12.0"
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": {"layers": layers}})
+
+    info = inspect_model(tmp_path / "m.h5")
+
+    assert info.structure
+    assert (info.format, info.problem, info.structure.provenance) == ("HDF5", "", {"keras": "2.12.0"})
+    assert (list(map(str, info.structure.inputs)), info.structure.operators) == (
+        ["image: float32 [any, 8, 8, 3]"],
+        {"InputLayer": 1, "Flatten": 1},
+    )
+    assert "--allow-h5 --classes" in info.contract.detail
+
+
+@pytest.mark.parametrize("content", [b"x", b"\x89HDF\r\n\x1a\n" + bytes(100)], ids=["other", "damaged"])
+def test_a_damaged_h5_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    (tmp_path / "m.h5").write_bytes(content)
+
+    with pytest.raises(ModelError, match=r"m\.h5: damaged or not"):
+        inspect_model(tmp_path / "m.h5")
+
+
+def test_an_h5_file_of_weights_alone_is_refused(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.attrs["layer_names"] = ["dense"]
+
+    with pytest.raises(ModelError, match="weights without a network"):
+        inspect_model(tmp_path / "m.h5")
 
 
 def test_an_unusable_path_is_refused(tmp_path: Path) -> None:

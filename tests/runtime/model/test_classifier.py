@@ -136,7 +136,7 @@ def test_a_model_without_a_card_names_the_flags_to_use(
     path = tmp_path / "bare.onnx"
     path.write_bytes(build_onnx(colour_weights).SerializeToString())
 
-    with pytest.raises(ModelError, match=r"no model card.* --classes labels\.txt --imgsz 8,"):
+    with pytest.raises(ModelError, match=r"no model card.* --classes labels\.txt$"):
         Classifier.open(path)
 
 
@@ -154,7 +154,7 @@ def test_a_model_without_a_card_works_with_a_given_one(
 @pytest.mark.parametrize(
     ("card", "keywords"),
     [
-        (ModelCard(("a", "b"), Preprocess((8, 8))), r"shape \[1, 3\], .* 2 classes"),
+        (ModelCard(("a", "b"), Preprocess((8, 8))), "3 probabilities, .* 2 classes"),
         (ModelCard(("a", "b", "c"), Preprocess((9, 8))), r"\[8, 8, 3\] .*card makes \[9, 8, 3\]"),
         (ModelCard(("a", "b", "c"), Preprocess((8, 8), 1)), r"\[8, 8, 3\] .*card makes \[8, 8, 1\]"),
     ],

@@ -1,0 +1,44 @@
+"""What the owner of a model without a card says about it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.images.decode import Channels
+from edgeclf.runtime.images.preprocess import Fit, Preprocess, Resize
+from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.terminal.console import show_size
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """classes: labels in the order of the output columns. size_hw: height and width of the model's images; None for the
+    size that its file says. grey: the images must be grey; without it, they are what the file says.
+
+    Raises OptionError or ModelError for values that no card can have.
+    """
+
+    classes: tuple[str, ...]
+    size_hw: tuple[int, int] | None = None
+    grey: bool = False
+    resize: Resize = "shrink"
+    fit: Fit = "stretch"
+
+    def __post_init__(self) -> None:
+        self._card(self.size_hw or (1, 1), 1)
+
+    def card_for(self, path: Path, shape: tuple[int, int, int]) -> ModelCard:
+        """The card of the model at `path`, which takes images of `shape`, `(H, W, C)`.
+
+        Raises OptionError if it does not fit.
+        """
+        height, width, channels = shape
+        if self.size_hw not in (None, (height, width)):
+            size = show_size(self.size_hw)
+            raise OptionError(f"--imgsz {size} does not fit {path}, which takes {show_size((height, width))}; leave it out")
+        if self.grey and channels != 1:
+            raise OptionError(f"--grey does not fit {path}, which takes images in colour; leave it out")
+        return self._card((height, width), 1 if channels == 1 else 3)
+
+    def _card(self, size_hw: tuple[int, int], channels: Channels) -> ModelCard:
+        return ModelCard(self.classes, Preprocess(size_hw, channels, self.resize, self.fit))
