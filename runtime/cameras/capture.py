@@ -128,6 +128,12 @@ def _request(video: cv2.VideoCapture, requested: RequestedSettings) -> None:
 
 
 def _open_stream(address: str) -> Capture:
+    if address.lower().startswith("http"):
+        from edgeclf.runtime.cameras.http_images import open_http_images
+
+        images = open_http_images(address, TIMEOUT_MS / 1000)
+        if images:
+            return images
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, TIMEOUT_MS]
     video = cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits)
     if not video.isOpened():

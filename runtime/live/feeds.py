@@ -52,6 +52,10 @@ class Feed(Protocol):
         """Why a source gives no good frames now, by its number. Raises DeviceError for a camera that is given up."""
         ...
 
+    def require_frames(self) -> None:
+        """Raise DeviceError if a camera has not given a single good frame."""
+        ...
+
     def close(self) -> None:
         """Close all devices."""
         ...
@@ -81,6 +85,7 @@ class CameraFeed:
         self._limiters = [RateLimiter(every_s) for _ in cameras]
         self._new_frame = new_frame
         self._give_up_s = give_up_s
+        self._without_frames = dict.fromkeys(cameras)
 
     @property
     def dropped(self) -> int:
@@ -102,6 +107,7 @@ class CameraFeed:
             if frame := camera.take():
                 camera.skip_frames_until(limiter.schedule_next())
                 frames.append(frame)
+                self._without_frames.pop(camera, None)
         return frames
 
     def troubles(self) -> dict[int, str]:
@@ -110,6 +116,11 @@ class CameraFeed:
                 reason = camera.trouble.removeprefix(f"{camera.name}: ") or "it gives no frames"
                 raise DeviceError(f"{camera.name}: {reason}; given up after {self._give_up_s:g} s (--give-up)")
         return {number: camera.trouble for number, camera in enumerate(self._cameras) if camera.trouble}
+
+    def require_frames(self) -> None:
+        for camera in self._without_frames:
+            reason = f" ({camera.trouble})" if camera.trouble else ""
+            raise DeviceError(f"{camera.name} has given no image{reason}; check the camera, its address and its settings")
 
     def close(self) -> None:
         for camera in self._cameras:
@@ -137,6 +148,9 @@ class VideoFeed:
 
     def troubles(self) -> dict[int, str]:
         return {}
+
+    def require_frames(self) -> None:
+        """A video without frames has a row that says so."""
 
     def close(self) -> None:
         """The frames close their own files."""

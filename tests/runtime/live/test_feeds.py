@@ -11,7 +11,7 @@ import pytest
 from edgeclf.runtime.cameras.camera import Camera
 from edgeclf.runtime.cameras.faults import FaultDetector
 from edgeclf.runtime.cameras.settings import ActualSettings
-from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.errors import DeviceError, OptionError
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.live.feeds import CameraFeed, open_cameras, open_videos
 from edgeclf.runtime.sources.sampling import Sampling
@@ -100,3 +100,34 @@ def test_images_are_refused(tmp_path: Path, name: str, png: bytes) -> None:
     (tmp_path / "photos/a.png").write_bytes(png)
     with pytest.raises(OptionError, match="a live run takes cameras, videos and numbered images"):
         open_videos([str(tmp_path / name)])
+
+
+class SilentCapture:
+    """A camera that opens and gives no frame."""
+
+    actual = ActualSettings((24, 32))
+
+    def grab(self) -> bool:
+        time.sleep(0.01)
+        return False
+
+    def retrieve(self) -> None:
+        return None
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def test_camera_without_a_single_image_is_an_error() -> None:
+    new_frame = threading.Event()
+    captures = partial(TickingCapture, 0.0), SilentCapture
+    cameras = [Camera(str(number), open_, source=number, new_frame=new_frame) for number, open_ in enumerate(captures)]
+    for camera in cameras:
+        camera.start()
+    feed = CameraFeed(cameras, new_frame)
+    while not (feed.next_frames(1.0) and feed.troubles()):
+        pass
+    feed.close()
+
+    with pytest.raises(DeviceError, match="1 has given no image"):
+        feed.require_frames()
