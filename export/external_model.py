@@ -10,6 +10,7 @@ from edgeclf.export.options import ExternalModel
 from edgeclf.runtime.errors import ModelError, OptionError, first_line
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard, read_zip_card
+from edgeclf.runtime.model.labels import count_advice
 from edgeclf.runtime.terminal.console import show_size
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.keras_file.saving import KerasModel, load_network
@@ -27,21 +28,27 @@ SCALES: dict[str, Family] = {
 
 def attach_card(path: Path, external: ExternalModel) -> KerasModel:
     """Load a Keras file without a card and give it one. Raises ModelError, or OptionError if `external` does not fit it."""
+    return attach_card_to(load_external(path, external), external, path)
+
+
+def load_external(path: Path, external: ExternalModel) -> keras.Model:
+    """Load a Keras file without a card. Raises ModelError, or OptionError if it has one."""
     network = load_network(path, external.allow_h5)
     if path.suffix == ".keras" and read_zip_card(path) is not None:
         raise OptionError(f"{path} carries a model card with its classes; leave out --classes")
-    return attach_card_to(network, external, path)
+    return network
 
 
 def attach_card_to(network: keras.Model, external: ExternalModel, path: Path) -> KerasModel:
     """Like `attach_card`, for a network in memory. `path` names it in messages and names its exported files."""
     shape = image_shape(network, external.imgsz, str(path))
-    whole = with_scaling(network, shape, external.scale, str(path))
+    whole = with_scaling(network, shape, external, str(path))
     _check_outputs(whole.output.shape, external.classes, str(path))
     probe = OutputProbe.of(whole, shape, str(path))
     head = detect_head(probe) if external.head == "auto" else choose_head(probe, external.head)  # type: ignore[arg-type]
-    preprocess = Preprocess(shape[:2], shape[2], external.resize, external.fit)  # type: ignore[arg-type]
-    facts = {"from": path.name, "scale": external.scale}
+    # ground "none": nearly every other training drops alpha, as Keras and Pillow do
+    preprocess = Preprocess(shape[:2], shape[2], external.resize, external.fit, "none")  # type: ignore[arg-type]
+    facts = {"from": path.name, "scale": external.scale, "channels": "BGR" if external.bgr else "RGB"}
     return KerasModel(path, whole, ModelCard(external.classes, preprocess, head, facts))
 
 
@@ -69,14 +76,19 @@ def image_shape(network: keras.Model, imgsz: tuple[int, int] | None, name: str) 
     return (*size, int(shape[3]))
 
 
-def with_scaling(network: keras.Model, shape: tuple[int, int, int], scale: str, name: str) -> keras.Model:
-    """The network with its scaling in front: it takes RGB images `[N, H, W, C]` of `shape`, 0 to 255. Raises ModelError."""
-    family = SCALES[scale]
-    if shape[2] == 1 and isinstance(family.offset, tuple):
-        raise OptionError(f"--scale {scale} needs colour images, but {name} takes grey ones; use 1/255, -1..1 or none")
+def with_scaling(network: keras.Model, shape: tuple[int, int, int], external: ExternalModel, name: str) -> keras.Model:
+    """The network with its scaling in front: it takes RGB images `[N, H, W, C]` of `shape`, 0 to 255.
+
+    Raises OptionError or ModelError.
+    """
+    family = SCALES[external.scale]
+    bgr = external.bgr or family.bgr
+    if shape[2] == 1 and (bgr or isinstance(family.offset, tuple)):
+        flag = "--bgr" if external.bgr else f"--scale {external.scale}"
+        raise OptionError(f"{flag} needs colour images, but {name} takes grey ones; use --scale 1/255, -1..1 or none alone")
     image = keras.Input(shape, name="edgeclf_image")
     x = family.scaled(image)
-    x = keras.ops.take(x, [2, 1, 0], axis=-1) if family.bgr else x
+    x = keras.ops.take(x, [2, 1, 0], axis=-1) if bgr else x
     try:
         outputs = keras.tree.flatten(network(x))
     except Exception as error:  # layers raise many classes for a size that they cannot take
@@ -94,7 +106,7 @@ def _check_outputs(shape: tuple[Any, ...], classes: tuple[str, ...], name: str) 
     if (2 if units == 1 else units) != count:
         outputs = plural(units, "output") + (", which stands for two classes" if units == 1 else "")
         problem = f"{name} has {outputs}, but --classes names {count} ({', '.join(classes)[:80]})"
-        raise OptionError(f"{problem}; name one class per output, in order")
+        raise OptionError(f"{problem}; {count_advice(count, units)}")
 
 
 def _show(shape: tuple[Any, ...]) -> str:

@@ -9,12 +9,15 @@ from edgeclf.export.timing import Performance, pareto, pick_best
 
 @dataclass(frozen=True)
 class GateReport:
-    """reference: the name of the reference model. origin: where the images of the comparison come from."""
+    """reference: the name of the reference model. origin: where the images of the comparison come from.
+    remarks: sentences on the reference model that the labels give cause for.
+    """
 
     parities: tuple[Parity, ...]
     reference: str
     origin: str
     limits: GateLimits
+    remarks: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.model.card import Head
+from edgeclf.runtime.model.output_contract import probe_images
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.keras_file.config_check import MAX_ARRAY_NUMBERS
 
@@ -44,7 +45,7 @@ class OutputProbe:
         operation = concrete.outputs[0].op
         while operation.type in _SHAPING:
             operation = operation.inputs[0].op
-        outputs = np.concatenate([concrete(tf.constant(image)).numpy() for image in _images(shape)])
+        outputs = np.concatenate([concrete(tf.constant(image, tf.float32)).numpy() for image in probe_images(shape)])
         return cls(name, operation.type, outputs.astype(np.float32))
 
     @property
@@ -75,10 +76,18 @@ def detect_head(probe: OutputProbe) -> Head:
     if operation == "Softmax":
         axis = "one unit, which is always 1" if units == 1 else "another axis than its classes"
         raise ModelError(f"{name} ends in a softmax over {axis}; train it with a sigmoid, or with one unit per class")
+    if units == 1:
+        problem = (
+            f"{name} ends in one {operation} unit, which can be a number (a regression) or the score of the second class"
+        )
+        choice = (
+            "--head sigmoid or --head logits" if operation not in _SCORES and probe.lies_between_0_and_1 else "--head logits"
+        )
+        raise ModelError(f"{problem}; if it is the score, use {choice}")
     if operation in _SCORES or (operation in _ARITHMETIC and not probe.lies_between_0_and_1):
         return "logits"
     problem = f"{name} ends in {operation}, which may or may not return probabilities"
-    raise ModelError(f"{problem}; choose --head {'sigmoid' if units == 1 else 'softmax'} or --head logits")
+    raise ModelError(f"{problem}; choose --head softmax or --head logits")
 
 
 def choose_head(probe: OutputProbe, head: Head) -> Head:
@@ -103,10 +112,3 @@ def _check_sizes(graph: tf.Graph, name: str) -> None:
             numbers = tensor.shape.num_elements() if tensor.shape.rank is not None else None
             if numbers is not None and numbers > MAX_ARRAY_NUMBERS:
                 raise ModelError(f"{name} computes {numbers:,} numbers in one step per image; choose a smaller --imgsz")
-
-
-def _images(shape: tuple[int, int, int]) -> list[NDArray[np.float32]]:
-    """Black, white, noise and a gradient, float32 `[1, H, W, C]` each, 0 to 255."""
-    noise = np.random.default_rng(0).integers(0, 256, shape)
-    ramp = np.broadcast_to(np.linspace(0, 255, shape[1])[:, None], shape)
-    return [np.asarray(image, np.float32)[None] for image in (np.zeros(shape), np.full(shape, 255), noise, ramp)]

@@ -100,6 +100,7 @@ class ExternalModel:
         subtracts the mean and divides by the deviation of ImageNet, `caffe` takes BGR and subtracts the mean.
     resize: `bilinear` is the default of `keras.utils.image_dataset_from_directory`, so most models were trained with it;
         `nearest` is the default of `keras.utils.load_img`. fit: both of them stretch.
+    bgr: the network takes the channels in the order blue, green, red; `caffe` does anyway.
     head: the output of the network; `auto` detects it. imgsz: height and width, for a network that takes any size.
     allow_h5: accept the older .h5 format.
     """
@@ -107,13 +108,12 @@ class ExternalModel:
     classes: Annotated[
         tuple[str, ...],
         Text(lambda text: read_classes(Path(text))),
-        _option(
-            metavar="FILE", help="The model's classes: one per line, or a JSON list.", show_default=False, panel=_EXTERNAL
-        ),
+        _option(metavar="FILE", help="The model's classes: lines, a table or JSON.", show_default=False, panel=_EXTERNAL),
     ] = ()
     scale: Annotated[
         str, _option(help="How it expects pixels 0..255: 1/255, -1..1, none, imagenet or caffe.", panel=_EXTERNAL)
     ] = "none"
+    bgr: Annotated[bool, _option("--bgr", help="It expects blue first, as OpenCV reads images.", panel=_EXTERNAL)] = False
     resize: Annotated[
         str, _option(help="How its images were resized: bilinear, nearest, area or shrink.", panel=_EXTERNAL)
     ] = "bilinear"
@@ -135,6 +135,8 @@ class ExternalModel:
         from edgeclf.runtime.model.card import Head, ModelCard
 
         ModelCard(self.classes, Preprocess(self.imgsz or (1, 1), 3, self.resize, self.fit))  # type: ignore[arg-type]
+        if self.bgr and self.scale == "caffe":
+            raise OptionError("--scale caffe is BGR already; leave out --bgr")
         for name, allowed in (("scale", get_args(Scale)), ("head", ("auto", *get_args(Head)))):
             if getattr(self, name) not in allowed:
                 raise OptionError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")

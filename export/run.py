@@ -1,7 +1,7 @@
 """Exports a trained model: converts it, verifies the files, and publishes them if they pass."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from edgeclf.export.artifacts import check_free, publish_all, staging_folder
 from edgeclf.export.calibration import choose_images
-from edgeclf.export.external_model import attach_card, attach_card_to
+from edgeclf.export.external_model import attach_card_to, load_external
 from edgeclf.export.gate_report import GateReport
 from edgeclf.export.int8 import search
-from edgeclf.export.options import ExportOptions, GateLimits
+from edgeclf.export.options import ExportOptions, ExternalModel, GateLimits
 from edgeclf.export.parity import Parity, Reference, check_parity
+from edgeclf.export.reference_check import check_reference, reference_remarks
 from edgeclf.export.targets import ExportContext, Target
 from edgeclf.export.timing import milliseconds
 from edgeclf.runtime.errors import DatasetError, GateError, ModelError, OptionError
@@ -57,8 +58,10 @@ def export(
     leave_out: publish the files that passed even if others failed or could not be made.
     Raises ModelError, DatasetError, OptionError or OutputError. A failed gate is not an exception; see `Export.passed`.
     """
-    model = attach_card(path, options.external) if options.external.classes else open_keras(path)
-    return _export(model, folder, targets, options, leave_out=leave_out)
+    if not options.external.classes:
+        return _export(open_keras(path), folder, targets, options, leave_out=leave_out)
+    network = load_external(path, options.external)
+    return _export_external(network, path, folder, targets, options, leave_out=leave_out)
 
 
 def export_network(
@@ -70,12 +73,31 @@ def export_network(
     """
     if options.data is None:
         raise OptionError("a network in memory brings no images; name some with ExportOptions(data=...)")
-    model = attach_card_to(network, options.external, folder / f"{name}.keras")
-    return _export(model, folder, targets, options, leave_out=False)
+    return _export_external(network, folder / f"{name}.keras", folder, targets, options, leave_out=False)
+
+
+def _export_external(
+    network: keras.Model, path: Path, folder: Path, targets: tuple[Target, ...], options: ExportOptions, *, leave_out: bool
+) -> Export:
+    """Its labels and its scaling are only what its owner says, so the labelled images must confirm them."""
+
+    def attach(external: ExternalModel) -> KerasModel:
+        return attach_card_to(network, external, path)
+
+    def check(reference: Reference) -> tuple[str, ...]:
+        return check_reference(reference, options.external, attach)
+
+    return _export(attach(options.external), folder, targets, options, leave_out=leave_out, check=check)
 
 
 def _export(
-    model: KerasModel, folder: Path, targets: tuple[Target, ...], options: ExportOptions, *, leave_out: bool
+    model: KerasModel,
+    folder: Path,
+    targets: tuple[Target, ...],
+    options: ExportOptions,
+    *,
+    leave_out: bool,
+    check: Callable[[Reference], tuple[str, ...]] | None = None,
 ) -> Export:
     report_name = f"{model.path.stem}.parity.json"
     check_free(folder, [*(model.path.stem + target.suffix for target in targets), report_name])
@@ -86,12 +108,13 @@ def _export(
     reference = Reference(images.verification, model.probabilities(images.verification.images))
     if not np.isfinite(reference.probabilities).all():
         raise ModelError(f"{model.path} returns NaN or infinity; train it again")
+    remarks = check(reference) if check else reference_remarks(reference, model.card.classes)
     with staging_folder(folder) as staging:
         context = ExportContext(model, images, staging / "unfinished", options.opset)
         make_folder(context.folder)
         gate = _Gate(context, reference, options.limits, staging)
         parities = tuple(gate.make(target, leave_out) for target in targets)
-        result = Export(parities, reference.name, images.origin, options.limits)
+        result = Export(parities, reference.name, images.origin, options.limits, remarks)
         passed = [parity.name for parity in parities if not parity.misses]
         if not passed or not (leave_out or result.passed):
             return result
@@ -167,6 +190,7 @@ def _report_text(result: Export) -> str:
         "verified_on": result.origin,
         "limits": result.limits.to_json(),
         "artifacts": [parity.to_json() for parity in result.parities],
+        "remarks": result.remarks,
         "ship": result.ship,
         "trade_offs": result.trade_offs,
         "made_with": {

@@ -21,6 +21,8 @@ def show(report: GateReport) -> None:
     stderr_console().print(_table(report, ship))
     note(f"verified on {plural(report.parities[0].images, 'image')} ({report.origin})")
     _note_few_images(report)
+    for remark in report.remarks:
+        note(f"warning: {remark}")
     for parity in report.parities:
         if parity.attempts > 1:
             note(f"{parity.name}: {parity.made_by}, after {plural(parity.attempts - 1, 'failed attempt')}")

@@ -125,6 +125,7 @@ class _TimedBackend:
         self.device = backend.device
         self.input_shape = backend.input_shape
         self.card_text = backend.card_text
+        self.output_levels = backend.output_levels
         self.milliseconds: list[float] = []
 
     def run(self, batch: Pixels) -> NDArray[np.float32]:

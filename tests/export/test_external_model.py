@@ -50,11 +50,21 @@ def test_pixels_are_scaled_like_in_keras_applications(save: Save, scale: Any) ->
     )
 
 
+def test_bgr_networks_get_blue_first(save: Save) -> None:
+    network = body(layers.Dense(3, activation="softmax"))
+    expected = network.predict_on_batch(noise()[..., ::-1].astype(np.float32) / 255)
+    model = attach_card(save(network), ExternalModel(THREE, scale="1/255", bgr=True))
+    np.testing.assert_allclose(model.probabilities(noise()), expected, atol=2e-6)
+    with pytest.raises(OptionError, match="caffe is BGR already"):
+        ExternalModel(THREE, scale="caffe", bgr=True)
+
+
 def test_the_card_has_what_the_owner_said(save: Save) -> None:
-    card = attach_card(save(body(layers.Dense(1))), ExternalModel(TWO, scale="1/255", resize="nearest", fit="crop")).card
+    external = ExternalModel(TWO, scale="1/255", resize="nearest", fit="crop", head="logits")
+    card = attach_card(save(body(layers.Dense(1))), external).card
     assert (card.classes, card.head) == (TWO, "logits")
     assert card.preprocess == Preprocess((16, 20), 3, "nearest", "crop")
-    assert card.training == {"from": "model.keras", "scale": "1/255"}
+    assert card.training == {"from": "model.keras", "scale": "1/255", "channels": "RGB"}
 
 
 def test_images_are_resized_like_in_keras_by_default() -> None:

@@ -44,7 +44,6 @@ HEADS = {
     "sigmoid of a subclass": (lambda: Subclass(layers.Dense(1, activation="sigmoid")), "sigmoid"),
     "scores": (lambda: body(layers.Dense(3)), "logits"),
     "scores of a subclass": (lambda: Subclass(layers.Dense(3)), "logits"),
-    "one score": (lambda: body(layers.Dense(1)), "logits"),
     "log softmax": (lambda: body(layers.Dense(3, activation="log_softmax")), "logits"),
     "scores of a convolution": (
         lambda: keras.Sequential([keras.Input((16, 20, 3)), layers.Conv2D(3, 3), POOL()]),
@@ -89,7 +88,8 @@ def test_the_head_is_detected(make: Callable[[], keras.Model], head: str) -> Non
 @pytest.mark.parametrize("units", [1, 3])
 @pytest.mark.parametrize("activation", [None, "sigmoid", "softmax"])
 def test_the_frozen_graph_answers_like_the_model(units: int, activation: str | None) -> None:
-    external = ExternalModel(TWO if units == 1 else THREE, scale="caffe")
+    head = "logits" if (units, activation) == (1, None) else "auto"
+    external = ExternalModel(TWO if units == 1 else THREE, scale="caffe", head=head)
     if (units, activation) in ((1, "softmax"), (3, "sigmoid")):
         with pytest.raises(ModelError):
             attach_card_to(body(layers.Dense(units, activation=activation)), external, Path("x.keras"))
@@ -112,6 +112,16 @@ def test_several_sigmoids_are_refused_unless_taken_as_logits() -> None:
     with pytest.raises(ModelError, match=r"3 sigmoid units.*--head logits"):
         attach_card_to(network, ExternalModel(THREE), Path("x.keras"))
     assert attach_card_to(network, ExternalModel(THREE, head="logits"), Path("x.keras")).card.head == "logits"
+
+
+@pytest.mark.parametrize("ending", [layers.Dense(1), layers.Dense(1, activation="relu")], ids=["linear", "relu"])
+def test_one_unit_that_can_be_a_regression_is_taken_for_a_score_only_if_its_owner_says_so(ending: keras.Layer) -> None:
+    network = body(ending)
+    with pytest.raises(ModelError, match=r"a regression.* --head logits"):
+        attach_card_to(network, ExternalModel(TWO), Path("x.keras"))
+    model = attach_card_to(network, ExternalModel(TWO, head="logits"), Path("x.keras"))
+    scores = np.asarray(network(noise().astype(np.float32), training=False))
+    np.testing.assert_allclose(model.probabilities(noise()), by_hand(scores, "logits"), atol=2e-6)
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,17 @@ RESAMPLES = 1000
 _Z_95 = 1.959964  # the 97.5 % point of the normal distribution
 
 
-def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+def wilson_interval(correct: int, total: int, z: float = _Z_95) -> tuple[float, float]:
     """95 % confidence interval of a share (Wilson 1927); also correct for few images and near 0 and 1.
+
+    z: the half width in standard deviations, for another confidence than 95 %.
 
     >>> [round(end, 3) for end in wilson_interval(95, 100)]
     [0.888, 0.978]
     """
-    share, spread = correct / total, _Z_95**2 / total
+    share, spread = correct / total, z**2 / total
     centre = (share + spread / 2) / (1 + spread)
-    half = _Z_95 * math.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
+    half = z * math.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
