@@ -37,7 +37,8 @@ def configure(options: TrainOptions) -> TrainingConfig:
     network, seed = options.network, options.training.seed
     preset = _preset(network)
     size_hw = parse_size(network.imgsz) if network.imgsz else preset.size_hw
-    preprocess = Preprocess(size_hw, 1 if network.grey else 3, network.resize, network.fit)  # type: ignore[arg-type]
+    channels, ground = 1 if network.grey else 3, network.ground
+    preprocess = Preprocess(size_hw, channels, network.resize, network.fit, ground)  # type: ignore[arg-type]
     return TrainingConfig(
         options.data, preprocess, _recipe(preset.recipe, options), _splitting(preset, options.splits, seed)
     )

@@ -84,6 +84,9 @@ class NetworkOptions:
         "shrink"
     )
     fit: Annotated[str, _network(help="How to fit other aspect ratios: stretch, crop or pad.")] = "stretch"
+    ground: Annotated[
+        str, _network(help="What is behind transparent pixels: white, black, or none (their hidden colours).")
+    ] = "white"
     filters: Annotated[str | None, _network(help="With --model cnn: channels of each block, such as 16,32,64,128.")] = None
     dense: Annotated[str | None, _network(help="With --model cnn: units of the dense layers, such as 64,32.")] = None
     dropout: Annotated[float | None, _network(help="Dropout rate before the last layer.")] = None

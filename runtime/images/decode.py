@@ -7,7 +7,7 @@ This project bans `cv2.imread`: it silently accepts truncated JPEGs, and a file 
 import os
 import stat
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from edgeclf.runtime.images.limits import MAX_PIXELS
 
@@ -19,13 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ImageError, OptionError, Reason
-from edgeclf.runtime.images.formats.header import Header, decode_cost, is_truncated, read_header
+from edgeclf.runtime.images.formats import tiff
+from edgeclf.runtime.images.formats.header import Header, decode_cost, has_alpha, is_truncated, read_header, unsupported
 from edgeclf.runtime.images.formats.integrity import check_integrity, require_simplejpeg
 from edgeclf.runtime.images.formats.png import without_animation
+from edgeclf.runtime.images.transparency import on_ground, stored_with_alpha
 
 Pixels = NDArray[np.uint8]
 Reduction = Literal[1, 2, 4, 8]
 Channels = Literal[1, 3]
+Ground = Literal["white", "black", "none"]
 
 MAX_SIDE = 1 << 20  # OpenCV's own limit for each side
 MAX_BYTES = 1 << 30  # 100 megapixels of 16-bit RGBA, uncompressed, are 800 MB
@@ -109,20 +112,25 @@ def check_decode_cost(header: Header, data: bytes, max_pixels: int = MAX_PIXELS)
         raise ImageError(Reason.TOO_LARGE, f"{image} that costs as much to decode as {_megapixels(cost)}; {limit}")
 
 
-def decode(data: bytes, header: Header, channels: Channels, reduction: Reduction = 1) -> Pixels:
-    """Decode to uint8 `[h, w, channels]`, RGB or grey, upright by EXIF, without alpha, 16 bits reduced to 8.
+def decode(data: bytes, header: Header, channels: Channels, reduction: Reduction = 1, ground: Ground = "white") -> Pixels:
+    """Decode to uint8 `[h, w, channels]`, RGB or grey, upright by EXIF, on its ground, 16 bits reduced to 8.
 
     `reduction` divides both sides inside a JPEG's own DCT, rounding up. It must be 1 for other formats: OpenCV would decode
-    them in full and then take every n-th pixel. Raises ImageError: `corrupt` or `too_large`.
+    them in full and then take every n-th pixel. `ground`: as in Preprocess. Raises ImageError: `unsupported`, `corrupt` or
+    `too_large`.
     """
+    if header.format == "TIFF" and (kind := unsupported(header, data)):  # OpenCV may read black or noise from it
+        raise _not_read(header, kind)
     flags = (cv2.IMREAD_COLOR_RGB if channels == 3 else cv2.IMREAD_GRAYSCALE) | _REDUCED[reduction]
     file = without_animation(data) if header.format == "PNG" else data
     try:
-        pixels = cv2.imdecode(np.frombuffer(file, np.uint8), flags)
+        pixels = None if ground == "none" else _on_ground(file, header, flags, ground)
+        if pixels is None:
+            pixels = _deep_tiff(file, flags) if header.format == "TIFF" else _imdecode(file, flags)
     except cv2.error as error:
-        raise _undecodable(header, error) from None
+        raise _undecodable(header, data, error) from None
     if pixels is None:
-        raise _undecodable(header)
+        raise _undecodable(header, data)
     return pixels.reshape(*pixels.shape[:2], channels).astype(np.uint8, copy=False)
 
 
@@ -130,13 +138,45 @@ def _megapixels(pixels: int) -> str:
     return f"{pixels / 1e6:,.0f} megapixels"
 
 
-def _undecodable(header: Header, error: cv2.error | None = None) -> ImageError:
+def _imdecode(file: bytes, flags: int) -> NDArray[Any] | None:
+    pixels: NDArray[Any] | None = cv2.imdecode(np.frombuffer(file, np.uint8), flags)
+    return pixels
+
+
+def _on_ground(file: bytes, header: Header, flags: int, ground: Ground) -> NDArray[Any] | None:
+    """None for an image without alpha."""
+    stored = stored_with_alpha(file, header) if has_alpha(header, file) else None
+    if stored is None:
+        return None
+    alpha, colours = stored
+    if colours is None or not flags & cv2.IMREAD_COLOR_RGB:  # OpenCV's own grey differs from that of its formats
+        colours = _imdecode(file, flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    return None if colours is None else on_ground(colours, alpha, file, header, white=ground == "white")
+
+
+def _deep_tiff(file: bytes, flags: int) -> NDArray[Any] | None:
+    """A TIFF, where its range says how 16 bits become 8."""
+    bits = tiff.deep_bits(file)
+    pixels = _imdecode(file, flags | cv2.IMREAD_ANYDEPTH if bits else flags)
+    if pixels is None or pixels.dtype != np.uint16:
+        return pixels
+    levels: Pixels = np.minimum(pixels >> (bits - 8), 255).astype(np.uint8)
+    return levels
+
+
+def _not_read(header: Header, kind: str) -> ImageError:
+    return ImageError(Reason.UNSUPPORTED, f"{header.format} with {kind}, which is not read; convert it to JPEG or PNG")
+
+
+def _undecodable(header: Header, data: bytes, error: cv2.error | None = None) -> ImageError:
     if error and error.code == cv2.Error.StsNoMem:
         return ImageError(Reason.TOO_LARGE, "there is not enough memory to decode it")
     image = f"{header.format} of {header.width} x {header.height} pixels"
     if error and "CV_IO_MAX_IMAGE" in str(error):
         variable = "OPENCV_IO_MAX_IMAGE_PIXELS"
         return ImageError(Reason.TOO_LARGE, f"{image}, above OpenCV's own limit; {variable} is {os.environ.get(variable)}")
+    if kind := unsupported(header, data):
+        return _not_read(header, kind)
     return ImageError(Reason.CORRUPT, f"{image} that does not decode")
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ImageError, OptionError, Reason, first_line
 from edgeclf.runtime.images.bilinear import resize_as_tensorflow
-from edgeclf.runtime.images.decode import Channels, Checks, Pixels, Reduction, decode, read_file
+from edgeclf.runtime.images.decode import Channels, Checks, Ground, Pixels, Reduction, decode, read_file
 
 
 class StoredImage(Protocol):
@@ -52,17 +52,20 @@ class Preprocess:
         fraction of the cost of `area`. `bilinear` is `keras.utils.image_dataset_from_directory`, rounded to whole levels;
         `nearest` is `keras.utils.load_img`; `area` averages.
     fit: `stretch` ignores the aspect ratio, `crop` keeps the centre, `pad` adds black borders.
+    ground: what is behind transparent pixels: `white` or `black`. `none` takes the colours that the file holds there, often
+        black, as Keras, TensorFlow and Pillow's `convert("RGB")` do.
     """
 
     size_hw: tuple[int, int]
     channels: Channels = 3
     resize: Resize = "shrink"
     fit: Fit = "stretch"
+    ground: Ground = "white"
 
     def __post_init__(self) -> None:
         if len(self.size_hw) != 2 or not all(isinstance(side, int) and 1 <= side <= 4096 for side in self.size_hw):
             raise OptionError(f"image size must be two whole numbers from 1 to 4096, not {self.size_hw}")
-        for name, allowed in (("channels", Channels), ("resize", Resize), ("fit", Fit)):
+        for name, allowed in (("channels", Channels), ("resize", Resize), ("fit", Fit), ("ground", Ground)):
             if getattr(self, name) not in get_args(allowed):
                 choices = ", ".join(map(str, get_args(allowed)))
                 raise OptionError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
@@ -85,12 +88,17 @@ class Preprocess:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the model card."""
-        return {"size_hw": list(self.size_hw), "channels": self.channels, "resize": self.resize, "fit": self.fit}
+        fields = {name: getattr(self, name) for name in ("channels", "resize", "fit", "ground")}
+        return {"size_hw": list(self.size_hw), **fields}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Preprocess":
-        """The inverse of `to_json`. A missing field raises KeyError; extra fields are ignored."""
-        return cls(tuple(fields["size_hw"]), fields["channels"], fields["resize"], fields["fit"])
+        """The inverse of `to_json`. A missing field raises KeyError; extra fields are ignored.
+
+        Cards without `ground` are older than that field: their models were trained with `none`.
+        """
+        ground = fields.get("ground", "none")
+        return cls(tuple(fields["size_hw"]), fields["channels"], fields["resize"], fields["fit"], ground)
 
     def _prepare(self, image: ImageLike, checks: Checks) -> Prepared:
         if isinstance(image, np.ndarray):
@@ -104,7 +112,7 @@ class Preprocess:
             reduction = self._jpeg_reduction(header.height, header.width)
         size_hw = (header.height, header.width)
         try:
-            pixels = decode(data, header, self.channels, reduction)
+            pixels = decode(data, header, self.channels, reduction, self.ground)
         except ImageError as error:
             error.size_hw = size_hw
             raise

@@ -44,6 +44,7 @@ def test_reasons_are_a_closed_list() -> None:
         "unreadable",
         "empty",
         "not_an_image",
+        "unsupported",
         "truncated",
         "corrupt",
         "too_large",

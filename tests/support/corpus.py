@@ -28,7 +28,6 @@ NOT_IMAGES = {
     "pdf": b"%PDF-1.7\n",
     "svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>\n',
     "wave": b"RIFF\x24\0\0\0WAVEfmt " + bytes(40),
-    "heic": b"\0\0\0\x18ftypheic" + bytes(100),
     "prose": b"BMW is a maker of cars, and this is a text.\n",
     "zeros": bytes(4096),
     "byte": b"\xff",
@@ -123,6 +122,7 @@ class Corpus:
     def _others(self) -> None:
         for name, data in NOT_IMAGES.items():
             self._add(f"others/{name}.jpg", data, frozenset({Reason.NOT_AN_IMAGE}))
+        self._add("others/heic.jpg", b"\0\0\0\x18ftypheic" + bytes(100), frozenset({Reason.UNSUPPORTED}))
         self._add("others/empty.jpg", b"", frozenset({Reason.EMPTY}))
 
     def _named(self) -> None:

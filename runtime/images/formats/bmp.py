@@ -1,4 +1,4 @@
-"""BMP: size and completeness from the header."""
+"""BMP: size, completeness and alpha from the header."""
 
 import struct
 
@@ -8,6 +8,9 @@ MAGICS: tuple[bytes, ...] = (b"BM",)
 _CORE_HEADER = 12  # bytes of the OS/2 header of 1987, which has 16-bit sides; all later headers start alike
 _LARGEST_HEADER = 1024  # text that happens to start with BM claims far more in these four bytes
 _RUN_LENGTHS = (1, 2)
+_BIT_FIELDS = (3, 6)
+_HEADER_WITH_ALPHA = 56  # the shortest that has a mask for alpha
+_EMBEDDED = {4: "a JPEG inside", 5: "a PNG inside"}
 _RUN_LENGTH_COST = 10
 """Cost of one run-length encoded pixel: two bytes may stand for the rest of the image."""
 
@@ -47,3 +50,18 @@ def decode_cost(data: bytes, pixels: int, limit: int) -> int:
     header_bytes, compression = struct.unpack_from("<I12xI", data, 14)
     has_run_lengths = header_bytes != _CORE_HEADER and compression in _RUN_LENGTHS
     return pixels * _RUN_LENGTH_COST if has_run_lengths else pixels
+
+
+def has_alpha(data: bytes) -> bool:
+    """Whether its header has a mask for alpha. The fourth byte of a plain 32-bit pixel means nothing."""
+    (header_bytes,) = struct.unpack_from("<I", data, 14)
+    if header_bytes < _HEADER_WITH_ALPHA:
+        return False
+    bits, compression = struct.unpack_from("<HI", data, 28)
+    return bits == 32 and compression in _BIT_FIELDS and bool(struct.unpack_from("<I", data, 66)[0])
+
+
+def unsupported(data: bytes) -> str:
+    """The kinds that only printers read, as in `a JPEG inside`; otherwise empty."""
+    header_bytes, compression = struct.unpack_from("<I12xI", data, 14)
+    return "" if header_bytes == _CORE_HEADER else _EMBEDDED.get(compression, "")

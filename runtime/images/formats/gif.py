@@ -1,4 +1,4 @@
-"""GIF: size, completeness, and how often its compression restarts."""
+"""GIF: size, completeness, transparency, and how often its compression restarts."""
 
 import struct
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import ImageError, Reason
 
 MAGICS: tuple[bytes, ...] = (b"GIF87a", b"GIF89a")
-_IMAGE, _EXTENSION = 0x2C, 0x21
+_IMAGE, _EXTENSION, _GRAPHIC_CONTROL = 0x2C, 0x21, 0xF9
+_TRANSPARENT = 0x01
 _MAX_SUB_BLOCKS = 1 << 20  # of at most 255 bytes each: a file of 267 MB
 _CANVAS_COST = 10
 """Cost of one canvas pixel: OpenCV keeps the canvas several times, and a file of 35 bytes can ask for any canvas."""
@@ -46,6 +47,22 @@ def decode_cost(data: bytes, pixels: int, limit: int) -> int:
             clears = count_clears(lzw, data[sub_blocks[0] - 1], limit // _CLEAR_COST + 1)
             return pixels * _CANVAS_COST + _CLEAR_COST * clears
     return pixels * _CANVAS_COST
+
+
+def has_alpha(data: bytes) -> bool:
+    """Whether the first frame has a transparent colour. Raises the same errors as `is_truncated`."""
+    flags = 0
+    for position, sub_blocks in _blocks(data):
+        if data[position] == _IMAGE:
+            break
+        if data[position + 1] == _GRAPHIC_CONTROL:
+            flags = data[sub_blocks[0] + 1]
+    return bool(flags & _TRANSPARENT)
+
+
+def unsupported(data: bytes) -> str:
+    """Always empty."""
+    return ""
 
 
 def count_clears(lzw: bytes, code_size: int, at_most: int) -> int:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from edgeclf.runtime.errors import ImageError, Reason
 from edgeclf.runtime.images.formats import bmp, gif, jpeg, png, tiff, webp
+from edgeclf.runtime.images.formats.other_kinds import kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,12 @@ class _Format(Protocol):
 
     def decode_cost(self, data: bytes, pixels: int, limit: int, /) -> int: ...
 
+    def has_alpha(self, data: bytes, /) -> bool: ...
+
+    def unsupported(self, data: bytes, /) -> str:
+        """What the file holds that is not read although it is sound; empty for a file that is read."""
+        ...
+
 
 _HIGH_RATIO = 200
 """A compression ratio above this is suspicious: a scanned page of text reaches 60, an empty page up to 1,000."""
@@ -47,12 +54,15 @@ TRUNCATION_ERRORS = (struct.error, IndexError, OverflowError)  # the offsets of 
 def read_header(data: bytes) -> Header:
     """Recognise JPEG, PNG, BMP, GIF, TIFF and WebP by content, not by file name.
 
-    Raises ImageError: `empty`, `not_an_image`, or `truncated` when the header itself is incomplete.
+    Raises ImageError: `empty`, `unsupported` for other kinds of image, `not_an_image`, or `truncated` when the header itself
+    is incomplete.
     """
     if not data:
         raise ImageError(Reason.EMPTY, "the file holds 0 bytes")
     name = next((name for name, format_ in _FORMATS.items() if data.startswith(format_.MAGICS)), None)
     if name is None:
+        if kind := kind_of(data):
+            raise ImageError(Reason.UNSUPPORTED, f"a {kind} image, which is not read; convert it to JPEG or PNG")
         start = data[:8].hex(" ")
         raise ImageError(Reason.NOT_AN_IMAGE, f"not JPEG, PNG, BMP, GIF, TIFF or WebP (starts with {start})")
     try:
@@ -84,6 +94,22 @@ def decode_cost(header: Header, data: bytes, limit: int) -> int:
         return max(format_.decode_cost(data, pixels, limit), pixels * _HIGH_RATIO_COST if high_ratio else pixels)
     except TRUNCATION_ERRORS:
         return pixels
+
+
+def has_alpha(header: Header, data: bytes) -> bool:
+    """Whether pixels may be transparent, by the header. A JPEG never is."""
+    try:
+        return _FORMATS[header.format].has_alpha(data)
+    except TRUNCATION_ERRORS:
+        return False
+
+
+def unsupported(header: Header, data: bytes) -> str:
+    """What a sound file holds that is not read, as in `signed 16-bit samples`; empty for a file that is read."""
+    try:
+        return _FORMATS[header.format].unsupported(data)
+    except TRUNCATION_ERRORS:
+        return ""
 
 
 _FORMATS: dict[str, _Format] = {"JPEG": jpeg, "PNG": png, "BMP": bmp, "GIF": gif, "TIFF": tiff, "WebP": webp}

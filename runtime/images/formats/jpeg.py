@@ -11,6 +11,8 @@ _MAX_SEGMENTS = 10_000
 _BARE_MARKERS = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})  # not followed by a length
 _STARTS_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the three others are tables
 _SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
+_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+_HIERARCHICAL = frozenset({0xC5, 0xC6, 0xCD, 0xCE})
 _USUAL_SCANS = 20
 """Encoders write 10 scans for colour by default, and up to a dozen when they optimise for size."""
 
@@ -44,6 +46,20 @@ def decode_cost(data: bytes, pixels: int, limit: int) -> int:
     if not _has_many_scans(data):
         return pixels
     return max(pixels, pixels * data.count(bytes((0xFF, START_OF_SCAN)), _frame(data)) // _USUAL_SCANS)
+
+
+def has_alpha(data: bytes) -> bool:
+    """Always False."""
+    return False
+
+
+def unsupported(data: bytes) -> str:
+    """The kinds that only other decoders read, as in `12 bits a channel`; otherwise empty."""
+    frame = _frame(data)
+    marker, bits = data[frame + 1], data[frame + 4]
+    if marker in _LOSSLESS | _HIERARCHICAL:
+        return "lossless compression" if marker in _LOSSLESS else "hierarchical compression"
+    return f"{bits} bits a channel" if bits != 8 else ""
 
 
 def segments(data: bytes) -> Iterator[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""TIFF: size and completeness from its first directory, the only one that is decoded."""
+"""TIFF: size, completeness, alpha and range from its first directory, the only one that is decoded."""
 
 import struct
 from dataclasses import dataclass
@@ -7,15 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeclf.runtime.images.formats import tiff_kinds
+
 MAGICS: tuple[bytes, ...] = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES = 256, 257, 258, 259, 262, 274, 277
 STRIPS, STRIP_BYTES = 273, 279
+PAGE_KIND, MAXIMUM, EXTRA_SAMPLES, SAMPLE_FORMAT = 254, 281, 338, 339
 TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES = 322, 323, 324, 325
 SHORT = 3
 _MAX_ENTRIES = 4_096
 _ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _DTYPES = {1: "u1", SHORT: "u2", 4: "u4", 16: "u8"}
 _UNCOMPRESSED = 1
+_RGB = 2
+_PREMULTIPLIED, _STRAIGHT = 1, 2
+_THUMBNAIL, _MASK = 1, 4
+_MAX_PAGES = 1_000
+_SCALED_BITS = (10, 12, 14)
 _LARGE_TILE_COST = 10
 """Cost of one pixel of a tile that is larger than the image."""
 
@@ -64,6 +72,62 @@ def decode_cost(data: bytes, pixels: int, limit: int) -> int:
     return pixels if tile <= pixels else tile * _LARGE_TILE_COST
 
 
+def has_alpha(data: bytes) -> bool:
+    """Whether its fourth channel is alpha: by its tag, or where it has none; another channel that it names is not."""
+    directory = read_directory(data)
+    photometric = first_number(data, directory, PHOTOMETRIC, -1)
+    if first_number(data, directory, SAMPLES, 1) != 4 or photometric != _RGB:
+        return False
+    return first_number(data, directory, EXTRA_SAMPLES, _STRAIGHT) in (_PREMULTIPLIED, _STRAIGHT)
+
+
+def is_premultiplied(data: bytes) -> bool:
+    """Whether OpenCV gives colours that are multiplied by alpha: stored so, or straight ones, which it multiplies.
+
+    It does not if the tag is missing.
+    """
+    return EXTRA_SAMPLES in read_directory(data)
+
+
+def unsupported(data: bytes) -> str:
+    """What it holds that OpenCV does not read; see `tiff_kinds`."""
+    directory = read_directory(data)
+    return tiff_kinds.unread(
+        compression=first_number(data, directory, COMPRESSION, _UNCOMPRESSED),
+        photometric=first_number(data, directory, PHOTOMETRIC, 0),
+        samples=first_number(data, directory, SAMPLES, 1),
+        bits=first_number(data, directory, BITS, 1),
+        sample_format=first_number(data, directory, SAMPLE_FORMAT, 1),
+    )
+
+
+def deep_bits(data: bytes) -> int:
+    """How many bits the deep samples use of those that OpenCV hands on; 0 where it reduces them to 8 bits rightly.
+
+    OpenCV fills 10, 12 and 14 bits up to 16, but cannot reduce them. A maximum such as 4,095 states the range of 12-bit
+    values in 16-bit samples; any other maximum describes the image (TIFF 6.0, MaxSampleValue) and must not change it.
+    """
+    directory = read_directory(data)
+    bits = first_number(data, directory, BITS, 1)
+    if bits in _SCALED_BITS:
+        return 16
+    maximum = first_number(data, directory, MAXIMUM, 0)
+    return maximum.bit_length() if bits == 16 and maximum + 1 in {1 << used for used in _SCALED_BITS} else 0
+
+
+def pages(data: bytes) -> int:
+    """The number of pages, at most 1,000; thumbnails and masks are none. Only the first is decoded.
+
+    Raises the same errors as `read_directory`.
+    """
+    count, position, seen = 0, _first_directory(data), {0}
+    while position not in seen and len(seen) <= _MAX_PAGES:  # a hostile file may go round in circles
+        seen.add(position)
+        directory, position = _directory_at(data, position)
+        count += not first_number(data, directory, PAGE_KIND, 0) & (_THUMBNAIL | _MASK)
+    return count
+
+
 def strips(data: bytes, directory: Directory) -> tuple[Numbers, Numbers]:
     """Starts and lengths of all strips or tiles.
 
@@ -104,14 +168,28 @@ def byte_order(data: bytes) -> str:
 
 def read_directory(data: bytes) -> Directory:
     """The first directory. Raises struct.error or OverflowError when it is truncated."""
+    return _directory_at(data, _first_directory(data))[0]
+
+
+def _is_big(data: bytes) -> bool:
+    """Whether it is a BigTIFF, with 64-bit offsets."""
+    return bool(struct.unpack_from(byte_order(data) + "H", data, 2)[0] == 43)
+
+
+def _first_directory(data: bytes) -> int:
+    offset, at = ("Q", 8) if _is_big(data) else ("I", 4)
+    return int(struct.unpack_from(byte_order(data) + offset, data, at)[0])
+
+
+def _directory_at(data: bytes, start: int) -> tuple[Directory, int]:
+    """The directory at a position, and the position of the next one, 0 for none. Raises the same errors."""
     order = byte_order(data)
-    big = struct.unpack_from(order + "H", data, 2)[0] == 43  # BigTIFF: 64-bit offsets
+    big = _is_big(data)
     offset, count_format, entry_bytes = ("Q", "Q", 20) if big else ("I", "H", 12)
-    start = struct.unpack_from(order + offset, data, 8 if big else 4)[0]
     count = struct.unpack_from(order + count_format, data, start)[0]
     first = start + struct.calcsize(count_format)
     end = first + min(count, _MAX_ENTRIES) * entry_bytes
-    struct.unpack_from(order + offset, data, end)  # the position of the next directory must be there
+    following = struct.unpack_from(order + offset, data, end)[0]  # must be there, even if it is 0
     directory: Directory = {}
     for place in range(first, end, entry_bytes):
         tag, kind, items = struct.unpack_from(order + "HH" + offset, data, place)
@@ -119,4 +197,4 @@ def read_directory(data: bytes) -> Directory:
         if items * _ITEM_BYTES.get(kind, 0) > (8 if big else 4):
             position = struct.unpack_from(order + offset, data, position)[0]
         directory.setdefault(tag, Entry(kind, items, position))
-    return directory
+    return directory, following

@@ -1,11 +1,12 @@
-"""WebP: size, completeness and animation flag from the head of its RIFF file."""
+"""WebP: size, completeness, alpha and animation from its RIFF file."""
 
 import struct
 
 from edgeclf.runtime.errors import ImageError, Reason
 
 MAGICS: tuple[bytes, ...] = (b"RIFF",)
-_ANIMATED = 0x02
+_ALPHA, _ANIMATED = 0x10, 0x02
+_MAX_CHUNKS = 10_000
 _CANVAS_COST = 10
 """Cost of one canvas pixel of an animation: libwebp keeps two canvases, however small the frames on them are."""
 
@@ -41,5 +42,33 @@ def bits_per_pixel(data: bytes) -> int:
 
 def decode_cost(data: bytes, pixels: int, limit: int) -> int:
     """In pixels of an ordinary image."""
-    animated = data[12:16] == b"VP8X" and data[20] & _ANIMATED
-    return pixels * _CANVAS_COST if animated else pixels
+    return pixels * _CANVAS_COST if is_animated(data) else pixels
+
+
+def has_alpha(data: bytes) -> bool:
+    """Whether its header says so."""
+    flags = {b"VP8X": data[20], b"VP8L": data[24]}
+    return bool(flags.get(data[12:16], 0) & _ALPHA)
+
+
+def is_animated(data: bytes) -> bool:
+    """Whether its header says so."""
+    return data[12:16] == b"VP8X" and bool(data[20] & _ANIMATED)
+
+
+def exif(data: bytes) -> bytes:
+    """Its EXIF block, empty without one."""
+    position = 12
+    for _ in range(_MAX_CHUNKS):
+        if position + 8 > len(data):
+            break
+        kind, length = struct.unpack_from("<4sI", data, position)
+        if kind == b"EXIF":
+            return data[position + 8 : position + 8 + length].removeprefix(b"Exif\0\0")
+        position += 8 + length + length % 2
+    return b""
+
+
+def unsupported(data: bytes) -> str:
+    """Always empty."""
+    return ""

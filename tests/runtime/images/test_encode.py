@@ -27,7 +27,7 @@ def test_alpha_is_kept_beside_the_colours(scene: NDArray[np.uint8]) -> None:
     data = encode_image(np.dstack([scene, scene[..., 0]]))
 
     assert data[25] == 6  # the PNG colour type of RGB with alpha
-    np.testing.assert_array_equal(UNRESIZED(data), scene)
+    np.testing.assert_array_equal(Preprocess((32, 48), ground="none")(data), scene)
 
 
 def test_lower_jpeg_quality_makes_a_smaller_file(texture: NDArray[np.uint8]) -> None:

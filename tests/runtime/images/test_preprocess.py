@@ -12,12 +12,13 @@ from PIL import Image
 
 from edgeclf.runtime import Classifier, Preprocess
 from edgeclf.runtime.errors import OptionError
-from edgeclf.runtime.images.decode import Channels
+from edgeclf.runtime.images.decode import Channels, Ground
 from edgeclf.runtime.images.preprocess import Fit, Resize
 
 Encode = Callable[..., bytes]
 RESIZES: tuple[Resize, ...] = ("shrink", "bilinear", "nearest", "area")
 FITS: tuple[Fit, ...] = ("stretch", "crop", "pad")
+GROUNDS: tuple[Ground, ...] = ("white", "black", "none")
 
 
 def noise(size_hw: tuple[int, int]) -> NDArray[np.uint8]:
@@ -227,9 +228,10 @@ def test_array_of_another_shape_or_dtype_is_an_option_error(pixels: NDArray[np.u
         ({"size_hw": (8.0, 8)}, "two whole numbers"),
         ({"channels": 4}, "channels must be one of 1, 3, not 4"),
         ({"resize": "lanczos"}, "resize must be one of shrink, bilinear, nearest, area, not 'lanczos'"),
+        ({"ground": "green"}, "ground must be one of white, black, none, not 'green'"),
         ({"fit": "cover"}, "fit must be one of stretch, crop, pad, not 'cover'"),
     ],
-    ids=["zero", "too-large", "one-side", "float", "channels", "resize", "fit"],
+    ids=["zero", "too-large", "one-side", "float", "channels", "resize", "ground", "fit"],
 )
 def test_invalid_option_is_refused_with_its_value(fields: dict[str, object], message: str) -> None:
     with pytest.raises(OptionError, match=message):
@@ -238,10 +240,10 @@ def test_invalid_option_is_refused_with_its_value(fields: dict[str, object], mes
 
 def test_json_round_trip_gives_the_same_preprocess() -> None:
     channels: tuple[Channels, ...] = (1, 3)
-    all_kinds = [Preprocess((32, 48), *options) for options in itertools.product(channels, RESIZES, FITS)]
+    all_kinds = [Preprocess((32, 48), *options) for options in itertools.product(channels, RESIZES, FITS, GROUNDS)]
 
     assert [Preprocess.from_json(preprocess.to_json()) for preprocess in all_kinds] == all_kinds
 
 
 def test_preprocess_of_an_exported_model_is_that_of_its_training(classifier: Classifier) -> None:
-    assert classifier.card.preprocess == Preprocess((32, 32))
+    assert classifier.card.preprocess == Preprocess((32, 32), ground="none")  # its card is older than the field
