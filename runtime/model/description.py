@@ -41,4 +41,5 @@ class ModelDescription:
         return self._card((height, width), 1 if channels == 1 else 3)
 
     def _card(self, size_hw: tuple[int, int], channels: Channels) -> ModelCard:
-        return ModelCard(self.classes, Preprocess(size_hw, channels, self.resize, self.fit))
+        # Nearly every other training drops alpha, as Keras and Pillow do.
+        return ModelCard(self.classes, Preprocess(size_hw, channels, self.resize, self.fit, ground="none"))
