@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.sources.source_part import file_frame
 
-IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+READ_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+IMAGE_EXTENSIONS = READ_EXTENSIONS | {".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jxl"}
+"""The further ones are not read. They count as images, so that each has a row that says so, rather than being skipped."""
 SYSTEM_FOLDERS = frozenset(
     {
         "__macosx",  # macOS, in archives
@@ -28,7 +30,7 @@ SYSTEM_FOLDERS = frozenset(
     }
 )
 """What systems and programs leave beside images: thumbnails, deleted files, older versions. Lower case."""
-NO_IMAGES = f"(looked for {' '.join(sorted(IMAGE_EXTENSIONS))}, in sub-folders too)"
+NO_IMAGES = f"(looked for {' '.join(sorted(READ_EXTENSIONS))}, in sub-folders too)"
 
 
 def is_image(name: str) -> bool:

@@ -17,7 +17,7 @@ from edgeclf.runtime.images.decode import MAX_BYTES as MAX_IMAGE_BYTES
 from edgeclf.runtime.images.preprocess import read_bytes
 from edgeclf.runtime.sources.archive_member import ArchiveFile, Member, MemberKind
 from edgeclf.runtime.sources.archives import archive_members, has_directory, is_archive
-from edgeclf.runtime.sources.folders import IMAGE_EXTENSIONS
+from edgeclf.runtime.sources.folders import READ_EXTENSIONS
 from edgeclf.runtime.sources.unreadable import DAMAGE_ERRORS, image_error
 from edgeclf.runtime.sources.zip_reader import ZipMember
 from edgeclf.runtime.storage.atomic_write import cannot_write, make_folder
@@ -58,7 +58,7 @@ def unpack(archive: Path, folder: Path) -> Path:
         guard = _Guard(archive, shutil.disk_usage(temporary).free)
         written = _write_images(guard, temporary)
         if not written:
-            extensions = " ".join(sorted(IMAGE_EXTENSIONS))
+            extensions = " ".join(sorted(READ_EXTENSIONS))
             raise DatasetError(f"{archive} holds no images (looked for {extensions}); choose another archive")
         skipped = f"; {plural(guard.skipped, 'other file')} skipped" if guard.skipped else ""
         note(f"{archive}: {plural(written, 'image')} unpacked into {folder}{skipped}")

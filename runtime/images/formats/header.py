@@ -62,7 +62,7 @@ def read_header(data: bytes) -> Header:
     name = next((name for name, format_ in _FORMATS.items() if data.startswith(format_.MAGICS)), None)
     if name is None:
         if kind := kind_of(data):
-            raise ImageError(Reason.UNSUPPORTED, f"a {kind} image, which is not read; convert it to JPEG or PNG")
+            raise ImageError(Reason.UNSUPPORTED, f"{kind} image, which is not read; convert it to JPEG or PNG")
         start = data[:8].hex(" ")
         raise ImageError(Reason.NOT_AN_IMAGE, f"not JPEG, PNG, BMP, GIF, TIFF or WebP (starts with {start})")
     try:

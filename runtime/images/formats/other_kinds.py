@@ -1,25 +1,25 @@
 """Kinds of image that are not read: phones and archives make them, so they are refused by their name."""
 
 _MAGICS = {
-    b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG 2000",
-    b"\xff\x4f\xff\x51": "JPEG 2000",
-    b"\0\0\0\x0cJXL \r\n\x87\n": "JPEG XL",
-    b"\xff\x0a": "JPEG XL",
-    b"II\xbc\x01": "JPEG XR",
-    b"8BPS\0": "Photoshop",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "a JPEG 2000",
+    b"\xff\x4f\xff\x51": "a JPEG 2000",
+    b"\0\0\0\x0cJXL \r\n\x87\n": "a JPEG XL",
+    b"\xff\x0a": "a JPEG XL",
+    b"II\xbc\x01": "a JPEG XR",
+    b"8BPS\0": "a Photoshop",
 }
 _BRANDS = {
-    "AVIF": {b"avif", b"avis"},
-    "HEIC": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"},
-    "HEIF": {b"mif1", b"mif2", b"msf1"},
-    "Canon raw": {b"crx "},
+    "an AVIF": {b"avif", b"avis"},
+    "a HEIC": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"},
+    "a HEIF": {b"mif1", b"mif2", b"msf1"},
+    "a Canon raw": {b"crx "},
 }
 """The brands of files that begin as MP4 does, the most exact name first."""
 _MAX_BRANDS = 16
 
 
 def kind_of(data: bytes) -> str:
-    """The name of the kind, as in `HEIC`; empty for everything else."""
+    """The name of the kind, with its article, as in `an AVIF`; empty for everything else."""
     for magic, kind in _MAGICS.items():
         if data.startswith(magic):
             return kind

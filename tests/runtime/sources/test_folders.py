@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeclf.runtime import open_source
+from edgeclf.runtime import Preprocess, open_source
 from edgeclf.runtime.errors import ImageError, Reason, SourceError
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.images.preprocess import read_bytes
@@ -96,6 +96,14 @@ def test_image_extensions_are_recognised_in_any_case(extension: str, tmp_path: P
     (tmp_path / f"x.{extension}").touch()
 
     assert names(tmp_path) == [f"{tmp_path}/x.{extension}"]
+
+
+@pytest.mark.parametrize("extension", ["heic", "HEIC", "heif", "avif", "jp2", "jxl"])
+def test_images_of_a_kind_that_is_not_read_are_not_skipped(extension: str, tmp_path: Path) -> None:
+    (tmp_path / f"x.{extension}").write_bytes(b"\0\0\0\x18ftypheic" + bytes(12))
+
+    with pytest.raises(ImageError, match="a HEIC image, which is not read; convert it to JPEG or PNG"):
+        Preprocess((8, 8))(frames(tmp_path)[0].image)
 
 
 def test_folder_without_images_is_an_error_that_names_the_extensions(tmp_path: Path) -> None:
