@@ -22,6 +22,7 @@ from edgeclf.runtime.sources.lists import PAUSE_S
 from edgeclf.runtime.sources.sampling import EVERY_FRAME, Sampling
 from edgeclf.runtime.sources.source_part import file_frame
 from edgeclf.runtime.sources.unreadable import DAMAGE_ERRORS, UnreadableImage, image_error
+from edgeclf.runtime.sources.video_containers import is_cut_off
 
 SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".wmv", ".asf", ".flv", ".ogv", ".mpg", ".mpeg", ".ts", ".mts",
@@ -89,8 +90,7 @@ class VideoFrames:
                 video.require_size(self._max_pixels)
                 for number in self._taken_frames(video):
                     yield None if number is None else self._frame(video, number, file)
-                if video.ends_early:
-                    os.stat(self.prefix)  # raises if its disk has gone; then it is unknown whether the video is cut off
+                if video.ends_early():  # raises if its disk has gone; then it is unknown whether the video is cut off
                     raise video.early_end()
         except DAMAGE_ERRORS as error:
             yield replace(file, image=UnreadableImage(image_error(error)))
@@ -124,8 +124,9 @@ class _Video:
     0 if unknown. position_s: time of the current frame; if the file has none, one frame after the previous one.
     """
 
-    def __init__(self, capture: cv2.VideoCapture) -> None:
+    def __init__(self, capture: cv2.VideoCapture, path: str) -> None:
         self._capture = capture
+        self._path = path
         self._done = 0
         frame_rate, declared = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.rate = frame_rate if 1e-6 < frame_rate < 1e6 else 0.0
@@ -163,13 +164,23 @@ class _Video:
             return UnreadableImage(image_error(error))
         return UnreadableImage(ImageError(Reason.CORRUPT, "a frame that cannot be decoded"))
 
-    @property
     def ends_early(self) -> bool:
-        """Whether much is missing, both by the number of frames and by their times."""
+        """Whether frames are missing. Call it at the end: it goes to the last frame. Raises OSError."""
+        if not self._done:
+            return True
         since_zero_s = self._capture.get(cv2.CAP_PROP_PTS) * self._frame_s  # position_s starts at 0 with the first frame
         reached_s = max(self.position_s, since_zero_s) + self._frame_s
-        few, early = self._done < _COMPLETE * self.declared, reached_s < _COMPLETE * self.declared_s
-        return self._done == 0 or (few and early)
+        if self._done >= _COMPLETE * self.declared or reached_s >= _COMPLETE * self.declared_s:
+            return False
+        return is_cut_off(self._path) or self._has_more()
+
+    def _has_more(self) -> bool:
+        """Whether there are frames behind the last one, which OpenCV did not reach because of damage between them."""
+        reached = self._capture.get(cv2.CAP_PROP_PTS)
+        self._capture.set(cv2.CAP_PROP_POS_FRAMES, self.declared)
+        while self._grab():
+            pass
+        return self._capture.get(cv2.CAP_PROP_PTS) > reached + (1 - _COMPLETE) * self.declared
 
     def early_end(self) -> ImageError:
         """The error for a video that ends early."""
@@ -200,7 +211,7 @@ def _open(path: str) -> Iterator[_Video]:
         if not capture.isOpened():
             why = "cut off, damaged, without a video stream, or of a codec that OpenCV lacks"
             raise ImageError(Reason.NOT_AN_IMAGE, f"not a readable video ({why})")
-        yield _Video(capture)
+        yield _Video(capture, path)
     finally:
         capture.release()
 
