@@ -33,6 +33,7 @@ from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.check import check_dataset, refusal, refusals
 from edgeclf.train.data.dataset import SPLIT_NAME, Dataset, read_dataset, scan, write_split
 from edgeclf.train.data.findings import Severity
+from edgeclf.train.data.levels import brightest_of_all
 from edgeclf.train.data.listing import SPLITS
 from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.fit import Trained, fit
@@ -92,7 +93,7 @@ def train(config: TrainingConfig, folder: Path, extras: Extras = Extras(), *, re
     dataset = _resume(folder) if resume else _begin(config, folder, extras)
     _announce(config.data, dataset)
     with _cache_files(folder) as caches:
-        splits = _load_splits(dataset, config.preprocess, caches)
+        splits = _load_splits(config.data, dataset, config.preprocess, caches)
         _report_bad_files(list(splits.values()), folder / "bad_files.csv")
         has_checkpoint = resume and (folder / CHECKPOINT_NAME).exists()
         classes = len(dataset.classes)
@@ -185,7 +186,7 @@ def _calibrate_and_test(network: keras.Model, val: Arrays, test: Arrays, classes
     )
 
 
-def _load_splits(dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -> dict[str, Arrays]:
+def _load_splits(data: Path, dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -> dict[str, Arrays]:
     splits = {
         name: load(split, preprocess, name, cache)
         for (name, split), cache in zip(dataset.splits().items(), caches, strict=True)
@@ -195,6 +196,8 @@ def _load_splits(dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -
             raise DatasetError(
                 f"no image of class {name!r} in the training split can be read; run clf-check to see what is wrong with them"
             )
+    if (level := brightest_of_all(splits["train"].images)) is not None:
+        note(f"no training image is brighter than level {level} of 255; for the reason: clf-check {data}")
     return splits
 
 

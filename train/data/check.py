@@ -24,6 +24,7 @@ from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.data.dataset import Dataset, find
 from edgeclf.train.data.duplicates import exact_duplicates, look_alikes
 from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
+from edgeclf.train.data.levels import brightest, too_dark
 from edgeclf.train.data.listing import SPLITS, Found
 from edgeclf.train.data.modes import modes, orientation
 
@@ -105,6 +106,8 @@ class _Image:
     modes: frozenset[str]
     orientation: int
     thumbnail: Pixels
+    brightest: int | None = None
+    """The largest value of an image of 16 bits."""
 
     @property
     def side(self) -> int:
@@ -232,7 +235,8 @@ def _inspect(path: str) -> _Image | Failure:
         return Failure.of(error)
     try:
         turned = orientation(data) if header.format == "JPEG" else 1
-        return _Image(path, header, modes(data, header), turned, thumbnail)
+        kinds = modes(data, header)
+        return _Image(path, header, kinds, turned, thumbnail, brightest(data, header) if "16-bit" in kinds else None)
     except TRUNCATION_ERRORS:  # the image decodes despite its odd header
         return _Image(path, header, frozenset(), 1, thumbnail)
 
@@ -244,6 +248,8 @@ def _check_images(images: list[_Image]) -> list[Finding]:
     greys = sum("grey" in image.modes for image in images)
     usual = "grey" if 2 * greys > len(images) else "colour"
     findings = [finding for image in images for finding in _check_image(image, median, usual)]
+    if problem := too_dark([image.brightest for image in images if image.brightest is not None]):
+        findings.append(Finding.of(Kind.FEW_LEVELS, problem))
     if median < TINY_SIDE:
         findings.append(Finding.of(Kind.TINY, f"half of the images have a side of at most {median:g} pixels"))
     return findings

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     NEAR_DUPLICATE = "near_duplicate"
     FEW_IMAGES = "few_images"
     IMBALANCE = "imbalance"
+    FEW_LEVELS = "few_levels"
     UNIFORM = "uniform"
     TINY = "tiny"
     ODD_MODE = "odd_mode"

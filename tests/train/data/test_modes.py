@@ -34,6 +34,8 @@ MODES = {
     "tiff-grey": {"grey"},
     "tiff-palette": {"palette"},
     "tiff-16": {"16-bit"},
+    "tiff-alpha": {"alpha"},
+    "tiff-pages": {"3 pages, of which the first is read"},
     "bigtiff": set(),
 }
 
