@@ -186,15 +186,15 @@ def _directory_at(data: bytes, start: int) -> tuple[Directory, int]:
     order = byte_order(data)
     big = _is_big(data)
     offset, count_format, entry_bytes = ("Q", "Q", 20) if big else ("I", "H", 12)
+    value_bytes = 8 if big else 4
     count = struct.unpack_from(order + count_format, data, start)[0]
     first = start + struct.calcsize(count_format)
     end = first + min(count, _MAX_ENTRIES) * entry_bytes
     following = struct.unpack_from(order + offset, data, end)[0]  # must be there, even if it is 0
     directory: Directory = {}
-    for place in range(first, end, entry_bytes):
-        tag, kind, items = struct.unpack_from(order + "HH" + offset, data, place)
-        position = place + (12 if big else 8)
-        if items * _ITEM_BYTES.get(kind, 0) > (8 if big else 4):
-            position = struct.unpack_from(order + offset, data, position)[0]
-        directory.setdefault(tag, Entry(kind, items, position))
+    place = first + entry_bytes - value_bytes
+    for tag, kind, items, value in struct.iter_unpack(f"{order}HH{offset}{offset}", data[first:end]):
+        is_elsewhere = items * _ITEM_BYTES.get(kind, 0) > value_bytes
+        directory.setdefault(tag, Entry(kind, items, value if is_elsewhere else place))
+        place += entry_bytes
     return directory, following
