@@ -205,6 +205,8 @@ def _announce(data: Path, dataset: Dataset) -> None:
     counts = ", ".join(f"{name} {len(split):,}" for name, split in dataset.splits().items())
     skipped = f"; skipped {plural(dataset.skipped, 'other file')}" if dataset.skipped else ""
     note(f"{data}: {plural(len(dataset.classes), 'class')} ({', '.join(dataset.classes)}); images: {counts}{skipped}")
+    for sentence in dataset.notes:
+        note(sentence)
     if dataset.ungrouped:
         note(f"{plural(dataset.ungrouped, 'image')} without a group of --split-by; each was split on its own")
 

@@ -22,7 +22,7 @@ def lay_out(tmp_path: Path) -> LayOut:
     def write(counts: dict[str, int], height: int = 20, width: int = 24) -> Path:
         rng = np.random.default_rng(len(counts))
         for folder, count in counts.items():
-            (tmp_path / "data" / folder).mkdir(parents=True)
+            (tmp_path / "data" / folder).mkdir(parents=True, exist_ok=True)
             for number in range(count):
                 pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
                 (tmp_path / "data" / folder / f"{number:02}.png").write_bytes(bytes(cv2.imencode(".png", pixels)[1]))

@@ -36,6 +36,7 @@ MEANINGS = {
     "unreadable": "cannot be decoded; training leaves it out",
     "empty_class": "a class folder without images",
     "missing_class": "a class that is in some splits only",
+    "layout": "folders that may be meant otherwise, or images that do not count",
     "label_noise": "the same file in two classes; one label is wrong",
     "case_twins": "class names that look the same; perhaps one class",
     "duplicate": "the same file twice; copies could end up in two splits",
@@ -104,6 +105,7 @@ def _as_json(data: Path, checkup: "Checkup") -> dict[str, object]:
         "data": str(data),
         "images": checkup.counts,
         "skipped": checkup.skipped,
+        "passed_over": checkup.passed_over,
         "findings": [asdict(finding) for finding in checkup.findings],
     }
 
@@ -120,6 +122,8 @@ def _show(checkup: "Checkup", show_all: bool) -> None:
             typer.echo(f"  {_line(finding, show_all)}")
         if len(findings) > len(shown):
             typer.echo(f"  and {len(findings) - len(shown):,} more; --all shows them")
+    if checkup.passed_over:
+        note(checkup.passed_over)
     note(_closing(checkup))
 
 

@@ -1,7 +1,6 @@
 """Finds what is wrong with a folder of labelled images, file by file, before training."""
 
 import statistics
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -21,11 +20,11 @@ from edgeclf.runtime.pipeline import ordered_map
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.progress import Progress
-from edgeclf.train.data.dataset import Dataset, find
+from edgeclf.train.data.dataset import Dataset
 from edgeclf.train.data.duplicates import exact_duplicates, look_alikes
 from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
 from edgeclf.train.data.levels import brightest, too_dark
-from edgeclf.train.data.listing import SPLITS, Found
+from edgeclf.train.data.listing import SPLITS, Found, Listing, class_name, describe_merged, list_images
 from edgeclf.train.data.modes import modes, orientation
 
 FEW_IMAGES = 20
@@ -51,15 +50,17 @@ def check(root: Path) -> Checkup:
 
     Raises DatasetError if there is nothing to check: no folder, no images, fewer than two classes, no train split.
     """
-    found, skipped = find(root)
+    listing = list_images(root)
+    found = listing.found
     _check_usable(root, found)
     places = _places(found)
     copies = exact_duplicates([path for path, everywhere in places.items() for _ in everywhere])
     images, findings = _inspect_all(list(places))
     findings += [finding for group in copies for finding in _copies(group, places)]
     findings += [*_check_classes(found), *_check_images(images), *_near_copies(images, copies, places)]
+    findings += [*_check_layout(listing)]
     counts = {split: {name: len(paths) for name, paths in by_class.items()} for split, by_class in found.items()}
-    return Checkup(counts, tuple(sorted(findings, key=_rank)), skipped)
+    return Checkup(counts, tuple(sorted(findings, key=_rank)), listing.skipped, listing.passed_over)
 
 
 def check_dataset(dataset: Dataset) -> list[Finding]:
@@ -185,15 +186,22 @@ def _check_classes(found: Found) -> list[Finding]:
     return findings + list(_twins(names)) + list(_rare(found.get("train", {})))
 
 
+def _check_layout(listing: Listing) -> Iterator[Finding]:
+    for doubt in listing.doubts:
+        yield Finding.of(Kind.LAYOUT, doubt)
+    for label in listing.merged:
+        yield replace(Finding.of(Kind.CASE_TWINS, describe_merged(label)), severity=Severity.NOTICE)
+
+
 def _twins(names: list[str]) -> Iterator[Finding]:
-    """Class names that look the same. Unicode has two spellings of é: macOS stores one of them, Linux keeps either."""
+    """Class names that look the same."""
     alike = defaultdict(list)
     for name in names:
-        alike[unicodedata.normalize("NFC", name).strip().casefold()].append(escape(name))
+        alike[class_name(name.strip().casefold())].append(escape(name))
     for twins in alike.values():
         if len(twins) > 1:
             listed = _and([f"'{name}'" for name in twins])
-            yield Finding.of(Kind.CASE_TWINS, f"{listed} differ only in letter case, spaces or the encoding of accents")
+            yield Finding.of(Kind.CASE_TWINS, f"{listed} differ only in letter case or spaces")
 
 
 def _rare(train: dict[str, list[str]]) -> Iterator[Finding]:

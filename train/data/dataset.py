@@ -10,7 +10,7 @@ from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.storage.atomic_write import publish_text
 from edgeclf.runtime.terminal.escaping import escape, unescape
 from edgeclf.train.data.duplicates import exact_duplicates
-from edgeclf.train.data.listing import SPLIT_COLUMNS, SPLITS, Found, list_images, read_rows
+from edgeclf.train.data.listing import SPLIT_COLUMNS, SPLITS, Found, class_name, list_images, read_rows
 from edgeclf.train.data.splitting import Labelled, Splitting, cut, group_names, limited
 
 SPLIT_NAME = "split.csv"
@@ -34,7 +34,8 @@ class Dataset:
     """Classes in sorted order, and the three splits.
 
     skipped: the number of files without an image extension. ungrouped: the number of images that `--split-by` did not
-    put in a group; each was split on its own. copies: groups of files with the same bytes.
+    put in a group; each was split on its own. copies: groups of files with the same bytes. notes: sentences about folders
+    that may not be the classes, or were passed over.
     """
 
     classes: tuple[str, ...]
@@ -44,6 +45,7 @@ class Dataset:
     skipped: int = 0
     ungrouped: int = 0
     copies: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def splits(self) -> dict[str, Split]:
         """The splits by name, in the order train, val, test."""
@@ -80,7 +82,16 @@ def scan(root: Path, splitting: Splitting = _DEFAULT) -> Dataset:
     splits |= cut(splits["train"], names, copies, classes=classes, missing=missing, splitting=splitting)
     train, val, test = (as_split(splits[name]) for name in SPLITS)
     ungrouped = names.count(None) if any(names) else 0
-    return Dataset(classes, train, val, test, skipped=listing.skipped, ungrouped=ungrouped, copies=tuple(copies))
+    return Dataset(
+        classes,
+        train,
+        val,
+        test,
+        skipped=listing.skipped,
+        ungrouped=ungrouped,
+        copies=tuple(copies),
+        notes=listing.notes(),
+    )
 
 
 def find(root: Path) -> tuple[Found, int]:
@@ -91,10 +102,11 @@ def find(root: Path) -> tuple[Found, int]:
 
 def labelled(by_class: dict[str, list[str]], classes: tuple[str, ...], data: Path) -> Labelled:
     """Images with a model's labels, matched by class name. Raises DatasetError for a class that the model does not know."""
+    labels = _labels(classes)
     for name in by_class:
-        if name not in classes:
+        if name not in labels:
             raise DatasetError(f"{data} has the class {name!r}, which the model does not know ({', '.join(classes)})")
-    return [(path, classes.index(name)) for name in sorted(by_class) for path in by_class[name]]
+    return [(path, labels[name]) for name in sorted(by_class) for path in by_class[name]]
 
 
 def as_split(images: Labelled) -> Split:
@@ -118,7 +130,8 @@ def read_split(path: Path, split: str, classes: tuple[str, ...]) -> Split:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = [(unescape(row["path"]), unescape(row["label"])) for row in csv.DictReader(file) if row["part"] == split]
-        return as_split([(image, classes.index(label)) for image, label in rows])
+        labels = _labels(classes)
+        return as_split([(image, labels[class_name(label)]) for image, label in rows])
     except (OSError, KeyError, ValueError, csv.Error) as error:
         raise DatasetError(f"{path} does not list this model's images ({error}); name them with --data DIR") from None
 
@@ -134,6 +147,11 @@ def read_dataset(path: Path) -> Dataset:
     labels = {name: label for label, name in enumerate(classes)}
     train, val, test = (as_split([(row.path, labels[row.label]) for row in rows if row.split == split]) for split in SPLITS)
     return Dataset(classes, train, val, test)
+
+
+def _labels(classes: tuple[str, ...]) -> dict[str, int]:
+    """The label of each class by its name, as listings spell it. A model's classes may have another spelling."""
+    return {class_name(name): label for label, name in enumerate(classes)}
 
 
 def _with_own_splits(root: Path, found: Found, splitting: Splitting) -> Found:

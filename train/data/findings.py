@@ -20,6 +20,7 @@ class Kind(StrEnum):
     UNREADABLE = "unreadable"
     EMPTY_CLASS = "empty_class"
     MISSING_CLASS = "missing_class"
+    LAYOUT = "layout"
     LABEL_NOISE = "label_noise"
     CASE_TWINS = "case_twins"
     DUPLICATE = "duplicate"
@@ -62,11 +63,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """The image count by split and class, the findings, and the number of files without an image extension."""
+    """counts: images by split and class. skipped: files without an image extension. passed_over: the sentence about folders
+    that hold no images of the data set; empty if there are none.
+    """
 
     counts: dict[str, dict[str, int]]
     findings: tuple[Finding, ...]
     skipped: int
+    passed_over: str = ""
 
     @property
     def images(self) -> int:

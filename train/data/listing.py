@@ -1,22 +1,21 @@
 """The labelled images that a folder or a CSV file holds, by split and class."""
 
 import csv
+import os
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from edgeclf.runtime.errors import DatasetError, first_line
-from edgeclf.runtime.sources.folders import IMAGE_EXTENSIONS, walk
+from edgeclf.runtime.sources.folders import is_passed_over, walk
 from edgeclf.runtime.terminal.escaping import escape, unescape
+from edgeclf.train.data.class_folders import SPLIT_OF, PassedOver, describe_passed_over, find_class_folders, own_output
+from edgeclf.train.data.layout import doubts
+from edgeclf.train.data.own_outputs import OwnOutputs
 
 SPLITS = ("train", "val", "test")
 
-_SPLIT_NAMES = {
-    "train": ("train", "training", "training_set", "train_set"),
-    "val": ("val", "valid", "validation", "validation_set", "val_set"),
-    "test": ("test", "testing", "test_set"),
-}
-_SPLIT_OF = {name: split for split, names in _SPLIT_NAMES.items() for name in names}
 SPLIT_COLUMNS = ["path", "label", "part"]
 
 Found = dict[str, dict[str, list[str]]]
@@ -28,13 +27,22 @@ class Listing:
     """What `root` holds.
 
     found: paths by split and class. top: the folder that holds the training classes, or the CSV file. is_split: whether
-    the data is split already. skipped: the number of files without an image extension.
+    the data is split already. skipped: the number of files without an image extension. doubts: sentences about folders that
+    may not be the classes. merged: classes whose folders are spelled in two ways. passed_over: a sentence about folders in
+    which no images were looked for; empty if there were none.
     """
 
     found: Found
     top: Path
     is_split: bool
     skipped: int = 0
+    doubts: tuple[str, ...] = ()
+    merged: tuple[str, ...] = ()
+    passed_over: str = ""
+
+    def notes(self) -> tuple[str, ...]:
+        """What people should know before they use these images, as sentences."""
+        return (*self.doubts, *map(describe_merged, self.merged), *filter(None, (self.passed_over,)))
 
 
 class ListedImage(NamedTuple):
@@ -46,9 +54,19 @@ class ListedImage(NamedTuple):
     split: str
 
 
+def class_name(name: str) -> str:
+    """A class's name in the one spelling that is compared: macOS stores é as two characters, other systems as one."""
+    return unicodedata.normalize("NFC", name)
+
+
+def describe_merged(label: str) -> str:
+    """The sentence about a class whose folders or rows are spelled in two ways."""
+    return f"{escape(label)} is spelled in two ways, with its accents as one character or as two; both are one class"
+
+
 def list_images(root: Path) -> Listing:
     if root.is_dir():
-        return _list_folder(_unwrap(root))
+        return _list_folder(root)
     if root.suffix.lower() == ".csv" and root.is_file():
         return _list_rows(root)
     raise DatasetError(
@@ -57,22 +75,48 @@ def list_images(root: Path) -> Listing:
 
 
 def _list_folder(root: Path) -> Listing:
-    folders = _folders(root)
-    named = [(_SPLIT_OF[folder.name.lower()], folder) for folder in folders if folder.name.lower() in _SPLIT_OF]
-    if len(named) != len({split for split, _ in named}):
-        raise DatasetError(f"{root} has two folders for one split: {', '.join(folder.name for _, folder in named)}")
-    if named and len(named) < len(folders):
-        others = ", ".join(escape(folder.name) for folder in folders if folder.name.lower() not in _SPLIT_OF)
-        raise DatasetError(f"{root} mixes splits ({', '.join(dict(named))}) with other folders ({others}); move those away")
+    folders = find_class_folders(root)
     found: Found = {}
+    spellings: dict[str, set[str]] = {}
+    passed_over = list(folders.passed_over)
     skipped = 0
-    tops = dict(named) or {"train": root}
-    for split, top in tops.items():
-        for folder in _folders(top):
-            files = list(walk(str(folder)))
-            found.setdefault(split, {})[folder.name] = [path for path, is_image in files if is_image]
-            skipped += sum(not is_image for _, is_image in files)
-    return Listing(found or {"train": {}}, tops.get("train", root), bool(named), skipped)
+    for split, in_split in folders.classes.items():
+        for folder in in_split:
+            label = class_name(folder.name)
+            spellings.setdefault(label, set()).add(folder.name)
+            images, others, inside = _images_below(folder)
+            found.setdefault(split, {}).setdefault(label, []).extend(images)
+            passed_over += inside
+            skipped += others
+    return Listing(
+        found or {"train": {}},
+        folders.tops.get("train", folders.root),
+        folders.is_split,
+        skipped,
+        doubts=tuple(doubts(folders, root)),
+        merged=tuple(label for label, names in spellings.items() if len(names) > 1),
+        passed_over=describe_passed_over(passed_over, root),
+    )
+
+
+def _images_below(folder: Path) -> tuple[list[str], int, list[PassedOver]]:
+    """The images of a class, the number of other files, and the folders that were passed over."""
+    outputs = OwnOutputs()
+    images: list[str] = []
+    passed_over: dict[PassedOver, None] = {}
+    others = 0
+    for path, may_be_image in walk(str(folder)):
+        if may_be_image:
+            ours = outputs.folder_of(path, str(folder))
+            if ours is None:
+                images.append(path)
+            else:
+                passed_over[own_output(ours)] = None
+        elif is_passed_over(os.path.basename(path)) and os.path.isdir(path):
+            passed_over[PassedOver(path)] = None
+        else:
+            others += 1
+    return images, others, list(passed_over)
 
 
 def _list_rows(path: Path) -> Listing:
@@ -107,28 +151,6 @@ def _read_row(path: Path, line: int, row: dict[str, str | None], columns: list[s
         if not value or "\0" in value:
             raise DatasetError(f"{path}, line {line} has no usable {name}; fill it in, or remove the line")
     split = next((row[name] or "" for name in ("part", "split") if name in columns), "train")
-    if split.lower() not in _SPLIT_OF:
+    if split.lower() not in SPLIT_OF:
         raise DatasetError(f"{path}, line {line} has the split {split!r}; it must be one of {', '.join(SPLITS)}")
-    return ListedImage(line, str(path.parent / image), label, _SPLIT_OF[split.lower()])
-
-
-def _unwrap(root: Path) -> Path:
-    """Step into single folders that hold only folders: archives often have one around everything."""
-    while len(folders := _folders(root)) == 1:
-        (inside,) = folders
-        wraps = _folders(inside) and not _has_images(inside) and not _has_images(root)
-        if not wraps or inside.name.lower() in _SPLIT_OF:
-            break
-        root = inside
-    return root
-
-
-def _folders(root: Path) -> list[Path]:
-    """Sub-folders, without hidden ones and without the one that macOS adds to archives."""
-    return sorted(
-        path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".") and path.name != "__MACOSX"
-    )
-
-
-def _has_images(folder: Path) -> bool:
-    return any(path.suffix.lower() in IMAGE_EXTENSIONS and path.is_file() for path in folder.iterdir())
+    return ListedImage(line, str(path.parent / image), class_name(label), SPLIT_OF[split.lower()])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import DatasetError, OptionError
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.train.data.listing import class_name
 
 Labelled = list[tuple[str, int]]
 """Pairs of path and label."""
@@ -235,9 +236,9 @@ def _below(path: str, top: Path) -> str:
         return PurePath(path).as_posix()
 
 
-def _folder(path: str, class_name: str) -> str | None:
+def _folder(path: str, label: str) -> str | None:
     folder = path.rpartition("/")[0]
-    return None if folder in ("", class_name) else folder
+    return None if class_name(folder) in ("", label) else folder
 
 
 def _first_group(match: re.Match[str] | None) -> str | None:

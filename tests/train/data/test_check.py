@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 
 import cv2
 import pytest
@@ -116,12 +117,12 @@ def test_a_class_that_some_splits_lack_is_named_with_each_of_them(lay_out: LayOu
     assert starts == ["wolf is missing from train", "wolf is missing from val"]
 
 
-@pytest.mark.parametrize("twin", ["CAF\u00c9", "cafe\u0301", " caf\u00e9 "], ids=["case", "accent", "blanks"])
+@pytest.mark.parametrize("twin", ["CAF\u00c9", " cafe\u0301 "], ids=["case", "blanks"])
 def test_class_names_that_look_alike_are_named(lay_out: LayOut, twin: str) -> None:
     findings = check(lay_out({"caf\u00e9": 20, "dog": 20, twin: 20}, 32, 32)).findings
     assert [(finding.kind, finding.severity) for finding in findings] == [(Kind.CASE_TWINS, Severity.WARNING)]
     assert "'caf\u00e9'" in findings[0].detail
-    assert f"'{twin}'" in findings[0].detail
+    assert f"'{normalize('NFC', twin)}'" in findings[0].detail
 
 
 def test_names_that_are_not_utf_8_are_kept_in_paths_and_escaped_in_details(sound: Path) -> None:
