@@ -1,7 +1,5 @@
 """What all commands share: data goes to stdout, messages to stderr, and an error is one sentence and an exit code."""
 
-import faulthandler
-import os
 import re
 import signal
 import sys
@@ -9,13 +7,14 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from edgeclf.runtime.errors import EdgeclfError, ExitCode, OptionError
 from edgeclf.runtime.terminal.commands import CommandApp, DefaultGroup
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.streams import StdoutError, take_over_streams
 from edgeclf.runtime.version import __version__
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def command_app(default: str | None = None) -> typer.Typer:
     """
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     group = type("Group", (DefaultGroup,), {"default": default}) if default else None
-    return CommandApp(cls=group, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=settings)
+    return _App(cls=group, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=settings)
 
 
 def show_version(wanted: bool) -> None:
@@ -118,8 +117,6 @@ class Terminated(KeyboardInterrupt):
 @contextmanager
 def friendly_errors() -> Iterator[None]:
     """Turn an error that the user can fix into one sentence on stderr and an exit code. Bugs keep their traceback."""
-    _check_streams()
-    _take_over_stderr()
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         yield
@@ -132,8 +129,7 @@ def friendly_errors() -> Iterator[None]:
         if cure is None:
             _crash()
         fail(cure, ExitCode.FAILED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise the flush at exit fails
+    except BrokenPipeError:  # of an output that is a named pipe
         raise typer.Exit(_BROKEN_PIPE) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -148,8 +144,7 @@ def friendly_errors() -> Iterator[None]:
 
 def fail(sentence: str, code: ExitCode) -> NoReturn:
     """Print `error: ...` on stderr and exit with `code`."""
-    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
-    note(sentence)
+    _show_error(sentence)
     raise typer.Exit(code)
 
 
@@ -169,14 +164,8 @@ def missing_extra(error: ImportError) -> str | None:
 
 
 def note(sentence: str) -> None:
-    """Print one line on stderr. It stays one printable line even if it quotes a file name with control characters.
-
-    If stderr cannot be written, because its disk is full or its reader has ended, the line is lost and the command goes on.
-    """
-    try:
-        typer.echo(escape(sentence).replace("\\\\", "\\"), err=True)
-    except OSError:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (otherwise the flush at exit fails)
+    """Print one line on stderr. It stays one printable line even if it quotes a file name with control characters."""
+    typer.echo(escape(sentence).replace("\\\\", "\\"), err=True)
 
 
 def stderr_console() -> "Console":
@@ -184,6 +173,24 @@ def stderr_console() -> "Console":
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 100)
+
+
+class _App(CommandApp):
+    """Called as a program, it uses the process's own streams."""
+
+    def __call__(self, *arguments: Any, **settings: Any) -> Any:
+        try:
+            take_over_streams()
+            return super().__call__(*arguments, **settings)
+        except StdoutError as error:
+            if error.detail:
+                _show_error(f"cannot write to stdout: {error.detail}")
+            sys.exit(ExitCode.FAILED if error.detail else _BROKEN_PIPE)
+
+
+def _show_error(sentence: str) -> None:
+    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    note(sentence)
 
 
 def _crash() -> NoReturn:
@@ -194,33 +201,3 @@ def _crash() -> NoReturn:
 
 def _raise_terminated(number: int, frame: FrameType | None) -> None:
     raise Terminated
-
-
-def _check_streams() -> None:
-    """Replace streams that the caller has closed, or the next file opened takes their place. Let stdout take any name."""
-    if sys.stderr is None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        sys.stderr = open(2, "w", encoding="utf-8")  # noqa: SIM115 (stays open until the process ends)
-    if sys.stdout is None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.stdout = open(1, "w", encoding="utf-8")  # noqa: SIM115
-        fail("stdout is closed; send it to a file, or to /dev/null", ExitCode.FAILED)
-    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
-
-
-def _take_over_stderr() -> None:
-    """Hide what native libraries (libpng, TensorFlow, XNNPACK) print on stderr, because it means nothing to users.
-
-    They write to file descriptor 2, which now leads to the null device. Python, with its crash dumps, writes to a copy of
-    the original. EDGECLF_VERBOSE=1 changes nothing.
-    """
-    if os.environ.get("EDGECLF_VERBOSE"):
-        return
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    sys.stderr.flush()
-    real = os.dup(2)
-    sys.stderr = os.fdopen(real, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    os.close(null)
-    faulthandler.enable(sys.stderr)

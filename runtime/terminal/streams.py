@@ -1,0 +1,85 @@
+"""stdout and stderr of a command: a reader that has ended, a full disk and a closed stream end nothing with a traceback."""
+
+import faulthandler
+import io
+import os
+import sys
+
+
+class StdoutError(BaseException):
+    """stdout takes no more. Not an OSError, which would be taken for one of a file, or turned into exit code 1.
+
+    detail: what went wrong; empty if the reader has ended, as `head` does, which is no error.
+    """
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+def take_over_streams() -> None:
+    """Prepare this process's stdout and stderr. Raises StdoutError if stdout is closed.
+
+    From now on, writing to stdout raises StdoutError if it fails, and takes any file name. Writing to stderr never fails:
+    lines that nobody can read are lost, and the command goes on.
+    """
+    if sys.stdout is None:  # the next file that is opened would take its place
+        _lead_to_null(1)
+    _take_over_stderr()
+    if sys.stdout is None:
+        raise StdoutError("it is closed; send it to a file, or to /dev/null")
+    stdout = _Stdout(sys.stdout.fileno(), "w", closefd=False)
+    stdout.name = sys.stdout.name
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(stdout),
+        sys.stdout.encoding,
+        errors="surrogateescape",
+        line_buffering=sys.stdout.isatty(),
+    )
+
+
+class _Stdout(io.FileIO):
+    name: str
+
+    def write(self, data: "io.ReadableBuffer") -> int:  # type: ignore[name-defined]
+        try:
+            return super().write(data)
+        except OSError as error:
+            _lead_to_null(self.fileno())  # otherwise the flush at exit fails again
+            raise StdoutError("" if isinstance(error, BrokenPipeError) else error.strerror or str(error)) from None
+
+
+class _Stderr(io.FileIO):
+    def write(self, data: "io.ReadableBuffer") -> int:  # type: ignore[name-defined]
+        try:
+            return super().write(data)
+        except OSError:
+            _lead_to_null(self.fileno())
+            return len(data)
+
+
+def _take_over_stderr() -> None:
+    """Hide what native libraries (libpng, TensorFlow, XNNPACK) print on stderr, because it means nothing to users.
+
+    They write to file descriptor 2, which now leads to the null device. Python, with its crash dumps, writes to a copy of
+    the original. EDGECLF_VERBOSE=1 hides nothing.
+    """
+    if sys.stderr is None:
+        _lead_to_null(2)
+    else:
+        sys.stderr.flush()
+    is_verbose = bool(os.environ.get("EDGECLF_VERBOSE"))
+    stream = _Stderr(2 if is_verbose else os.dup(2), "w")
+    sys.stderr = io.TextIOWrapper(io.BufferedWriter(stream), "utf-8", errors="backslashreplace", line_buffering=True)
+    if not is_verbose:
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+        _lead_to_null(2)
+    faulthandler.enable(sys.stderr)
+
+
+def _lead_to_null(descriptor: int) -> None:
+    """Let a descriptor, open or not, write to the null device."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    if null != descriptor:
+        os.dup2(null, descriptor)
+        os.close(null)
