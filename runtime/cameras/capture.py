@@ -11,7 +11,7 @@ from edgeclf.runtime.cameras.network import is_address, why_unreachable
 from edgeclf.runtime.cameras.settings import CAMERA_DEFAULTS, ActualSettings, Capture, RequestedSettings
 from edgeclf.runtime.errors import DeviceError
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.terminal.masking import mask
+from edgeclf.runtime.terminal.masking import hides_its_host, mask
 
 TIMEOUT_MS = 5000
 """How long a stream may take to open, and to deliver the next frame."""
@@ -128,6 +128,8 @@ def _request(video: cv2.VideoCapture, requested: RequestedSettings) -> None:
 
 
 def _open_stream(address: str) -> Capture:
+    if hides_its_host(address):
+        raise DeviceError(f"{mask(address)} cannot be opened: {why_unreachable(address)}")
     if address.lower().startswith("http"):
         from edgeclf.runtime.cameras.http_images import open_http_images
 

@@ -16,6 +16,7 @@ from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.results.row import UNSURE, Row
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.masking import mask
 
 ANY = "*"
 _TIMEOUT_S = 60.0
@@ -39,12 +40,14 @@ def parse_hook(text: str, classes: Sequence[str]) -> Hook:
     labels = [label for label in (*classes, UNSURE, ANY) if text.startswith(f"{label}:")]
     if not labels:
         known = ", ".join(map(escape, [*classes, UNSURE]))
-        raise OptionError(f"--on-label takes LABEL:COMMAND, not {escape(text)!r}; labels are {known}, and * for any of them")
+        raise OptionError(
+            f"--on-label takes LABEL:COMMAND, not {escape(mask(text))!r}; labels are {known}, and * for any of them"
+        )
     label = max(labels, key=len)
     try:
         command = tuple(shlex.split(text[len(label) + 1 :], posix=os.name != "nt"))
     except ValueError as error:
-        raise OptionError(f"--on-label {text!r} cannot be parsed as a command: {error}") from None
+        raise OptionError(f"--on-label {mask(text)!r} cannot be parsed as a command: {error}") from None
     if not command or shutil.which(command[0]) is None:
         name = command[0] if command else ""
         raise OptionError(f"--on-label {label}: there is no executable program {name!r}; give its path, and chmod +x it")

@@ -9,17 +9,20 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
-from edgeclf.runtime.errors import SourceError, first_line
+from edgeclf.runtime.errors import ImageError, Reason, SourceError, first_line
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.sources.remote import remote_frame
 from edgeclf.runtime.sources.source_part import cannot_read, file_frame, require_file
+from edgeclf.runtime.sources.unreadable import UnreadableImage
 from edgeclf.runtime.storage.object_store import is_uri, local_name
+from edgeclf.runtime.terminal.masking import mask
 
 PAUSE_S = 0.2
 """After this long without input, the reader of stdin yields None, so that its caller can work on what has come."""
 
 _CHUNK_BYTES = 1 << 16
 _MAX_LINE_BYTES = 1 << 16  # Linux paths have at most 4,096; a longer line means that the file is not a list
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _COLUMN = re.compile(r"(.+\.csv):(.+)", re.IGNORECASE | re.DOTALL)
 
 
@@ -89,7 +92,14 @@ def open_column(name: str) -> ListedImages:
 
 def _frame(path: str, source: int) -> Frame:
     path = local_name(path)
-    return remote_frame(path, source) if is_uri(path) else file_frame("", path, source)
+    if is_uri(path):
+        return remote_frame(path, source)
+    if _ADDRESS.match(path) and not os.path.lexists(path):
+        error = ImageError(
+            Reason.UNREADABLE, "an address, and lists hold files and URIs such as s3://bucket/a.jpg; download it"
+        )
+        return Frame(mask(path), UnreadableImage(error), mask(path), source)
+    return file_frame("", path, source)
 
 
 def _lines(path: str) -> Iterator[str]:

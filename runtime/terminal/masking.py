@@ -2,7 +2,8 @@
 
 import re
 
-_USER = re.compile(r"(://)([^\s]*)@")
+_USER = re.compile(r"(://)([^\n]*)@([^\n]*)")
+_HOST = re.compile(r"(?:localhost|\[[\da-f:.]+\]|[\w-]+(?:\.[\w-]+)+)(?::\d+)?(?:[/?#]|$)", re.IGNORECASE)
 _SECRET = re.compile(
     r"""((?: pas | pwd | psw | token | secret | auth | jwt | cred | session
            | (?<![a-z]) (?: pw | (?:api|access)?key | code | sig(?:nature)? | access | sid ) (?![a-z])
@@ -20,8 +21,38 @@ def mask(text: str) -> str:
     return _SECRET.sub(r"\1=***", _USER.sub(_mask_password, text))
 
 
+def has_unclear_password(address: str) -> bool:
+    """Whether what may be its password holds / ? or #, so that programs look for the host at another place.
+
+    >>> has_unclear_password("rtsp://ann:a#b@10.0.0.7/live"), has_unclear_password("rtsp://ann:a%23b@10.0.0.7/live")
+    (True, False)
+    """
+    match = _USER.search(address)
+    return match is not None and _is_password(match) and re.search("[/?#]", match[2]) is not None
+
+
+def hides_its_host(address: str) -> bool:
+    """Whether a program would take a part of the password for the host, and so ask the network for it.
+
+    >>> hides_its_host("rtsp://ann:p@a#b@10.0.0.7/live"), hides_its_host("rtsp://ann:a@10.0.0.7/live/c@d.example")
+    (True, False)
+    """
+    match = _USER.search(address)
+    if match is None or not has_unclear_password(address) or not _HOST.match(match[3]):
+        return False
+    _, at, host = re.split("[/?#]", match[2], maxsplit=1)[0].rpartition("@")
+    return not (at and _HOST.match(host))
+
+
 def _mask_password(match: re.Match[str]) -> str:
-    """Mask up to the last @, because passwords may contain @ and /. An @ in a path after a plain host is not a password."""
+    return f"{match[1]}{match[2].partition(':')[0]}:***@{match[3]}" if _is_password(match) else match[0]
+
+
+def _is_password(match: re.Match[str]) -> bool:
+    """Whether all up to the last @ is a user and a password, because passwords may contain @ and /.
+
+    An @ in a path after a plain host is not, unless what follows it looks like a host, too.
+    """
     user, colon, password = match[2].partition(":")
-    in_path = "/" in user or ("/" in password and password.partition("/")[0].isdigit())
-    return match[0] if in_path or not colon else f"{match[1]}{user}:***@"
+    may_be_path = "/" in user or ("/" in password and password.partition("/")[0].isdigit())
+    return bool(colon) and not (may_be_path and not _HOST.match(match[3]))

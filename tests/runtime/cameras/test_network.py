@@ -67,3 +67,26 @@ def test_unusable_address_has_a_reason(address: str, reason: str, quick_timeouts
 
     assert sentence.startswith(f"{address} cannot be opened: ")
     assert reason in sentence
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "rtmp", "http", "https"])
+@pytest.mark.parametrize(
+    "user",
+    [
+        "ann:p@SECRET#1",
+        "ann:SECRET#",
+        "ann:p/SECRET",
+        "ann:p@SECRET/1",
+        "ann:1?SECRET",
+        "ann:12/SECRET",
+        "ann:#SECRET@SECRET/@1",
+    ],
+)
+def test_no_part_of_a_password_is_shown_and_how_to_write_it_is(
+    user: str, scheme: str, closed_port: int, quick_timeouts: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sentence = open_error(f"{scheme}://{user}@127.0.0.1:{closed_port}/live")
+
+    assert sentence.startswith(f"{scheme}://ann:***@127.0.0.1:{closed_port}/live cannot be opened: ")
+    assert "@ / ? # : in a user, a password or a path as %40 %2F %3F %23 %3A" in sentence
+    assert "secret" not in (sentence + "".join(capfd.readouterr())).lower()

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from edgeclf.runtime import open_source
-from edgeclf.runtime.errors import OptionError, SourceError
+from edgeclf.runtime.errors import ImageError, OptionError, Reason, SourceError
+from edgeclf.runtime.images.preprocess import read_bytes
 from edgeclf.runtime.sources.source import Source
+from edgeclf.runtime.terminal.masking import mask
 
 Pipe = Callable[..., int]
 
@@ -266,3 +268,15 @@ def test_hostile_names_from_stdin_are_kept(hostile_names: frozenset[bytes], pipe
     os.close(pipe(b"\0".join(hostile_names)))
 
     assert set(bytes_of(open_source("-", nul=True))) == hostile_names
+
+
+@pytest.mark.parametrize("address", ["rtsp://ann:hunter2@10.0.0.7/live", "http://ann:p@hunter2#1@host.example/a.jpg"])
+def test_address_in_a_list_is_an_error_without_its_password(address: str, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(f"{address}\n")
+
+    (frame,) = (frame for frame in open_source(f"@{tmp_path}/list.txt") if frame)
+
+    assert frame.name == frame.path == mask(address)
+    with pytest.raises(ImageError, match="an address") as raised:
+        read_bytes(frame.image)  # type: ignore[arg-type]
+    assert raised.value.reason is Reason.UNREADABLE
