@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeclf.benchmarks.bench.options import Options
+from edgeclf.runtime.cli.model_flags import CardFlags
 from edgeclf.runtime.errors import GateError
 from edgeclf.runtime.terminal.console import command_app, note, show_version
 from edgeclf.runtime.terminal.flags import takes
@@ -57,13 +58,14 @@ def main() -> None:
 
 
 @app.command(epilog=EPILOG)
-@takes(options=Options, outputs=Outputs)
+@takes(options=Options, described=CardFlags, outputs=Outputs)
 def bench(
     *,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
     options: Options,
+    described: CardFlags,
     outputs: Outputs,
 ) -> None:
     """Measure exported models on this machine (accuracy, speed, memory, start-up) and recommend the one to ship."""
@@ -74,7 +76,7 @@ def bench(
         from edgeclf.benchmarks.bench.output_files import check_folder
 
         check_folder(outputs.folder)  # fail before the measurements, not after them
-    report = bench(options)
+    report = bench(options, described.read(replaces_card=False))
     show(report)
     _write(report, outputs)
     if report.misses:

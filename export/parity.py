@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from edgeclf.export.options import AGREEMENT, MARGIN, REDUCED_MARGIN, GateLimits
 from edgeclf.runtime.errors import EdgeclfError, ModelError
-from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.description import ModelDescription
+from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.arrays import Arrays, batches
 from edgeclf.train.results.intervals import wilson_interval
 
@@ -101,13 +102,16 @@ class Parity:
         }
 
 
-def check_parity(path: Path, precision: str, reference: Reference, limits: GateLimits) -> Parity:
+def check_parity(
+    path: Path, precision: str, reference: Reference, limits: GateLimits, card: ModelDescription | None = None
+) -> Parity:
     """Compare the predictions of the file at `path` with those of the reference model.
 
     A file that does not open, or whose predictions depend on the batch size, is a miss like any other.
+    card: describes a file without one.
     """
     try:
-        probabilities = _predict(path, reference.images.images)
+        probabilities = _predict(path, reference, card)
     except EdgeclfError as error:
         miss = str(error).replace(str(path), path.name)
         return Parity.failed(path.name, precision, reference, miss, path.stat().st_size)
@@ -140,9 +144,12 @@ def _count_correct(probabilities: NDArray[np.float32], images: Arrays) -> int:
     return int((probabilities.argmax(axis=1) == images.labels).sum())
 
 
-def _predict(path: Path, images: Pixels) -> NDArray[np.float32]:
+def _predict(path: Path, reference: Reference, card: ModelDescription | None) -> NDArray[np.float32]:
     """Probabilities for all images, float32 `[N, classes]`. Raises ModelError if they depend on the batch size."""
-    classifier = Classifier.open(path, device="cpu")
+    classifier = Classifier.open(path, device="cpu", card=card)
+    images, classes = reference.images.images, reference.probabilities.shape[1]
+    if len(classifier.card.classes) != classes:
+        raise ModelError(f"{path} has {plural(len(classifier.card.classes), 'class')}, but {reference.name} has {classes:,}")
     probabilities = np.concatenate([classifier.probabilities(batch) for batch in batches(images, 32)])
     probe = np.arange(max(BATCHES)) % len(images)
     for size in BATCHES:

@@ -73,8 +73,8 @@ def _note_few_images(report: GateReport) -> None:
     """Warn if a single image is more than the accuracy that may be lost."""
     first, limit = report.parities[0], report.limits.max_drop
     if 0 < limit * first.keras_correct < 1:
-        share = f"{1 / first.images:.1%}"
-        note(f"too few images: one image is {share}, more than the {limit:.1%} that may be lost; give more with --data DIR")
+        one = f"one of the {plural(first.keras_correct, 'correct image')} is {1 / first.keras_correct:.1%}"
+        note(f"too few images: {one}, more than the {limit:.1%} that may be lost; give more with --data DIR")
 
 
 def _note_slower(timed: Sequence[Parity]) -> None:

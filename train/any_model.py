@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.model.batching import BatchSplitter
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.formats import model_format
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.progress import Progress
@@ -27,22 +29,28 @@ class AnyModel:
     probabilities: Callable[[Pixels], NDArray[np.float32]]
 
 
-def open_any(path: Path, device: str = "auto") -> AnyModel:
-    """Open a `.onnx`, `.tflite` or `.keras` file; only the last needs TensorFlow. Raises ModelError or DeviceError."""
+def open_any(path: Path, device: str = "auto", card: ModelDescription | None = None) -> AnyModel:
+    """Open a `.onnx`, `.tflite` or `.keras` file; only the last needs TensorFlow.
+
+    card: describes an exported model without a card. Raises ModelError, DeviceError or OptionError.
+    """
     if model_format(path) == "Keras":
         if device != "auto":
             raise OptionError(f"--device is for exported models, and TensorFlow chooses the device of {path}; leave it out")
+        if card is not None and card.replaces_card:
+            export = f"clf-export {path} --classes labels.txt --data photos/"
+            raise OptionError(f"--classes describes an exported model; leave it out for {path}, or export it: {export}")
         return _open_keras(path)
-    classifier = Classifier.open(path, device=device)
+    classifier = Classifier.open(path, device=device, card=card)
     return AnyModel(classifier.card, lambda images: _probabilities(classifier, images))
 
 
 def _probabilities(classifier: Classifier, images: Pixels) -> NDArray[np.float32]:
     """Classify batch by batch, with progress."""
-    rows = []
+    splitter, rows = BatchSplitter(classifier), []
     with Progress("classifying", len(images)) as progress:
         for batch in batches(images, _BATCH):
-            rows.append(classifier.probabilities(batch))
+            rows.append(splitter.probabilities(batch))
             progress.advance(len(batch))
     return np.concatenate(rows)
 

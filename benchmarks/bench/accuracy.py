@@ -11,6 +11,7 @@ from edgeclf.benchmarks.bench.report import Accuracy
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.any_model import AnyModel, open_any
 from edgeclf.train.data.arrays import Arrays
@@ -27,12 +28,15 @@ class MeasuredAccuracy:
     unread: int
 
 
-def open_models(reference: ModelCard, models: Sequence[tuple[Path, str]]) -> dict[tuple[Path, str], AnyModel]:
+def open_models(
+    reference: ModelCard, models: Sequence[tuple[Path, str]], described: ModelDescription | None = None
+) -> dict[tuple[Path, str], AnyModel]:
     """Open every model on its device before anything is measured, so that a model that does not work is found early.
 
-    Raises ModelError for a model without a card or with other classes than the reference model, and DeviceError.
+    described: what models without a card take and answer. Raises ModelError for a model of which nothing is known or with
+    other classes than the reference model, and DeviceError.
     """
-    opened = {(path, device): open_any(path, device) for path, device in models}
+    opened = {(path, device): open_any(path, device, described) for path, device in models}
     for (path, _), model in opened.items():
         if model.card.classes != reference.classes:
             difference = _difference(model.card.classes, reference.classes)

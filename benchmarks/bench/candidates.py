@@ -8,7 +8,8 @@ from typing import Any
 
 from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.model.backend import export_advice
-from edgeclf.runtime.model.formats import is_exported, model_format
+from edgeclf.runtime.model.digest import is_exported
+from edgeclf.runtime.model.formats import is_runnable, model_format
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 
@@ -31,26 +32,42 @@ class Candidate:
         return {"model": str(self.model), "device": self.device, "batch": self.batch, "threads": self.threads}
 
 
-def find_models(paths: Sequence[Path]) -> tuple[Path, ...]:
+@dataclass(frozen=True)
+class FoundModels:
+    """left_out: a sentence for each file in a folder that carries no card, so that nothing is known about it."""
+
+    models: tuple[Path, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def find_models(paths: Sequence[Path], *, described: bool = False) -> FoundModels:
     """All model files in `paths` and directly in its folders, each once. In a folder, the shortest suffix comes first.
 
+    described: whether the user has described models without a card. Otherwise those in a folder are left out.
     Raises ModelError for a folder without model files, and for a file that is not an exported model.
     """
     found: list[Path] = []
+    left_out: list[Path] = []
     for path in paths:
         if not path.is_dir():
             found.append(_require_exported(path))
             continue
-        inside = [each for each in path.iterdir() if is_exported(each)]
+        inside = [each for each in path.iterdir() if is_runnable(each)]
         if not inside:
             trained = path / "model.keras"
             export = f"clf-export {trained}" if trained.is_file() else f"clf-export model.keras -o {path}"
             raise ModelError(f"{path} has no .onnx or .tflite file; export a Keras model: {export}")
-        found += sorted(inside, key=lambda each: (len(each.suffixes), each.suffix, each.name))
+        inside.sort(key=lambda each: (len(each.suffixes), each.suffix, each.name))
+        known = [each for each in inside if described or _is_known(each)]
+        if not known:
+            raise ModelError(f"no model in {path} carries a card with its classes; name them with --classes labels.txt")
+        found += known
+        left_out += [each for each in inside if each not in known]
     distinct: dict[Path, Path] = {}
     for path in found:
         distinct.setdefault(path.resolve(), path)
-    return tuple(distinct.values())
+    sentences = [f"left out: {path} carries no model card; name its classes with --classes labels.txt" for path in left_out]
+    return FoundModels(tuple(distinct.values()), tuple(sentences))
 
 
 def list_candidates(
@@ -88,11 +105,20 @@ def _require_exported(path: Path) -> Path:
         raise ModelError(
             f"{path} is not an exported model; compare with it (--against {path}), or export it (clf-export {path})"
         )
-    if not is_exported(path):
+    if not is_runnable(path):
         raise ModelError(f"{path} is not a .onnx or .tflite file; {export_advice(path)}")
     if not path.exists():
         raise ModelError(f"cannot read the model {path}: No such file or directory")
     return path
+
+
+def _is_known(path: Path) -> bool:
+    """Whether the file carries a card, or is so damaged that opening it says more."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return True
+    return not data or is_exported(data)
 
 
 def _runs_on(model: Path, device: str) -> bool:

@@ -25,6 +25,7 @@ from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.model.backend import Backend
 from edgeclf.runtime.model.batching import best_batch
+from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.pipeline import classify
 
@@ -47,6 +48,8 @@ class Task:
     end_to_end: bool
     seconds: float
     images: tuple[str, ...]
+    card: str | None = None
+    """For a model that carries none, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,9 @@ class Measurement:
 def main() -> None:
     task = Task(**json.loads(Path(sys.argv[1]).read_text("utf-8")))
     try:
-        classifier = Classifier.open(task.model, device=task.device, threads=1 if task.end_to_end else task.threads)
+        card = ModelCard.from_json(task.card) if task.card else None
+        threads = 1 if task.end_to_end else task.threads
+        classifier = Classifier.open(task.model, device=task.device, threads=threads, card=card)
         classifier.predict(task.images[0])
         write_line(first_prediction())
         write_line(asdict(measure(task, classifier)))

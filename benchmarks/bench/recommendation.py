@@ -94,7 +94,7 @@ def _accuracy_doubts(results: Sequence[BenchResult], reference: Reference | None
     if {result.name for result in results} == {reference.name}:
         found.append(f"{reference.name} is compared with itself; name the model it was exported from with --against")
     if 0 < gates.allowed_drop * correct < 1:
-        one = f"one image is {1 / images:.1%}, and {gates.allowed_drop:.1%} may be lost"
+        one = f"one of the {plural(correct, 'correct image')} is {1 / correct:.1%}, and {gates.allowed_drop:.1%} may be lost"
         found.append(f"too few images for the accuracy gate: {one}; name more with --data DIR, or raise --max-drop")
     return found
 

@@ -35,12 +35,19 @@ class RoundResult:
 
 
 def measure_rounds(
-    candidates: Sequence[Candidate], images: Sequence[str], rounds: int, seconds: float, *, end_to_end: bool
+    candidates: Sequence[Candidate],
+    images: Sequence[str],
+    rounds: int,
+    seconds: float,
+    *,
+    end_to_end: bool,
+    cards: Mapping[Path, str] | None = None,
 ) -> tuple[dict[Candidate, list[RoundResult]], list[str]]:
     """Measure every candidate once per round. Returns their results, and a sentence for each candidate that failed.
 
-    A candidate that fails, for example because its batch does not fit into memory, is left out of further rounds. Raises
-    DeviceError for a device that is not there, and the last candidate's EdgeclfError if all of them fail.
+    cards: of models that carry none, as JSON. A candidate that fails, for example because its batch does not fit into
+    memory, is left out of further rounds. Raises DeviceError for a device that is not there, and the last candidate's
+    EdgeclfError if all of them fail.
     """
     measured: dict[Candidate, list[RoundResult]] = {candidate: [] for candidate in candidates}
     failed: dict[Candidate, EdgeclfError] = {}
@@ -50,8 +57,15 @@ def measure_rounds(
             if candidate in measured:
                 before = measured[candidate]
                 batch = before[0].measurement.batch if before else candidate.batch  # chosen once, then kept
+                task = Task(
+                    **replace(candidate, batch=batch).to_json(),
+                    end_to_end=end_to_end,
+                    seconds=seconds,
+                    images=tuple(images),
+                    card=(cards or {}).get(candidate.model),
+                )
                 try:
-                    before.append(_measure(replace(candidate, batch=batch), images, seconds, end_to_end=end_to_end))
+                    before.append(_measure(task))
                 except DeviceError:
                     raise
                 except EdgeclfError as error:
@@ -70,12 +84,11 @@ def measure_cold_start(module: str, *arguments: str) -> ColdStart:
         return child.read_cold_start()
 
 
-def _measure(candidate: Candidate, images: Sequence[str], seconds: float, *, end_to_end: bool) -> RoundResult:
-    task = Task(**candidate.to_json(), end_to_end=end_to_end, seconds=seconds, images=tuple(images))
+def _measure(task: Task) -> RoundResult:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "task.json"
         path.write_text(json.dumps(asdict(task)), "utf-8")
-        with _ChildProcess("edgeclf.benchmarks.bench.measurement", str(path), busy_s=_PHASES * seconds) as child:
+        with _ChildProcess("edgeclf.benchmarks.bench.measurement", str(path), busy_s=_PHASES * task.seconds) as child:
             return RoundResult(child.read_cold_start(), _as_measurement(child.read_line()))
 
 

@@ -16,6 +16,7 @@ from edgeclf.benchmarks.bench.summary import median_cold_start, summarize
 from edgeclf.benchmarks.machine import load, this_machine
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError, OptionError
+from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.formats import model_format
 from edgeclf.runtime.terminal.console import note
 from edgeclf.train.any_model import AnyModel, open_any
@@ -24,25 +25,28 @@ COLD_STARTS = 3
 """Cold starts of Keras; each takes about ten seconds."""
 
 
-def bench(options: Options) -> Report:
+def bench(options: Options, described: ModelDescription | None = None) -> Report:
     """Measure, compare and recommend. A missed gate is not an error; the report lists it in `misses`.
 
-    Raises ModelError, DeviceError, DatasetError or OptionError.
+    described: what models without a card take and answer. Raises ModelError, DeviceError, DatasetError or OptionError.
     """
     baseline = _open_baseline(options)
-    models = find_models(options.models)
+    found = find_models(options.models, described=described is not None)
+    models = found.models
+    for sentence in found.left_out:
+        note(sentence)
     reference = _reference_path(models, options.against)
     names = _names((reference, *models))
     threads = options.threads or (usable_cores(),)
     candidates = list_candidates({model: names[model] for model in models}, options.devices, options.batches, threads)
     machine, load_before = this_machine(), load()
-    measured = _measure(options, reference, models, candidates)
+    measured = _measure(options, reference, candidates, described)
     load_after = load()
 
     results = summarize(measured.rounds, measured.accuracy)
     compared = _as_reference(reference, names[reference], measured)
     recommendation = recommend(results, compared, options.gates)
-    notes, misses = [*measured.failures, *recommendation.notes], [*recommendation.misses]
+    notes, misses = [*found.left_out, *measured.failures, *recommendation.notes], [*recommendation.misses]
     if baseline:
         notes += baseline.notes(results, machine, measured.images)
         misses += baseline.regressions(results, options.allowed_regression)
@@ -93,14 +97,18 @@ class _Measured:
     images: str
 
 
-def _measure(options: Options, reference_path: Path, models: Sequence[Path], candidates: Sequence[Candidate]) -> _Measured:
-    reference = open_any(reference_path)
-    opened = open_models(reference.card, [(candidate.model, candidate.device) for candidate in candidates])
+def _measure(
+    options: Options, reference_path: Path, candidates: Sequence[Candidate], described: ModelDescription | None
+) -> _Measured:
+    reference = open_any(reference_path, card=described)
+    opened = open_models(reference.card, [(candidate.model, candidate.device) for candidate in candidates], described)
+    cards = {path: model.card.to_json() for (path, _), model in opened.items()} if described else {}
+    models = dict.fromkeys(candidate.model for candidate in candidates)
     with find_images((reference_path, *models), reference.card, options.data, options.max_images) as images:
         accuracy = _measure_accuracy(reference, opened, images, options.gates)
         opened.clear()  # the measuring processes need the memory
         rounds, failures = measure_rounds(
-            candidates, images.files, options.rounds, options.seconds, end_to_end=options.end_to_end
+            candidates, images.files, options.rounds, options.seconds, end_to_end=options.end_to_end, cards=cards
         )
         keras_start = _start_keras(reference_path, images.files[0], options.rounds)
     unread = f", without {accuracy.unread:,} that cannot be read" if accuracy and accuracy.unread else ""

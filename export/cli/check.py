@@ -7,15 +7,17 @@ from typing import Annotated
 import typer
 
 from edgeclf.export.options import CheckOptions
+from edgeclf.runtime.cli.model_flags import CardFlags
 from edgeclf.runtime.errors import GateError
 from edgeclf.runtime.terminal.flags import takes
 
 
-@takes(options=CheckOptions)
+@takes(options=CheckOptions, described=CardFlags)
 def check(
     artifacts: Annotated[list[Path], typer.Argument(help="The .onnx and .tflite files to check.", metavar="A")],
     *,
     options: CheckOptions,
+    described: CardFlags,
     json_output: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON to stdout.")] = False,
 ) -> None:
     """Check on real images that A predicts like B; exit 3 if it does not.
@@ -25,7 +27,7 @@ def check(
     from edgeclf.export.comparison import compare
     from edgeclf.export.table import show
 
-    report = compare(artifacts, options)
+    report = compare(artifacts, options, described.read(replaces_card=False))
     show(report)
     if json_output:
         typer.echo(json.dumps([parity.to_json() for parity in report.parities]))

@@ -1,4 +1,4 @@
-"""The flags of `clf-run` that choose a model, its device and, for a model without a card, what it takes and answers."""
+"""The flags that choose a model, its device and, for a model without a card, what it takes and answers."""
 
 import os
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _PANEL = "Model without a card"
 
 @dataclass(frozen=True)
 class CardFlags:
-    """What a model without a card takes and answers."""
+    """What a model without a card takes and answers. All commands that open exported models have these flags."""
 
     classes: Annotated[
         Path | None,
@@ -61,15 +61,21 @@ class CardFlags:
         if self.classes is None and (self.imgsz or self.grey or self.resize or self.fit):
             raise OptionError("--imgsz, --grey, --resize and --fit describe a model without a card; give --classes as well")
 
-    def read(self) -> "ModelDescription | None":
-        """What the flags describe; None without --classes. Raises OptionError."""
+    def read(self, *, replaces_card: bool = True) -> "ModelDescription | None":
+        """What the flags describe; None without --classes. replaces_card: see ModelDescription. Raises OptionError."""
         from edgeclf.runtime.model.description import ModelDescription
         from edgeclf.runtime.model.labels import read_classes
 
         if self.classes is None:
             return None
-        resize, fit = self.resize or "shrink", self.fit or "stretch"
-        return ModelDescription(read_classes(self.classes), self.imgsz, self.grey, resize, fit)  # type: ignore[arg-type]
+        return ModelDescription(
+            read_classes(self.classes),
+            self.imgsz,
+            grey=self.grey,
+            resize=self.resize or "shrink",  # type: ignore[arg-type]
+            fit=self.fit or "stretch",  # type: ignore[arg-type]
+            replaces_card=replaces_card,
+        )
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from edgeclf.runtime.inspection.tflite_file import read_tflite
 from edgeclf.runtime.model.backend import export_advice
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.digest import check_digest, check_listed, content_digest, embedded_digest
-from edgeclf.runtime.model.formats import ModelFormat, is_exported, model_format
+from edgeclf.runtime.model.formats import ModelFormat, is_runnable, model_format
 
 Inner = Literal["agrees", "differs", "missing", "none"]
 
@@ -122,7 +122,7 @@ def _read(path: Path) -> bytes:
 def _digests(path: Path, data: bytes) -> tuple[Digests, str]:
     """The digests, and a sentence about what is wrong with them."""
     sha256 = hashlib.sha256(data).hexdigest()
-    carried = embedded_digest(data) if is_exported(path) else None
+    carried = embedded_digest(data) if is_runnable(path) else None
     inner: Inner = "none" if carried is None else "agrees" if carried == content_digest(data) else "differs"
     try:
         listed = check_listed(path, data)
@@ -130,7 +130,7 @@ def _digests(path: Path, data: bytes) -> tuple[Digests, str]:
         return Digests(sha256, "differs", inner), str(error)
     digests = Digests(sha256, "agrees" if listed else "not listed", inner)
     try:
-        if is_exported(path):
+        if is_runnable(path):
             check_digest(path, data)
     except ModelError as error:
         return replace(digests, inner="missing" if carried is None else "differs"), str(error)
@@ -140,6 +140,6 @@ def _digests(path: Path, data: bytes) -> tuple[Digests, str]:
 def _check_contract(path: Path, problem: str) -> ContractCheck:
     if problem:
         return ContractCheck("not tried", detail="a damaged file is not loaded")
-    if not is_exported(path):
+    if not is_runnable(path):
         return ContractCheck("not tried", detail=f"a Keras file is for training; {export_advice(path)}")
     return check_contract(path)

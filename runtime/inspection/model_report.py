@@ -51,8 +51,9 @@ def model_sections(info: ModelInfo) -> list[Section]:
 def _card(info: ModelInfo, has_card: bool) -> Section:
     card = info.card
     if card is None:
-        command = "clf-export" if info.format in _TRAINABLE else "clf-run"
-        absent = "present, but cannot be read" if has_card else f"none; {command} needs --classes labels.txt"
+        trained, exported = "clf-export FILE --classes labels.txt", "clf-run FILE --classes labels.txt"
+        absent = f"none; name its classes: {trained if info.format in _TRAINABLE else exported}"
+        absent = "present, but cannot be read" if has_card else absent
         return [ReportLine("card", absent, "bad" if has_card else "plain")]
     preprocess = card.preprocess
     colours = "grey" if preprocess.channels == 1 else "RGB"

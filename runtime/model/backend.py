@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.digest import check_digest
-from edgeclf.runtime.model.formats import is_exported, model_format
+from edgeclf.runtime.model.formats import is_runnable, model_format
 from edgeclf.runtime.model.output_contract import OutputLevels
 
 
@@ -58,7 +58,7 @@ def open_backend(path: Path, device: str, threads: int, size_hw: tuple[int, int]
         that takes any size.
     Raises ModelError if the file is missing, damaged or not a model, and DeviceError if the device is not available.
     """
-    if not is_exported(path):
+    if not is_runnable(path):
         raise ModelError(f"{path} is not a .onnx or .tflite file; {export_advice(path)}")
     try:
         data = path.read_bytes()
@@ -76,13 +76,13 @@ def export_advice(path: Path) -> str:
     """How to get a file that the runtime can open, for one that it cannot open, as the end of a sentence."""
     commands = {"Keras": f"clf-export {path}", "HDF5": f"clf-export {path} --allow-h5 --classes labels.txt --data photos/"}
     known = model_format(path)
-    return f"export it first: {commands[known]}" if known in commands else "export a Keras model with clf-export"
+    return f"export it first: {commands[known]}" if known in commands else "export a Keras model: clf-export model.keras"
 
 
 def contract_error(path: Path, found: str) -> ContractError:
     """The error for a model that breaks the input contract. found: what the model takes instead."""
     problem = f"{path} does not take one uint8 image batch [batch, H, W, C] (it takes {found})"
-    return ContractError(f"{problem}; if you have its Keras model, export that with clf-export")
+    return ContractError(f"{problem}; if you have its Keras model, export that: clf-export model.keras")
 
 
 def image_size(path: Path, sides: Sequence[object], size_hw: tuple[int, int] | None) -> tuple[int, int]:
@@ -92,11 +92,12 @@ def image_size(path: Path, sides: Sequence[object], size_hw: tuple[int, int] | N
     """
     fixed = [side if isinstance(side, int) and side > 0 else None for side in sides]
     if size_hw is None and None in fixed:
-        raise ContractError(f"{path} takes images of any size; say which one with --classes labels.txt --imgsz N")
+        raise ContractError(f"{path} takes images of any size; give the command that runs it --classes labels.txt --imgsz N")
     height, width = (side or given for side, given in zip(fixed, size_hw or (0, 0), strict=True))
     return height, width
 
 
 def batch_error(images: int, error: Exception) -> BatchError:
     """The error for a model that loaded but failed on a batch."""
-    return BatchError(f"the model failed on a batch of {images} ({first_line(error)}); try another --batch")
+    cure = "try a smaller batch" if images > 1 else "it needs more memory than there is, or is damaged"
+    return BatchError(f"the model failed on a batch of {images} ({first_line(error)}); {cure}")

@@ -58,11 +58,12 @@ class Classifier:
         path = Path(path)
         said = card.size_hw if isinstance(card, ModelDescription) else card.preprocess.size_hw if card else None
         backend = open_backend(path, device, threads or usable_cores(), said)
+        if isinstance(card, ModelDescription):
+            own = not card.replaces_card and backend.card_text is not None
+            card = None if own else card.card_for(path, backend.input_shape)
         embedded = card is None
         if card is None:
             card = _embedded_card(path, backend)
-        elif isinstance(card, ModelDescription):
-            card = card.card_for(path, backend.input_shape)
         if card.preprocess.shape != backend.input_shape:
             expected, made = backend.input_shape, card.preprocess.shape
             raise ModelError(f"{path} takes images of {list(expected)} [H, W, C], but its card makes {list(made)}")

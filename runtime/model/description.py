@@ -13,7 +13,8 @@ from edgeclf.runtime.terminal.console import show_size
 @dataclass(frozen=True)
 class ModelDescription:
     """classes: labels in the order of the output columns. size_hw: height and width of the model's images; None for the
-    size that its file says. grey: the images must be grey; without it, they are what the file says.
+    size that its file says. grey: the images must be grey; without it, they are what the file says. replaces_card: whether
+    a file that carries a card is described as well; otherwise its own card counts.
 
     Raises OptionError or ModelError for values that no card can have.
     """
@@ -23,6 +24,7 @@ class ModelDescription:
     grey: bool = False
     resize: Resize = "shrink"
     fit: Fit = "stretch"
+    replaces_card: bool = True
 
     def __post_init__(self) -> None:
         self._card(self.size_hw or (1, 1), 1)

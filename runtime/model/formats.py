@@ -25,6 +25,6 @@ def model_format(path: Path) -> ModelFormat | None:
     return _FORMATS.get(path.suffix.lower())
 
 
-def is_exported(path: Path) -> bool:
+def is_runnable(path: Path) -> bool:
     """Whether the suffix is that of a file that the runtime can open."""
     return model_format(path) in ("ONNX", "TFLite")

@@ -31,7 +31,10 @@ _SCORES = {
     *("Gemm", "MatMul", "Conv", "Relu", "Tanh", "LogSoftmax"),
 }
 """Last operations of TFLite and ONNX files whose results are not probabilities."""
-_ADD_SOFTMAX = "convert it again with a softmax at its end, or export its Keras model with clf-export --head logits"
+_ADD_SOFTMAX = (
+    "convert it again with a softmax at its end, or export its Keras model: "
+    "clf-export model.keras --classes labels.txt --head logits --data photos/"
+)
 _TRAIN_SOFTMAX = "edgeclf predicts one class, so train it with a softmax"
 
 

@@ -18,6 +18,7 @@ from edgeclf.runtime.results import file_ops
 from edgeclf.runtime.results.row import UNSURE, Row
 from edgeclf.runtime.results.sort_mode import SortMode
 from edgeclf.runtime.results.sorted_file import SortedFile
+from edgeclf.runtime.storage.atomic_write import write_advice
 
 _NAME_BYTES = 255
 """The longest file name that all file systems in use accept."""
@@ -221,5 +222,6 @@ def _cannot_sort(frame: Frame, destination: str, error: OSError) -> OutputError:
     if isinstance(error, FileExistsError):
         cause = "something else is there now; move it away, and run the command again"
     else:
-        cause = f"{error.strerror or error}; free some space or fix the cause, and run the command again"
+        cure = write_advice(error, Path(destination).parent)
+        cause = f"{error.strerror or error}; {cure}, and run the command again"
     return OutputError(f"cannot sort {frame.name} to {destination}: {cause}")

@@ -31,7 +31,7 @@ class PatternImages:
         searched = [_fixed_folder(pattern)] if _DOUBLE_STAR.search(pattern) else self._matches
         self.folders = tuple(path for path in searched if os.path.isdir(path))
         if not self._matches and not may_be_empty:
-            raise SourceError(f"the pattern {pattern!r} matches no file; quote it, and try it with ls")
+            raise SourceError(f"the pattern {pattern!r} matches no file; check its folder and its spelling")
 
     def frames(self, source: int) -> Iterator[Frame]:
         for path, is_frame in self._files():

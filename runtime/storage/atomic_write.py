@@ -1,5 +1,6 @@
 """Writing a file under a temporary name: it gets its final name only when it is complete and on the disk."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -67,7 +68,16 @@ def make_folder(path: Path) -> None:
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """The error to raise when a write failed."""
-    return OutputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place with -o")
+    return OutputError(f"cannot write {path}: {error.strerror or error}; {write_advice(error, path.parent)}")
+
+
+def write_advice(error: OSError, folder: Path) -> str:
+    """What to do after a write to `folder` failed."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "free some space or choose another place"
+    if error.errno == errno.ENOENT:
+        return f"make the folder {folder} first"
+    return "choose another place"
 
 
 def _lock_and_empty(file: BinaryIO, path: Path) -> None:
@@ -75,7 +85,7 @@ def _lock_and_empty(file: BinaryIO, path: Path) -> None:
     # Between our open and our lock, the other process may have finished: then this is the file that it published.
     if not try_lock(file.fileno()) or not is_at(file.fileno(), file.name):
         file.close()
-        raise OutputError(f"another process is writing {path}; wait for it to finish, or choose another place with -o")
+        raise OutputError(f"another process is writing {path}; wait for it to finish, or choose another place")
     file.truncate(0)
 
 

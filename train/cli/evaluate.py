@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgeclf.runtime.cli.model_flags import CardFlags
 from edgeclf.runtime.errors import DatasetError, ExitCode, OptionError, OutputError
-from edgeclf.runtime.terminal.console import friendly_errors, note
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.plural import plural
-from edgeclf.train.options import FIGURES
+from edgeclf.train.data.run_files import FIGURES
 
 if TYPE_CHECKING:
     from edgeclf.runtime.model.card import ModelCard
+    from edgeclf.runtime.model.description import ModelDescription
     from edgeclf.train.data.arrays import Arrays
     from edgeclf.train.results.evaluation import Evaluation
 _MAX_LISTED = 20
 
 
+@takes(described=CardFlags)
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A .keras, .onnx or .tflite file.")],
     data: Annotated[
@@ -32,6 +36,7 @@ def evaluate(
         ),
     ],
     *,
+    described: CardFlags,
     split: Annotated[
         str | None,
         typer.Option(help="train, val or test.", show_default="test, or all images if they are not split"),
@@ -45,18 +50,17 @@ def evaluate(
     json_output: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON on stdout.")] = False,
 ) -> None:
     """Measure a model on labelled images: accuracy with its confidence interval, each class, calibration, worst mistakes."""
-    with friendly_errors():
-        _check_report(report)
-        measured = measure(model, data, split, device)
-        from edgeclf.train.results.table import headline, show
+    _check_report(report)
+    measured = measure(model, data, split, device, described.read())
+    from edgeclf.train.results.table import headline, show
 
-        show(measured.metrics)
-        _list_failures(measured.images)
-        note(headline(measured.metrics, "accuracy", measured.origin))
-        if report:
-            note(f"report: {_write_report(report, measured)}")
-        if json_output:
-            typer.echo(json.dumps(measured.to_json()))
+    show(measured.metrics)
+    _list_failures(measured.images)
+    note(headline(measured.metrics, "accuracy", measured.origin))
+    if report:
+        note(f"report: {_write_report(report, measured)}")
+    if json_output:
+        typer.echo(json.dumps(measured.to_json()))
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if measured.images.failures else ExitCode.OK)
 
 
@@ -91,8 +95,13 @@ class Measured:
         return {**measured, **self.metrics, "failures": failures}
 
 
-def measure(model: Path, data: Path, split: str | None = None, device: str = "auto") -> Measured:
-    """Classify every readable image in `data`, or in one split of it. Raises ModelError, DatasetError or the like."""
+def measure(
+    model: Path, data: Path, split: str | None = None, device: str = "auto", card: "ModelDescription | None" = None
+) -> Measured:
+    """Classify every readable image in `data`, or in one split of it.
+
+    card: describes a model without one. Raises ModelError, DatasetError or the like.
+    """
     from edgeclf.train.any_model import open_any
     from edgeclf.train.data.archives import unpacked
     from edgeclf.train.data.arrays import load
@@ -100,24 +109,23 @@ def measure(model: Path, data: Path, split: str | None = None, device: str = "au
 
     with unpacked(data) as root:
         name, by_class = _find(root, split)
-        opened = open_any(model, device)
-        card = opened.card
-        found = labelled(by_class, card.classes, data)
+        opened = open_any(model, device, card)
+        found = labelled(by_class, opened.card.classes, data)
         if not found:
             raise DatasetError(f"{data} holds no images; pass a folder with one sub-folder per class")
-        images = load(as_split(found), card.preprocess, name)
+        images = load(as_split(found), opened.card.preprocess, name)
     from edgeclf.train.results.evaluation import count_probabilities
 
-    evaluation = count_probabilities(opened.probabilities(images.images), images.labels, card.classes)
+    evaluation = count_probabilities(opened.probabilities(images.images), images.labels, opened.card.classes)
     return Measured(
         model=model,
         data=data,
         split=name,
-        card=card,
+        card=opened.card,
         images=images,
         evaluation=evaluation,
         metrics=evaluation.to_json(),
-        trained_on=_count_trained_on(model, images, card.classes),
+        trained_on=_count_trained_on(model, images, opened.card.classes),
     )
 
 

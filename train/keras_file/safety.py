@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 from edgeclf.runtime.errors import ModelError, first_line
+from edgeclf.runtime.model.formats import model_format
 from edgeclf.train.keras_file.config_check import check_config
 
 MAX_BYTES = 4 << 30
@@ -21,7 +22,6 @@ _RATIO_BYTES = 64 << 20  # smaller members may have any ratio
 _CONFIG = "config.json"
 _TEXTS = (_CONFIG, "metadata.json")
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
-_LEGACY = (".h5", ".hdf5")
 _DAMAGED = "is damaged or not a .keras file; train again, or copy it again"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -32,14 +32,18 @@ def check_keras_file(path: Path, allow_h5: bool = False) -> None:
     allow_h5: whether to accept the older `.h5` format.
     """
     _check_kind(path)
-    if path.suffix in _LEGACY:
+    found = model_format(path)
+    if found == "HDF5":
         if not allow_h5:
-            raise ModelError(f"{path} is in the older .h5 format; save it as .keras, or allow .h5 with --allow-h5")
+            cure = "save it as .keras, or allow it: --allow-h5 --classes labels.txt"
+            raise ModelError(f"{path} is in the older .h5 format; {cure}")
         _check_h5(path)
-    elif path.suffix == ".keras":
+    elif found == "Keras":
         _check_zip(path)
+    elif found is not None:
+        raise ModelError(f"{path} is an exported file, not a Keras model; name the .keras file that it was made from")
     else:
-        raise ModelError(f"{path} does not have the suffix .keras; rename it if it is a .keras file")
+        raise ModelError(f"{path} is not a .keras file; save the model as one with Keras: model.save('model.keras')")
 
 
 def _check_kind(path: Path) -> None:

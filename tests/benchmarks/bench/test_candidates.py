@@ -15,18 +15,18 @@ def named(*names: str) -> dict[Path, str]:
 def test_a_folder_stands_for_its_models_with_the_shortest_suffix_first(tmp_path: Path) -> None:
     for name in ("model.int8.tflite", "model.keras", "model.onnx", "model.fp32.tflite", "SHA256SUMS"):
         (tmp_path / name).touch()
-    assert [path.name for path in find_models([tmp_path])] == ["model.onnx", "model.fp32.tflite", "model.int8.tflite"]
+    assert [path.name for path in find_models([tmp_path]).models] == ["model.onnx", "model.fp32.tflite", "model.int8.tflite"]
 
 
 def test_a_model_that_is_named_twice_is_measured_once(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").touch()
-    assert find_models([tmp_path / "model.onnx", tmp_path]) == (tmp_path / "model.onnx",)
+    assert find_models([tmp_path / "model.onnx", tmp_path]).models == (tmp_path / "model.onnx",)
 
 
 def test_a_model_that_is_spelt_in_two_ways_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model.onnx").touch()
     monkeypatch.chdir(tmp_path)
-    assert find_models([Path("model.onnx"), tmp_path / "model.onnx"]) == (Path("model.onnx"),)
+    assert find_models([Path("model.onnx"), tmp_path / "model.onnx"]).models == (Path("model.onnx"),)
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,27 @@ def test_a_folder_without_models_is_refused_and_the_error_says_how_to_export(tmp
         find_models([tmp_path])
 
 
+def test_a_file_without_a_card_in_a_folder_is_left_out_and_said(tmp_path: Path) -> None:
+    (tmp_path / "theirs.onnx").write_bytes(b"another tool made this")
+    with pytest.raises(ModelError, match=r"no model in .* card .*--classes labels\.txt"):
+        find_models([tmp_path])
+    (tmp_path / "ours.tflite").write_bytes(b"edgeclf/card.json")
+
+    found = find_models([tmp_path])
+
+    assert [path.name for path in found.models] == ["ours.tflite"]
+    (sentence,) = found.left_out
+    assert "theirs.onnx" in sentence
+    assert "--classes labels.txt" in sentence
+    assert len(find_models([tmp_path], described=True).models) == 2
+    assert len(find_models([tmp_path / "theirs.onnx"]).models) == 1
+
+
 def test_suffixes_count_in_capitals_and_lite_is_tflite(tmp_path: Path) -> None:
     for name in ("A.ONNX", "b.lite", "c.TFLITE", "d.txt"):
         (tmp_path / name).touch()
 
-    found = find_models([tmp_path])
+    found = find_models([tmp_path]).models
 
     assert sorted(path.name for path in found) == ["A.ONNX", "b.lite", "c.TFLITE"]
     named_files = dict(zip(found, ("x", "y", "z"), strict=True))

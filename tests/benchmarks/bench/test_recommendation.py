@@ -97,9 +97,11 @@ def test_a_smaller_file_that_may_be_as_fast_is_not_noted() -> None:
 
 
 def test_too_few_images_for_the_accuracy_gate_are_noted() -> None:
-    few = Reference("model.keras", Accuracy(40, 38, 1.0, 0.0), None, 1)
-    (note,) = recommend([make_result("a.onnx", accuracy=Accuracy(40, 38, 1.0, 0.0))], few, Gates()).notes
-    assert note.startswith("too few images for the accuracy gate: one image is 2.5%, and 1.0% may be lost")
+    few = Reference("model.keras", Accuracy(120, 38, 1.0, 0.0), None, 1)
+    (note,) = recommend([make_result("a.onnx", accuracy=Accuracy(120, 38, 1.0, 0.0))], few, Gates()).notes
+    assert note.startswith(
+        "too few images for the accuracy gate: one of the 38 correct images is 2.6%, and 1.0% may be lost"
+    )
 
 
 def test_a_model_that_is_compared_with_itself_is_noted() -> None:

@@ -161,7 +161,7 @@ def test_a_missing_card_is_reported(
     done = inspect("bare.onnx")
 
     assert done.exit_code == 0
-    assert "none; clf-run needs --classes labels.txt" in done.stdout
+    assert "none; name its classes: clf-run FILE --classes labels.txt" in done.stdout
 
 
 @pytest.mark.parametrize("name", [b"no\nsuch\x1b[31m.onnx", b"caf\xe9.onnx", b"-v.onnx"], ids=["escapes", "latin-1", "dash"])

@@ -66,8 +66,8 @@ def test_a_quantised_softmax_is_handed_on_as_the_file_says_it() -> None:
 @pytest.mark.parametrize(
     ("name", "classes", "problem"),
     [
-        ("scores", 4, "scores from .* to .*, not probabilities; .* clf-export --head logits"),
-        ("negative_scores", 4, "scores from .* to .*, not probabilities; .* clf-export --head logits"),
+        ("scores", 4, "scores from .* to .*, not probabilities; .* clf-export .*--head logits"),
+        ("negative_scores", 4, "scores from .* to .*, not probabilities; .* clf-export .*--head logits"),
         ("labels", 4, "instead of 1, one yes or no per class"),
         ("rare_labels", 600, "a logistic, one yes or no per class"),
     ],

@@ -1,12 +1,13 @@
 """A file gets its final name only when it is complete."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.storage.atomic_write import make_folder, publish, publish_bytes, publish_text
+from edgeclf.runtime.storage.atomic_write import cannot_write, make_folder, publish, publish_bytes, publish_text
 from edgeclf.runtime.storage.lock import try_lock
 
 
@@ -114,3 +115,17 @@ def test_a_file_that_another_run_has_just_published_is_not_emptied(tmp_path: Pat
         publish_bytes(path, b"ours")
 
     assert path.read_bytes() == b"rows of the other run"
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "free some space or choose another place"),
+        (errno.ENOENT, "make the folder results first"),
+        (errno.EACCES, "choose another place"),
+    ],
+)
+def test_the_advice_fits_the_cause(number: int, advice: str) -> None:
+    error = cannot_write(Path("results/rows.csv"), OSError(number, os.strerror(number)))
+
+    assert str(error) == f"cannot write results/rows.csv: {os.strerror(number)}; {advice}"
