@@ -43,6 +43,7 @@ MEANINGS = {
     "near_duplicate": "a photograph that was saved twice, or taken twice in a row",
     "few_images": "too few images to learn a class from",
     "imbalance": "one class has far more images than another",
+    "few_levels": "few levels of brightness: sensor values in 16-bit files",
     "uniform": "a single colour; perhaps a covered lens or a black frame",
     "tiny": "far smaller than the rest, or smaller than 32 pixels",
     "odd_mode": "not plain colour, or unlike the rest; training converts it",
