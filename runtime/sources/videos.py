@@ -26,7 +26,7 @@ from edgeclf.runtime.sources.video_containers import is_cut_off
 
 SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".wmv", ".asf", ".flv", ".ogv", ".mpg", ".mpeg", ".ts", ".mts",
-    ".m2ts", ".mjpg", ".mjpeg",
+    ".m2ts", ".mjpg", ".mjpeg", ".h264", ".264", ".h265", ".265", ".hevc",
 )  # fmt: skip
 
 _CONTAINER = re.compile(
@@ -39,6 +39,7 @@ _CONTAINER = re.compile(
     | \x00\x00\x01[\xBA\xB3]                  # MPEG-1, MPEG-2
     | G.{187}G.{187}G                         # transport streams: packets of 188 or of 192 bytes
     | .{4}G.{191}G.{191}G
+    | \x00{2,3}\x01[\x09\x27\x47\x67\x40\x42\x46] # bare H.264 and H.265, as small cameras record it
     | \xFF\xD8\xFF                            # bare JPEGs, one after the other""",
     re.DOTALL | re.VERBOSE,
 )
@@ -185,7 +186,12 @@ class _Video:
     def early_end(self) -> ImageError:
         """The error for a video that ends early."""
         if not self._done:
-            return ImageError(Reason.CORRUPT, "none of its frames can be decoded; OpenCV may lack its codec")
+            codec = _codec(self._capture)
+            if codec == "AV01":  # FFmpeg itself decodes it with the help of a graphics card only
+                return ImageError(Reason.UNSUPPORTED, "an AV1 video, which this OpenCV cannot decode; convert it to H.264")
+            return ImageError(
+                Reason.CORRUPT, f"none of its frames can be decoded; OpenCV may lack its codec{codec and f' ({codec})'}"
+            )
         return ImageError(Reason.TRUNCATED, f"ends after {self._done:,} of about {self.declared:,} frames")
 
     def _grab(self) -> bool:
@@ -205,7 +211,7 @@ def _open(path: str) -> Iterator[_Video]:
         if not head:
             raise ImageError(Reason.EMPTY, "the file holds 0 bytes")
         if not _CONTAINER.match(head):
-            raise ImageError(Reason.NOT_AN_IMAGE, f"not a readable video (starts with {head[:8].hex(' ')})")
+            raise ImageError(Reason.NOT_AN_IMAGE, f"not a readable video ({_kind(head)})")
         capture = cv2.VideoCapture(_address(path, file.fileno()), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
@@ -214,6 +220,19 @@ def _open(path: str) -> Iterator[_Video]:
         yield _Video(capture, path)
     finally:
         capture.release()
+
+
+def _kind(head: bytes) -> str:
+    """What a file is that is no video, by its first bytes."""
+    if head.startswith(b"GIF8"):
+        return "a GIF; give it the suffix .gif to classify its first image, or convert it to a video"
+    return f"starts with {head[:8].hex(' ')}"
+
+
+def _codec(capture: cv2.VideoCapture) -> str:
+    """The four characters of a codec, in capitals; empty if they are not printable."""
+    text = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4].decode("latin-1").upper()
+    return text if text.isascii() and text.isprintable() else ""
 
 
 def _address(path: str, file_descriptor: int) -> str:

@@ -13,6 +13,7 @@ from edgeclf.runtime import open_source
 from edgeclf.runtime.errors import Reason
 from edgeclf.runtime.images.encode import encode_image
 from tests.support.drawings import draw
+from tests.support.tiny_videos import AV1_MP4
 from tests.support.video_files import (
     CODECS,
     Video,
@@ -25,6 +26,7 @@ from tests.support.video_files import (
     write_video,
 )
 
+Encode = Callable[..., bytes]
 ROOT = Path(__file__).parents[3]
 
 
@@ -108,6 +110,25 @@ def test_a_file_that_is_not_a_video_is_one_error_frame(data: bytes, reason: Reas
     assert error is not None
     assert (frame.name, error.reason) == (f"{tmp_path}/x.mp4", reason)
     assert error.reason is Reason.EMPTY or "not a readable video" in error.detail
+
+
+def test_a_gif_with_the_name_of_a_video_is_named_as_what_it_is(encode: Encode, tmp_path: Path) -> None:
+    (tmp_path / "x.mp4").write_bytes(encode(draw("disc", 1), "GIF"))
+
+    error = error_of(frames_of(tmp_path / "x.mp4")[0])
+    assert error is not None
+    assert (error.reason, "a GIF" in error.detail) == (Reason.NOT_AN_IMAGE, True)
+
+
+def test_a_video_of_a_codec_that_opencv_lacks_is_named_as_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "x.mp4").write_bytes(AV1_MP4)
+
+    *frames, last = frames_of(tmp_path / "x.mp4")
+    error = error_of(last)
+    if frames:
+        pytest.skip("this OpenCV decodes AV1")
+    assert error is not None
+    assert (error.reason, "an AV1 video" in error.detail) == (Reason.UNSUPPORTED, True)
 
 
 def test_a_file_that_cannot_be_opened_is_one_error_frame_and_a_pipe_does_not_block(tmp_path: Path) -> None:

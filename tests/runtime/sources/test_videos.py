@@ -11,6 +11,7 @@ from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.encode import encode_image
 from edgeclf.runtime.sources.sampling import Sampling
 from tests.support.drawings import CLASSES, draw
+from tests.support.tiny_videos import H264, H265
 from tests.support.video_files import (
     CODECS,
     Video,
@@ -145,3 +146,15 @@ def test_a_folder_with_the_name_of_a_video_is_a_folder(tmp_path: Path) -> None:
 def test_nonsensical_samplings_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(OptionError, match=r"--vid-stride|--every"):
         Sampling(**values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("a.h264", H264), ("a.264", H264), ("a.hevc", H265), ("a.265", H265), ("a.mp4", H264)]
+)
+def test_bare_h264_and_h265_of_small_cameras_is_read(name: str, data: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+
+    frames = frames_of(tmp_path / name)
+    assert [np.shape(frame.image) for frame in frames] == [(32, 32, 3)] * 3
+    assert [round(float(np.mean(frame.image)), -1) for frame in frames] == [40, 120, 200]  # type: ignore[arg-type]
+    assert [frame.position_s for frame in frames] == [0, 0.04, 0.08]
