@@ -1,7 +1,10 @@
 """What the documentation says about the code is true: rooms, examples in docstrings, and the help of every command."""
 
+import csv
 import doctest
 import importlib
+import io
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +12,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+from edgeclf.runtime.results.row import COLUMNS, Row
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("runtime", "train", "export", "benchmarks")
@@ -35,6 +40,15 @@ def test_files_that_a_page_names_exist(document: str) -> None:
     )
     assert named
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_the_rows_in_the_readme_are_rows_as_they_are_written() -> None:
+    page = (ROOT / "README.md").read_text("utf-8")
+    block = page[page.index("path,status,label,") :].partition("```")[0]
+    ok, error = csv.DictReader(io.StringIO(block))
+    assert [*ok] == [*COLUMNS]
+    assert json.loads(ok["top"]) == {ok["label"]: float(ok["confidence"])}
+    assert json.loads(error["top"]) == Row(error["path"], error["status"]).top
 
 
 def modules_with_examples() -> list[str]:
