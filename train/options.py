@@ -10,11 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from edgeclf.runtime.errors import ModelError
+from edgeclf.train.data.run_files import OPTIONS_NAME
 
-OPTIONS_NAME = "options.json"
-FIGURES = tuple(f"{name}.png" for name in ("confusion", "curves", "calibration", "roc", "mistakes", "samples"))
-RUN_FILES = ("report.html", "metrics.json", "history.csv", "split.csv", "bad_files.csv", OPTIONS_NAME, *FIGURES)
-"""What a training writes beside its model."""
 DATA, NETWORK, TRAINING, AUGMENTATION, OUTPUT = "Data", "Network", "Training", "Augmentation", "Output"
 """Headings in `clf-train --help`."""
 
@@ -48,9 +45,7 @@ class SplitOptions:
     ] = None
     test: Annotated[Path | None, _data(help="Test set.", show_default="a share of the images")] = None
     limit: Annotated[int | None, _data(min=1, help="Use at most N images, for a quick trial.", metavar="N")] = None
-    allow_leakage: Annotated[bool, _data("--allow-leakage", help="Train even if test images are in another split, too.")] = (
-        False
-    )
+    allow_leakage: Annotated[bool, _data("--allow-leakage", help="Leave out test images that are in another split.")] = False
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from edgeclf.runtime.storage.atomic_write import make_folder, publish_bytes
 from edgeclf.train.config import TrainingConfig
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import Split
+from edgeclf.train.data.run_files import SHEET_NAME
 from edgeclf.train.networks.augment import Augmentation
 from edgeclf.train.run import find_images
 
-SHEET_NAME = "augmentation.png"
 IMAGES = 8
 VARIANTS = 7
 _GAP = 4

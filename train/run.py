@@ -30,9 +30,10 @@ from edgeclf.train.checkpoint import CHECKPOINT_NAME
 from edgeclf.train.config import TrainingConfig
 from edgeclf.train.data.archives import unpack
 from edgeclf.train.data.arrays import Arrays, load
-from edgeclf.train.data.check import check_dataset, refusal, refusals
+from edgeclf.train.data.check import check_dataset
 from edgeclf.train.data.dataset import SPLIT_NAME, Dataset, read_dataset, scan, write_split
 from edgeclf.train.data.findings import Severity
+from edgeclf.train.data.leakage import refusal, refusals, without_leaks
 from edgeclf.train.data.levels import brightest_of_all
 from edgeclf.train.data.listing import SPLITS
 from edgeclf.train.data.splitting import Splitting
@@ -74,8 +75,8 @@ class Extras:
     """Options of a run that do not affect the training itself.
 
     embed_samples: store preprocessed images inside the model, so that `clf-export` can calibrate and verify without the
-    data set. allow_leakage: train even if test images are in another split, too. files: texts to write into the run folder,
-    by file name.
+    data set. allow_leakage: if test images are in another split, too, train without them. files: texts to write into the run
+    folder, by file name.
     """
 
     embed_samples: bool = True
@@ -157,6 +158,8 @@ def _begin(config: TrainingConfig, folder: Path, extras: Extras) -> Dataset:
         raise DatasetError(refusal(leaks))
     for kind, count in Counter(finding.kind for finding in findings if finding.severity is not Severity.NOTICE).items():
         note(f"{count:,} x {kind} in {config.data}; for details: clf-check {config.data}")
+    if leaks:
+        dataset = without_leaks(dataset)
     make_folder(folder)
     for name, text in extras.files.items():
         publish_text(folder / name, text)

@@ -20,9 +20,9 @@ from edgeclf.runtime.model.card import ModelCard, read_zip_card
 from edgeclf.train.config import TrainingConfig
 from edgeclf.train.data.dataset import read_split
 from edgeclf.train.data.listing import SPLITS
+from edgeclf.train.data.run_files import RUN_FILES
 from edgeclf.train.keras_file.samples import read_samples
 from edgeclf.train.networks.architectures import ConvNet
-from edgeclf.train.options import RUN_FILES
 from edgeclf.train.recipes import Recipe
 from edgeclf.train.run import Extras, Run, train
 

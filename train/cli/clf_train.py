@@ -12,7 +12,8 @@ from edgeclf.runtime.storage.own_files import is_json_object, refuse_foreign
 from edgeclf.runtime.terminal.console import command_app, fail, note, show_version
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.train.cli.evaluate import evaluate
-from edgeclf.train.options import AUGMENTATION, OPTIONS_NAME, OUTPUT, RUN_FILES, TrainOptions
+from edgeclf.train.data.run_files import OPTIONS_NAME, RUN_FILES
+from edgeclf.train.options import AUGMENTATION, OUTPUT, TrainOptions
 
 if TYPE_CHECKING:
     from edgeclf.train.run import Run

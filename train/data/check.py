@@ -72,29 +72,6 @@ def check_dataset(dataset: Dataset) -> list[Finding]:
     return copies + _check_classes(found)
 
 
-def refusals(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that make the test accuracy wrong: test images that are in another split as well."""
-    leaks = [finding for finding in findings if finding.kind is Kind.LEAKAGE and "test" in finding.parts]
-    return [leak for leak in leaks if _is_image(leak.paths[0])]  # not two copies of one error page: training skips both
-
-
-def refusal(leaks: list[Finding]) -> str:
-    """The sentence that explains why training refuses these leaks."""
-    splits = sorted({split for leak in leaks for split in leak.parts}, key=SPLITS.index)
-    count = f"{plural(len(leaks), 'image')} {'is' if len(leaks) == 1 else 'are'}"
-    where = f"both {_and(splits)}" if len(splits) == 2 else f"more than one of {_and(splits)}"
-    first, last = leaks[0].paths[0], leaks[0].paths[-1]  # from the first and the last split
-    return f"{count} in {where} (first: {first} = {last}); remove one of each, or pass --allow-leakage"
-
-
-def _is_image(path: str) -> bool:
-    try:
-        read_header(read_file(path))
-    except ImageError:
-        return False
-    return True
-
-
 class _Place(NamedTuple):
     split: str
     label: str

@@ -1,6 +1,7 @@
 """Folders among the images that edgeclf itself has written: a training's run, a report, a preview, sorted images."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from unicodedata import normalize
@@ -8,19 +9,12 @@ from unicodedata import normalize
 from edgeclf.runtime.results.row import UNSURE
 from edgeclf.runtime.results.sorting import folder_name
 from edgeclf.runtime.sources.folders import is_image, list_folder, walk
+from edgeclf.train.data.run_files import FIGURES, RUN_FILES, SHEET_NAME
 
-RUN_FILES = (
-    "split.csv",
-    "model.keras",
-    "metrics.json",
-    "report.html",
-    "options.json",
-    "history.csv",
-    "checkpoint.npz",
-    "bench.json",
-)
-FIGURES = frozenset(f"{name}.png" for name in ("calibration", "confusion", "curves", "mistakes", "pareto", "roc", "samples"))
-PREVIEW = "augmentation.png"
+_SIGNS = frozenset({"model.keras", "checkpoint.npz", "bench.json", *RUN_FILES}) - set(FIGURES)
+"""A folder with one of these has been written by edgeclf."""
+_SHEET = re.compile(re.escape(SHEET_NAME).replace(r"\.", r"(-\d+)?\."))
+_FIGURES = frozenset({"pareto.png", *FIGURES})
 _UNPACKED = f"{os.sep}images{os.sep}"
 
 
@@ -38,7 +32,7 @@ class OwnOutputs:
         unpacked from an archive into its run folder.
         """
         folder, name = os.path.split(image)
-        if name == PREVIEW or (name in FIGURES and self._holds_run(folder)):
+        if _SHEET.fullmatch(name) or (name in _FIGURES and self._holds_run(folder)):
             return folder
         position = image.find(_UNPACKED, len(top))
         while position >= 0:
@@ -58,12 +52,12 @@ class OwnOutputs:
         for path, may_be_image in walk(folder):
             if may_be_image and self.folder_of(path, folder) is None:
                 return False
-            is_ours = is_ours or may_be_image or os.path.basename(path) in RUN_FILES
+            is_ours = is_ours or may_be_image or os.path.basename(path) in _SIGNS
         return is_ours
 
     def _holds_run(self, folder: str) -> bool:
         if folder not in self._is_run:
-            self._is_run[folder] = any(os.path.isfile(os.path.join(folder, name)) for name in RUN_FILES)
+            self._is_run[folder] = any(os.path.isfile(os.path.join(folder, name)) for name in _SIGNS)
         return self._is_run[folder]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
-from edgeclf.train.options import RUN_FILES
+from edgeclf.train.data.run_files import RUN_FILES
 
 LayOut = Callable[..., Path]
 Invoke = Callable[..., Result]
@@ -205,8 +205,21 @@ def test_a_test_image_in_another_split_is_refused_unless_allowed(lay_out: LayOut
     assert (refused.exit_code, Path("here").exists()) == (2, False)
     assert re.search(r"error: 1 image .*train and test .*--allow-leakage", refused.stderr)
     allowed = clf_train("data", "-o", "here", "--allow-leakage", *TOO_SMALL)
-    assert "images: train 6, val 6, test 7" in allowed.stderr
+    assert "images: train 6, val 6, test 6" in allowed.stderr
+    assert "1 test image left out of the score" in allowed.stderr
     assert "4 blocks need images" in allowed.stderr
+
+
+def test_the_score_counts_no_image_that_was_trained_on(lay_out: LayOut, clf_train: Invoke) -> None:
+    root = lay_out({f"{split}/{label}": 3 for split in ("train", "val", "test") for label in ("cat", "dog")})
+    shutil.rmtree(root / "test" / "dog")
+    shutil.copytree(root / "train" / "dog", root / "test" / "dog")  # nothing is left of one class
+    result = clf_train("data", "-o", "here", "--allow-leakage", *TINY)
+    assert result.exit_code == 0, result.stderr
+    assert "on 3 images used neither for training nor for early stopping" in result.stderr
+    metrics = json.loads(Path("here/metrics.json").read_text())["test"]
+    assert (metrics["images"], metrics["by_class"]["dog"]["images"]) == (3, 0)
+    assert "test/dog" not in Path("here/split.csv").read_text()
 
 
 def test_copies_of_a_file_that_is_not_an_image_are_not_leakage(lay_out: LayOut, clf_train: Invoke) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.images.encode import encode_image
-from edgeclf.train.data.check import check, check_dataset, refusal, refusals
+from edgeclf.train.data.check import check, check_dataset
 from edgeclf.train.data.dataset import Split, scan
-from edgeclf.train.data.findings import Finding, Kind, Severity
-from tests.support.checkups import details, found, kinds, noise, photograph
+from edgeclf.train.data.findings import Kind, Severity
+from tests.support.checkups import details, found, kinds, photograph
 
 LayOut = Callable[..., Path]
 COUNTS = {"train": 20, "val": 3, "test": 3}
@@ -169,42 +169,3 @@ def test_a_copy_is_not_reported_if_a_limit_removed_the_other_copies(lay_out: Lay
     one = Split((str(root / "cat/00.png"), str(root / "dog/00.png")), (0, 1))
     dataset = replace(scan(root), train=one, val=Split((), ()), test=Split((), ()))
     assert not {Kind.DUPLICATE, Kind.LEAKAGE} & {finding.kind for finding in check_dataset(dataset)}
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "refused"),
-    [("train", "test", 1), ("val", "test", 1), ("train", "val", 0)],
-    ids=lambda value: str(value),
-)
-def test_only_leakage_of_test_images_is_refused(sound: Path, first: str, second: str, refused: int) -> None:
-    shutil.copy(sound / first / "cat/00.png", sound / second / "cat/copy.png")
-    assert len(refusals(check(sound).findings)) == refused
-
-
-def test_label_noise_is_not_refused(sound: Path) -> None:
-    shutil.copy(sound / "test/cat/00.png", sound / "test/dog/copy.png")
-    assert refusals(check(sound).findings) == []
-
-
-def test_a_refusal_shows_copies_from_different_splits(sound: Path) -> None:
-    for path in ("train/cat/x.png", "train/cat/y.png", "test/cat/x.png"):
-        (sound / path).write_bytes(encode_image(noise()))
-    assert f"(first: {sound}/train/cat/x.png = {sound}/test/cat/x.png)" in refusal(refusals(check(sound).findings))
-
-
-@pytest.mark.parametrize(
-    ("leaks", "start"),
-    [
-        ([("train", "test")], "1 image is in both train and test (first: a.jpg = b.jpg)"),
-        ([("train", "test")] * 3, "3 images are in both train and test (first: a.jpg = b.jpg)"),
-        (
-            [("train", "test"), ("val", "test")],
-            "2 images are in more than one of train, val and test (first: a.jpg = b.jpg)",
-        ),
-    ],
-    ids=["one", "some", "in all splits"],
-)
-def test_a_refusal_says_how_many_images_are_in_which_splits_and_what_to_do(leaks: list[tuple[str, ...]], start: str) -> None:
-    sentence = refusal([Finding(Kind.LEAKAGE, Severity.ERROR, ("a.jpg", "b.jpg"), "", splits) for splits in leaks])
-    assert sentence.startswith(start)
-    assert "--allow-leakage" in sentence

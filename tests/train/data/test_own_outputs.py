@@ -14,7 +14,7 @@ from edgeclf.runtime.cli.clf_run import app as clf_run
 from edgeclf.runtime.live.unsure import UnsureFolder
 from edgeclf.train.data.dataset import Dataset, scan
 from edgeclf.train.data.listing import SPLITS
-from edgeclf.train.data.own_outputs import FIGURES, PREVIEW
+from edgeclf.train.data.run_files import FIGURES, SHEET_NAME
 
 LayOut = Callable[..., Path]
 RUN = ("split.csv", "model.keras", "metrics.json", "report.html", "options.json")
@@ -74,7 +74,8 @@ def test_unpacked_images_can_be_named_themselves(data: Path) -> None:
 @pytest.mark.parametrize("place", ["preview", "cat"])
 def test_the_sheet_of_a_preview_is_no_image(data: Path, place: str) -> None:
     (data / place).mkdir(exist_ok=True)
-    shutil.copy(data / "dog" / "00.png", data / place / PREVIEW)
+    for name in (SHEET_NAME, "augmentation-2.png"):
+        shutil.copy(data / "dog" / "00.png", data / place / name)
     assert (scan(data).classes, images(scan(data))) == (("cat", "dog"), 10)
 
 

@@ -1,0 +1,68 @@
+"""Test images that are in another split as well: training refuses them, or leaves them out of the score."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from edgeclf.runtime.errors import DatasetError, ImageError
+from edgeclf.runtime.images.decode import read_file
+from edgeclf.runtime.images.formats.header import read_header
+from edgeclf.runtime.terminal.plural import plural
+from edgeclf.train.data.dataset import Dataset, Split, as_split
+from edgeclf.train.data.findings import Finding, Kind
+from edgeclf.train.data.listing import SPLITS
+
+
+def refusals(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that make the test accuracy wrong: test images that are in another split as well."""
+    leaks = [finding for finding in findings if finding.kind is Kind.LEAKAGE and "test" in finding.parts]
+    return [leak for leak in leaks if _is_image(leak.paths[0])]  # not two copies of one error page: training skips both
+
+
+def refusal(leaks: list[Finding]) -> str:
+    """The sentence that explains why training refuses these leaks."""
+    splits = sorted({split for leak in leaks for split in leak.parts}, key=SPLITS.index)
+    count = f"{plural(len(leaks), 'image')} {'is' if len(leaks) == 1 else 'are'}"
+    where = f"both {_and(splits)}" if len(splits) == 2 else f"more than one of {_and(splits)}"
+    first, last = leaks[0].paths[0], leaks[0].paths[-1]  # from the first and the last split
+    return f"{count} in {where} (first: {first} = {last}); remove one of each, or leave them out with --allow-leakage"
+
+
+def without_leaks(dataset: Dataset) -> Dataset:
+    """The dataset without validation images that are trained on, and without test images that training uses.
+
+    Its notes say how many were left out. A validation split that would be empty is kept, and a note says what that means.
+    Raises DatasetError if no test image is left.
+    """
+    trained = set(dataset.train.paths)
+    seen = trained | set(dataset.val.paths)
+    repeated = [set(group) for group in dataset.copies]
+    val = _without(dataset.val, [group for group in repeated if group & trained])
+    test = _without(dataset.test, [group for group in repeated if group & seen])
+    if not len(test):
+        raise DatasetError("every test image is used in training as well; name other images with --test")
+    notes = []
+    if left_out := len(dataset.test) - len(test):
+        notes.append(f"{plural(left_out, 'test image')} left out of the score, because training uses the same files")
+    if not len(val):
+        notes.append("every validation image is trained on, so the validation accuracy is too high")
+        val = dataset.val
+    elif left_out := len(dataset.val) - len(val):
+        notes.append(f"{plural(left_out, 'validation image')} left out, because training uses the same files")
+    return replace(dataset, val=val, test=test, notes=(*dataset.notes, *notes))
+
+
+def _without(split: Split, groups: list[set[str]]) -> Split:
+    dropped = set().union(*groups)
+    return as_split([(path, label) for path, label in zip(split.paths, split.labels, strict=True) if path not in dropped])
+
+
+def _is_image(path: str) -> bool:
+    try:
+        read_header(read_file(path))
+    except ImageError:
+        return False
+    return True
+
+
+def _and(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
