@@ -63,7 +63,7 @@ def test_the_card_has_what_the_owner_said(save: Save) -> None:
     external = ExternalModel(TWO, scale="1/255", resize="nearest", fit="crop", head="logits")
     card = attach_card(save(body(layers.Dense(1))), external).card
     assert (card.classes, card.head) == (TWO, "logits")
-    assert card.preprocess == Preprocess((16, 20), 3, "nearest", "crop")
+    assert card.preprocess == Preprocess((16, 20), 3, "nearest", "crop", "none")
     assert card.training == {"from": "model.keras", "scale": "1/255", "channels": "RGB"}
 
 

@@ -201,7 +201,7 @@ def test_a_network_in_memory_is_exported_with_given_images(image_folder: Path, t
     result = export_network(network, tmp_path, (ONNX, FP32), options, name="mine")
     assert [path.name for path in result.published] == ["mine.onnx", "mine.fp32.tflite"]
     card = Classifier.open(result.published[0]).card
-    assert (card.classes, card.preprocess) == (("disc", "square"), Preprocess((32, 32), 3, "bilinear"))
+    assert (card.classes, card.preprocess) == (("disc", "square"), Preprocess((32, 32), 3, "bilinear", ground="none"))
 
 
 def test_a_network_in_memory_needs_images(tmp_path: Path) -> None:

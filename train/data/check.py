@@ -221,7 +221,8 @@ def _inspect(path: str) -> _Image | Failure:
     try:
         turned = orientation(data) if header.format == "JPEG" else 1
         kinds = modes(data, header)
-        return _Image(path, header, kinds, turned, thumbnail, brightest(data, header) if "16-bit" in kinds else None)
+        value = brightest(data, header) if "16-bit" in kinds else None
+        return _Image(path, header, kinds, turned, thumbnail, brightest=value)
     except TRUNCATION_ERRORS:  # the image decodes despite its odd header
         return _Image(path, header, frozenset(), 1, thumbnail)
 
