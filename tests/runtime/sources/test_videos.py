@@ -149,7 +149,9 @@ def test_nonsensical_samplings_are_refused(values: dict[str, float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data"), [("a.h264", H264), ("a.264", H264), ("a.hevc", H265), ("a.265", H265), ("a.mp4", H264)]
+    ("name", "data"),
+    [("a.h264", H264), ("a.264", H264), ("a.hevc", H265), ("a.265", H265), ("a.mp4", H264)],
+    ids=["h264", "264", "hevc", "265", "mp4"],
 )
 def test_bare_h264_and_h265_of_small_cameras_is_read(name: str, data: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(data)
