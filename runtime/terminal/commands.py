@@ -41,8 +41,11 @@ class DefaultGroup(typer.core.TyperGroup):
     default: str
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or args[0] not in self.commands:
+        own = {name for one in self.params for name in one.opts}  # --install-completion and --show-completion
+        if not args or args[0] not in {*self.commands, *own}:
             args = [self.default, *args]
+        if args[0] in self.commands:  # to see that no other option is given, typer imports pydantic: half the time of --help
+            self.params, self.add_help_option = [], False
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

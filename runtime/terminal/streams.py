@@ -28,14 +28,13 @@ def take_over_streams() -> None:
     _take_over_stderr()
     if sys.stdout is None:
         raise StdoutError("it is closed; send it to a file, or to /dev/null")
-    stdout = _Stdout(sys.stdout.fileno(), "w", closefd=False)
-    stdout.name = sys.stdout.name
-    sys.stdout = io.TextIOWrapper(
-        io.BufferedWriter(stdout),
-        sys.stdout.encoding,
-        errors="surrogateescape",
-        line_buffering=sys.stdout.isatty(),
-    )
+    own = sys.__stdout__
+    if own is None or sys.stdout is not own:  # the command was called from Python, which has put something else in its place
+        return
+    raw = _Stdout(own.fileno(), "w", closefd=False)
+    raw.name = own.name
+    buffer = io.BufferedWriter(raw)
+    sys.stdout = io.TextIOWrapper(buffer, own.encoding, errors="surrogateescape", line_buffering=own.isatty())
 
 
 class _Stdout(io.FileIO):

@@ -39,6 +39,10 @@ def test_the_default_command_need_not_be_named() -> None:
     assert (run("me"), run("draw", "me"), run("erase", "me")) == ("me None False\n", "me None False\n", "erased me\n")
 
 
+def test_a_shell_can_be_taught_to_complete_the_command() -> None:
+    assert "_CLF_DRAW_COMPLETE=complete_bash" in run("--show-completion", "bash")
+
+
 def test_help_lists_the_other_commands_and_only_there() -> None:
     assert "\nCommands:\n  erase  Erase what was drawn" in run("--help")
     assert "Commands:" not in run("erase", "--help")
