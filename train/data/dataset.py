@@ -9,6 +9,7 @@ from pathlib import Path
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.storage.atomic_write import publish_text
 from edgeclf.runtime.terminal.escaping import escape, unescape
+from edgeclf.train.data.class_folders import holds_images
 from edgeclf.train.data.duplicates import exact_duplicates
 from edgeclf.train.data.listing import SPLIT_COLUMNS, SPLITS, Found, class_name, list_images, read_rows
 from edgeclf.train.data.splitting import Labelled, Splitting, cut, group_names, limited
@@ -179,6 +180,11 @@ def _check_apart(found: Found) -> None:
 
 
 def _check_classes(root: Path, classes: tuple[str, ...], found: Found) -> None:
+    if not classes and root.is_dir() and holds_images(root):
+        raise DatasetError(
+            f"{root} holds images but no class folders; make one sub-folder per class, or list the images in a CSV file "
+            "with the columns path and label"
+        )
     if len(classes) < 2:
         names = ", ".join(classes) or "none"
         what, cure = ("class folders", "make one sub-folder per class") if root.is_dir() else ("labels", "add the others")

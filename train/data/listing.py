@@ -153,4 +153,10 @@ def _read_row(path: Path, line: int, row: dict[str, str | None], columns: list[s
     split = next((row[name] or "" for name in ("part", "split") if name in columns), "train")
     if split.lower() not in SPLIT_OF:
         raise DatasetError(f"{path}, line {line} has the split {split!r}; it must be one of {', '.join(SPLITS)}")
-    return ListedImage(line, str(path.parent / image), class_name(label), SPLIT_OF[split.lower()])
+    return ListedImage(line, str(_image_path(path.parent, image)), class_name(label), SPLIT_OF[split.lower()])
+
+
+def _image_path(folder: Path, image: str) -> Path:
+    """The path of an image in a CSV file. Windows writes backslashes; elsewhere a file name may hold some."""
+    path = folder / image
+    return folder / image.replace("\\", "/") if "\\" in image and not path.exists() else path

@@ -177,6 +177,19 @@ def test_backslashes_in_a_csv_file_are_not_escapes(lay_out: LayOut) -> None:
     assert scan(write_csv(root / "pets.csv", ["path,label", *rows_of(root)])) == scan(root)
 
 
+def test_paths_in_a_csv_file_may_be_written_as_on_windows(lay_out: LayOut) -> None:
+    root = lay_out({"cat": 9, "dog": 9})
+    rows = [row.replace("/", "\\") for row in rows_of(root)]
+    assert scan(write_csv(root / "pets.csv", ["path,label", *rows])) == scan(root)
+
+
+def test_images_without_class_folders_are_refused_with_the_way_out(lay_out: LayOut) -> None:
+    with pytest.raises(
+        DatasetError, match=r"holds images but no class folders; .* CSV file with the columns path and label"
+    ):
+        scan(lay_out({"": 9}))
+
+
 FAULTY_CSV_FILES = {
     "empty": (b"", "line 1 .*path and label, not ''"),
     "other columns": (b"file;label\n1.png;cat\n", "line 1 .*path and label, not 'file;label'"),
