@@ -49,6 +49,12 @@ ACTIVATIONS = _words(
     """
 )
 ANY = None
+KERAS2_MODULES = {
+    f"{package}.engine.{kind}": f"keras.src.models.{kind}"
+    for package in ("keras", "keras.src", "tf_keras.src")  # since TensorFlow 2.11, 2.13 and 2.16
+    for kind in ("functional", "sequential")
+}
+"""Where Keras 2 had its networks, and where Keras 3 has them."""
 MODULES: dict[str, Set[str] | None] = {
     "keras": MODELS | POLICIES,
     "keras.models": MODELS,
@@ -61,8 +67,7 @@ MODULES: dict[str, Set[str] | None] = {
     "keras.random": {"SeedGenerator"},
     "keras.src.models.functional": MODELS,
     "keras.src.models.sequential": MODELS,
-    "keras.src.engine.functional": MODELS,
-    "keras.src.engine.sequential": MODELS,
+    **dict.fromkeys(KERAS2_MODULES, MODELS),
     "keras.src.applications.convnext": {"LayerScale", "StochasticDepth"},
     # Keras writes a sum or a slice of tensors as an operation. Operations of ops.core that take a function are left out.
     "keras.src.ops.core": {"Cast", "ConvertToTensor", "SaturateCast", "Slice", "SliceUpdate", "StopGradient", "Unstack"},

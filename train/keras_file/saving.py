@@ -11,11 +11,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.runtime.errors import ModelError, first_line
+from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard, read_zip_card
 from edgeclf.runtime.storage.atomic_write import cannot_write, publish_bytes
 from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.keras_file.readable import readable
+from edgeclf.train.keras_file.reason import reason
 from edgeclf.train.keras_file.safety import check_keras_file
 from edgeclf.train.keras_file.samples import write_samples
 from edgeclf.train.results.evaluation import probabilities
@@ -59,7 +61,9 @@ def open_keras(path: Path) -> KerasModel:
         raise ModelError(f"{path}: {error}") from None
     if card is None:
         cause = f"{path} has no model card, so its classes and image size are unknown"
-        raise ModelError(f"{cause}; name them with clf-export {path} --classes labels.txt, or train it with clf-train")
+        raise ModelError(
+            f"{cause}; name them with clf-export {path} --classes labels.txt --data photos/, or train it with clf-train"
+        )
     return KerasModel(path, _loaded(path), card)
 
 
@@ -75,18 +79,24 @@ def _loaded(path: Path) -> keras.Model:
     Otherwise a small file could ask for layers of any size. This is no slower than Keras alone: 1.2 s instead of 1.5 s
     for MobileNetV3Small, 4.8 s instead of 5.5 s for NASNetMobile.
     """
-    try:
-        with keras.StatelessScope() as scope, _forgotten_on_error():
-            network = keras.models.load_model(path, compile=False, safe_mode=True)
-            numbers = [(weight, scope.get_current_value(weight)) for weight in network.weights]
-            missing = [weight.path for weight, value in numbers if value is None]
-            if missing:
-                raise ValueError(f"it has no numbers for {missing[0]}")
-    except Exception as error:  # for a file that it did not write, Keras raises anything from KeyError to TypeError
-        raise ModelError(f"{path} cannot be loaded by Keras {keras.__version__} ({first_line(error)})") from None
+    with readable(path) as given:
+        try:
+            with keras.StatelessScope() as scope, _forgotten_on_error():
+                network = keras.models.load_model(given, compile=False, safe_mode=True)
+                numbers = [(weight, scope.get_current_value(weight)) for weight in network.weights]
+                missing = [weight.path for weight, value in numbers if value is None]
+                if missing:
+                    raise ValueError(f"it has no numbers for {missing[0]}")
+        except Exception as error:  # for a file that it did not write, Keras raises anything from KeyError to TypeError
+            raise ModelError(_refusal(path, error)) from None
     for weight, value in numbers:
         weight.assign(value)
     return network
+
+
+def _refusal(path: Path, error: Exception) -> str:
+    cure = "build the network again with this Keras, copy its weights with set_weights, and save it as .keras"
+    return f"{path} cannot be loaded by Keras {keras.__version__} ({reason(error)}); copy it again, or {cure}"
 
 
 @contextmanager
