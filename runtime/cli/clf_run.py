@@ -87,6 +87,8 @@ def run(
 def _check_summary_file(path: Path, output: str) -> None:
     if not path.parent.is_dir():
         raise OutputError(f"--summary {path} is in a folder that does not exist; make {path.parent} first")
+    if path.is_dir():
+        raise OutputError(f"--summary {path} is a folder; name a file, such as {path / 'summary.json'}")
     if os.path.realpath(path) == os.path.realpath(output):
         raise OptionError(f"{output} cannot be both the output and the summary; name another file with --summary")
     refuse_foreign(

@@ -274,3 +274,10 @@ def test_a_file_of_the_user_is_no_summary(
 
     assert (refused.exit_code, (tmp_path / "mine.json").read_text()) == (2, text)
     assert twice == [0, 0]
+
+
+def test_a_summary_that_is_a_folder_is_refused_before_the_run(clf_run: Invoke, colour_model: Path, photos: Path) -> None:
+    refused = clf_run(colour_model, "-s", "photos", "-o", "r.csv", "--summary", "photos")
+
+    assert (refused.exit_code, (photos.parent / "r.csv").exists()) == (2, False)
+    assert "--summary photos is a folder" in refused.stderr
