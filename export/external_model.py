@@ -10,8 +10,9 @@ from edgeclf.export.options import ExternalModel
 from edgeclf.runtime.errors import ModelError, OptionError, first_line
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard, read_zip_card
+from edgeclf.runtime.model.formats import model_format
 from edgeclf.runtime.model.labels import count_advice
-from edgeclf.runtime.terminal.console import show_size
+from edgeclf.runtime.terminal.console import show_shape, show_size
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.keras_file.saving import KerasModel, load_network
 from edgeclf.train.networks.backbones import FAMILIES, Family
@@ -34,7 +35,7 @@ def attach_card(path: Path, external: ExternalModel) -> KerasModel:
 def load_external(path: Path, external: ExternalModel) -> keras.Model:
     """Load a Keras file without a card. Raises ModelError, or OptionError if it has one."""
     network = load_network(path, external.allow_h5)
-    if path.suffix == ".keras" and read_zip_card(path) is not None:
+    if model_format(path) == "Keras" and read_zip_card(path) is not None:
         raise OptionError(f"{path} carries a model card with its classes; leave out --classes")
     return network
 
@@ -66,13 +67,15 @@ def image_shape(network: keras.Model, imgsz: tuple[int, int] | None, name: str) 
         raise ModelError(f"{name} takes {len(inputs)} inputs, but edgeclf supports one image; train a model with one input")
     shape = tuple(inputs[0].shape)
     if len(shape) != 4 or shape[3] not in (1, 3):
-        problem = f"{name} takes {_show(shape)} instead of images [N, H, W, C] with 1 or 3 channels last"
+        problem = f"{name} takes {show_shape(shape)} instead of images [N, H, W, C] with 1 or 3 channels last"
         raise ModelError(f"{problem}; put a Reshape or Permute layer in front and save it again")
     if imgsz is None and None in shape[1:3]:
         raise OptionError(f"{name} takes images of any size; give the size that it was trained on with --imgsz")
     size = imgsz or (int(shape[1]), int(shape[2]))
     if any(fixed not in (None, side) for fixed, side in zip(shape[1:3], size, strict=True)):
-        raise OptionError(f"--imgsz {show_size(size)} does not fit {name}, which takes {_show(shape[1:3])}; leave it out")
+        raise OptionError(
+            f"--imgsz {show_size(size)} does not fit {name}, which takes {show_shape(shape[1:3])}; leave it out"
+        )
     return (*size, int(shape[3]))
 
 
@@ -92,7 +95,7 @@ def with_scaling(network: keras.Model, shape: tuple[int, int, int], external: Ex
     try:
         outputs = keras.tree.flatten(network(x))
     except Exception as error:  # layers raise many classes for a size that they cannot take
-        raise ModelError(f"{name} cannot take images of {_show(shape)} ({first_line(error)}); check --imgsz") from None
+        raise ModelError(f"{name} cannot take images of {show_shape(shape)} ({first_line(error)}); check --imgsz") from None
     if len(outputs) != 1:
         raise ModelError(f"{name} has {len(outputs)} outputs, but a classifier has one; export one of them alone")
     return keras.Model(image, outputs[0], name=network.name)
@@ -100,14 +103,10 @@ def with_scaling(network: keras.Model, shape: tuple[int, int, int], external: Ex
 
 def _check_outputs(shape: tuple[Any, ...], classes: tuple[str, ...], name: str) -> None:
     if len(shape) != 2 or shape[1] is None:
-        problem = f"{name} returns {_show(shape)} instead of [N, classes]"
+        problem = f"{name} returns {show_shape(shape)} instead of [N, classes]"
         raise ModelError(f"{problem}; add a pooling and a Dense layer, or save it with its top")
     units, count = shape[1], len(classes)
     if (2 if units == 1 else units) != count:
         outputs = plural(units, "output") + (", which stands for two classes" if units == 1 else "")
         problem = f"{name} has {outputs}, but --classes names {count} ({', '.join(classes)[:80]})"
         raise OptionError(f"{problem}; {count_advice(count, units)}")
-
-
-def _show(shape: tuple[Any, ...]) -> str:
-    return f"[{', '.join('any' if side is None else str(side) for side in shape)}]"

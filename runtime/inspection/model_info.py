@@ -16,7 +16,7 @@ from edgeclf.runtime.inspection.onnx_file import read_onnx
 from edgeclf.runtime.inspection.parity_report import ParityEntry, find_parity
 from edgeclf.runtime.inspection.structure import Structure, json_safe
 from edgeclf.runtime.inspection.tflite_file import read_tflite
-from edgeclf.runtime.model.backend import export_advice
+from edgeclf.runtime.model.backend import check_content, export_advice
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.digest import check_digest, check_listed, content_digest, embedded_digest
 from edgeclf.runtime.model.formats import ModelFormat, is_runnable, model_format
@@ -114,8 +114,7 @@ def _read(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read the model {path}: {error.strerror}") from None
-    if not data:
-        raise ModelError(f"{path} is empty; export or copy the model again")
+    check_content(path, data)
     return data
 
 

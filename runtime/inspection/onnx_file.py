@@ -8,9 +8,8 @@ from typing import Any
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.inspection.structure import Structure, Tensor
 from edgeclf.runtime.model.card import CARD_KEY
-from edgeclf.runtime.model.onnx_schema import parse_model
+from edgeclf.runtime.model.onnx_schema import EXTERNAL, parse_model
 
-_EXTERNAL = 1
 _TYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "string", 9: "bool",
     10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16", 21: "uint4", 22: "int4",
@@ -40,7 +39,7 @@ def _structure(model: Any) -> Structure:
     if len(graph.node) + len(graph.initializer) > _MAX_NODES:
         raise ValueError("it has more nodes than any network needs")
     weights = {bytes(tensor.name) for tensor in graph.initializer}
-    external = sum(tensor.data_location == _EXTERNAL for tensor in graph.initializer)
+    external = sum(tensor.data_location == EXTERNAL for tensor in graph.initializer)
     return Structure(
         # Before IR version 4, every weight also had to be listed among the inputs.
         inputs=tuple(_tensor(value) for value in graph.input[:_MAX_TENSORS] if value.name not in weights),

@@ -18,6 +18,8 @@ class _Field(NamedTuple):
     repeated: bool = False
 
 
+EXTERNAL = 1
+"""The `data_location` of a weight that is in another file."""
 _MESSAGES: dict[str, tuple[_Field, ...]] = {
     "ModelProto": (
         _Field(1, "ir_version", "int64"),

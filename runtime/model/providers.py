@@ -12,6 +12,7 @@ import onnxruntime as ort
 
 from edgeclf.runtime.errors import DeviceError, ModelError, first_line
 from edgeclf.runtime.model.cuda_runtime import cuda_problem
+from edgeclf.runtime.model.onnx_schema import EXTERNAL, parse_model
 from edgeclf.runtime.terminal.console import note
 
 _Provider = str | tuple[str, dict[str, str]]
@@ -50,6 +51,10 @@ _CUDA_OPTIONS = {
 # The same for TensorRT, which has no option for it (microsoft/onnxruntime#6427 and #26029).
 _EXACT_FLOAT32 = ("NVIDIA_TF32_OVERRIDE", "0")
 _SOURCE_PLACES = re.compile(r"^(\S+:\d+ .*?\)( \[with .*?\])? )+(\[ONNXRuntimeError\] : \d+ : \w+ : )?(\S+:\d+ \w+ )?")
+_OUTSIDE = (
+    "its weights are in other files, and edgeclf runs single files; "
+    "in Python, onnx.save(onnx.load('model.onnx'), 'single.onnx') makes one"
+)
 _MACHINE = re.compile(r" ; GPU=-?\d+ ; hostname=.*")
 
 # The smallest model for a session, y = x, to test which providers really start. In protobuf's wire format: ir_version 8,
@@ -78,10 +83,19 @@ def open_session(path: Path, data: bytes, device: str, threads: int) -> ort.Infe
             note(f"CUDA does not start here ({onnxruntime_message(error)}); running on the CPU")
             return open_session(path, data, "cpu", threads)
         engine = f"onnxruntime {ort.__version__}"
-        raise ModelError(f"{path} is not an ONNX model that {engine} can load ({first_line(error)})") from None
+        raise ModelError(f"{path} is not an ONNX model that {engine} can load ({_load_problem(data, error)})") from None
     if requested and session.get_providers()[0] != requested.provider:
         raise _unavailable(requested)
     return session
+
+
+def _load_problem(data: bytes, error: Exception) -> str:
+    """Why a file cannot be loaded. Weights in other files are named as such: onnxruntime says something else each time."""
+    try:
+        outside = any(tensor.data_location == EXTERNAL for tensor in parse_model(data).graph.initializer)
+    except (ValueError, ImportError):
+        outside = False
+    return _OUTSIDE if outside else first_line(error)
 
 
 def device_of(session: ort.InferenceSession) -> str:

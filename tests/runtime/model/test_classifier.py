@@ -188,6 +188,14 @@ def test_a_file_of_another_kind_is_a_model_error(suffix: str, data: bytes, tmp_p
         Classifier.open(path)
 
 
+@pytest.mark.parametrize("name", ["model.onnx", "model.tflite"])
+def test_a_pointer_of_git_lfs_is_named_as_such(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 132\n")
+
+    with pytest.raises(ModelError, match=r"pointer of Git LFS.* git lfs pull"):
+        Classifier.open(tmp_path / name)
+
+
 @pytest.mark.parametrize("artefact", ["model.onnx", "model.int8.tflite"])
 @pytest.mark.parametrize("tenth", range(1, 10))
 def test_a_truncated_model_is_a_model_error(artefact: str, tenth: int, run_folder: Path, tmp_path: Path) -> None:
