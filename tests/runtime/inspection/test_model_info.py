@@ -17,6 +17,7 @@ from edgeclf.runtime.inspection.contract_check import check_contract
 from edgeclf.runtime.inspection.model_info import ModelInfo, inspect_model
 from edgeclf.runtime.inspection.parity_report import find_parity
 from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, SUMS_NAME, embed_digest, format_sums
+from tests.support.trained_run import KEPT_RUN
 
 BuildOnnx = Callable[..., onnx.ModelProto]
 ENGINES = [("model.onnx", "onnxruntime "), ("model.tflite", "LiteRT ")]
@@ -130,6 +131,13 @@ def test_a_float_input_breaks_the_contract_but_is_not_damage(
 
     assert (info.contract.verdict, info.problem) == ("broken", "")
     assert "uint8 image batch" in info.contract.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("softmax", "kept"), ("scores", "broken"), ("labels", "broken"), ("rare_labels", "broken")]
+)
+def test_quantised_outputs_keep_the_contract_only_if_they_are_probabilities(name: str, verdict: str) -> None:
+    assert check_contract(KEPT_RUN / f"uint8_{name}.tflite").verdict == verdict
 
 
 def test_a_model_that_the_engine_cannot_load_is_a_problem(
