@@ -86,9 +86,9 @@ def _untrained(folder: Path) -> Path:
 
     from edgeclf.runtime.images.preprocess import Preprocess
     from edgeclf.runtime.model.card import ModelCard
-    from edgeclf.train.quiet import quiet_tensorflow
+    from edgeclf.train.quiet import import_keras
 
-    quiet_tensorflow()
+    import_keras()
     from edgeclf.train.data.arrays import Arrays
     from edgeclf.train.keras_file.saving import save
     from edgeclf.train.networks.architectures import ConvNet

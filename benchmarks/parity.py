@@ -24,9 +24,9 @@ def parity(
     """Compare exported models with the Keras model; writes JSON to stdout."""
     with friendly_errors():
         note("loading TensorFlow ...")
-        from edgeclf.train.quiet import quiet_tensorflow
+        from edgeclf.train.quiet import import_keras
 
-        quiet_tensorflow()
+        import_keras()
         typer.echo(json.dumps(compare(reference, artifacts, data), indent=1))
 
 

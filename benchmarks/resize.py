@@ -33,9 +33,9 @@ def resize(
 ) -> None:
     """Measure, print the tables, and write them to benchmarks/results.md."""
     with friendly_errors(), tempfile.TemporaryDirectory() as folder:
-        from edgeclf.train.quiet import quiet_tensorflow
+        from edgeclf.train.quiet import import_keras
 
-        quiet_tensorflow()
+        import_keras()
         from edgeclf.benchmarks.results import publish_section, table
         from edgeclf.benchmarks.solar_cells import make_folders
 

@@ -143,9 +143,9 @@ def journal_cost(measured: "list[Rates]") -> str:
 
 def networks() -> "dict[str, keras.Model]":
     """The network of `clf-train --model cnn`, and a common one for edge devices, untrained: the speed is the same."""
-    from edgeclf.train.quiet import quiet_tensorflow
+    from edgeclf.train.quiet import import_keras
 
-    quiet_tensorflow()
+    import_keras()
     import keras
 
     from edgeclf.train.networks.architectures import ConvNet

@@ -30,9 +30,9 @@ def training(
 ) -> None:
     """Measure, print the table, and write it to benchmarks/results.md."""
     with friendly_errors(), tempfile.TemporaryDirectory() as name:
-        from edgeclf.train.quiet import quiet_tensorflow
+        from edgeclf.train.quiet import import_keras
 
-        quiet_tensorflow()
+        import_keras()
         from edgeclf.benchmarks.photographs import write_photographs
         from edgeclf.benchmarks.results import publish_section, table
 

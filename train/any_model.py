@@ -57,9 +57,9 @@ def _probabilities(classifier: Classifier, images: Pixels) -> NDArray[np.float32
 
 def _open_keras(path: Path) -> AnyModel:
     note("loading TensorFlow ...")
-    from edgeclf.train.quiet import quiet_tensorflow
+    from edgeclf.train.quiet import import_keras
 
-    quiet_tensorflow()
+    import_keras()
     from edgeclf.train.keras_file.saving import open_keras
 
     model = open_keras(path)

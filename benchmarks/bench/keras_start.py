@@ -5,10 +5,13 @@ Arguments: a `.keras` file that has passed the safety checks, and an image. Writ
 
 import sys
 
-import keras
 import numpy as np
 
 from edgeclf.benchmarks.bench.measurement import first_prediction, write_line
+from edgeclf.train.quiet import import_keras
+
+import_keras()
+import keras  # noqa: E402
 
 
 def main() -> None:

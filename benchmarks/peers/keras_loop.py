@@ -4,9 +4,9 @@ from pathlib import Path
 
 from edgeclf.benchmarks.peers import ClassifyAll
 from edgeclf.benchmarks.peers.reading import label_indices, photographs
-from edgeclf.train.quiet import quiet_tensorflow
+from edgeclf.train.quiet import import_keras
 
-quiet_tensorflow()
+import_keras()
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402

@@ -6,9 +6,9 @@ from typing import Any
 from edgeclf.benchmarks.peers import ClassifyAll
 from edgeclf.benchmarks.peers.reading import label_indices, photographs
 from edgeclf.runtime.cores import usable_cores
-from edgeclf.train.quiet import quiet_tensorflow
+from edgeclf.train.quiet import import_keras
 
-quiet_tensorflow()
+import_keras()
 
 import tensorflow as tf  # noqa: E402
 from ai_edge_litert.interpreter import Interpreter  # noqa: E402

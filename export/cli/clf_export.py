@@ -51,9 +51,9 @@ def export(
 ) -> None:
     """Export a trained model to ONNX and TFLite, and publish only files that predict like the original."""
     note("loading TensorFlow ...")
-    from edgeclf.train.quiet import quiet_tensorflow
+    from edgeclf.train.quiet import import_keras
 
-    quiet_tensorflow()
+    import_keras()
     from edgeclf.export.run import export as export_model
     from edgeclf.export.table import show
     from edgeclf.export.targets import choose_targets

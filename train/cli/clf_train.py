@@ -79,9 +79,9 @@ def train(
         raise OptionError("name either the images to train on or the run to resume: clf-train DATA, or --resume DIR")
     folder = resume or (None if flags.preview_augment else _run_folder(options))
     note("loading TensorFlow ...")
-    from edgeclf.train.quiet import quiet_tensorflow
+    from edgeclf.train.quiet import import_keras
 
-    quiet_tensorflow()
+    import_keras()
     from edgeclf.train.config import configure
     from edgeclf.train.preview import preview
     from edgeclf.train.run import Extras
