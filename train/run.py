@@ -54,6 +54,7 @@ from edgeclf.train.results.report import ReportData, image_size, write_report
 from edgeclf.train.results.temperature import fit_temperature, fold_temperature, scale
 
 MODEL_NAME = "model.keras"
+METRICS_NAME = "metrics.json"
 IMAGES_FOLDER = "images"
 
 
@@ -101,13 +102,13 @@ def train(config: TrainingConfig, folder: Path, extras: Extras = Extras(), *, re
         trained = fit(config.recipe, classes, splits["train"], splits["val"], folder, resume=has_checkpoint)
         note("evaluating ...")
         tested = _calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes)
-        metrics = _metrics(trained, tested, started)
+        metrics = _metrics(trained, tested, started) | {"left_out": dataset.left_out}
         facts = _facts(config, dataset, metrics)
         card = ModelCard(dataset.classes, config.preprocess, head_of(trained.network), facts)
         samples = {"calibration": pick_samples(splits["train"]), "verification": pick_samples(splits["val"])}
         save(trained.network, card, samples if extras.embed_samples else {}, folder / MODEL_NAME)
-        publish_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-        report = _report(card, trained, tested, splits)
+        publish_text(folder / METRICS_NAME, json.dumps(metrics, indent=1) + "\n")
+        report = _report(card, trained, tested, splits, dataset.left_out)
         history = read_history(folder / HISTORY_NAME)
         write_report(folder, replace(report, history=history, samples=samples["calibration"]))
         if not (trained.interrupted or trained.problem):
@@ -164,13 +165,18 @@ def _begin(config: TrainingConfig, folder: Path, extras: Extras) -> Dataset:
     for name, text in extras.files.items():
         publish_text(folder / name, text)
     write_split(dataset, folder / SPLIT_NAME)
+    if leaks:  # for --resume, as split.csv lists only the images that are used
+        publish_text(folder / METRICS_NAME, json.dumps({"left_out": dataset.left_out}))
     return dataset
 
 
 def _resume(folder: Path) -> Dataset:
     if not (folder / CHECKPOINT_NAME).exists() and (folder / MODEL_NAME).exists():
         raise ModelError(f"the training in {folder} is finished; start another one with clf-train DATA")
-    return read_dataset(folder / SPLIT_NAME)
+    dataset = read_dataset(folder / SPLIT_NAME)
+    with suppress(OSError, ValueError, KeyError, TypeError):  # there is none before the end, unless images were left out
+        return replace(dataset, left_out=json.loads((folder / METRICS_NAME).read_text("utf-8"))["left_out"])
+    return dataset
 
 
 def _calibrate_and_test(network: keras.Model, val: Arrays, test: Arrays, classes: tuple[str, ...]) -> _Tested:
@@ -257,12 +263,16 @@ def _facts(config: TrainingConfig, dataset: Dataset, metrics: dict[str, Any]) ->
     }
 
 
-def _report(card: ModelCard, trained: Trained, tested: _Tested, splits: dict[str, Arrays]) -> ReportData:
+def _report(
+    card: ModelCard, trained: Trained, tested: _Tested, splits: dict[str, Arrays], left_out: Mapping[str, int]
+) -> ReportData:
     facts = {
         "parameters": f"{trained.network.count_params():,}",
         "image size": image_size(card.preprocess),
         "resize": f"{card.preprocess.resize}, {card.preprocess.fit}",
     }
+    if any(left_out.values()):
+        facts["images left out, as they are trained on"] = ", ".join(f"{split} {n:,}" for split, n in left_out.items() if n)
     return ReportData(
         title=card.training["data"],
         evaluation=tested.test,

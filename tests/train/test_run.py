@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -201,3 +202,12 @@ def test_class_names_of_any_kind_reach_the_card(lay_out: LayOut, tmp_path: Path,
     run = train(config(root, epochs=1), tmp_path / "run")
     assert ModelCard.from_json(read_zip_card(run.model) or "").classes == tuple(sorted([*names, "plain"]))
     assert r"3 classes ([bold]caf\xe9, plain, two\nlines)" in capsys.readouterr().err
+
+
+def test_a_resumed_run_still_says_how_many_images_were_left_out(lay_out: LayOut, tmp_path: Path) -> None:
+    root = lay_out({f"{split}/{label}": 4 for split in SPLITS for label in ("cat", "dog")})
+    shutil.copy(root / "train/cat/00.png", root / "test/cat/copy.png")
+    with pytest.raises(DatasetError, match="the loss became"):
+        train(config(root, learning_rate=1e38), tmp_path / "run", Extras(allow_leakage=True))
+    resumed = train(config(root), tmp_path / "run", resume=True)
+    assert resumed.metrics["left_out"] == {"test": 1, "validation": 0}

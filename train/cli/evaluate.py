@@ -131,12 +131,14 @@ def measure(
 
 def _find(data: Path, split: str | None) -> tuple[str, dict[str, list[str]]]:
     """The name of the split to measure, and its paths by class; for images that are not split, "all"."""
-    from edgeclf.train.data.dataset import find
-    from edgeclf.train.data.listing import SPLITS
+    from edgeclf.train.data.listing import SPLITS, list_images
 
     if split not in (None, *SPLITS):
         raise OptionError(f"--split must be one of {', '.join(SPLITS)}, not {split!r}")
-    found, _ = find(data)
+    listing = list_images(data)
+    for sentence in listing.notes():
+        note(sentence)
+    found = listing.found
     if split is None and list(found) == ["train"]:
         return "all", found["train"]
     wanted = split or "test"

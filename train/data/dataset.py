@@ -3,7 +3,8 @@
 import csv
 import io
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgeclf.runtime.errors import DatasetError
@@ -36,7 +37,8 @@ class Dataset:
 
     skipped: the number of files without an image extension. ungrouped: the number of images that `--split-by` did not
     put in a group; each was split on its own. copies: groups of files with the same bytes. notes: sentences about folders
-    that may not be the classes, or were passed over.
+    that may not be the classes, or were passed over. left_out: the number of images that `--allow-leakage` left out of
+    the test and of the validation split.
     """
 
     classes: tuple[str, ...]
@@ -47,6 +49,7 @@ class Dataset:
     ungrouped: int = 0
     copies: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=lambda: {"test": 0, "validation": 0})
 
     def splits(self) -> dict[str, Split]:
         """The splits by name, in the order train, val, test."""

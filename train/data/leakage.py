@@ -30,7 +30,7 @@ def refusal(leaks: list[Finding]) -> str:
 def without_leaks(dataset: Dataset) -> Dataset:
     """The dataset without validation images that are trained on, and without test images that training uses.
 
-    Its notes say how many were left out. A validation split that would be empty is kept, and a note says what that means.
+    Its notes and `left_out` say how many. A validation split that would be empty is kept, and a note says what that means.
     Raises DatasetError if no test image is left.
     """
     trained = set(dataset.train.paths)
@@ -41,14 +41,15 @@ def without_leaks(dataset: Dataset) -> Dataset:
     if not len(test):
         raise DatasetError("every test image is used in training as well; name other images with --test")
     notes = []
-    if left_out := len(dataset.test) - len(test):
-        notes.append(f"{plural(left_out, 'test image')} left out of the score, because training uses the same files")
     if not len(val):
         notes.append("every validation image is trained on, so the validation accuracy is too high")
         val = dataset.val
-    elif left_out := len(dataset.val) - len(val):
-        notes.append(f"{plural(left_out, 'validation image')} left out, because training uses the same files")
-    return replace(dataset, val=val, test=test, notes=(*dataset.notes, *notes))
+    left_out = {"test": len(dataset.test) - len(test), "validation": len(dataset.val) - len(val)}
+    for split, count in left_out.items():
+        of_score = " of the score" if split == "test" else ""
+        if count:
+            notes.append(f"{plural(count, f'{split} image')} left out{of_score}, because training uses the same files")
+    return replace(dataset, val=val, test=test, notes=(*dataset.notes, *notes), left_out=left_out)
 
 
 def _without(split: Split, groups: list[set[str]]) -> Split:

@@ -217,8 +217,10 @@ def test_the_score_counts_no_image_that_was_trained_on(lay_out: LayOut, clf_trai
     result = clf_train("data", "-o", "here", "--allow-leakage", *TINY)
     assert result.exit_code == 0, result.stderr
     assert "on 3 images used neither for training nor for early stopping" in result.stderr
-    metrics = json.loads(Path("here/metrics.json").read_text())["test"]
-    assert (metrics["images"], metrics["by_class"]["dog"]["images"]) == (3, 0)
+    metrics = json.loads(Path("here/metrics.json").read_text())
+    assert (metrics["test"]["images"], metrics["test"]["by_class"]["dog"]["images"]) == (3, 0)
+    assert metrics["left_out"] == {"test": 3, "validation": 0}
+    assert re.search(r"images left out, as they are trained on</td><td[^>]*>test 3<", Path("here/report.html").read_text())
     assert "test/dog" not in Path("here/split.csv").read_text()
 
 

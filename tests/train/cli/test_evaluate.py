@@ -1,6 +1,7 @@
 """`clf-train evaluate`: one model in every format, measured on a folder of labelled images."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -183,3 +184,16 @@ def test_the_images_may_be_in_an_archive(image_folder: Path, onnx_model: Path, c
     shutil.make_archive("shapes", "zip", image_folder)
     packed, plain = (json.loads(clf_evaluate(onnx_model, data, "--json").stdout) for data in ("shapes.zip", image_folder))
     assert (packed["accuracy"], packed["images"]) == (plain["accuracy"], 60)
+
+
+def test_folders_that_are_passed_over_or_in_doubt_are_said(
+    image_folder: Path, onnx_model: Path, clf_evaluate: Invoke, tmp_path: Path
+) -> None:
+    for label in ("disc", "square"):
+        shutil.copytree(image_folder / label, tmp_path / "data" / label, copy_function=os.symlink)
+    (tmp_path / "data" / "@eaDir").mkdir()
+    shutil.copy(image_folder / "disc" / "disc000.png", tmp_path / "data")
+    result = clf_evaluate(onnx_model, "data", "--json")
+    assert "passed over, as no class: @eaDir\n" in result.stderr
+    assert "1 image beside the folders is not used\n" in result.stderr
+    assert json.loads(result.stdout)["images"] == 60

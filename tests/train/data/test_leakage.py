@@ -93,7 +93,9 @@ def test_images_that_training_uses_are_left_out_of_the_score(
 
 def test_how_many_images_are_left_out_is_said(sound: Path) -> None:
     copy(sound, "train/cat/00.png", "test/cat/a.png", "test/dog/b.png", "val/cat/a.png")
-    test, val = without_leaks(scan(sound)).notes
+    dataset = without_leaks(scan(sound))
+    assert dataset.left_out == {"test": 2, "validation": 1}
+    test, val = dataset.notes
     assert test == "2 test images left out of the score, because training uses the same files"
     assert val == "1 validation image left out, because training uses the same files"
 
