@@ -60,6 +60,8 @@ class _Runner:
         self._inputs = self._interpreter.get_input_details()
         self._output: dict[str, Any] = self._interpreter.get_output_details()[0]
         self._shape = tuple(self._inputs[0]["shape"].tolist())
+        is_whole = np.issubdtype(self._output["dtype"], np.integer)
+        self._output_steps = self._output["quantization"] if is_whole else (0.0, 0)  # for a float, it is a note of its range
 
     def input_shape(self, path: Path, size_hw: tuple[int, int] | None) -> tuple[int, int, int]:
         details = self._inputs[0]
@@ -75,7 +77,7 @@ class _Runner:
         return (*image_size(path, sides, size_hw), channels)
 
     def output_levels(self) -> OutputLevels | None:
-        scale, zero_point = self._output["quantization"]
+        scale, zero_point = self._output_steps
         if not scale:
             return None
         stored = np.iinfo(self._output["dtype"])
@@ -89,7 +91,7 @@ class _Runner:
         self._interpreter.set_tensor(self._inputs[0]["index"], images)
         self._interpreter.invoke()
         raw: NDArray[Any] = self._interpreter.get_tensor(self._output["index"])
-        scale, zero_point = self._output["quantization"]
+        scale, zero_point = self._output_steps
         if not scale:
             return np.asarray(raw, np.float32)
         return (raw.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-untyped]
 
 from edgeclf.runtime import Classifier, ModelCard, Preprocess
 from edgeclf.runtime.errors import ModelError
@@ -63,6 +65,15 @@ def test_a_quantised_softmax_is_handed_on_as_the_file_says_it() -> None:
     assert {254, 255} & set(steps.sum(axis=1)), "some sums miss 1, as rounding makes them"
 
 
+def test_a_float_output_with_a_scale_is_taken_as_it_is(path: Path, colour_card: ModelCard) -> None:
+    """Training for quantisation leaves such notes of the range beside float numbers."""
+    noise = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
+    expected = Classifier.open(path, card=colour_card).probabilities(noise)
+    path.write_bytes(with_output_scale(path.read_bytes(), 1 / 256, 3))
+
+    np.testing.assert_array_equal(Classifier.open(path, card=colour_card).probabilities(noise), expected)
+
+
 @pytest.mark.parametrize(
     ("name", "classes", "problem"),
     [
@@ -79,3 +90,14 @@ def test_quantised_scores_that_are_no_probabilities_are_refused(name: str, class
 
 def card_for(classes: int) -> ModelCard:
     return ModelCard(tuple(map(str, range(classes))), Preprocess((8, 8)))
+
+
+def with_output_scale(tflite: bytes, scale: float, zero_point: int) -> bytes:
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0))
+    graph = model.subgraphs[0]
+    steps = schema.QuantizationParametersT()
+    steps.scale, steps.zeroPoint = [scale], [zero_point]
+    graph.tensors[graph.outputs[0]].quantization = steps
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
