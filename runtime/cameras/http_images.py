@@ -146,7 +146,7 @@ def _authorization(challenges: Iterable[str], url: str, user: str, password: str
         if scheme.lower() == "digest":
             passwords = HTTPPasswordMgrWithDefaultRealm()
             passwords.add_password(None, url, user, password)
-            values = parse_keqv_list([fact for fact in parse_http_list(facts) if "=" in fact])
+            values = parse_keqv_list([fact for fact in parse_http_list(facts) if fact.partition("=")[2]])
             answer = HTTPDigestAuthHandler(passwords).get_authorization(Request(url), values)
             return f"Digest {answer}"
     return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"

@@ -183,7 +183,11 @@ def guarded(challenge: str, is_right: Callable[[str, str], bool]) -> Answer:
     return answer
 
 
-GUARDS = {"basic": ('Basic realm="cam"', basic), "digest": ('Digest realm="cam", nonce="n0nce"', digest)}
+GUARDS = {
+    "basic": ('Basic realm="cam"', basic),
+    "digest": ('Digest realm="cam", nonce="n0nce"', digest),
+    "digest with an empty fact": ('Digest realm="cam", nonce="n0nce", opaque=', digest),
+}
 
 
 @pytest.mark.parametrize(("challenge", "is_right"), GUARDS.values(), ids=GUARDS)
