@@ -7,6 +7,7 @@ from typing import Any
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.terminal.console import parse_duration, parse_size
+from edgeclf.train.data.reading import AS_USUAL, Reading
 from edgeclf.train.data.splitting import Splitting, parse_shares
 from edgeclf.train.networks.architectures import ConvNet, FlatNet, Network
 from edgeclf.train.networks.augment import Augmentation
@@ -28,6 +29,7 @@ class TrainingConfig:
     preprocess: Preprocess
     recipe: Recipe
     splitting: Splitting | None = None
+    reading: Reading = AS_USUAL
 
 
 def configure(options: TrainOptions) -> TrainingConfig:
@@ -39,9 +41,8 @@ def configure(options: TrainOptions) -> TrainingConfig:
     size_hw = parse_size(network.imgsz) if network.imgsz else preset.size_hw
     channels, ground = 1 if network.grey else 3, network.ground
     preprocess = Preprocess(size_hw, channels, network.resize, network.fit, ground)  # type: ignore[arg-type]
-    return TrainingConfig(
-        options.data, preprocess, _recipe(preset.recipe, options), _splitting(preset, options.splits, seed)
-    )
+    recipe, splitting = _recipe(preset.recipe, options), _splitting(preset, options.splits, seed)
+    return TrainingConfig(options.data, preprocess, recipe, splitting, options.reading)
 
 
 def _preset(options: NetworkOptions) -> Preset:

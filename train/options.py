@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from edgeclf.runtime.errors import ModelError
+from edgeclf.train.data.reading import AS_USUAL, DATA, Reading
 from edgeclf.train.data.run_files import OPTIONS_NAME
 
-DATA, NETWORK, TRAINING, AUGMENTATION, OUTPUT = "Data", "Network", "Training", "Augmentation", "Output"
+NETWORK, TRAINING, AUGMENTATION, OUTPUT = "Network", "Training", "Augmentation", "Output"
 """Headings in `clf-train --help`."""
 
 _data = partial(typer.Option, rich_help_panel=DATA)
@@ -173,6 +174,7 @@ class TrainOptions:
         ),
     ] = None
     splits: SplitOptions = SplitOptions()
+    reading: Reading = AS_USUAL
     network: NetworkOptions = NetworkOptions()
     training: TrainingOptions = TrainingOptions()
     augmentation: AugmentationOptions = AugmentationOptions()

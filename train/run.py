@@ -124,7 +124,8 @@ def find_images(config: TrainingConfig, folder: Path) -> Dataset:
         split: unpack(path, folder / IMAGES_FOLDER / split) if path and is_archive(path) else path
         for split, path in named.items()
     }
-    return scan(unpacked["train"] or config.data, replace(splitting, val=unpacked["val"], test=unpacked["test"]))
+    splitting = replace(splitting, val=unpacked["val"], test=unpacked["test"])
+    return scan(unpacked["train"] or config.data, splitting, config.reading)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Images in folders. One folder is listed at a time, so that the first frame comes at once and memory use stays small."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from edgeclf.runtime.images.frame import Frame
@@ -69,17 +69,18 @@ class FolderImages:
         return sum(is_frame for _, is_frame in walk(self._name, self._follow_links))
 
 
-def walk(root: str, follow_links: bool = False) -> Iterator[tuple[str, bool]]:
+def walk(root: str, follow_links: bool = False, above: Iterable[str] = ()) -> Iterator[tuple[str, bool]]:
     """Each file below `root` in sorted order, and whether it is an image by its extension.
 
     A folder that cannot be listed is yielded like an image: reading it fails, so it becomes a row with a reason instead of
     a silent gap. Linked folders are entered only with `follow_links`. A link back to a folder above it would be a loop; it
-    is not entered, and is yielded as a file that is not an image.
+    is not entered, and is yielded as a file that is not an image. above: further folders to which such a link may lead.
     """
     listing = list_folder(root, follow_links)
     if listing is None:
         yield root, True
         return
+    outer = [_identity(path) for path in above] if follow_links else []
     stack = [listing]
     while stack:
         folder = stack[-1]
@@ -94,7 +95,7 @@ def walk(root: str, follow_links: bool = False) -> Iterator[tuple[str, bool]]:
         inner = list_folder(path, follow_links)
         if inner is None:
             yield path, True
-        elif follow_links and inner.identity in [outer.identity for outer in stack]:
+        elif follow_links and inner.identity in [*outer, *(one.identity for one in stack)]:
             yield path, False
         else:
             stack.append(inner)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeclf.runtime.errors import ExitCode
-from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, show_version
+from edgeclf.runtime.terminal.console import command_app, note, show_version
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.train.data.reading import Reading
 
 if TYPE_CHECKING:
     from edgeclf.train.data.findings import Checkup, Finding
@@ -60,6 +62,7 @@ def main() -> None:
 
 
 @app.command(epilog=EPILOG)
+@takes(reading=Reading)
 def check(
     data: Annotated[
         Path,
@@ -70,6 +73,7 @@ def check(
         ),
     ],
     *,
+    reading: Reading,
     show_all: Annotated[
         bool,
         typer.Option("--all", help=f"Show every file, not only the first {_SHOWN} of each kind.", rich_help_panel="Output"),
@@ -85,18 +89,17 @@ def check(
     ] = False,
 ) -> None:
     """Check labelled images for unreadable files, copies across splits, mislabelled duplicates and odd images."""
-    with friendly_errors():
-        from edgeclf.train.data.archives import unpacked
-        from edgeclf.train.data.check import check as run_check
-        from edgeclf.train.data.findings import Severity
+    from edgeclf.train.data.archives import unpacked
+    from edgeclf.train.data.check import check as run_check
+    from edgeclf.train.data.findings import Severity
 
-        with unpacked(data) as root:
-            checkup = run_check(root).moved(root, data)
-        if json_output:
-            typer.echo(json.dumps(_as_json(data, checkup), indent=1))
-        else:
-            _show(checkup, show_all)
-        wrong = checkup.having(Severity.ERROR) + strict * checkup.having(Severity.WARNING)
+    with unpacked(data) as root:
+        checkup = run_check(root, reading).moved(root, data)
+    if json_output:
+        typer.echo(json.dumps(_as_json(data, checkup), indent=1))
+    else:
+        _show(checkup, show_all)
+    wrong = checkup.having(Severity.ERROR) + strict * checkup.having(Severity.WARNING)
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if wrong else ExitCode.OK)
 
 

@@ -15,6 +15,7 @@ from edgeclf.runtime.errors import DatasetError, ExitCode, OptionError, OutputEr
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.train.data.reading import AS_USUAL, Reading
 from edgeclf.train.data.run_files import FIGURES
 
 if TYPE_CHECKING:
@@ -25,7 +26,18 @@ if TYPE_CHECKING:
 _MAX_LISTED = 20
 
 
-@takes(described=CardFlags)
+@dataclass(frozen=True)
+class Chosen:
+    """Which images are measured."""
+
+    split: Annotated[
+        str | None,
+        typer.Option(help="train, val or test.", show_default="test, or all images if they are not split"),
+    ] = None
+    reading: Reading = AS_USUAL
+
+
+@takes(chosen=Chosen, described=CardFlags)
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A .keras, .onnx or .tflite file.")],
     data: Annotated[
@@ -36,11 +48,8 @@ def evaluate(
         ),
     ],
     *,
+    chosen: Chosen,
     described: CardFlags,
-    split: Annotated[
-        str | None,
-        typer.Option(help="train, val or test.", show_default="test, or all images if they are not split"),
-    ] = None,
     device: Annotated[
         str, typer.Option(help="For exported models: auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N.")
     ] = "auto",
@@ -51,7 +60,7 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled images: accuracy with its confidence interval, each class, calibration, worst mistakes."""
     _check_report(report)
-    measured = measure(model, data, split, device, described.read())
+    measured = measure(model, data, chosen, device, described.read())
     from edgeclf.train.results.table import headline, show
 
     show(measured.metrics)
@@ -96,9 +105,13 @@ class Measured:
 
 
 def measure(
-    model: Path, data: Path, split: str | None = None, device: str = "auto", card: "ModelDescription | None" = None
+    model: Path,
+    data: Path,
+    chosen: Chosen = Chosen(),
+    device: str = "auto",
+    card: "ModelDescription | None" = None,
 ) -> Measured:
-    """Classify every readable image in `data`, or in one split of it.
+    """Classify every readable image in `data`, or in the chosen split of it.
 
     card: describes a model without one. Raises ModelError, DatasetError or the like.
     """
@@ -108,7 +121,7 @@ def measure(
     from edgeclf.train.data.dataset import as_split, labelled
 
     with unpacked(data) as root:
-        name, by_class = _find(root, split)
+        name, by_class = _find(root, chosen)
         opened = open_any(model, device, card)
         found = labelled(by_class, opened.card.classes, data)
         if not found:
@@ -129,13 +142,14 @@ def measure(
     )
 
 
-def _find(data: Path, split: str | None) -> tuple[str, dict[str, list[str]]]:
+def _find(data: Path, chosen: Chosen) -> tuple[str, dict[str, list[str]]]:
     """The name of the split to measure, and its paths by class; for images that are not split, "all"."""
     from edgeclf.train.data.listing import SPLITS, list_images
 
+    split = chosen.split
     if split not in (None, *SPLITS):
         raise OptionError(f"--split must be one of {', '.join(SPLITS)}, not {split!r}")
-    listing = list_images(data)
+    listing = list_images(data, chosen.reading)
     for sentence in listing.notes():
         note(sentence)
     found = listing.found

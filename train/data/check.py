@@ -26,6 +26,7 @@ from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
 from edgeclf.train.data.levels import brightest, too_dark
 from edgeclf.train.data.listing import SPLITS, Found, Listing, class_name, describe_merged, list_images
 from edgeclf.train.data.modes import modes, orientation
+from edgeclf.train.data.reading import AS_USUAL, Reading
 
 FEW_IMAGES = 20
 """A class with fewer training images is reported."""
@@ -45,12 +46,12 @@ _PREPROCESS = Preprocess(
 )  # four times the thumbnail: shrinking by a whole factor shifts small images by a pixel
 
 
-def check(root: Path) -> Checkup:
+def check(root: Path, reading: Reading = AS_USUAL) -> Checkup:
     """Look at every image once, on all cores, with progress. Writes nothing.
 
     Raises DatasetError if there is nothing to check: no folder, no images, fewer than two classes, no train split.
     """
-    listing = list_images(root)
+    listing = list_images(root, reading)
     found = listing.found
     _check_usable(root, found)
     places = _places(found)

@@ -21,6 +21,7 @@ SPLIT_OF = {name: split for split, names in _SPLIT_NAMES.items() for name in nam
 
 _LISTED = 8
 _WRITTEN = "written by edgeclf"
+_LOOP = "a link to a folder above it"
 _SORTED = "folders named like the classes beside it, so sorted images"
 
 
@@ -129,10 +130,16 @@ def _candidates(folder: Path, outputs: OwnOutputs, passed_over: list[PassedOver]
     passed_over += [
         PassedOver(str(folder / name)) for name in _files(folder) if is_passed_over(name) and (folder / name).is_dir()
     ]
-    folders = sub_folders(folder)
+    found = sub_folders(folder)
+    passed_over += [PassedOver(str(path), _LOOP) for path in found if _is_loop(path)]
+    folders = [path for path in found if not _is_loop(path)]
     ours = [path for path in folders if outputs.is_output(str(path))]
     passed_over += [own_output(str(path)) for path in ours]
     return [path for path in folders if path not in ours]
+
+
+def _is_loop(path: Path) -> bool:
+    return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
 
 def _files(folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ from edgeclf.runtime.terminal.escaping import escape, unescape
 from edgeclf.train.data.class_folders import holds_images
 from edgeclf.train.data.duplicates import exact_duplicates
 from edgeclf.train.data.listing import SPLIT_COLUMNS, SPLITS, Found, class_name, list_images, read_rows
+from edgeclf.train.data.reading import AS_USUAL, Reading
 from edgeclf.train.data.splitting import Labelled, Splitting, cut, group_names, limited
 
 SPLIT_NAME = "split.csv"
@@ -64,7 +65,7 @@ class Dataset:
         return found
 
 
-def scan(root: Path, splitting: Splitting = _DEFAULT) -> Dataset:
+def scan(root: Path, splitting: Splitting = _DEFAULT, reading: Reading = AS_USUAL) -> Dataset:
     """Find the images in `root` and split those that have no split yet.
 
     `root` is a folder with one sub-folder per class, or with `train`, `val` and `test` (under any of their usual names, in
@@ -73,8 +74,8 @@ def scan(root: Path, splitting: Splitting = _DEFAULT) -> Dataset:
     `train`. Raises DatasetError if there are no images or fewer than two classes, or if a class has no images or is not in
     train.
     """
-    listing = list_images(root)
-    found = _with_own_splits(root, listing.found, splitting)
+    listing = list_images(root, reading)
+    found = _with_own_splits(root, listing.found, splitting, reading)
     if "train" not in found:
         raise DatasetError(f"{root} has {', '.join(found)} but no train {'folder' if root.is_dir() else 'rows'}")
     classes = tuple(sorted(found["train"]))
@@ -158,13 +159,13 @@ def _labels(classes: tuple[str, ...]) -> dict[str, int]:
     return {class_name(name): label for label, name in enumerate(classes)}
 
 
-def _with_own_splits(root: Path, found: Found, splitting: Splitting) -> Found:
+def _with_own_splits(root: Path, found: Found, splitting: Splitting, reading: Reading) -> Found:
     """Add the images of --val and --test to `found`. Raises DatasetError for an image in two splits."""
     own = {name: path for name, path in (("val", splitting.val), ("test", splitting.test)) if path is not None}
     for name, path in own.items():
         if name in found:
             raise DatasetError(f"{root} already has a {name} split; leave out --{name}, or name only the training images")
-        listing = list_images(path)
+        listing = list_images(path, reading)
         if listing.is_split:
             raise DatasetError(f"--{name} {path} has splits of its own ({', '.join(listing.found)}); name one of them")
         found = found | {name: listing.found["train"]}

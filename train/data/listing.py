@@ -13,6 +13,7 @@ from edgeclf.runtime.terminal.escaping import escape, unescape
 from edgeclf.train.data.class_folders import SPLIT_OF, PassedOver, describe_passed_over, find_class_folders, own_output
 from edgeclf.train.data.layout import doubts
 from edgeclf.train.data.own_outputs import OwnOutputs
+from edgeclf.train.data.reading import AS_USUAL, Reading
 
 SPLITS = ("train", "val", "test")
 
@@ -64,9 +65,9 @@ def describe_merged(label: str) -> str:
     return f"{escape(label)} is spelled in two ways, with its accents as one character or as two; both are one class"
 
 
-def list_images(root: Path) -> Listing:
+def list_images(root: Path, reading: Reading = AS_USUAL) -> Listing:
     if root.is_dir():
-        return _list_folder(root)
+        return _list_folder(root, reading)
     if root.suffix.lower() == ".csv" and root.is_file():
         return _list_rows(root)
     raise DatasetError(
@@ -74,7 +75,7 @@ def list_images(root: Path) -> Listing:
     )
 
 
-def _list_folder(root: Path) -> Listing:
+def _list_folder(root: Path, reading: Reading) -> Listing:
     folders = find_class_folders(root)
     found: Found = {}
     spellings: dict[str, set[str]] = {}
@@ -84,7 +85,7 @@ def _list_folder(root: Path) -> Listing:
         for folder in in_split:
             label = class_name(folder.name)
             spellings.setdefault(label, set()).add(folder.name)
-            images, others, inside = _images_below(folder)
+            images, others, inside = _images_below(folder, root, reading)
             found.setdefault(split, {}).setdefault(label, []).extend(images)
             passed_over += inside
             skipped += others
@@ -99,13 +100,14 @@ def _list_folder(root: Path) -> Listing:
     )
 
 
-def _images_below(folder: Path) -> tuple[list[str], int, list[PassedOver]]:
+def _images_below(folder: Path, root: Path, reading: Reading) -> tuple[list[str], int, list[PassedOver]]:
     """The images of a class, the number of other files, and the folders that were passed over."""
     outputs = OwnOutputs()
     images: list[str] = []
     passed_over: dict[PassedOver, None] = {}
     others = 0
-    for path, may_be_image in walk(str(folder)):
+    above = [str(parent) for parent in folder.parents if parent.is_relative_to(root)]
+    for path, may_be_image in walk(str(folder), reading.follow_links, above):
         if may_be_image:
             ours = outputs.folder_of(path, str(folder))
             if ours is None:

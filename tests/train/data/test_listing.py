@@ -112,7 +112,7 @@ def test_a_folder_that_holds_only_a_link_to_itself_is_refused(lay_out: LayOut) -
     root = lay_out({})
     root.mkdir()
     (root / "loop").symlink_to(root)
-    with pytest.raises(DatasetError, match=r"fewer than two class folders .*\(loop\)"):
+    with pytest.raises(DatasetError, match="fewer than two class folders"):
         scan(root)
 
 
