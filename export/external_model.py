@@ -6,14 +6,16 @@ from typing import Any
 import keras
 
 from edgeclf.export.heads import OutputProbe, choose_head, detect_head
+from edgeclf.export.image_input import image_shape, in_its_shape, row_remark
 from edgeclf.export.options import ExternalModel
-from edgeclf.runtime.errors import ModelError, OptionError, first_line
+from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard, read_zip_card
 from edgeclf.runtime.model.formats import model_format
 from edgeclf.runtime.model.labels import count_advice
-from edgeclf.runtime.terminal.console import show_shape, show_size
+from edgeclf.runtime.terminal.console import note, show_shape
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.train.keras_file.reason import reason
 from edgeclf.train.keras_file.saving import KerasModel, load_network
 from edgeclf.train.networks.backbones import FAMILIES, Family
 
@@ -37,6 +39,8 @@ def load_external(path: Path, external: ExternalModel) -> keras.Model:
     network = load_network(path, external.allow_h5)
     if model_format(path) == "Keras" and read_zip_card(path) is not None:
         raise OptionError(f"{path} carries a model card with its classes; leave out --classes")
+    if remark := row_remark(network, external.imgsz, str(path)):
+        note(f"{path}: {remark}")
     return network
 
 
@@ -53,32 +57,6 @@ def attach_card_to(network: keras.Model, external: ExternalModel, path: Path) ->
     return KerasModel(path, whole, ModelCard(external.classes, preprocess, head, facts))
 
 
-def image_shape(network: keras.Model, imgsz: tuple[int, int] | None, name: str) -> tuple[int, int, int]:
-    """`(H, W, C)` of the network's input image. imgsz: height and width for a network that takes any size.
-
-    Raises ModelError if the input is not one image, and OptionError if `imgsz` is missing or does not fit.
-    """
-    inputs = getattr(network, "inputs", None)
-    if not inputs:  # a custom class that has not seen an image yet
-        if imgsz is None:
-            raise OptionError(f"{name} does not define its image size; give it with --imgsz")
-        return (*imgsz, 3)
-    if len(inputs) != 1:
-        raise ModelError(f"{name} takes {len(inputs)} inputs, but edgeclf supports one image; train a model with one input")
-    shape = tuple(inputs[0].shape)
-    if len(shape) != 4 or shape[3] not in (1, 3):
-        problem = f"{name} takes {show_shape(shape)} instead of images [N, H, W, C] with 1 or 3 channels last"
-        raise ModelError(f"{problem}; put a Reshape or Permute layer in front and save it again")
-    if imgsz is None and None in shape[1:3]:
-        raise OptionError(f"{name} takes images of any size; give the size that it was trained on with --imgsz")
-    size = imgsz or (int(shape[1]), int(shape[2]))
-    if any(fixed not in (None, side) for fixed, side in zip(shape[1:3], size, strict=True)):
-        raise OptionError(
-            f"--imgsz {show_size(size)} does not fit {name}, which takes {show_shape(shape[1:3])}; leave it out"
-        )
-    return (*size, int(shape[3]))
-
-
 def with_scaling(network: keras.Model, shape: tuple[int, int, int], external: ExternalModel, name: str) -> keras.Model:
     """The network with its scaling in front: it takes RGB images `[N, H, W, C]` of `shape`, 0 to 255.
 
@@ -93,9 +71,9 @@ def with_scaling(network: keras.Model, shape: tuple[int, int, int], external: Ex
     x = family.scaled(image)
     x = keras.ops.take(x, [2, 1, 0], axis=-1) if bgr else x
     try:
-        outputs = keras.tree.flatten(network(x))
+        outputs = keras.tree.flatten(network(in_its_shape(x, network)))
     except Exception as error:  # layers raise many classes for a size that they cannot take
-        raise ModelError(f"{name} cannot take images of {show_shape(shape)} ({first_line(error)}); check --imgsz") from None
+        raise ModelError(f"{name} cannot take images of {show_shape(shape)} ({reason(error)}); check --imgsz") from None
     if len(outputs) != 1:
         raise ModelError(f"{name} has {len(outputs)} outputs, but a classifier has one; export one of them alone")
     return keras.Model(image, outputs[0], name=network.name)
@@ -105,6 +83,9 @@ def _check_outputs(shape: tuple[Any, ...], classes: tuple[str, ...], name: str) 
     if len(shape) != 2 or shape[1] is None:
         problem = f"{name} returns {show_shape(shape)} instead of [N, classes]"
         raise ModelError(f"{problem}; add a pooling and a Dense layer, or save it with its top")
+    if shape[0] is not None:
+        problem = f"{name} returns {plural(shape[0], 'row')} for any number of images, because of a fixed shape inside"
+        raise ModelError(f"{problem}; use keras.layers.Flatten or Reshape, which leave the batch alone, and save it again")
     units, count = shape[1], len(classes)
     if (2 if units == 1 else units) != count:
         outputs = plural(units, "output") + (", which stands for two classes" if units == 1 else "")

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from edgeclf.runtime.errors import ModelError, first_line
+from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.card import Head
+from edgeclf.train.keras_file.reason import reason
 from edgeclf.train.keras_file.saving import KerasModel
 
 INPUT = "image"
@@ -31,10 +32,8 @@ def freeze(model: KerasModel, input_type: tf.DType) -> tf.types.experimental.Con
     try:
         with _inlined_functions():
             return convert_variables_to_constants_v2(traced.get_concrete_function())
-    except ValueError as error:
-        problem = (
-            f"{model.path} cannot be frozen, maybe because it updates its weights during inference ({first_line(error)})"
-        )
+    except Exception as error:  # layers raise many classes without a common base
+        problem = f"{model.path} cannot be frozen, maybe because it updates its weights during inference ({reason(error)})"
         raise ModelError(f"{problem}; use layers that respect training=False") from None
 
 

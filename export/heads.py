@@ -16,6 +16,7 @@ from edgeclf.runtime.model.card import Head
 from edgeclf.runtime.model.output_contract import probe_images
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.keras_file.config_check import MAX_ARRAY_NUMBERS
+from edgeclf.train.keras_file.reason import running
 
 _SHAPING = {"Identity", "Cast", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "EnsureShape", "PreventGradient"}
 _WEIGHTS = {"Const", "Placeholder", "ReadVariableOp"}
@@ -40,12 +41,14 @@ class OutputProbe:
     def of(cls, network: keras.Model, shape: tuple[int, int, int], name: str) -> "OutputProbe":
         """Trace and run a network that takes images of `shape`, 0 to 255. Raises ModelError."""
         traced = tf.function(lambda image: network(image, training=False), autograph=False)
-        concrete = traced.get_concrete_function(tf.TensorSpec((1, *shape), tf.float32))
+        with running(name):
+            concrete = traced.get_concrete_function(tf.TensorSpec((1, *shape), tf.float32))
         _check_sizes(concrete.graph, name)
         operation = concrete.outputs[0].op
         while operation.type in _SHAPING:
             operation = operation.inputs[0].op
-        outputs = np.concatenate([concrete(tf.constant(image, tf.float32)).numpy() for image in probe_images(shape)])
+        with running(name):
+            outputs = np.concatenate([concrete(tf.constant(image, tf.float32)).numpy() for image in probe_images(shape)])
         return cls(name, operation.type, outputs.astype(np.float32))
 
     @property

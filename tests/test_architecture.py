@@ -37,8 +37,8 @@ FLOORS = {
         "cli",
     ),
     "export": (
-        "artifacts calibration comparison external_model frozen gate_report graph_fixes heads int8 int8_onnx int8_tflite "
-        "options parity reference_check run table targets timing to_onnx to_tflite",
+        "artifacts calibration comparison external_model frozen gate_report graph_fixes heads image_input int8 int8_onnx "
+        "int8_tflite options parity reference_check run table targets timing to_onnx to_tflite",
         "cli",
     ),
     "benchmarks": (

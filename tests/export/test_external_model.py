@@ -106,13 +106,26 @@ def flat(*shape: int) -> keras.Model:
     return keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(3)])
 
 
+def channels_first() -> keras.Model:
+    return keras.Sequential([keras.Input((3, 16, 20)), layers.Conv2D(4, 3, data_format="channels_first")])
+
+
+def one_at_a_time() -> keras.Model:
+    image = keras.Input((16, 20, 3), batch_size=1)
+    return keras.Model(image, layers.Dense(3)(keras.ops.reshape(image, (1, -1))))
+
+
 MISFITS: dict[str, tuple[Callable[[], keras.Model], dict[str, Any], str]] = {
     "two inputs": (two_inputs, {}, "takes 2 inputs"),
     "two outputs": (two_outputs, {}, "has 2 outputs"),
     "a map": (lambda: keras.Sequential([keras.Input((16, 20, 3)), layers.Conv2D(3, 3)]), {}, r"returns \[any, 14, 18, 3\]"),
-    "a vector": (lambda: flat(784), {}, r"takes \[any, 784\] instead of images"),
-    "no channels": (lambda: flat(28, 28), {}, r"takes \[any, 28, 28\] instead of images"),
-    "channels first": (lambda: flat(3, 16, 20), {}, r"takes \[any, 3, 16, 20\] instead of images .*channels last"),
+    "a few numbers": (lambda: flat(16), {}, r"takes \[any, 16\] instead of images"),
+    "a row that is no square": (lambda: flat(320), {}, r"takes 320 numbers in a row, .* size with --imgsz"),
+    "a row of another size": (lambda: flat(784), {"imgsz": (16, 20)}, r"784 numbers .* --imgsz 20x16 has 1 or 3 times 320"),
+    "a sequence": (lambda: flat(28, 3), {}, r"takes \[any, 28, 3\] instead of images"),
+    "channels first": (lambda: flat(3, 16, 20), {}, r"takes \[any, 3, 16, 20\] instead of images .* Permute layer in front"),
+    "layers with channels first": (channels_first, {}, r"takes \[any, 3, 16, 20\] .* build it with channels_last"),
+    "one image at a time": (one_at_a_time, {}, "returns 1 row for any number of images"),
     "any size": (
         lambda: body(layers.Dense(3), shape=(None, None, 3)),
         {},
@@ -131,6 +144,52 @@ def test_a_model_that_is_not_an_image_classifier_is_refused(
 ) -> None:
     with pytest.raises(EdgeclfError, match=keywords):
         attach_card(save(make()), ExternalModel(**{"classes": THREE} | options))
+
+
+def test_a_batch_of_one_that_only_the_input_asks_for_is_no_limit(save: Save) -> None:
+    image = keras.Input((16, 20, 3), batch_size=1)
+    network = keras.Model(image, layers.Dense(3, activation="softmax")(layers.Flatten()(image)))
+    assert attach_card(save(network), ExternalModel(THREE)).probabilities(noise()).shape == (5, 3)
+
+
+ROWS: dict[str, tuple[tuple[int, ...], tuple[int, int] | None, tuple[int, int, int]]] = {
+    "no channel": ((28, 28), None, (28, 28, 1)),
+    "no channel, not square": ((16, 20), None, (16, 20, 1)),
+    "grey row": ((784,), None, (28, 28, 1)),
+    "colour row": ((3072,), None, (32, 32, 3)),
+    "grey row of a size": ((320,), (16, 20), (16, 20, 1)),
+    "colour row of a size": ((960,), (16, 20), (16, 20, 3)),
+}
+
+
+@pytest.mark.parametrize(("given", "imgsz", "shape"), ROWS.values(), ids=ROWS)
+def test_pixels_without_a_channel_or_in_a_row_keep_their_order(
+    save: Save, given: tuple[int, ...], imgsz: tuple[int, int] | None, shape: tuple[int, int, int]
+) -> None:
+    keras.utils.set_random_seed(3)
+    network = keras.Sequential([keras.Input(given), layers.Flatten(), layers.Dense(3, activation="softmax")])
+    model = attach_card(save(network), ExternalModel(THREE, scale="1/255", imgsz=imgsz))
+    assert model.card.preprocess.shape == shape
+    expected = network.predict_on_batch(noise(shape).reshape(-1, *given).astype(np.float32) / 255)
+    np.testing.assert_allclose(model.probabilities(noise(shape)), expected, atol=1e-6)
+
+
+def test_a_row_of_numbers_says_which_image_it_is_taken_for(save: Save, capsys: pytest.CaptureFixture[str]) -> None:
+    network = keras.Sequential([keras.Input((784,)), layers.Dense(3, activation="softmax")])
+    attach_card(save(network), ExternalModel(THREE))
+    assert "its 784 numbers are taken for grey images of 28x28; otherwise give --imgsz" in capsys.readouterr().err
+    attach_card(save(network), ExternalModel(THREE, imgsz=(28, 28)))
+    assert "taken for" not in capsys.readouterr().err
+
+
+def test_a_network_that_cannot_run_is_refused_with_the_reason(save: Save) -> None:
+    image = keras.Input((16, 20, 3))
+    x = layers.Conv2D(4, 3, data_format="channels_first")(layers.Permute((3, 1, 2))(image))
+    path = save(keras.Model(image, layers.Dense(3)(layers.Flatten()(x))))
+    with pytest.raises(
+        ModelError, match=r"^[^\n]*model.keras cannot be run by TensorFlow [^\n]*NHWC[^\n]*channels_last[^\n]*$"
+    ):
+        attach_card(path, ExternalModel(THREE))
 
 
 def test_a_size_that_the_network_cannot_take_is_refused(save: Save) -> None:

@@ -4,6 +4,10 @@ Their messages begin with the config of a layer or the place in the graph, and n
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from edgeclf.runtime.errors import EdgeclfError, ModelError
 
 _MAX_LENGTH = 400
 _CAUSE = "Exception encountered: "
@@ -12,7 +16,28 @@ _NO_REASON = re.compile(
     r"Arguments received by|\[\[\{\{node|Call arguments"
 )
 _COLOUR = re.compile(r"\x1b\[\d*m")
-_PLACE = re.compile(r"\s*\[(\[\{\{node .*|Op:[^\]]*\].*)")
+_PLACE = re.compile(r"\{\{function_node [^}]*\}\} ?|\s*\[(\[\{\{node .*|Op:[^\]]*\].*)")
+
+
+CHANNELS_LAST_CURE = "build it with channels_last, copy its weights with set_weights, and save it again"
+_CURES = {
+    "NHWC": CHANNELS_LAST_CURE,
+    "OOM": "use a machine with more memory",
+}
+_CURE = "call it in Keras with a batch of images to see where it fails, and save it again"
+
+
+@contextmanager
+def running(name: str) -> Iterator[None]:
+    """Around the calls of a network: whatever it raises becomes a ModelError. name: the file or model, for the message."""
+    try:
+        yield
+    except EdgeclfError:
+        raise
+    except Exception as error:  # layers and TensorFlow raise many classes without a common base
+        why = reason(error)
+        cure = next((cure for word, cure in _CURES.items() if word in why), _CURE)
+        raise ModelError(f"{name} cannot be run by TensorFlow on this machine ({why}); {cure}") from None
 
 
 def reason(error: BaseException) -> str:

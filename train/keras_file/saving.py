@@ -17,7 +17,7 @@ from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard, read_zip_card
 from edgeclf.runtime.storage.atomic_write import cannot_write, publish_bytes
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.keras_file.readable import readable
-from edgeclf.train.keras_file.reason import reason
+from edgeclf.train.keras_file.reason import reason, running
 from edgeclf.train.keras_file.safety import check_keras_file
 from edgeclf.train.keras_file.samples import write_samples
 from edgeclf.train.results.evaluation import probabilities
@@ -32,8 +32,12 @@ class KerasModel:
     card: ModelCard
 
     def probabilities(self, images: Pixels) -> NDArray[np.float32]:
-        """uint8 `[N, H, W, C]` to probabilities, float32 `[N, classes]`: the reference for every export."""
-        return probabilities(self.network, images, head=self.card.head)
+        """uint8 `[N, H, W, C]` to probabilities, float32 `[N, classes]`: the reference for every export.
+
+        Raises ModelError if the network cannot run.
+        """
+        with running(str(self.path)):
+            return probabilities(self.network, images, head=self.card.head)
 
 
 def save(network: keras.Model, card: ModelCard, samples: dict[str, Arrays], path: Path) -> None:
