@@ -246,4 +246,4 @@ def test_json_round_trip_gives_the_same_preprocess() -> None:
 
 
 def test_preprocess_of_an_exported_model_is_that_of_its_training(classifier: Classifier) -> None:
-    assert classifier.card.preprocess == Preprocess((32, 32), ground="none")  # its card is older than the field
+    assert classifier.card.preprocess == Preprocess((32, 32))

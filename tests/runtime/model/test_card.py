@@ -162,7 +162,7 @@ def test_a_damaged_zip_never_crashes(byte: int) -> None:
 def test_every_file_of_a_run_carries_the_card_of_its_training(name: str, run_folder: Path) -> None:
     card = ModelCard.from_json(read_zip_card(run_folder / name) or "")
 
-    assert (card.classes, card.preprocess) == (("disc", "square"), Preprocess((32, 32), ground="none"))
+    assert (card.classes, card.preprocess) == (("disc", "square"), Preprocess((32, 32)))
 
 
 @pytest.mark.parametrize("count", [2, 3])
