@@ -25,7 +25,7 @@ from edgeclf.export.int8 import ENTROPY_BINS, QUANTIZED_BINS, Method, by_layer, 
 from edgeclf.export.timing import milliseconds
 from edgeclf.export.to_onnx import pack
 from edgeclf.runtime.cores import usable_cores
-from edgeclf.runtime.errors import ModelError, first_line
+from edgeclf.runtime.errors import EdgeclfError, ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.backend import open_backend
 from edgeclf.runtime.model.card import ModelCard
@@ -149,7 +149,7 @@ def _quiet_quantisation() -> Iterator[None]:
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
-    except OSError:  # a full disk has its own message
+    except (OSError, EdgeclfError):  # a full disk has its own message, and one use may be inside another
         raise
     except Exception as error:
         raise ModelError(f"onnxruntime cannot quantise the model ({first_line(error)}); leave out ONNX int8") from None

@@ -1,5 +1,7 @@
 """Converts a Keras network to ONNX, in float32 and in half precision."""
 
+from pathlib import Path
+
 import onnx
 import tensorflow as tf
 import tf2onnx
@@ -36,6 +38,7 @@ def convert(model: KerasModel, opset: int = OPSET) -> onnx.ModelProto:
     except Exception as error:  # tf2onnx raises anything from KeyError to AssertionError
         raise ModelError(f"{model.path} cannot be converted to ONNX opset {opset} ({first_line(error)})") from None
     graph = proto.graph
+    _check_operations(graph, opset, model.path)
     if len(graph.input) != 1 or len(graph.output) != 1:
         inputs = ", ".join(value.name for value in graph.input)
         raise GateError(f"the ONNX conversion left {len(graph.input)} inputs ({inputs}) instead of one")
@@ -44,6 +47,16 @@ def convert(model: KerasModel, opset: int = OPSET) -> onnx.ModelProto:
     for value in (graph.input[0], graph.output[0]):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     return proto
+
+
+def _check_operations(graph: onnx.GraphProto, opset: int, path: Path) -> None:
+    """tf2onnx leaves operations of TensorFlow that it does not know as they are."""
+    unknown = {node.op_type for node in graph.node if not (node.domain or onnx.defs.has(node.op_type, opset))}
+    if unknown:
+        problem = (
+            f"{path} cannot be converted to ONNX opset {opset}, which has no counterpart of {', '.join(sorted(unknown))}"
+        )
+        raise ModelError(f"{problem}; replace the layer that computes it")
 
 
 def half_precision(proto: onnx.ModelProto) -> onnx.ModelProto:

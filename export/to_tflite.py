@@ -1,6 +1,7 @@
 """Converts a Keras network to TFLite, in float or with 16-bit activations. INT8 is in `int8_tflite.py`."""
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from typing import Literal
@@ -14,6 +15,7 @@ from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard
 from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, embed_digest
 from edgeclf.train.keras_file.saving import KerasModel
 
+_UNKNOWN_OPERATION = re.compile(r"'tf\.(\w+)' op is neither")
 Precision = Literal["fp32", "fp16", "dynamic", "int16x8"]
 
 
@@ -45,6 +47,9 @@ def run_converter(converter: tf.lite.TFLiteConverter, model: KerasModel) -> byte
     try:
         converted: bytes = converter.convert()
     except Exception as error:  # the converter's errors have no common base class
+        if unknown := sorted(set(_UNKNOWN_OPERATION.findall(str(error)))):
+            problem = f"{model.path} cannot be converted to TFLite, which has no counterpart of {', '.join(unknown)}"
+            raise ModelError(f"{problem}; replace the layer that computes it, or export --format onnx") from None
         raise ModelError(f"{model.path} cannot be converted to TFLite ({first_line(error)})") from None
     return converted
 

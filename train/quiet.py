@@ -16,8 +16,9 @@ def quiet_tensorflow() -> None:
     if os.environ.get("EDGECLF_VERBOSE"):
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for name in ("absl", "tensorflow", "tf2onnx"):
+    for name in ("absl", "tensorflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # its errors are ours, in one sentence
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|tf2onnx|onnx|google)\b")
 
 

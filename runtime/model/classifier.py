@@ -89,7 +89,8 @@ class Classifier:
         """
         probabilities = self.backend.run(batch)
         if not np.isfinite(probabilities).all():
-            raise ModelError("the model returns NaN or infinity; its weights are damaged")
+            cause = "the model returns NaN or infinity, because its weights are damaged or too large for its precision"
+            raise ModelError(f"{cause}; copy the file again, or export it in fp32")
         return probabilities
 
     def _check_output(self, path: Path, *, embedded: bool) -> None:

@@ -237,3 +237,9 @@ def test_a_full_disk_while_quantising_is_an_error(
     proto = convert(model)
     with full_disk(size_bytes), pytest.raises((OSError, ModelError)):
         OnnxQuantizer(proto, model.card, tinted(np.random.default_rng(0), 3), tmp_path)
+
+
+def test_a_failure_inside_another_use_is_said_once(model: KerasModel, tmp_path: Path) -> None:
+    no_images = np.empty((0, *SHAPE), np.uint8)
+    with pytest.raises(ModelError, match=r"^onnxruntime cannot quantise the model \((?!onnxruntime cannot)[^\n]*int8$"):
+        OnnxQuantizer(convert(model), model.card, no_images, tmp_path)

@@ -37,7 +37,7 @@ def running(name: str) -> Iterator[None]:
     except Exception as error:  # layers and TensorFlow raise many classes without a common base
         why = reason(error)
         cure = next((cure for word, cure in _CURES.items() if word in why), _CURE)
-        raise ModelError(f"{name} cannot be run by TensorFlow on this machine ({why}); {cure}") from None
+        raise ModelError(f"{name} cannot be run by TensorFlow ({why}); {cure}") from None
 
 
 def reason(error: BaseException) -> str:

@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 from edgeclf.runtime.errors import ModelError, first_line
+from edgeclf.runtime.model.backend import check_content
 from edgeclf.runtime.model.formats import model_format
 from edgeclf.train.keras_file.config_check import check_config
 
@@ -23,6 +24,7 @@ _CONFIG = "config.json"
 _TEXTS = (_CONFIG, "metadata.json")
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
 _DAMAGED = "is damaged or not a .keras file; train again, or copy it again"
+_BEGINNING = 256  # longer than a pointer of Git LFS
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -52,12 +54,26 @@ def _check_kind(path: Path) -> None:
         mode, size = path.stat().st_mode, path.stat().st_size
     except (OSError, ValueError):  # a ValueError for a name with a zero byte
         mode = size = 0
-    if not mode or stat.S_ISDIR(mode):
-        raise ModelError(f"{path} does not exist or is not a file; clf-export takes the model.keras of a training run")
+    if stat.S_ISDIR(mode):
+        raise ModelError(f"{path} is {_kind_of_folder(path)}")
+    if not mode:
+        raise ModelError(f"{path} does not exist; clf-export takes the model.keras of a training run")
     if not stat.S_ISREG(mode):
         raise ModelError(f"{path} is a pipe or a device; copy the model to a regular file")
     if not size:
         raise ModelError(f"{path} is empty, so it {_DAMAGED}")
+    try:
+        with path.open("rb") as file:
+            check_content(path, file.read(_BEGINNING))
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}); make it readable") from None
+
+
+def _kind_of_folder(path: Path) -> str:
+    if (path / "saved_model.pb").exists():
+        cure = "load the model in the program that made it, and save it there as one file: model.save('model.keras')"
+        return f"a SavedModel folder of TensorFlow, which Keras 3 does not load; {cure}"
+    return "a folder, not a file; clf-export takes the model.keras of a training run"
 
 
 def _check_zip(path: Path) -> None:
@@ -66,8 +82,6 @@ def _check_zip(path: Path) -> None:
             members = _checked_members(archive.infolist(), path)
             weights = sum(members[name].file_size for name in _WEIGHTS if name in members)
             text = archive.read(_CONFIG)
-    except PermissionError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror}); make it readable") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError):
         raise ModelError(f"{path} {_DAMAGED}") from None
     check_config(text, str(path), weights)

@@ -131,7 +131,7 @@ def faulty_files(folder: Path, good: Path) -> dict[Path, str]:
         archive.writestr("assets/../../evil", "{}")
     shutil.copy(good, folder / "model.png")
     return {
-        folder / "folder.keras": "is not a file",
+        folder / "folder.keras": "is a folder, not a file",
         folder / "pipe.keras": "is a pipe or a device",
         Path("/dev/zero"): "is a pipe or a device",
         folder / "missing.keras": "does not exist",
