@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 _NUMBERED = re.compile(r"(\d{1,9})(?:\s*[:,;]\s*|[.)]?\s+)(\S.*)", re.ASCII)
+_MAX_COLUMNS = 50
 _HEADERS = ("name", "names", "label", "labels", "class", "classes", "class_name")
 _INNER = ("id2label", "label2id", "classes", "Label", "labels", "label_names")
 """Where configuration files of other tools have the names: Hugging Face, Lobe, Teachable Machine, timm."""
@@ -76,12 +77,12 @@ def _in_numbered(lines: list[str]) -> list[str] | None:
 
 
 def _rows(lines: list[str], delimiter: str) -> list[list[str]]:
-    """The cells of a table; empty if the lines do not all have the same number of cells, two or more."""
+    """The cells of a table; empty if the lines do not all have the same number of cells, from 2 to 50."""
     try:
         rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
     except csv.Error:
         return []
-    return rows if rows and len(rows[0]) > 1 and len({len(row) for row in rows}) == 1 else []
+    return rows if rows and 1 < len(rows[0]) <= _MAX_COLUMNS and len({len(row) for row in rows}) == 1 else []
 
 
 def _ordered(numbers: Iterable[str], names: Sequence[Any]) -> list[Any] | None:

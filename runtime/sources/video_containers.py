@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 _UNKNOWN_SIZE = 0
+_MAX_BOXES = 1_000_000
+"""Fragments of days. A hostile file can have a box in every eight bytes."""
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _HEADER_BYTES = 1 << 16
 
@@ -38,7 +40,9 @@ def is_cut_off(path: str) -> bool:
 def _mp4_end(file: BinaryIO, size_bytes: int) -> int:
     """The end of the last box (ISO/IEC 14496-12, 4.2)."""
     end = 0
-    while end < size_bytes:
+    for _ in range(_MAX_BOXES):
+        if end >= size_bytes:
+            return end
         file.seek(end)
         (box_bytes,) = struct.unpack(">L4x", file.read(8))
         if box_bytes == 1:
@@ -46,7 +50,7 @@ def _mp4_end(file: BinaryIO, size_bytes: int) -> int:
         if box_bytes < 8:  # 0 is a box without a declared end
             return _UNKNOWN_SIZE
         end += box_bytes
-    return end
+    return _UNKNOWN_SIZE
 
 
 def _matroska_end(file: BinaryIO, size_bytes: int) -> int:

@@ -2,12 +2,13 @@
 
 import re
 
-_USER = re.compile(r"(://)([^\n]*)@([^\n]*)")
+_USER = re.compile(r"^((?:(?!://)[^\n])*://)([^\n]*)@([^\n]*)", re.MULTILINE)
+"""Begins at the start of a line, so that a line with thousands of :// does not take minutes."""
 _HOST = re.compile(r"(?:localhost|\[[\da-f:.]+\]|[\w-]+(?:\.[\w-]+)+)(?::\d+)?(?:[/?#]|$)", re.IGNORECASE)
 _SECRET = re.compile(
     r"""((?: pas | pwd | psw | token | secret | auth | jwt | cred | session
            | (?<![a-z]) (?: pw | (?:api|access)?key | code | sig(?:nature)? | access | sid ) (?![a-z])
-        )[^=&;/?#\s]*)=[^&;#\s]+""",
+        )[^=&;/?#\s]{0,60})=[^&;#\s]+""",
     re.IGNORECASE | re.VERBOSE,
 )
 
