@@ -23,11 +23,12 @@ def readable(path: Path) -> Iterator[Path]:
     config = json.loads(_read_zip(path) if is_zip else _read_h5(path))
     changed = copy.deepcopy(config)
     rewrite(changed, str(path))
+    if changed == config and path.suffix in (".keras", ".h5"):
+        yield path
+        return
     with tempfile.TemporaryDirectory() as folder:
         readable_path = Path(folder) / f"model{path.suffix.lower()}"
-        if changed == config:
-            readable_path.symlink_to(path.resolve())
-        elif is_zip:
+        if is_zip:
             _copy_zip(path, readable_path, changed)
         else:
             _copy_h5(path, readable_path, changed)
