@@ -15,6 +15,7 @@ from edgeclf.runtime.images.limits import MAX_PIXELS
 from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
 from edgeclf.runtime.results.sort_mode import SortMode
 from edgeclf.runtime.sources.sampling import EVERY_FRAME, SOURCES_PANEL, Sampling
+from edgeclf.runtime.sources.verify_flag import BAD_IMAGES_PANEL, Verify
 from edgeclf.runtime.terminal.console import STDOUT
 from edgeclf.runtime.terminal.flags import Text, flags_given
 from edgeclf.runtime.terminal.plural import plural
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 _DIGEST_DIGITS = 16
 _LEAST_IMAGES_FOR_A_SHARE = 100
 """A share of fewer images means little."""
-_VERIFY = ("quick", "strict")
-_BAD_IMAGES, _OUTPUT, _JOURNAL, _SORTING, _SPEED = "Bad images", "Output", "Journal", "Sorting", "Speed"
+_OUTPUT, _JOURNAL, _SORTING, _SPEED = "Output", "Journal", "Sorting", "Speed"
 """Sections of the help."""
 
 
@@ -38,13 +38,6 @@ def parse_topk(text: str) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise OptionError(f"--topk takes a number from 1, or all, not {text!r}")
     return int(text)
-
-
-def parse_verify(text: str) -> bool:
-    """Whether the checks are strict. Raises OptionError."""
-    if text not in _VERIFY:
-        raise OptionError(f"--verify takes {' or '.join(_VERIFY)}, not {text!r}")
-    return text == "strict"
 
 
 @dataclass(frozen=True)
@@ -117,20 +110,12 @@ class RunOptions:
             rich_help_panel=SOURCES_PANEL,
         ),
     ] = False
-    strict: Annotated[
-        bool,
-        Text(parse_verify),
-        typer.Option(
-            "--verify",
-            help="strict also finds damage inside images that decode.",
-            metavar="|".join(_VERIFY),
-            show_default="quick",
-            rich_help_panel=_BAD_IMAGES,
-        ),
-    ] = False
+    strict: Verify = False
     max_pixels: Annotated[
         int,
-        typer.Option(min=1, help="Refuse larger images before decoding them.", metavar="N", rich_help_panel=_BAD_IMAGES),
+        typer.Option(
+            min=1, help="Refuse larger images before decoding them.", metavar="N", rich_help_panel=BAD_IMAGES_PANEL
+        ),
     ] = MAX_PIXELS
     max_failures: Annotated[
         MaxFailures,
@@ -138,7 +123,7 @@ class RunOptions:
         typer.Option(
             help="Stop when more than N images fail, or more than N% of at least 100.",
             metavar="N|N%",
-            rich_help_panel=_BAD_IMAGES,
+            rich_help_panel=BAD_IMAGES_PANEL,
         ),
     ] = MaxFailures()
     output: Annotated[

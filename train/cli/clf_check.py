@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeclf.runtime.errors import ExitCode
+from edgeclf.runtime.sources.verify_flag import Verify
 from edgeclf.runtime.terminal.console import command_app, note, show_version
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.plural import plural
-from edgeclf.train.data.reading import Reading
+from edgeclf.train.data.reading import AS_USUAL, Reading
 
 if TYPE_CHECKING:
     from edgeclf.train.data.findings import Checkup, Finding
@@ -27,6 +28,7 @@ Examples:
   clf-check photos/                     a table, and the first files of each kind
   clf-check photos/ --all | less        every file
   clf-check photos/ --json              every finding as JSON, for programs
+  clf-check photos/ --verify strict     also damage inside images that decode
   clf-check photos/ --strict && clf-train photos/
 
 The images are read and never changed.
@@ -61,8 +63,16 @@ def main() -> None:
     app()
 
 
+@dataclass(frozen=True)
+class ImageFlags:
+    """Which images are checked, and how closely."""
+
+    reading: Reading = AS_USUAL
+    verify: Verify = False
+
+
 @app.command(epilog=EPILOG)
-@takes(reading=Reading)
+@takes(images=ImageFlags)
 def check(
     data: Annotated[
         Path,
@@ -73,7 +83,7 @@ def check(
         ),
     ],
     *,
-    reading: Reading,
+    images: ImageFlags,
     show_all: Annotated[
         bool,
         typer.Option("--all", help=f"Show every file, not only the first {_SHOWN} of each kind.", rich_help_panel="Output"),
@@ -89,12 +99,13 @@ def check(
     ] = False,
 ) -> None:
     """Check labelled images for unreadable files, copies across splits, mislabelled duplicates and odd images."""
+    from edgeclf.runtime.images.decode import Checks
     from edgeclf.train.data.archives import unpacked
     from edgeclf.train.data.check import check as run_check
     from edgeclf.train.data.findings import Severity
 
     with unpacked(data) as root:
-        checkup = run_check(root, reading).moved(root, data)
+        checkup = run_check(root, images.reading, Checks(strict=images.verify)).moved(root, data)
     if json_output:
         typer.echo(json.dumps(_as_json(data, checkup), indent=1))
     else:

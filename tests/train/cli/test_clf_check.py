@@ -192,3 +192,14 @@ def test_an_archive_is_checked_and_its_files_keep_their_names(sound: Path, clf_c
     assert result.exit_code == 1
     assert "  photos.zip/cat/bad.png: not_an_image" in result.stdout
     assert sorted(os.listdir()) == ["data", "photos.zip"]
+
+
+def test_verify_strict_finds_damage_inside_an_image_that_decodes(sound: Path, clf_check: Invoke) -> None:
+    data = bytearray(encode_image(photograph(), ".jpg"))
+    data[len(data) // 2 : len(data) // 2 + 64] = bytes(64)
+    (sound / "cat" / "damaged.jpg").write_bytes(data)
+    assert "unreadable" not in clf_check("data").stdout
+    result = clf_check("data", "--verify", "strict")
+    assert result.exit_code == 1
+    assert "  data/cat/damaged.jpg: truncated: " in result.stdout
+    assert clf_check("data", "--verify", "perhaps").exit_code == 2
