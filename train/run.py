@@ -36,6 +36,7 @@ from edgeclf.train.data.findings import Severity
 from edgeclf.train.data.leakage import refusal, refusals, without_leaks
 from edgeclf.train.data.levels import brightest_of_all
 from edgeclf.train.data.listing import SPLITS
+from edgeclf.train.data.other_files import describe_kinds
 from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.fit import Trained, fit
 from edgeclf.train.history import HISTORY_NAME, read_history
@@ -213,7 +214,8 @@ def _load_splits(data: Path, dataset: Dataset, preprocess: Preprocess, caches: l
 
 def _announce(data: Path, dataset: Dataset) -> None:
     counts = ", ".join(f"{name} {len(split):,}" for name, split in dataset.splits().items())
-    skipped = f"; skipped {plural(dataset.skipped, 'other file')}" if dataset.skipped else ""
+    others = dataset.others
+    skipped = f"; skipped {plural(dataset.skipped, 'other file')}: {describe_kinds(others)}" if others else ""
     note(f"{data}: {plural(len(dataset.classes), 'class')} ({', '.join(dataset.classes)}); images: {counts}{skipped}")
     for sentence in dataset.notes:
         note(sentence)

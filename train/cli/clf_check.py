@@ -165,7 +165,10 @@ def _line(finding: "Finding", show_all: bool) -> str:
 
 
 def _closing(checkup: "Checkup") -> str:
-    skipped = f" ({plural(checkup.skipped, 'other file')} skipped)" if checkup.skipped else ""
+    from edgeclf.train.data.other_files import describe_kinds
+
+    others = checkup.others
+    skipped = f" ({plural(checkup.skipped, 'other file')} skipped: {describe_kinds(others)})" if others else ""
     images = f"{plural(checkup.images, 'image')}{skipped}"
     if not checkup.findings:
         return f"no problems in {images}"

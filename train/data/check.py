@@ -63,7 +63,7 @@ def check(root: Path, reading: Reading = AS_USUAL, checks: Checks = _QUICK) -> C
     findings += [*_check_classes(found), *_check_images(images), *_near_copies(images, copies, places)]
     findings += [*_check_layout(listing)]
     counts = {split: {name: len(paths) for name, paths in by_class.items()} for split, by_class in found.items()}
-    return Checkup(counts, tuple(sorted(findings, key=_rank)), listing.skipped, listing.passed_over)
+    return Checkup(counts, tuple(sorted(findings, key=_rank)), listing.others, listing.passed_over)
 
 
 def check_dataset(dataset: Dataset) -> list[Finding]:

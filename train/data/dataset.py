@@ -36,8 +36,8 @@ class Split:
 class Dataset:
     """Classes in sorted order, and the three splits.
 
-    skipped: the number of files without an image extension. ungrouped: the number of images that `--split-by` did not
-    put in a group; each was split on its own. copies: groups of files with the same bytes. notes: sentences about folders
+    others: the number of files without an image extension, by kind. ungrouped: the number of images that `--split-by` did
+    not put in a group; each was split on its own. copies: groups of files with the same bytes. notes: sentences about folders
     that may not be the classes, or were passed over. left_out: the number of images that `--allow-leakage` left out of
     the test and of the validation split.
     """
@@ -46,11 +46,16 @@ class Dataset:
     train: Split
     val: Split
     test: Split
-    skipped: int = 0
+    others: Mapping[str, int] = field(default_factory=dict)
     ungrouped: int = 0
     copies: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=lambda: {"test": 0, "validation": 0})
+
+    @property
+    def skipped(self) -> int:
+        """The number of files that are not images."""
+        return sum(self.others.values())
 
     def splits(self) -> dict[str, Split]:
         """The splits by name, in the order train, val, test."""
@@ -92,7 +97,7 @@ def scan(root: Path, splitting: Splitting = _DEFAULT, reading: Reading = AS_USUA
         train,
         val,
         test,
-        skipped=listing.skipped,
+        others=listing.others,
         ungrouped=ungrouped,
         copies=tuple(copies),
         notes=listing.notes(),

@@ -1,5 +1,6 @@
 """What `clf-check` can find, and how severe it is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -63,14 +64,19 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """counts: images by split and class. skipped: files without an image extension. passed_over: the sentence about folders
-    that hold no images of the data set; empty if there are none.
+    """counts: images by split and class. others: files without an image extension, by kind. passed_over: the sentence about
+    folders that hold no images of the data set; empty if there are none.
     """
 
     counts: dict[str, dict[str, int]]
     findings: tuple[Finding, ...]
-    skipped: int
+    others: Mapping[str, int]
     passed_over: str = ""
+
+    @property
+    def skipped(self) -> int:
+        """The number of files that are not images."""
+        return sum(self.others.values())
 
     @property
     def images(self) -> int:

@@ -3,7 +3,9 @@
 import csv
 import os
 import unicodedata
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +14,7 @@ from edgeclf.runtime.sources.folders import is_passed_over, walk
 from edgeclf.runtime.terminal.escaping import escape, unescape
 from edgeclf.train.data.class_folders import SPLIT_OF, PassedOver, describe_passed_over, find_class_folders, own_output
 from edgeclf.train.data.layout import doubts
+from edgeclf.train.data.other_files import kind_of
 from edgeclf.train.data.own_outputs import OwnOutputs
 from edgeclf.train.data.reading import AS_USUAL, Reading
 
@@ -28,18 +31,23 @@ class Listing:
     """What `root` holds.
 
     found: paths by split and class. top: the folder that holds the training classes, or the CSV file. is_split: whether
-    the data is split already. skipped: the number of files without an image extension. doubts: sentences about folders that
-    may not be the classes. merged: classes whose folders are spelled in two ways. passed_over: a sentence about folders in
+    the data is split already. others: the number of files without an image extension, by kind. doubts: sentences about
+    folders that may not be the classes. merged: classes whose folders are spelled in two ways. passed_over: a sentence about folders in
     which no images were looked for; empty if there were none.
     """
 
     found: Found
     top: Path
     is_split: bool
-    skipped: int = 0
+    others: Mapping[str, int] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
     merged: tuple[str, ...] = ()
     passed_over: str = ""
+
+    @property
+    def skipped(self) -> int:
+        """The number of files that are not images."""
+        return sum(self.others.values())
 
     def notes(self) -> tuple[str, ...]:
         """What people should know before they use these images, as sentences."""
@@ -80,7 +88,7 @@ def _list_folder(root: Path, reading: Reading) -> Listing:
     found: Found = {}
     spellings: dict[str, set[str]] = {}
     passed_over = list(folders.passed_over)
-    skipped = 0
+    skipped: Counter[str] = Counter()
     for split, in_split in folders.classes.items():
         for folder in in_split:
             label = class_name(folder.name)
@@ -100,12 +108,12 @@ def _list_folder(root: Path, reading: Reading) -> Listing:
     )
 
 
-def _images_below(folder: Path, root: Path, reading: Reading) -> tuple[list[str], int, list[PassedOver]]:
-    """The images of a class, the number of other files, and the folders that were passed over."""
+def _images_below(folder: Path, root: Path, reading: Reading) -> tuple[list[str], Counter[str], list[PassedOver]]:
+    """The images of a class, the number of other files by kind, and the folders that were passed over."""
     outputs = OwnOutputs()
     images: list[str] = []
     passed_over: dict[PassedOver, None] = {}
-    others = 0
+    others: Counter[str] = Counter()
     above = [str(parent) for parent in folder.parents if parent.is_relative_to(root)]
     for path, may_be_image in walk(str(folder), reading.follow_links, above):
         if may_be_image:
@@ -117,7 +125,7 @@ def _images_below(folder: Path, root: Path, reading: Reading) -> tuple[list[str]
         elif is_passed_over(os.path.basename(path)) and os.path.isdir(path):
             passed_over[PassedOver(path)] = None
         else:
-            others += 1
+            others[kind_of(path)] += 1
     return images, others, list(passed_over)
 
 

@@ -70,9 +70,11 @@ def test_a_sound_folder_gets_one_sentence_and_exit_code_0(clf_check: Invoke) -> 
 
 def test_files_that_are_not_images_are_counted(sound: Path, clf_check: Invoke) -> None:
     (sound / "cat/notes.txt").write_text("x")
-    assert "40 images (1 other file skipped)" in clf_check("data").stderr
-    (sound / "cat/more.txt").write_text("x")
-    assert "40 images (2 other files skipped)" in clf_check("data").stderr
+    assert "40 images (1 other file skipped: 1 .txt)" in clf_check("data").stderr
+    for name in ("more.TXT", "clip.mov", "notes", ".hidden", "a.b.xml", "c.json"):
+        (sound / "dog" / name).write_text("x")
+    kinds = "2 .txt, 1 .json, 1 .mov, 1 .xml and 2 more"
+    assert f"40 images (7 other files skipped: {kinds})" in clf_check("data").stderr
 
 
 def test_an_error_is_in_the_table_and_named_with_its_file(sound: Path, clf_check: Invoke) -> None:
