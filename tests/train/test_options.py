@@ -10,8 +10,8 @@ from edgeclf.train.options import OPTIONS_NAME, NetworkOptions, SplitOptions, Tr
 
 FLAGS = {
     "data", "output", "model", "recipe", "weights", "imgsz", "grey", "resize", "fit", "ground", "filters", "dense", "dropout",
-    "split", "split_by", "val", "test", "limit", "allow_leakage", "follow_links", "class_weight", "epochs", "batch",
-    "optimizer", "learning_rate", "schedule", "patience", "fine_tune", "time", "mixed_precision", "seed", "augment", "rotation",
+    "split", "split_by", "val", "test", "limit", "allow_leakage", "follow_links", "label_from", "class_weight", "epochs",
+    "batch", "optimizer", "learning_rate", "schedule", "patience", "fine_tune", "time", "mixed_precision", "seed", "augment", "rotation",
     "width_shift", "height_shift", "translate", "shear", "zoom", "horizontal_flip", "vertical_flip", "brightness",
     "contrast", "fill_mode", "embed_samples",
 }  # fmt: skip

@@ -27,7 +27,7 @@ from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
 from edgeclf.train.data.levels import brightest, too_dark
 from edgeclf.train.data.listing import SPLITS, Found, Listing, class_name, describe_merged, list_images
 from edgeclf.train.data.modes import modes, orientation
-from edgeclf.train.data.reading import AS_USUAL, Reading
+from edgeclf.train.data.reading import AS_USUAL, LABEL_FROM_EXAMPLE, Reading
 
 FEW_IMAGES = 20
 """A class with fewer training images is reported."""
@@ -106,8 +106,9 @@ def _rank(finding: Finding) -> tuple[int, int]:
 def _check_usable(root: Path, found: Found) -> None:
     if not any(paths for by_class in found.values() for paths in by_class.values()):
         raise DatasetError(
-            f"{root} has no class folders with images; make one sub-folder for each class, with its name, or list the "
-            "images in a CSV file with the columns path and label"
+            f"{root} has no class folders with images; make one sub-folder for each class, with its name, say which part "
+            f"of the file names is the class ({LABEL_FROM_EXAMPLE}), or list the images in a CSV file with the columns path and "
+            "label"
         )
     if "train" not in found:
         raise DatasetError(f"{root} has {', '.join(found)} but no train folder")

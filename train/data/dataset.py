@@ -13,7 +13,7 @@ from edgeclf.runtime.terminal.escaping import escape, unescape
 from edgeclf.train.data.class_folders import holds_images
 from edgeclf.train.data.duplicates import exact_duplicates
 from edgeclf.train.data.listing import SPLIT_COLUMNS, SPLITS, Found, class_name, list_images, read_rows
-from edgeclf.train.data.reading import AS_USUAL, Reading
+from edgeclf.train.data.reading import AS_USUAL, LABEL_FROM_EXAMPLE, Reading
 from edgeclf.train.data.splitting import Labelled, Splitting, cut, group_names, limited
 
 SPLIT_NAME = "split.csv"
@@ -37,9 +37,9 @@ class Dataset:
     """Classes in sorted order, and the three splits.
 
     others: the number of files without an image extension, by kind. ungrouped: the number of images that `--split-by` did
-    not put in a group; each was split on its own. copies: groups of files with the same bytes. notes: sentences about folders
-    that may not be the classes, or were passed over. left_out: the number of images that `--allow-leakage` left out of
-    the test and of the validation split.
+    not put in a group; each was split on its own. copies: groups of files with the same bytes. notes: sentences about
+    folders that may not be the classes, or were passed over. left_out: the number of images that `--allow-leakage` left out
+    of the test and of the validation split.
     """
 
     classes: tuple[str, ...]
@@ -191,8 +191,8 @@ def _check_apart(found: Found) -> None:
 def _check_classes(root: Path, classes: tuple[str, ...], found: Found) -> None:
     if not classes and root.is_dir() and holds_images(root):
         raise DatasetError(
-            f"{root} holds images but no class folders; make one sub-folder per class, or list the images in a CSV file "
-            "with the columns path and label"
+            f"{root} holds images but no class folders; make one sub-folder per class, say which part of the file names is the "
+            f"class ({LABEL_FROM_EXAMPLE}), or list the images in a CSV file with the columns path and label"
         )
     if len(classes) < 2:
         names = ", ".join(classes) or "none"

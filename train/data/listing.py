@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from edgeclf.runtime.errors import DatasetError, first_line
+from edgeclf.runtime.errors import DatasetError, OptionError, first_line
 from edgeclf.runtime.sources.folders import is_passed_over, walk
 from edgeclf.runtime.terminal.escaping import escape, unescape
+from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.class_folders import SPLIT_OF, PassedOver, describe_passed_over, find_class_folders, own_output
 from edgeclf.train.data.layout import doubts
 from edgeclf.train.data.other_files import kind_of
@@ -32,8 +33,8 @@ class Listing:
 
     found: paths by split and class. top: the folder that holds the training classes, or the CSV file. is_split: whether
     the data is split already. others: the number of files without an image extension, by kind. doubts: sentences about
-    folders that may not be the classes. merged: classes whose folders are spelled in two ways. passed_over: a sentence about folders in
-    which no images were looked for; empty if there were none.
+    folders that may not be the classes. merged: classes whose folders are spelled in two ways. passed_over: a sentence
+    about folders in which no images were looked for; empty if there were none.
     """
 
     found: Found
@@ -75,8 +76,10 @@ def describe_merged(label: str) -> str:
 
 def list_images(root: Path, reading: Reading = AS_USUAL) -> Listing:
     if root.is_dir():
-        return _list_folder(root, reading)
+        return _list_flat(root, reading) if reading.label_from else _list_folder(root, reading)
     if root.suffix.lower() == ".csv" and root.is_file():
+        if reading.label_from:
+            raise OptionError(f"--label-from is for folders, and {root} has a column with the labels; leave it out")
         return _list_rows(root)
     raise DatasetError(
         f"{root} is not a folder; name a folder with one sub-folder per class, or a CSV file with the columns path and label"
@@ -106,6 +109,25 @@ def _list_folder(root: Path, reading: Reading) -> Listing:
         merged=tuple(label for label, names in spellings.items() if len(names) > 1),
         passed_over=describe_passed_over(passed_over, root),
     )
+
+
+def _list_flat(root: Path, reading: Reading) -> Listing:
+    """All images below `root`, each with the class that its file name begins with."""
+    images, others, passed_over = _images_below(root, root, reading)
+    by_class: dict[str, list[str]] = {}
+    unnamed = []
+    for path in images:
+        if label := reading.label_of(os.path.basename(path)):
+            by_class.setdefault(class_name(label), []).append(path)
+        else:
+            unnamed.append(path)
+    if unnamed:
+        count = f"{len(unnamed):,} of {plural(len(images), 'image')}"
+        raise DatasetError(
+            f"--label-from {reading.label_from} finds no class in the names of {count}, the first of them {unnamed[0]}; "
+            "correct it, or move them away"
+        )
+    return Listing({"train": by_class}, root, False, others, passed_over=describe_passed_over(passed_over, root))
 
 
 def _images_below(folder: Path, root: Path, reading: Reading) -> tuple[list[str], Counter[str], list[PassedOver]]:
