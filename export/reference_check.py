@@ -43,11 +43,12 @@ def check_reference(
     attach: gives the network its card and scaling, as `external` says. Returns remarks for the report.
     Raises GateError if other settings are certainly better, or if the model is worse than that one class.
     """
-    if not (remarks := reference_remarks(reference, external.classes)):
-        return ()
-    if len(np.unique(reference.images.labels)) < 2:
+    remarks = reference_remarks(reference, external.classes)
+    if len(np.unique(reference.images.labels)) < 2 or _is_better(reference):
         return remarks
-    note("the model is no better than one constant answer; trying other --scale, --bgr and orders of --classes ...")
+    note(
+        "the model is not certainly better than one constant answer; trying other --scale, --bgr and orders of --classes ..."
+    )
     used = np.linspace(0, len(reference.images) - 1, min(_MAX_IMAGES, len(reference.images))).astype(int)
     images = Arrays(reference.images.images[used], reference.images.labels[used])
     now = int((reference.probabilities[used].argmax(axis=1) == images.labels).sum())
@@ -63,25 +64,33 @@ def check_reference(
 
 
 def reference_remarks(reference: Reference, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """What the labels say against the reference model. Nothing if it is better than always predicting one class."""
+    """What the labels say against the reference model. Nothing if it is right more often than one constant answer."""
     images = reference.images
     if len(np.unique(images.labels)) < 2:
         name = classes[int(images.labels[0])]
         return (f"all images are of the class {name!r}, so a wrong --scale or order of classes could not be noticed",)
-    correct = int((reference.probabilities.argmax(axis=1) == images.labels).sum())
-    if wilson_interval(correct, len(images))[0] > _frequent(images)[1] / len(images):
+    if _correct(reference) > _frequent(images)[1]:
         return ()
     return (f"{_described(reference, classes)}; if it should be better, check its classes and how its images are made",)
 
 
-def _described(reference: Reference, classes: tuple[str, ...]) -> str:
+def _is_better(reference: Reference) -> bool:
+    """Whether it is certainly right more often than always predicting the most frequent class."""
     images = reference.images
-    correct = int((reference.probabilities.argmax(axis=1) == images.labels).sum())
-    frequent, count = _frequent(images)
+    return wilson_interval(_correct(reference), len(images))[0] > _frequent(images)[1] / len(images)
+
+
+def _described(reference: Reference, classes: tuple[str, ...]) -> str:
+    correct, total, (frequent, count) = _correct(reference), len(reference.images), _frequent(reference.images)
+    relation = "hardly better" if correct > count else "no better"
     return (
-        f"the reference model is right on {correct} of {plural(len(images), 'image')}, "
-        f"no better than always predicting {classes[frequent]!r} ({count})"
+        f"the reference model is right on {correct} of {plural(total, 'image')}, "
+        f"{relation} than always predicting {classes[frequent]!r} ({count})"
     )
+
+
+def _correct(reference: Reference) -> int:
+    return int((reference.probabilities.argmax(axis=1) == reference.images.labels).sum())
 
 
 def _frequent(images: Arrays) -> tuple[int, int]:

@@ -97,3 +97,9 @@ def test_images_of_one_class_cannot_confirm_anything_and_that_is_said(verify: Ve
     result = verify(colour_network(), "blue", "red", "green", labelled=("red",))
     assert result.passed
     assert "could not be noticed" in result.remarks[0]
+
+
+def test_two_right_images_of_two_are_no_reason_for_a_remark(verify: Verify) -> None:
+    result = verify(colour_network(), *COLOURS, images=1, labelled=("red", "blue"))
+    assert result.parities[0].correct == 2
+    assert not result.remarks
