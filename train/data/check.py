@@ -107,8 +107,8 @@ def _check_usable(root: Path, found: Found) -> None:
     if not any(paths for by_class in found.values() for paths in by_class.values()):
         raise DatasetError(
             f"{root} has no class folders with images; make one sub-folder for each class, with its name, say which part "
-            f"of the file names is the class ({LABEL_FROM_EXAMPLE}), or list the images in a CSV file with the columns path and "
-            "label"
+            f"of the file names is the class ({LABEL_FROM_EXAMPLE}), or list the images in a CSV file with the columns path "
+            "and label"
         )
     if "train" not in found:
         raise DatasetError(f"{root} has {', '.join(found)} but no train folder")

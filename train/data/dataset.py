@@ -191,8 +191,8 @@ def _check_apart(found: Found) -> None:
 def _check_classes(root: Path, classes: tuple[str, ...], found: Found) -> None:
     if not classes and root.is_dir() and holds_images(root):
         raise DatasetError(
-            f"{root} holds images but no class folders; make one sub-folder per class, say which part of the file names is the "
-            f"class ({LABEL_FROM_EXAMPLE}), or list the images in a CSV file with the columns path and label"
+            f"{root} holds images but no class folders; make one sub-folder per class, say which part of the file names is "
+            f"the class ({LABEL_FROM_EXAMPLE}), or list the images in a CSV file with the columns path and label"
         )
     if len(classes) < 2:
         names = ", ".join(classes) or "none"
