@@ -196,7 +196,10 @@ def test_a_csv_file_gives_the_labels(lay_out: LayOut, clf_train: Invoke) -> None
 def test_a_split_may_be_in_another_folder(lay_out: LayOut, clf_train: Invoke) -> None:
     root = lay_out({"train/cat": 4, "train/dog": 4, "later/cat": 2, "later/dog": 3})
     (root / "train" / "cat" / "notes.txt").write_text("x")
-    assert "images: train 6, val 2, test 5; skipped 1 other file: 1 .txt\n" in clf_train("data/train", "--test", "data/later", *TOO_SMALL).stderr
+    assert (
+        "images: train 6, val 2, test 5; skipped 1 other file: 1 .txt\n"
+        in clf_train("data/train", "--test", "data/later", *TOO_SMALL).stderr
+    )
 
 
 def test_a_test_image_in_another_split_is_refused_unless_allowed(lay_out: LayOut, clf_train: Invoke) -> None:
