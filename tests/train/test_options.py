@@ -9,11 +9,11 @@ from edgeclf.runtime.errors import ModelError
 from edgeclf.train.options import OPTIONS_NAME, NetworkOptions, SplitOptions, TrainingOptions, TrainOptions
 
 FLAGS = {
-    "data", "output", "model", "recipe", "weights", "imgsz", "grey", "resize", "fit", "ground", "filters", "dense", "dropout",
-    "split", "split_by", "val", "test", "limit", "allow_leakage", "follow_links", "label_from", "class_weight", "epochs",
-    "batch", "optimizer", "learning_rate", "schedule", "patience", "fine_tune", "time", "mixed_precision", "seed", "augment", "rotation",
-    "width_shift", "height_shift", "translate", "shear", "zoom", "horizontal_flip", "vertical_flip", "brightness",
-    "contrast", "fill_mode", "embed_samples",
+    "data", "output", "model", "recipe", "weights", "imgsz", "grey", "resize", "fit", "ground", "filters", "dense",
+    "dropout", "split", "split_by", "val", "test", "limit", "allow_leakage", "follow_links", "label_from",
+    "class_weight", "epochs", "batch", "optimizer", "learning_rate", "schedule", "patience", "fine_tune", "time",
+    "mixed_precision", "seed", "augment", "rotation", "width_shift", "height_shift", "translate", "shear", "zoom",
+    "horizontal_flip", "vertical_flip", "brightness", "contrast", "fill_mode", "embed_samples",
 }  # fmt: skip
 
 
