@@ -32,7 +32,7 @@ class ContractCheck:
 
 
 def check_contract(path: Path) -> ContractCheck:
-    """Open `path` with the engine for its suffix and classify one black image."""
+    """Open `path` with the engine for its suffix and classify a few test images."""
     command = [sys.executable, "-P", "-m", __name__, os.fspath(path)]
     try:
         done = subprocess.run(
@@ -45,7 +45,7 @@ def check_contract(path: Path) -> ContractCheck:
         )
     except subprocess.TimeoutExpired:
         return ContractCheck(
-            "unusable", detail=f"{path} did not classify one image within {_TIMEOUT_S} s; copy or export it again"
+            "unusable", detail=f"{path} did not classify the test images within {_TIMEOUT_S} s; copy or export it again"
         )
     if done.returncode:
         return ContractCheck(

@@ -79,7 +79,7 @@ def _value(value: Any) -> str:
 
 
 def _contract(check: ContractCheck, structure: Structure, format_name: str) -> Section:
-    by = f" ({check.engine} opened it and classified one image)" if check.engine else ""
+    by = f" ({check.engine} opened it and classified the test images)" if check.engine else ""
     verdict = {
         "kept": ReportLine("contract", f"kept{by}{_exceptions(structure, format_name)}", "good"),
         "broken": ReportLine("contract", f"NOT kept: {check.detail}", "bad"),
