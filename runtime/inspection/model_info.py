@@ -16,10 +16,10 @@ from edgeclf.runtime.inspection.onnx_file import read_onnx
 from edgeclf.runtime.inspection.parity_report import ParityEntry, find_parity
 from edgeclf.runtime.inspection.structure import Structure, json_safe
 from edgeclf.runtime.inspection.tflite_file import read_tflite
-from edgeclf.runtime.model.backend import check_content, export_advice
+from edgeclf.runtime.model.backend import export_advice
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.digest import check_digest, check_listed, content_digest, embedded_digest
-from edgeclf.runtime.model.formats import ModelFormat, is_runnable, model_format
+from edgeclf.runtime.model.formats import ModelFormat, check_content, is_runnable, model_format
 
 Inner = Literal["agrees", "differs", "missing", "none"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.digest import check_digest
-from edgeclf.runtime.model.formats import is_runnable, model_format
+from edgeclf.runtime.model.formats import check_content, is_runnable, model_format
 from edgeclf.runtime.model.output_contract import OutputLevels
 
 
@@ -45,7 +45,6 @@ class ContractError(ModelError):
     """A valid model whose input is not a uint8 image batch."""
 
 
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _BACKENDS = {
     "ONNX": ("edgeclf.runtime.model.onnx_backend", "OnnxBackend"),
     "TFLite": ("edgeclf.runtime.model.litert_backend", "LitertBackend"),
@@ -70,14 +69,6 @@ def open_backend(path: Path, device: str, threads: int, size_hw: tuple[int, int]
     module, name = _BACKENDS[str(model_format(path))]
     backend: Backend = getattr(importlib.import_module(module), name)(path, data, device, threads, size_hw)
     return backend
-
-
-def check_content(path: Path, data: bytes) -> None:
-    """Raise ModelError for a file that only stands for a model: an empty one, or a pointer of Git LFS."""
-    if not data:
-        raise ModelError(f"{path} is empty; export or copy the model again")
-    if data.startswith(_LFS_POINTER):
-        raise ModelError(f"{path} is a pointer of Git LFS, not the model itself; fetch it with git lfs pull")
 
 
 def export_advice(path: Path) -> str:

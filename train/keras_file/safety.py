@@ -9,8 +9,7 @@ import zlib
 from pathlib import Path
 
 from edgeclf.runtime.errors import ModelError, first_line
-from edgeclf.runtime.model.backend import check_content
-from edgeclf.runtime.model.formats import model_format
+from edgeclf.runtime.model.formats import check_content, model_format
 from edgeclf.train.keras_file.config_check import check_config
 
 MAX_BYTES = 4 << 30
