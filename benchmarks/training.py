@@ -72,7 +72,7 @@ def _ours(folder: Path, imgsz: int) -> Callable[[], object]:
     from edgeclf.train.data.arrays import load
     from edgeclf.train.data.dataset import as_split, find
 
-    found, _ = find(folder)
+    found = find(folder)
     labelled = [(path, label) for label, paths in enumerate(found["train"].values()) for path in paths]
     arrays = load(as_split(labelled), Preprocess((imgsz, imgsz)), "training")
     inputs = Inputs(arrays.images, arrays.labels)

@@ -64,13 +64,13 @@ def read_images(data: Path, card: ModelCard) -> Arrays:
             raise DatasetError(f"{data} carries no images to compare on; name some with --data DIR")
         return samples
     with unpacked(data) as root:
-        found, _ = find(root)
+        found = find(root)
         splits = [labelled(by_class, card.classes, data) for by_class in found.values()]
         return _load(as_split([image for split in splits for image in split]), card, "labelled")
 
 
 def _from_folder(model: "KerasModel", data: Path, calibrate: bool) -> ExportImages:
-    found, _ = find(data)
+    found = find(data)
     splits = {name: labelled(by_class, model.card.classes, data) for name, by_class in found.items()}
     if "val" in splits and "train" in splits:
         verify, others = splits["val"], splits["train"]

@@ -60,7 +60,7 @@ def find_images(models: Sequence[Path], card: ModelCard, data: Path | None, limi
 
 def _held_out(root: Path, card: ModelCard, data: Path) -> tuple[Split, str]:
     """The split that training has not used, as far as the folders tell, and its description."""
-    found, _ = find(root)
+    found = find(root)
     name = next((name for name in ("test", "val") if name in found), "train")
     split = as_split(labelled(found.get(name, {}), card.classes, data))
     if not len(split):

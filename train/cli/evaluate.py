@@ -183,8 +183,10 @@ def _list_failures(images: "Arrays") -> None:
 
 
 def _check_report(report: Path | None) -> None:
-    for name in ("report.html", *FIGURES) if report else ():
-        if report and (report / name).exists():
+    if report is None:
+        return
+    for name in ("report.html", *FIGURES):
+        if (report / name).exists():
             raise OutputError(f"{report} already holds a {name}; choose another folder with --report, or remove it")
 
 

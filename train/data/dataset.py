@@ -104,10 +104,9 @@ def scan(root: Path, splitting: Splitting = _DEFAULT, reading: Reading = AS_USUA
     )
 
 
-def find(root: Path) -> tuple[Found, int]:
-    """Paths by split and class, and the number of other files. Images without a split are `train`."""
-    listing = list_images(root)
-    return listing.found, listing.skipped
+def find(root: Path) -> Found:
+    """Paths by split and class. Images without a split are `train`."""
+    return list_images(root).found
 
 
 def labelled(by_class: dict[str, list[str]], classes: tuple[str, ...], data: Path) -> Labelled:

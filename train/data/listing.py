@@ -45,11 +45,6 @@ class Listing:
     merged: tuple[str, ...] = ()
     passed_over: str = ""
 
-    @property
-    def skipped(self) -> int:
-        """The number of files that are not images."""
-        return sum(self.others.values())
-
     def notes(self) -> tuple[str, ...]:
         """What people should know before they use these images, as sentences."""
         return (*self.doubts, *map(describe_merged, self.merged), *filter(None, (self.passed_over,)))

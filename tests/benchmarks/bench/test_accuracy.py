@@ -18,7 +18,7 @@ from edgeclf.train.data.dataset import as_split, find, labelled
 def shapes(image_folder: Path, onnx_model: Path) -> Arrays:
     from edgeclf.train.data.arrays import load
 
-    found, _ = find(image_folder)
+    found = find(image_folder)
     part = as_split(labelled(found["train"], ("disc", "square"), image_folder))
     return load(part, open_any(onnx_model).card.preprocess, "images")
 

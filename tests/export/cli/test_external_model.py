@@ -48,7 +48,7 @@ def test_a_model_without_a_card_answers_like_the_code_of_its_owner(
     for path in result.stdout.splitlines():
         classifier = Classifier.open(path)
         assert classifier.card.preprocess.resize == "bilinear"
-        found = labelled(find(image_folder)[0]["train"], CLASSES, image_folder)
+        found = labelled(find(image_folder)["train"], CLASSES, image_folder)
         images = load(as_split(found), classifier.card.preprocess, "images").images
         scores = network.predict_on_batch(images.astype(np.float32) / 255)
         expected = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)

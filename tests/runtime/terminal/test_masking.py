@@ -54,5 +54,5 @@ def test_name_without_a_secret_is_unchanged(name: str) -> None:
 
 def test_a_line_full_of_addresses_is_masked_within_a_moment() -> None:
     """Searching on from each :// took half a minute, and a line of a list can be this long."""
-    assert mask("@" + "://" * 20_000 + "\nrtsp://ann:hunter2@host/" + "pas" * 20_000).startswith("@://")
+    assert "hunter2" not in mask("@" + "://" * 20_000 + "\nrtsp://ann:hunter2@host/" + "pas" * 20_000)
     assert "hunter2" not in mask("://" * 20_000 + "ann:hunter2@host")

@@ -100,7 +100,7 @@ def test_a_folder_named_like_a_split_that_holds_images_beside_others_is_a_class(
     root = lay_out(dict.fromkeys(classes, 6))
     assert scan(root).classes == tuple(sorted(classes))
     assert layout_details(root) == []
-    by_class = find(root)[0]["train"]
+    by_class = find(root)["train"]
     assert len(labelled(by_class, classes, root)) == 6 * len(classes)  # as `evaluate` and `clf-export --data` read it
 
 
@@ -122,7 +122,7 @@ def test_two_spellings_of_a_class_in_two_splits_are_one_class(lay_out: LayOut) -
 
 def test_two_spellings_of_a_class_beside_each_other_are_merged_and_noticed(lay_out: LayOut) -> None:
     root = lay_out({NFC: 20, NFD: 21, "Kuh": 20})
-    assert len(find(root)[0]["train"][NFC]) == 41
+    assert len(find(root)["train"][NFC]) == 41
     assert [(finding.kind, finding.severity) for finding in check(root).findings if NFC in finding.detail] == [
         (Kind.CASE_TWINS, Severity.NOTICE)
     ]
@@ -143,7 +143,7 @@ def test_the_spellings_in_a_csv_file_are_one_class(lay_out: LayOut) -> None:
 @pytest.mark.parametrize("spelling", [NFC, NFD], ids=["NFC", "NFD"])
 def test_classes_of_a_model_are_matched_in_either_spelling(lay_out: LayOut, spelling: str) -> None:
     root = lay_out({NFD: 2, "Kuh": 2})
-    assert [label for _, label in labelled(find(root)[0]["train"], (spelling, "Kuh"), root)] == [0, 0, 1, 1]
+    assert [label for _, label in labelled(find(root)["train"], (spelling, "Kuh"), root)] == [0, 0, 1, 1]
 
 
 def test_images_in_a_class_folder_have_no_group_in_either_spelling(lay_out: LayOut) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgeclf.runtime.errors import DatasetError
-from edgeclf.train.data.dataset import find, scan
-from edgeclf.train.data.listing import SPLITS
+from edgeclf.train.data.dataset import scan
+from edgeclf.train.data.listing import SPLITS, list_images
 from edgeclf.train.data.splitting import Splitting
 from tests.support.datasets import counts, rows_of, write_csv
 
@@ -20,7 +20,9 @@ def test_images_without_a_split_are_listed_as_train(lay_out: LayOut) -> None:
     root = lay_out({"cat": 2, "dog": 1})
     (root / "cat" / "notes.txt").write_text("x")
     cat, dog = root / "cat", root / "dog"
-    assert find(root) == ({"train": {"cat": [f"{cat}/00.png", f"{cat}/01.png"], "dog": [f"{dog}/00.png"]}}, 1)
+    listing = list_images(root)
+    assert listing.found == {"train": {"cat": [f"{cat}/00.png", f"{cat}/01.png"], "dog": [f"{dog}/00.png"]}}
+    assert listing.others == {".txt": 1}
 
 
 def test_split_folders_without_train_are_refused(lay_out: LayOut) -> None:
