@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.terminal.console import Terminated, note
 from edgeclf.runtime.terminal.progress import Progress
+from edgeclf.runtime.terminal.signals import Interrupts
 from edgeclf.train.batches import Batches, Inputs
 from edgeclf.train.checkpoint import CHECKPOINT_NAME, Checkpoint
 from edgeclf.train.data.arrays import Arrays
@@ -216,11 +217,13 @@ class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
             fitting.problem = f"the loss became infinite or NaN in epoch {len(state.rows) + 1}; try a lower --learning-rate"
             self.model.stop_training = True
             return
-        state.epoch, state.waited = epoch + 1, state.waited + 1
-        fitting.epoch_s, state.seconds = time.monotonic() - self._began, fitting.seconds()
-        self._record(logs)
-        write_history(state.rows, fitting.folder / HISTORY_NAME)  # first: after a kill in between, the epoch is repeated
-        state.write(fitting.folder / CHECKPOINT_NAME)
+        with Interrupts() as interrupts:  # an exception inside np.savez becomes another one
+            state.epoch, state.waited = epoch + 1, state.waited + 1
+            fitting.epoch_s, state.seconds = time.monotonic() - self._began, fitting.seconds()
+            self._record(logs)
+            write_history(state.rows, fitting.folder / HISTORY_NAME)  # first: after a kill in between, the epoch is repeated
+            state.write(fitting.folder / CHECKPOINT_NAME)
+        interrupts.pass_on()
         self._validation = f"; validation {logs['val_loss']:.3f}, {logs['val_accuracy']:.3f}"
         if fitting.is_done(self._stage):
             self.model.stop_training = True

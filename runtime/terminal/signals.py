@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from types import FrameType, TracebackType
@@ -17,16 +18,20 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """While entered, the first SIGINT or SIGTERM is only recorded; a second one ends the process as SIGKILL would."""
+    """While entered, the first SIGINT or SIGTERM is only recorded; a second one ends the process as SIGKILL would.
+
+    Signals only reach the main thread, so in any other thread nothing is recorded.
+    """
 
     def __init__(self) -> None:
         self.signal: int | None = None
         """The signal that was received."""
         self._received_at = 0.0
-        self._former_handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+        numbers = _SIGNALS if threading.current_thread() is threading.main_thread() else ()
+        self._former_handlers = {number: signal.getsignal(number) for number in numbers}
 
     def __enter__(self) -> "Interrupts":
-        for number in _SIGNALS:
+        for number in self._former_handlers:
             signal.signal(number, self._receive)
         return self
 

@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,7 +19,7 @@ from edgeclf.train.batches import Batches, Inputs
 from edgeclf.train.checkpoint import Checkpoint
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.fit import Trained, _class_weights, fit
-from edgeclf.train.history import read_history
+from edgeclf.train.history import read_history, write_history
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.networks.augment import Augmentation
 from edgeclf.train.recipes import LIGHT, Recipe, Schedule
@@ -222,6 +224,20 @@ def test_ctrl_c_ends_with_the_best_weights_so_far(interrupted: Fit, make_arrays:
     losses = validation_losses(folder)
     assert (stopped.interrupted, stopped.epochs, len(losses)) == (True, 2, 2)
     assert cross_entropy(stopped, make_arrays(8, seed=2)) == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_ctrl_c_while_an_epoch_is_recorded_waits_until_it_is_complete(
+    make_arrays: MakeArrays, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def press_ctrl_c_and_write(rows: Any, path: Path) -> None:
+        if len(rows) == 2:
+            signal.raise_signal(signal.SIGINT)
+        write_history(rows, path)
+
+    monkeypatch.setattr("edgeclf.train.fit.write_history", press_ctrl_c_and_write)
+    stopped = fit(LONGER, 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path)
+    assert (stopped.interrupted, stopped.epochs) == (True, 2)
+    assert Checkpoint.read(tmp_path / "checkpoint.npz").epoch == len(read_history(tmp_path / "history.csv")) == 2
 
 
 def test_ctrl_c_in_the_first_epoch_ends_without_a_result(
