@@ -26,6 +26,8 @@ ImageLike = str | os.PathLike[str] | bytes | StoredImage | NDArray[np.uint8]
 
 Resize = Literal["shrink", "bilinear", "nearest", "area"]
 Fit = Literal["stretch", "crop", "pad"]
+CropOffset = Literal["floor", "round"]
+"""Where the left-over pixel of an odd border goes."""
 
 _CHECKS = Checks()
 _INTERPOLATION = {
