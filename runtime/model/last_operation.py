@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from edgeclf.runtime.model.formats import model_format
+from edgeclf.runtime.model.tflite_schema import each, open_tables, operator_names
 
+_MAX_OUTPUTS = 500  # of one operation
 _Tensor = TypeVar("_Tensor", bytes, int)
 _CONVERSIONS = {
     *("QUANTIZE", "DEQUANTIZE", "CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS"),
@@ -20,7 +22,7 @@ def last_operation(path: Path) -> str:
     path: a `.onnx` or TFLite file that an engine has loaded.
     """
     data = path.read_bytes()
-    return _onnx_operation(data) if model_format(path) == "ONNX" else _tflite_operation(data)
+    return _onnx_operation(data) if model_format(path) == "ONNX" else last_tflite_operation(data)
 
 
 def _onnx_operation(data: bytes) -> str:
@@ -36,22 +38,18 @@ def _onnx_operation(data: bytes) -> str:
     return _walk_back(graph.output[0].name, made_by)
 
 
-def _tflite_operation(data: bytes) -> str:
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(data, 0)
-    graph = model.Subgraphs(0)
-    names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
-    operators = [graph.Operators(i) for i in range(graph.OperatorsLength())]
-    makers = {operator.Outputs(i): operator for operator in operators for i in range(operator.OutputsLength())}
+def last_tflite_operation(data: bytes) -> str:
+    """The same for the bytes of a TFLite file; those of a damaged one can raise `tflite_schema.DAMAGE`."""
+    model = open_tables(data)
+    graph, names = model.Subgraphs(0), operator_names(model)
+    operators = each(graph.Operators, graph.OperatorsLength())
+    makers = {tensor: node for node in operators for tensor in each(node.Outputs, node.OutputsLength(), _MAX_OUTPUTS)}
 
     def made_by(tensor: int) -> tuple[str, int]:
-        operator = makers.get(tensor)
-        if operator is None:
+        node = makers.get(tensor)
+        if node is None:
             return "", -1
-        code = model.OperatorCodes(operator.OpcodeIndex())
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # old files have only the second one, up to 127
-        return names.get(number, ""), operator.Inputs(0) if operator.InputsLength() else -1
+        return names[node.OpcodeIndex()], node.Inputs(0) if node.InputsLength() else -1
 
     return _walk_back(graph.Outputs(0), made_by)
 
