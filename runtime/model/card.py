@@ -85,7 +85,8 @@ def read_zip_card(file: Path | IO[bytes]) -> str | None:
                 raise ModelError(
                     "the model's card has a zip compression that edgeclf never uses; copy or export the model again"
                 )
-            return archive.read(CARD_MEMBER).decode("utf-8", "replace")
+            with archive.open(member) as card:  # read() without a size unpacks all that there is, whatever the member says
+                return card.read(member.file_size).decode("utf-8", "replace")
     except (zipfile.BadZipFile, KeyError):
         return None
     except (OSError, ValueError, RuntimeError, EOFError, zlib.error, struct.error) as error:

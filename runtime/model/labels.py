@@ -2,7 +2,7 @@
 
 import codecs
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.model.label_formats import names_in_json, names_in_text
@@ -17,17 +17,26 @@ def read_classes(path: Path) -> tuple[str, ...]:
     of names, numbers by name or names by number, also inside Hugging Face's `config.json` or Lobe's `signature.json`.
     Numbers must run from 0. Names that occur twice get their number behind them, and a note says so.
     """
-    text = _read(path)
-    ends = text.strip()[:1] + text.strip()[-1:]
-    is_json = path.suffix.lower() == ".json" or ends in ("[]", "{}")
     try:
-        names = [name.strip() for name in (names_in_json(text) if is_json else names_in_text(text, path.suffix.lower()))]
+        data = path.read_bytes()
+    except OSError as error:
+        raise OptionError(f"cannot read the classes in {path}: {error.strerror}") from None
+    return classes_in(data, str(path))
+
+
+def classes_in(data: bytes, name: str) -> tuple[str, ...]:
+    """The same for the bytes of a file. name: of the file, for messages; its suffix says what kind of file it is."""
+    text, suffix = _decode(data, name), PurePath(name).suffix.lower()
+    ends = text.strip()[:1] + text.strip()[-1:]
+    is_json = suffix == ".json" or ends in ("[]", "{}")
+    try:
+        names = [label.strip() for label in (names_in_json(text) if is_json else names_in_text(text, suffix))]
     except ValueError as error:
-        raise OptionError(f"cannot read the classes in {path}: {error}") from None
+        raise OptionError(f"cannot read the classes in {name}: {error}") from None
     if len(names) < 2:
-        problem = f"{path} names {plural(len(names), 'class')}, but a classifier has at least two"
+        problem = f"{name} names {plural(len(names), 'class')}, but a classifier has at least two"
         raise OptionError(f"{problem}; write one class per line, in the order of the model's outputs")
-    return _distinct(names, path)
+    return _distinct(names, name)
 
 
 def count_advice(named: int, outputs: int) -> str:
@@ -43,36 +52,33 @@ def count_advice(named: int, outputs: int) -> str:
     return "name one class per output, in order"
 
 
-def _read(path: Path) -> str:
+def _decode(data: bytes, name: str) -> str:
     """The text, from UTF-8 or, if it starts with a byte order mark, UTF-16."""
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        data = path.read_bytes()
-        is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
-    except OSError as error:
-        raise OptionError(f"cannot read the classes in {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise _not_utf8(path, f" (byte 0x{error.object[error.start]:02x} in line {line})") from None
+        raise _not_utf8(name, f" (byte 0x{error.object[error.start]:02x} in line {line})") from None
     if "\0" in text:
-        raise _not_utf8(path, " (it holds zero bytes)")
+        raise _not_utf8(name, " (it holds zero bytes)")
     return text
 
 
-def _not_utf8(path: Path, where: str) -> OptionError:
-    return OptionError(f"cannot read the classes in {path}: it is not UTF-8 text{where}; save it as UTF-8")
+def _not_utf8(name: str, where: str) -> OptionError:
+    return OptionError(f"cannot read the classes in {name}: it is not UTF-8 text{where}; save it as UTF-8")
 
 
-def _distinct(names: list[str], path: Path) -> tuple[str, ...]:
+def _distinct(names: list[str], file: str) -> tuple[str, ...]:
     """The names; those that occur more than once with their number behind them, as ImageNet has two cranes."""
     counts = Counter(names)
     distinct = [f"{name} {number}" if counts[name] > 1 else name for number, name in enumerate(names)]
     repeated = [name for name in counts if counts[name] > 1]
     if len(set(distinct)) < len(distinct):
-        raise OptionError(f"{path} names {repeated[0]!r} twice; give each class a name of its own")
+        raise OptionError(f"{file} names {repeated[0]!r} twice; give each class a name of its own")
     if repeated:
         example = next(new for new, old in zip(distinct, names, strict=True) if old == repeated[0])
-        note(f"{path} names {_first(repeated)} more than once; each gets its number behind it, as in {example!r}")
+        note(f"{file} names {_first(repeated)} more than once; each gets its number behind it, as in {example!r}")
     return tuple(distinct)
 
 

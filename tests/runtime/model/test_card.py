@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -146,7 +147,10 @@ def test_a_card_with_a_false_size_is_not_unpacked_further() -> None:
     file = archive(CARD_MEMBER, bytes(64 << 20)).getvalue()
     lying = file.replace((64 << 20).to_bytes(4, "little"), (100).to_bytes(4, "little"))
 
+    tracemalloc.start()
     assert len(read_zip_card(io.BytesIO(lying)) or "") <= 100
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("byte", range(20))
