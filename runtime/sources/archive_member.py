@@ -30,8 +30,8 @@ class MemberKind(Enum):
 class Member:
     """One entry of an archive.
 
-    image: None if the member is skipped because it is not an image. size_bytes: as the archive declares it. version:
-    tells one version of the image from the next, as `Frame.mtime_ns` does.
+    image: its content; None if the member is skipped because it is not wanted, usually because it is no image. size_bytes: as
+    the archive declares it. version: tells one version of the file from the next, as `Frame.mtime_ns` does.
     """
 
     name: str
@@ -74,10 +74,10 @@ class ArchiveFile:
             raise image_error(error) from None
 
     def require_ratio(self, unpacked_bytes: int) -> None:
-        """Raise ImageError `too_large` if it unpacks to far more than an archive of images would."""
+        """Raise ImageError `too_large` if it unpacks to far more than a sound archive does."""
         if unpacked_bytes > max(RATIO_BYTES, self.size_bytes * MAX_RATIO):
             packed = f"{MAX_RATIO} times its {self.size_bytes:,} bytes"
-            raise ImageError(Reason.TOO_LARGE, f"it unpacks to more than {packed}, which images do not")
+            raise ImageError(Reason.TOO_LARGE, f"it unpacks to more than {packed}, as no sound archive does")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """Images in zip and tar files, read in place. Nothing is unpacked to disk, so hostile member names do no harm."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from edgeclf.runtime.errors import SourceError
 from edgeclf.runtime.images.frame import Frame
-from edgeclf.runtime.sources.archive_member import ArchiveFile, Member, MemberKind
+from edgeclf.runtime.sources.archive_member import ArchiveFile, Member, MemberKind, is_image_member
 from edgeclf.runtime.sources.folders import NO_IMAGES
 from edgeclf.runtime.sources.tar_reader import packed_tar_members, tar_members
 from edgeclf.runtime.sources.unreadable import DAMAGE_ERRORS, UnreadableImage, image_error
@@ -26,14 +26,18 @@ def has_directory(archive: ArchiveFile) -> bool:
     return archive.path.lower().endswith((".zip", ".tar"))
 
 
-def archive_members(archive: ArchiveFile, max_packed_bytes: int) -> Iterator[Member]:
+def archive_members(
+    archive: ArchiveFile, max_packed_bytes: int, wanted: Callable[[str], bool] = is_image_member
+) -> Iterator[Member]:
     """All members in the archive's order. Raises one of DAMAGE_ERRORS where the archive is damaged.
 
-    max_packed_bytes: the largest image to read from a compressed tar, which passes through memory.
+    max_packed_bytes: the largest file to read from a compressed tar, which passes through memory. wanted: whether a file of
+        this name is given with its content.
     """
     if not has_directory(archive):
-        return packed_tar_members(archive, max_packed_bytes)
-    return zip_members(archive) if archive.path.lower().endswith(".zip") else tar_members(archive)
+        return packed_tar_members(archive, max_packed_bytes, wanted)
+    is_zip = archive.path.lower().endswith(".zip")
+    return zip_members(archive, wanted) if is_zip else tar_members(archive, wanted)
 
 
 class ArchiveImages:

@@ -34,15 +34,17 @@ _DECOMPRESSORS: dict[str, Callable[[str], AbstractContextManager[_Readable]]] = 
 """By the last suffix of a compressed tar, in lower case."""
 
 
-def tar_members(archive: ArchiveFile) -> Iterator[Member]:
+def tar_members(archive: ArchiveFile, wanted: Callable[[str], bool] = is_image_member) -> Iterator[Member]:
     """The members of an uncompressed tar. Raises one of DAMAGE_ERRORS where it is damaged."""
     with archive.open() as file, tarfile.open(fileobj=file, mode="r:", tarinfo=_StrictHeader, encoding="utf-8") as tar:
         for header in _headers(tar):
-            yield _member(header, TarMember(archive, header.offset_data, header.size))
+            yield _member(header, TarMember(archive, header.offset_data, header.size), wanted)
 
 
-def packed_tar_members(archive: ArchiveFile, max_image_bytes: int) -> Iterator[Member]:
-    """The members of a compressed tar, which can only be read from start to end. Each image is bytes.
+def packed_tar_members(
+    archive: ArchiveFile, max_image_bytes: int, wanted: Callable[[str], bool] = is_image_member
+) -> Iterator[Member]:
+    """The members of a compressed tar, which can only be read from start to end. Each wanted file is bytes.
 
     Raises one of DAMAGE_ERRORS where it is damaged, or unpacks to far more than images do.
     """
@@ -50,8 +52,8 @@ def packed_tar_members(archive: ArchiveFile, max_image_bytes: int) -> Iterator[M
         stream = _LimitedStream(unpacked, archive)
         with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictHeader, encoding="utf-8") as tar:
             for header in _headers(tar):
-                image = _read_image(tar, header, max_image_bytes) if _is_image(header) else b""
-                yield _member(header, image)
+                image = _read_image(tar, header, max_image_bytes) if _is_wanted(header, wanted) else b""
+                yield _member(header, image, wanted)
                 if isinstance(image, UnreadableImage) and image.error.reason != Reason.TOO_LARGE:
                     raise image.error  # no member after it can be found
         while stream.read(_CHUNK_BYTES):  # up to the end, where the checksum is
@@ -102,8 +104,8 @@ def _headers(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         yield header
 
 
-def _is_image(header: tarfile.TarInfo) -> bool:
-    return _kind(header) is MemberKind.FILE and is_image_member(header.name)
+def _is_wanted(header: tarfile.TarInfo, wanted: Callable[[str], bool]) -> bool:
+    return _kind(header) is MemberKind.FILE and wanted(header.name)
 
 
 def _kind(header: tarfile.TarInfo) -> MemberKind:
@@ -112,8 +114,8 @@ def _kind(header: tarfile.TarInfo) -> MemberKind:
     return MemberKind.FILE if header.isreg() and not header.issparse() else MemberKind.SPECIAL
 
 
-def _member(header: tarfile.TarInfo, image: ImageLike) -> Member:
-    if not _is_image(header):
+def _member(header: tarfile.TarInfo, image: ImageLike, wanted: Callable[[str], bool]) -> Member:
+    if not _is_wanted(header, wanted):
         return Member(header.name, kind=_kind(header))
     time_ns = int(header.mtime * 1_000_000_000) if 0 <= header.mtime < _MAX_TIME_S else -1
     return Member(header.name, image, header.size, time_ns)

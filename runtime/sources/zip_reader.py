@@ -30,24 +30,24 @@ _ENCRYPTED = 0x1
 _STORED, _DEFLATED = 0, 8
 
 
-def zip_members(archive: ArchiveFile) -> Iterator[Member]:
+def zip_members(archive: ArchiveFile, wanted: Callable[[str], bool] = is_image_member) -> Iterator[Member]:
     """The members in the order of the central directory. Raises one of DAMAGE_ERRORS where that is damaged.
 
-    Where offsets are stored modulo 2^32, all images are found before the first member is given.
+    Where offsets are stored modulo 2^32, all wanted files are found before the first member is given.
     """
     with archive.open() as file, archive.open() as local_headers:
         directory = _find_directory(file, archive.size_bytes)
         if directory.start < _WRAP or directory.is_zip64:
-            yield from _read_directory(file, archive, directory, lambda offset, _: offset + directory.shift)
+            yield from _read_directory(file, archive, directory, lambda offset, _: offset + directory.shift, wanted)
             return
-        for _ in _read_directory(file, archive, directory, _WrappedOffsets(local_headers, archive, directory)):
+        for _ in _read_directory(file, archive, directory, _WrappedOffsets(local_headers, archive, directory), wanted):
             pass
-        yield from _read_directory(file, archive, directory, _WrappedOffsets(local_headers, archive, directory))
+        yield from _read_directory(file, archive, directory, _WrappedOffsets(local_headers, archive, directory), wanted)
 
 
 @dataclass(frozen=True, slots=True)
 class ZipMember:
-    """An image inside a zip file.
+    """A file inside a zip file.
 
     name: as stored. offset: of its local header. packed_bytes, size_bytes: as the central directory declares them.
     """
@@ -168,18 +168,24 @@ def _find_directory(file: BinaryIO, archive_bytes: int) -> _Directory:
 
 
 def _read_directory(
-    file: BinaryIO, archive: ArchiveFile, directory: _Directory, locate: Callable[[int, bytes], int]
+    file: BinaryIO,
+    archive: ArchiveFile,
+    directory: _Directory,
+    locate: Callable[[int, bytes], int],
+    wanted: Callable[[str], bool],
 ) -> Iterator[Member]:
-    """All members. locate: turns the stored offset and the name of an image into the offset of its local header."""
+    """All members. locate: turns the stored offset and the name of a wanted file into the offset of its local header."""
     end = directory.start + directory.size_bytes
     file.seek(directory.start)
     while file.tell() < end:
-        yield _read_entry(file, archive, locate)
+        yield _read_entry(file, archive, locate, wanted)
     if file.tell() > end:  # an entry with a damaged length hides those after it
         raise ImageError(Reason.CORRUPT, "its directory is damaged; members may be missing")
 
 
-def _read_entry(file: BinaryIO, archive: ArchiveFile, locate: Callable[[int, bytes], int]) -> Member:
+def _read_entry(
+    file: BinaryIO, archive: ArchiveFile, locate: Callable[[int, bytes], int], wanted: Callable[[str], bool]
+) -> Member:
     """The next member of the directory."""
     entry = file.read(_ENTRY.size)
     if len(entry) < _ENTRY.size or not entry.startswith(b"PK\1\2"):
@@ -191,7 +197,7 @@ def _read_entry(file: BinaryIO, archive: ArchiveFile, locate: Callable[[int, byt
     size, packed, offset = _with_zip64(file.read(extra_bytes), size, packed, offset)
     file.seek(comment_bytes, 1)
     kind = _kind(name, stat.S_IFMT(attributes >> 16))
-    if kind is not MemberKind.FILE or not is_image_member(name):
+    if kind is not MemberKind.FILE or not wanted(name):
         return Member(name, kind=kind)
     image = ZipMember(
         archive=archive,
