@@ -1,25 +1,33 @@
-"""The part of ONNX's protobuf schema that the runtime reads, for machines without the onnx package.
+"""The part of ONNX's protobuf schema that the runtime reads and writes, for machines without the onnx package.
 
-Both engines depend on the protobuf package. Fields that are not declared here are skipped. Text is declared as bytes,
-because protobuf would refuse a name that is not valid UTF-8. Numbers and names are those of onnx.proto:
+Both engines depend on the protobuf package. Fields that are not declared here are kept as they are. Text is declared as
+bytes, because protobuf would refuse a name that is not valid UTF-8. Numbers and names are those of onnx.proto:
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """
 
+from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
 
 
 class _Field(NamedTuple):
-    """type: `int64`, `int32`, `bytes` or the name of another message."""
+    """type: one of `_SCALARS` or the name of another message. packed: how repeated numbers are written."""
 
     number: int
     name: str
     type: str
     repeated: bool = False
+    packed: bool = False
 
 
 EXTERNAL = 1
 """The `data_location` of a weight that is in another file."""
+FLOAT, UINT8, INT8, INT32, INT64, STRING, BOOL, FLOAT16, DOUBLE = 1, 2, 3, 6, 7, 8, 9, 10, 11
+"""Types of tensors."""
+ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS = 1, 2, 7
+"""Types of attributes."""
+_MAX_PARTS = 2_000_000
+"""Several times as many as the largest networks have. Without a limit, a file of 10 MB can take gigabytes of memory."""
 _MESSAGES: dict[str, tuple[_Field, ...]] = {
     "ModelProto": (
         _Field(1, "ir_version", "int64"),
@@ -28,22 +36,58 @@ _MESSAGES: dict[str, tuple[_Field, ...]] = {
         _Field(7, "graph", "GraphProto"),
         _Field(8, "opset_import", "OperatorSetIdProto", repeated=True),
         _Field(14, "metadata_props", "StringStringEntryProto", repeated=True),
+        _Field(25, "functions", "FunctionProto", repeated=True),
+    ),
+    "FunctionProto": (
+        _Field(1, "name", "bytes"),
+        _Field(7, "node", "NodeProto", repeated=True),
+        _Field(10, "domain", "bytes"),
     ),
     "GraphProto": (
         _Field(1, "node", "NodeProto", repeated=True),
         _Field(5, "initializer", "TensorProto", repeated=True),
         _Field(11, "input", "ValueInfoProto", repeated=True),
         _Field(12, "output", "ValueInfoProto", repeated=True),
+        _Field(13, "value_info", "ValueInfoProto", repeated=True),
+        _Field(14, "quantization_annotation", "bytes", repeated=True),
+        _Field(15, "sparse_initializer", "SparseTensorProto", repeated=True),
     ),
     "NodeProto": (
         _Field(1, "input", "bytes", repeated=True),
         _Field(2, "output", "bytes", repeated=True),
+        _Field(3, "name", "bytes"),
         _Field(4, "op_type", "bytes"),
+        _Field(5, "attribute", "AttributeProto", repeated=True),
+        _Field(7, "domain", "bytes"),
+    ),
+    "AttributeProto": (
+        _Field(1, "name", "bytes"),
+        _Field(2, "f", "float"),
+        _Field(3, "i", "int64"),
+        _Field(5, "t", "TensorProto"),
+        _Field(6, "g", "GraphProto"),
+        _Field(8, "ints", "int64", repeated=True),
+        _Field(10, "tensors", "TensorProto", repeated=True),
+        _Field(11, "graphs", "GraphProto", repeated=True),
+        _Field(20, "type", "int32"),
+        _Field(22, "sparse_tensor", "SparseTensorProto"),
+        _Field(23, "sparse_tensors", "SparseTensorProto", repeated=True),
+    ),
+    "SparseTensorProto": (
+        _Field(1, "values", "TensorProto"),
+        _Field(2, "indices", "TensorProto"),
+        _Field(3, "dims", "int64", repeated=True),
     ),
     "TensorProto": (
         _Field(1, "dims", "int64", repeated=True),
         _Field(2, "data_type", "int32"),
+        _Field(4, "float_data", "float", repeated=True, packed=True),
+        _Field(5, "int32_data", "int32", repeated=True, packed=True),
+        _Field(7, "int64_data", "int64", repeated=True, packed=True),
         _Field(8, "name", "bytes"),
+        _Field(9, "raw_data", "bytes"),
+        _Field(10, "double_data", "double", repeated=True, packed=True),
+        _Field(13, "external_data", "StringStringEntryProto", repeated=True),
         _Field(14, "data_location", "int32"),
     ),
     "ValueInfoProto": (_Field(1, "name", "bytes"), _Field(2, "type", "TypeProto")),
@@ -54,16 +98,66 @@ _MESSAGES: dict[str, tuple[_Field, ...]] = {
     "OperatorSetIdProto": (_Field(1, "domain", "bytes"), _Field(2, "version", "int64")),
     "StringStringEntryProto": (_Field(1, "key", "bytes"), _Field(2, "value", "bytes")),
 }
+_INNER: dict[str, dict[int, Any]] = {name: {} for name in _MESSAGES}
+"""For each message, those of its fields that are messages, by number."""
+for _name, _fields in _MESSAGES.items():
+    _INNER[_name] |= {field.number: _INNER[field.type] for field in _fields if field.type in _MESSAGES}
+_FIXED_BYTES = {1: 8, 5: 4}
+"""The length of the fields that have no length of their own, by wire type."""
+_SCALARS = ("int64", "int32", "float", "double", "bytes")
 
 
 def parse_model(data: bytes) -> Any:
     """The file as a ModelProto. Raises ValueError if it is not one, and ImportError without the protobuf package."""
+    if _count_parts(data) > _MAX_PARTS:
+        raise ValueError("it has more parts than any network needs")
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         return _model_class().FromString(data)
     except DecodeError as error:
         raise ValueError(str(error)) from None
+
+
+def _count_parts(data: bytes) -> int:
+    """The number of fields in the messages of a file, which says how much memory parsing takes; counting stops at the limit.
+
+    Whatever is malformed is left to the parser.
+    """
+    parts, messages = 0, [(0, len(data), _INNER["ModelProto"])]
+    with suppress(IndexError):
+        while messages and parts <= _MAX_PARTS:
+            position, end, inner = messages.pop()
+            end = min(end, len(data))
+            while position < end and parts <= _MAX_PARTS:
+                parts += 1
+                tag, position = data[position], position + 1
+                if tag > 127:
+                    tag, position = _varint(data, position - 1)
+                if tag & 7 == 2:
+                    length, position = data[position], position + 1
+                    if length > 127:
+                        length, position = _varint(data, position - 1)
+                    if length and tag >> 3 in inner:
+                        messages.append((position, position + length, inner[tag >> 3]))
+                    position += length
+                elif tag & 7 == 0:
+                    _, position = _varint(data, position)
+                else:
+                    position += _FIXED_BYTES.get(tag & 7, 0)
+    return parts
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """A number in protobuf's variable length, and where it ends. Raises IndexError if it does not end."""
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = data[position]
+        position += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, position
+    raise IndexError(position)
 
 
 @cache
@@ -75,15 +169,15 @@ def _model_class() -> Any:
     )
 
     kinds = descriptor_pb2.FieldDescriptorProto
-    scalars = {"int64": kinds.TYPE_INT64, "int32": kinds.TYPE_INT32, "bytes": kinds.TYPE_BYTES}
     file = descriptor_pb2.FileDescriptorProto(name="edgeclf/onnx.proto", package="edgeclf.onnx", syntax="proto2")
     for message_name, fields in _MESSAGES.items():
         message = file.message_type.add(name=message_name)
         for field in fields:
             label = kinds.LABEL_REPEATED if field.repeated else kinds.LABEL_OPTIONAL
             declared = message.field.add(name=field.name, number=field.number, label=label)
-            if field.type in scalars:
-                declared.type = scalars[field.type]
+            declared.options.packed = field.packed
+            if field.type in _SCALARS:
+                declared.type = getattr(kinds, f"TYPE_{field.type.upper()}")
             else:
                 declared.type, declared.type_name = kinds.TYPE_MESSAGE, f".{file.package}.{field.type}"
     pool = descriptor_pool.DescriptorPool()

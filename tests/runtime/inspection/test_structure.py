@@ -218,3 +218,9 @@ def test_untrusted_values_become_valid_json() -> None:
     text = json.dumps(json_safe({"a": [float("nan"), 1e999, 1.5, None, True, "x"], "b": nested}), allow_nan=False)
 
     assert json.loads(text)["a"] == ["nan", "inf", 1.5, None, True, "x"]
+
+
+def test_an_onnx_file_of_many_tiny_parts_is_refused_before_it_takes_memory() -> None:
+    """5 MB of empty metadata; parsed, each entry takes 20 times its two bytes."""
+    with pytest.raises(ModelError, match="more parts than any network needs"):
+        read_onnx(b"\x72\x00" * 2_500_000)
