@@ -132,7 +132,7 @@ def test_nothing_imports_the_names_that_exist_only_in_a_checkout() -> None:
 
 def test_the_runtime_imports_what_an_edge_device_has() -> None:
     base = {"numpy", "cv2", "typer", "rich", "onnxruntime", "ai_edge_litert", "edgeclf"}
-    base |= {"google"}  # protobuf, which comes with onnxruntime
+    base |= {"google", "flatbuffers"}  # protobuf comes with onnxruntime, flatbuffers with both engines
     extras = {"fsspec", "mss", "pyarrow", "ray", "simplejpeg"}
     extras |= {"h5py"}  # comes with training; without it, clf-inspect says so
     known = {*sys.stdlib_module_names, *base, *extras}
