@@ -133,7 +133,7 @@ def export_networks(folder: Path) -> Iterator[Path]:
     import onnx
 
     from edgeclf.benchmarks.throughput import export_network, networks
-    from edgeclf.export.to_onnx import half_precision, pack
+    from edgeclf.export.onnx_file import half_precision, pack
 
     for network in networks().values():
         export_network(network, folder)

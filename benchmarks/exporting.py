@@ -52,7 +52,7 @@ def whole_export(model: Path) -> str:
 
     note(f"exporting {model} ...")
     seconds, artifacts = _export(model, "--all")
-    keras = artifacts[0]["keras_accuracy"]
+    keras = artifacts[0]["reference_accuracy"]
     rows = [
         (
             item["file"],

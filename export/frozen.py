@@ -7,12 +7,10 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.model.backend import INPUT, OUTPUT
 from edgeclf.runtime.model.card import Head
 from edgeclf.train.keras_file.reason import reason
 from edgeclf.train.keras_file.saving import KerasModel
-
-INPUT = "image"
-OUTPUT = "probabilities"
 
 
 def freeze(model: KerasModel, input_type: tf.DType) -> tf.types.experimental.ConcreteFunction:

@@ -10,7 +10,8 @@ from edgeclf.export.timing import Performance, pareto, pick_best
 @dataclass(frozen=True)
 class GateReport:
     """reference: the name of the reference model. origin: where the images of the comparison come from.
-    remarks: sentences on the reference model that the labels give cause for.
+    remarks: sentences on the reference model that the labels give cause for. compared: a sentence that says what was
+    compared with what, if that is not an exported file with its trained model; "" otherwise.
     """
 
     parities: tuple[Parity, ...]
@@ -18,6 +19,7 @@ class GateReport:
     origin: str
     limits: GateLimits
     remarks: tuple[str, ...] = ()
+    compared: str = ""
 
     @property
     def passed(self) -> bool:

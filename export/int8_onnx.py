@@ -20,14 +20,13 @@ from onnxruntime.quantization.calibrate import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from edgeclf.export.frozen import INPUT
 from edgeclf.export.int8 import ENTROPY_BINS, QUANTIZED_BINS, Method, by_layer, fix_bins
+from edgeclf.export.onnx_file import pack
 from edgeclf.export.timing import milliseconds
-from edgeclf.export.to_onnx import pack
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError, ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.model.backend import open_backend
+from edgeclf.runtime.model.backend import INPUT, open_backend
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.storage.atomic_write import publish_bytes
 from edgeclf.runtime.terminal.progress import Progress

@@ -17,8 +17,9 @@ from tensorflow.lite.python.util import modify_model_io_type
 from tensorflow.lite.tools.flatbuffer_utils import convert_bytearray_to_object, convert_object_to_bytearray
 
 from edgeclf.export.int8 import ENTROPY_BINS, QUANTIZED_BINS, Method, by_layer, fix_bins
-from edgeclf.export.to_tflite import append_card, make_converter, run_converter
+from edgeclf.export.to_tflite import make_converter, run_converter
 from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.model.tflite_card import append_card
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.keras_file.saving import KerasModel
 

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 import typer
 
+from edgeclf.export.external_options import ExternalModel
 from edgeclf.runtime.errors import OptionError
-from edgeclf.runtime.model.labels import read_classes
-from edgeclf.runtime.terminal.console import parse_size
-from edgeclf.runtime.terminal.flags import Text, flags_given
+from edgeclf.runtime.terminal.flags import Text
 
 OPSETS = range(13, 19)
 """From the first opset with per-channel quantisation to the last one that tf2onnx writes."""
@@ -20,9 +19,7 @@ MARGIN, REDUCED_MARGIN = 1e-3, 0.1
 AGREEMENT = 0.97
 """The share of the clear images on which a reduced file must agree with Keras; a float32 file must agree on all of them."""
 
-Scale = Literal["1/255", "-1..1", "none", "imagenet", "caffe"]
 _GATE = "Verification"
-_EXTERNAL = "For models without a card"
 
 
 def parse_names(text: str) -> tuple[str, ...]:
@@ -92,64 +89,13 @@ class GateLimits:
 
 
 @dataclass(frozen=True)
-class ExternalModel:
-    """What the owner of a Keras model without a card knows about it. Without `classes`, the model has a card.
-
-    classes: labels in the order of the outputs. For a single output unit, it stands for the second class.
-    scale: what was done to the pixels before the network. `none` if it has a Rescaling layer or takes 0 to 255. `imagenet`
-        subtracts the mean and divides by the deviation of ImageNet, `caffe` takes BGR and subtracts the mean.
-    resize: `bilinear` is the default of `keras.utils.image_dataset_from_directory`, so most models were trained with it;
-        `nearest` is the default of `keras.utils.load_img`. fit: both of them stretch.
-    bgr: the network takes the channels in the order blue, green, red; `caffe` does anyway.
-    head: the output of the network; `auto` detects it. imgsz: height and width, for a network that takes any size.
-    allow_h5: accept the older .h5 format.
-    """
-
-    classes: Annotated[
-        tuple[str, ...],
-        Text(lambda text: read_classes(Path(text))),
-        _option(metavar="FILE", help="The model's classes: lines, a table or JSON.", show_default=False, panel=_EXTERNAL),
-    ] = ()
-    scale: Annotated[
-        str, _option(help="How it expects pixels 0..255: 1/255, -1..1, none, imagenet or caffe.", panel=_EXTERNAL)
-    ] = "none"
-    bgr: Annotated[bool, _option("--bgr", help="It expects blue first, as OpenCV reads images.", panel=_EXTERNAL)] = False
-    resize: Annotated[
-        str, _option(help="How its images were resized: bilinear, nearest, area or shrink.", panel=_EXTERNAL)
-    ] = "bilinear"
-    fit: Annotated[str, _option(help="How they were fitted: stretch, crop or pad.", panel=_EXTERNAL)] = "stretch"
-    head: Annotated[str, _option(help="Its output: auto, softmax, sigmoid or logits.", panel=_EXTERNAL)] = "auto"
-    imgsz: Annotated[
-        tuple[int, int] | None,
-        Text(parse_size),
-        _option(metavar="SIZE", help="Its image size, N or WIDTHxHEIGHT, if it takes any size.", panel=_EXTERNAL),
-    ] = None
-    allow_h5: Annotated[bool, _option("--allow-h5", help="Accept a file in the older .h5 format.", panel=_EXTERNAL)] = False
-
-    def __post_init__(self) -> None:
-        if not self.classes:
-            if given := [flag for _, flag in flags_given(self)]:
-                raise OptionError(f"{', '.join(given)}: only for a model without a card; name its classes with --classes")
-            return
-        from edgeclf.runtime.images.preprocess import Preprocess
-        from edgeclf.runtime.model.card import Head, ModelCard
-
-        ModelCard(self.classes, Preprocess(self.imgsz or (1, 1), 3, self.resize, self.fit))  # type: ignore[arg-type]
-        if self.bgr and self.scale == "caffe":
-            raise OptionError("--scale caffe is BGR already; leave out --bgr")
-        for name, allowed in (("scale", get_args(Scale)), ("head", ("auto", *get_args(Head)))):
-            if getattr(self, name) not in allowed:
-                raise OptionError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
-
-
-@dataclass(frozen=True)
 class ExportOptions:
     """data: labelled images to use instead of those that the model brings along."""
 
     data: Annotated[Path | None, _DATA] = None
     limits: GateLimits = GateLimits()
     opset: Annotated[int, _option(help=f"ONNX opset, {OPSETS[0]} to {OPSETS[-1]}; older runtimes need a lower one.")] = OPSET
-    external: ExternalModel = ExternalModel()
+    external: ExternalModel = ExternalModel()  # noqa: RUF009 (frozen)
 
     def __post_init__(self) -> None:
         if self.opset not in OPSETS:

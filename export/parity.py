@@ -21,19 +21,36 @@ BATCHES = (1, 7)
 """Batch sizes that must give the same probabilities. A batch axis that was fixed at conversion fails here."""
 
 
+UNLABELLED = -1
+"""The label of an image whose class is not known. No prediction equals it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The model that a file must agree with. probabilities: float32 `[N, classes]`, its predictions for `images`."""
+    """The model that a file must agree with. probabilities: float32 `[N, classes]`, its predictions for `images`.
+
+    Without labels, every label in `images` is UNLABELLED.
+    """
 
     images: Arrays
     probabilities: NDArray[np.float32]
     name: str = "Keras"
+
+    @property
+    def is_labelled(self) -> bool:
+        return bool((self.images.labels != UNLABELLED).all())
+
+    @property
+    def correct(self) -> int:
+        """The number of images whose label it predicts."""
+        return _count_correct(self.probabilities, self.images)
 
 
 @dataclass(frozen=True)
 class Parity:
     """The comparison of one file with the reference model.
 
+    is_labelled: whether the classes of the images are known; without them, no image counts as correct.
     clear: images whose two best classes are well apart. misses: sentences that say what failed; empty if the file passed.
     """
 
@@ -41,7 +58,7 @@ class Parity:
     precision: str
     images: int
     size_bytes: int
-    keras_correct: int
+    reference_correct: int
     correct: int
     agreement: float
     clear: int
@@ -54,6 +71,7 @@ class Parity:
     """The number of ways to quantise that were tried until one passed."""
     sha256: str = ""
     """Of the file."""
+    is_labelled: bool = True
     milliseconds: float | None = None
     """Median time of one image on the machine that exported the file."""
 
@@ -69,27 +87,25 @@ class Parity:
             precision=precision,
             images=len(reference.images),
             size_bytes=size_bytes,
-            keras_correct=_count_correct(reference.probabilities, reference.images),
+            reference_correct=reference.correct,
             correct=0,
             agreement=0.0,
             clear=0,
             clear_agreed=0,
             max_difference=1.0,
             misses=(miss,),
+            is_labelled=reference.is_labelled,
         )
 
     def to_json(self) -> dict[str, Any]:
         """JSON values for `model.parity.json`."""
-        low, high = wilson_interval(self.correct, self.images)
         return {
             "file": self.name,
             "precision": self.precision,
             "bytes": self.size_bytes,
             "sha256": self.sha256,
             "images": self.images,
-            "keras_accuracy": round(self.keras_correct / self.images, 6),
-            "accuracy": round(self.accuracy, 6),
-            "accuracy_95_interval": [round(low, 6), round(high, 6)],
+            **self._accuracies(),
             "agreement": round(self.agreement, 6),
             "clear_images": self.clear,
             "clear_images_agreed": self.clear_agreed,
@@ -99,6 +115,17 @@ class Parity:
             "milliseconds": None if self.milliseconds is None else float(f"{self.milliseconds:.3g}"),
             "passed": not self.misses,
             "misses": list(self.misses),
+        }
+
+    def _accuracies(self) -> dict[str, Any]:
+        """None without labels."""
+        if not self.is_labelled:
+            return dict.fromkeys(("reference_accuracy", "accuracy", "accuracy_95_interval"))
+        low, high = wilson_interval(self.correct, self.images)
+        return {
+            "reference_accuracy": round(self.reference_correct / self.images, 6),
+            "accuracy": round(self.accuracy, 6),
+            "accuracy_95_interval": [round(low, 6), round(high, 6)],
         }
 
 
@@ -123,21 +150,22 @@ def check_parity(
         precision=precision,
         images=len(reference.images),
         size_bytes=path.stat().st_size,
-        keras_correct=_count_correct(reference.probabilities, reference.images),
+        reference_correct=reference.correct,
         correct=_count_correct(probabilities, reference.images),
         agreement=float(same.mean()),
         clear=int(clear.sum()),
         clear_agreed=int((same & clear).sum()),
         max_difference=float(np.abs(probabilities - reference.probabilities).max()),
         misses=(),
+        is_labelled=reference.is_labelled,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
     return replace(measured, misses=tuple(_find_misses(measured, limits, reference.name)))
 
 
-def allowed_loss(keras_correct: int, max_drop: float) -> int:
+def allowed_loss(reference_correct: int, max_drop: float) -> int:
     """How many correct predictions may be lost: the share `max_drop` of them, which is 0 below 1 / max_drop of them."""
-    return math.floor(keras_correct * max_drop + 1e-9)
+    return math.floor(reference_correct * max_drop + 1e-9)
 
 
 def _count_correct(probabilities: NDArray[np.float32], images: Arrays) -> int:
@@ -170,10 +198,10 @@ def _find_misses(measured: Parity, limits: GateLimits, reference: str) -> list[s
     if measured.clear - measured.clear_agreed > allowed:
         counts = f"{measured.clear_agreed} of the {measured.clear} clear images"
         misses.append(f"it agrees with {reference} on {counts}; {allowed} may differ")
-    lost = measured.keras_correct - measured.correct
-    if lost > allowed_loss(measured.keras_correct, limits.max_drop):
+    lost = measured.reference_correct - measured.correct
+    if lost > allowed_loss(measured.reference_correct, limits.max_drop):
         misses.append(
-            f"{measured.correct} of {measured.images} images are correct, but {measured.keras_correct} with {reference}; "
-            f"the limit is a loss of {limits.max_drop:.2%}"
+            f"{measured.correct} of {measured.images} images are correct, but {measured.reference_correct} with "
+            f"{reference}; the limit is a loss of {limits.max_drop:.2%}"
         )
     return misses

@@ -1,75 +1,98 @@
 """Judges a model from elsewhere by labelled images: a file that agrees with a model that is wrong is wrong too."""
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, get_args
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.export.options import ExternalModel, Scale
 from edgeclf.export.parity import Reference
 from edgeclf.runtime.errors import EdgeclfError, GateError
-from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.model.conventions.facts import NO_SOURCE, Fact, Facts
+from edgeclf.runtime.model.conventions.scales import SCALES
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.results.intervals import wilson_interval
 
-if TYPE_CHECKING:  # `clf-export check` runs on devices without TensorFlow
-    from edgeclf.train.keras_file.saving import KerasModel
-
-_MAX_IMAGES = 300
+_MAX_IMAGES = 500
 """Enough to tell a right setting from a wrong one; the settings are tried one after the other."""
-_CERTAIN = 4.0
-"""Standard deviations. Many settings and orders are tried, and one of them can be better by chance."""
+_CERTAIN_SETTING, _CERTAIN_ORDER = 3.0, 4.0
+"""Standard deviations. A dozen settings are tried, and one of them can be better by chance; there are far more orders."""
+_DECISIVE = int(_CERTAIN_SETTING**2)
+"""Fewer wrong images than these cannot show that another setting is certainly better."""
+
+Answer = Callable[[Facts, Pixels], NDArray[np.float32]]
+"""From other facts about the same network and images `[N, H, W, C]` to probabilities. Raises EdgeclfError if they do not
+fit it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Trial:
-    """How many images are right after some changes, each of them a part of a sentence."""
+    """Which images are right, bool `[N]`, after some changes, each of them a part of a sentence.
+
+    certain: how many standard deviations must separate it from the present settings.
+    """
 
     changes: tuple[str, ...]
-    correct: int
+    right: NDArray[np.bool_]
+    certain: float = _CERTAIN_SETTING
 
-    def is_certainly_above(self, share: float, total: int) -> bool:
-        return wilson_interval(self.correct, total, _CERTAIN)[0] > share
+    @property
+    def correct(self) -> int:
+        return int(self.right.sum())
+
+    def is_certainly_better(self, now: NDArray[np.bool_]) -> bool:
+        """McNemar's test: only the images on which the two differ count."""
+        gained, lost = int((self.right & ~now).sum()), int((now & ~self.right).sum())
+        return gained - lost >= self.certain * math.sqrt(gained + lost) and gained > 0
 
 
-def check_reference(
-    reference: Reference, external: ExternalModel, attach: "Callable[[ExternalModel], KerasModel]"
-) -> tuple[str, ...]:
+def check_reference(reference: Reference, classes: tuple[str, ...], facts: Facts, answer: Answer) -> tuple[str, ...]:
     """Compare the model's accuracy with always predicting the most frequent class.
 
-    attach: gives the network its card and scaling, as `external` says. Returns remarks for the report.
+    facts: those that the model has now. answer: runs the network with others. Returns remarks for the report.
     Raises GateError if other settings are certainly better, or if the model is worse than that one class.
     """
-    remarks = reference_remarks(reference, external.classes)
-    if len(np.unique(reference.images.labels)) < 2 or _is_better(reference):
+    remarks = reference_remarks(reference, classes)
+    total, correct = len(reference.images), reference.correct
+    if not reference.is_labelled or len(np.unique(reference.images.labels)) < 2 or total - correct < _DECISIVE:
         return remarks
-    note(
-        "the model is not certainly better than one constant answer; trying other --scale, --bgr and orders of --classes ..."
-    )
-    used = np.linspace(0, len(reference.images) - 1, min(_MAX_IMAGES, len(reference.images))).astype(int)
+    used = np.linspace(0, total - 1, min(_MAX_IMAGES, total)).astype(int)
     images = Arrays(reference.images.images[used], reference.images.labels[used])
-    now = int((reference.probabilities[used].argmax(axis=1) == images.labels).sum())
-    trials = list(_trials(reference.probabilities[used], images, external, attach))
-    best, total = max(trials, key=lambda trial: trial.correct), len(images)
-    if best.is_certainly_above(max(wilson_interval(now, total)[1], _frequent(images)[1] / total), total):
-        found = f"it would be with {_simplest(trials, best.correct)}: {best.correct} of {total}"
-        raise GateError(f"{_described(reference, external.classes)}, but {found}; check --classes, --scale and --bgr")
-    if wilson_interval(now, total)[1] < _frequent(images)[1] / total:
-        advice = "and no other --scale, --bgr or order of --classes is better; check --data, --classes and the model"
-        raise GateError(f"{_described(reference, external.classes)}, {advice}")
+    now = reference.probabilities[used].argmax(axis=1) == images.labels
+    trials = [_best_order((), reference.probabilities[used], images, classes)]
+    if _is_owners_word(facts) or not _is_better(reference):
+        trials += _trials(images, classes, facts, answer)
+    better = [trial for trial in trials if trial.is_certainly_better(now) and trial.correct > _frequent(images)[1]]
+    if better:
+        best = max(trial.correct for trial in better)
+        found = f"with {_simplest(better, best)} it would be right on {best} of {len(images)}"
+        raise GateError(f"{_described(reference, classes)}, but {found}; check --classes, --scale and --channels")
+    if wilson_interval(correct, total)[1] < _frequent(reference.images)[1] / total:
+        advice = "and no other --scale, --channels or order of --classes is better; check --data, --classes and the model"
+        raise GateError(f"{_described(reference, classes)}, {advice}")
     return remarks
+
+
+def _is_owners_word(facts: Facts) -> bool:
+    """Whether the scaling or the order of the channels comes from no file of the tool that made the model."""
+    given = [fact for fact in (facts.scaling, facts.channels) if fact is not None]
+    return any(fact.origin.startswith("--") or fact.origin in NO_SOURCE for fact in given)
 
 
 def reference_remarks(reference: Reference, classes: tuple[str, ...]) -> tuple[str, ...]:
     """What the labels say against the reference model. Nothing if it is right more often than one constant answer."""
     images = reference.images
+    unnoticed = "so a wrong --scale or order of classes could not be noticed"
+    if not reference.is_labelled:
+        return (f"the images have no labels, {unnoticed}",)
     if len(np.unique(images.labels)) < 2:
         name = classes[int(images.labels[0])]
-        return (f"all images are of the class {name!r}, so a wrong --scale or order of classes could not be noticed",)
-    if _correct(reference) > _frequent(images)[1]:
+        return (f"all images are of the class {name!r}, {unnoticed}",)
+    if reference.correct > _frequent(images)[1]:
         return ()
     return (f"{_described(reference, classes)}; if it should be better, check its classes and how its images are made",)
 
@@ -77,20 +100,16 @@ def reference_remarks(reference: Reference, classes: tuple[str, ...]) -> tuple[s
 def _is_better(reference: Reference) -> bool:
     """Whether it is certainly right more often than always predicting the most frequent class."""
     images = reference.images
-    return wilson_interval(_correct(reference), len(images))[0] > _frequent(images)[1] / len(images)
+    return wilson_interval(reference.correct, len(images))[0] > _frequent(images)[1] / len(images)
 
 
 def _described(reference: Reference, classes: tuple[str, ...]) -> str:
-    correct, total, (frequent, count) = _correct(reference), len(reference.images), _frequent(reference.images)
+    correct, total, (frequent, count) = reference.correct, len(reference.images), _frequent(reference.images)
+    right = f"the reference model is right on {correct} of {plural(total, 'image')}"
+    if _is_better(reference):
+        return right
     relation = "hardly better" if correct > count else "no better"
-    return (
-        f"the reference model is right on {correct} of {plural(total, 'image')}, "
-        f"{relation} than always predicting {classes[frequent]!r} ({count})"
-    )
-
-
-def _correct(reference: Reference) -> int:
-    return int((reference.probabilities.argmax(axis=1) == reference.images.labels).sum())
+    return f"{right}, {relation} than always predicting {classes[frequent]!r} ({count})"
 
 
 def _frequent(images: Arrays) -> tuple[int, int]:
@@ -99,25 +118,32 @@ def _frequent(images: Arrays) -> tuple[int, int]:
     return int(counts.argmax()), int(counts.max())
 
 
-def _trials(
-    probabilities: NDArray[np.float32],
-    images: Arrays,
-    external: ExternalModel,
-    attach: "Callable[[ExternalModel], KerasModel]",
-) -> Iterator[_Trial]:
-    """The present settings with another order of the classes, and other settings with and without one."""
-    yield _best_order((), probabilities, images, external.classes)
-    for scale in get_args(Scale):
-        for bgr in (False,) if scale == "caffe" else (False, True):
-            if (scale, bgr) == (external.scale, external.bgr):
-                continue
+def _trials(images: Arrays, classes: tuple[str, ...], facts: Facts, answer: Answer) -> list[_Trial]:
+    """Other settings, with and without another order of the classes."""
+    trials = []
+    settings = list(_other_settings(facts))
+    with Progress("trying other --scale and --channels", len(settings), "setting") as progress:
+        for flags, other in settings:
             try:
-                answers = attach(replace(external, scale=scale, bgr=bgr)).probabilities(images.images)
+                answers = answer(other, images.images)
             except EdgeclfError:  # such as a scale that needs colour
                 continue
-            flags = f"--scale {scale}" + (" --bgr" if bgr else " without --bgr" if external.bgr else "")
-            yield _Trial((flags,), int((answers.argmax(axis=1) == images.labels).sum()))
-            yield _best_order((flags,), answers, images, external.classes)
+            trials.append(_Trial((flags,), answers.argmax(axis=1) == images.labels))
+            trials.append(_best_order((flags,), answers, images, classes))
+            progress.advance()
+    return trials
+
+
+def _other_settings(facts: Facts) -> Iterator[tuple[str, Facts]]:
+    """The flags for every usual scaling with both orders of the channels, and the facts that they mean."""
+    order = facts.channels.value if facts.channels else "rgb"
+    for name, scale in SCALES.items():
+        for channels in (scale.channels,) if scale.channels else ("rgb", "bgr"):
+            other = Facts(scaling=Fact(scale.scaling, "--scale"), channels=Fact(channels, "--channels")).over(facts)
+            if facts.scaling and other.scaling and (other.scaling.value, channels) == (facts.scaling.value, order):
+                continue
+            changed = f" --channels {channels}" if channels != order and not scale.channels else ""
+            yield f"--scale {name}{changed}", other
 
 
 def _best_order(
@@ -131,11 +157,12 @@ def _best_order(
     outputs, order = linear_sum_assignment(confusion, maximize=True)
     names = ", ".join(classes[label] for label in order)
     names = names if len(names) < 80 else f"{names[:80]}..."
-    return _Trial((*changes, f"the classes in the order {names}"), int(confusion[outputs, order].sum()))
+    right = order[np.argsort(outputs)][probabilities.argmax(axis=1)] == images.labels
+    return _Trial((*changes, f"the classes in the order {names}"), right, _CERTAIN_ORDER)
 
 
 def _simplest(trials: list[_Trial], correct: int) -> str:
-    """Several changes can explain the same: blue and red are exchanged by --bgr as well as by their names."""
+    """Several changes can explain the same: blue and red are exchanged by --channels as well as by their names."""
     equal = [trial.changes for trial in trials if trial.correct == correct]
     fewest = min(map(len, equal))
     return ", or with ".join(" and ".join(changes) for changes in equal if len(changes) == fewest)

@@ -20,6 +20,8 @@ def show(report: GateReport) -> None:
     ship = report.ship if len(timed) > 1 else ""
     stderr_console().print(_table(report, ship))
     note(f"verified on {plural(report.parities[0].images, 'image')} ({report.origin})")
+    if report.compared:
+        note(f"compared: {report.compared}")
     _note_few_images(report)
     for remark in report.remarks:
         note(f"warning: {remark}")
@@ -40,7 +42,7 @@ def _table(report: GateReport, ship: str) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     first = report.parities[0]
-    table.add_row(Text(escape(report.reference)), "", *_accuracy(first.keras_correct, first.images))
+    table.add_row(Text(escape(report.reference)), "", *_accuracy(first, first.reference_correct))
     for parity in report.parities:
         table.add_row(*_cells(parity, ship))
     return table
@@ -50,7 +52,7 @@ def _cells(parity: Parity, ship: str) -> list[str | Text]:
     return [
         Text(escape(parity.name)),
         f"{parity.size_bytes / 1e6:.2f} MB",
-        *_accuracy(parity.correct, parity.images),
+        *_accuracy(parity, parity.correct),
         f"{parity.agreement:.2%}",
         f"{parity.max_difference:.1e}",
         "" if parity.milliseconds is None else f"{parity.milliseconds:.3g} ms",
@@ -58,9 +60,11 @@ def _cells(parity: Parity, ship: str) -> list[str | Text]:
     ]
 
 
-def _accuracy(correct: int, images: int) -> tuple[str, str]:
-    low, high = wilson_interval(correct, images)
-    return f"{correct / images:.2%}", f"{low:.0%} to {high:.0%}"
+def _accuracy(parity: Parity, correct: int) -> tuple[str, str]:
+    if not parity.is_labelled:
+        return "no labels", ""
+    low, high = wilson_interval(correct, parity.images)
+    return f"{correct / parity.images:.2%}", f"{low:.0%} to {high:.0%}"
 
 
 def _verdict(parity: Parity, ship: str) -> Text:
@@ -72,8 +76,8 @@ def _verdict(parity: Parity, ship: str) -> Text:
 def _note_few_images(report: GateReport) -> None:
     """Warn if a single image is more than the accuracy that may be lost."""
     first, limit = report.parities[0], report.limits.max_drop
-    if 0 < limit * first.keras_correct < 1:
-        one = f"one of the {plural(first.keras_correct, 'correct image')} is {1 / first.keras_correct:.1%}"
+    if 0 < limit * first.reference_correct < 1:
+        one = f"one of the {plural(first.reference_correct, 'correct image')} is {1 / first.reference_correct:.1%}"
         note(f"too few images: {one}, more than the {limit:.1%} that may be lost; give more with --data DIR")
 
 

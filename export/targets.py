@@ -1,4 +1,4 @@
-"""The kinds of files that an export can make, and how each is made."""
+"""The kinds of files that are made of a Keras model, and how each is made."""
 
 import copy
 from collections.abc import Callable
@@ -12,10 +12,11 @@ from edgeclf.export.calibration import ExportImages
 from edgeclf.export.int8 import Quantizer
 from edgeclf.export.int8_onnx import OnnxQuantizer
 from edgeclf.export.int8_tflite import TfliteQuantizer
+from edgeclf.export.onnx_file import half_precision, pack
 from edgeclf.export.options import OPSET, TargetOptions
-from edgeclf.export.to_onnx import convert, half_precision, pack
+from edgeclf.export.target import Target, choose
+from edgeclf.export.to_onnx import convert
 from edgeclf.export.to_tflite import Precision, to_tflite
-from edgeclf.runtime.errors import OptionError
 from edgeclf.train.keras_file.saving import KerasModel
 
 
@@ -32,24 +33,6 @@ class ExportContext:
     def onnx(self) -> onnx.ModelProto:
         """The model in float32. Copy it before you change it."""
         return convert(self.model, self.opset)
-
-
-@dataclass(frozen=True)
-class Target:
-    """One kind of file: its format, its precision, and the end of its name.
-
-    convert: returns the finished file, or for INT8 the quantizer that can make it in several ways.
-    """
-
-    format: str
-    precision: str
-    suffix: str
-    convert: Callable[[ExportContext], bytes | Quantizer]
-
-    @property
-    def calibrates(self) -> bool:
-        """Whether it needs images to find the ranges of activations."""
-        return self.precision in ("int8", "int16x8")
 
 
 def _tflite(precision: Precision) -> Callable[[ExportContext], bytes]:
@@ -82,37 +65,5 @@ DEFAULTS = (("onnx", "fp32"), ("tflite", "int8"))
 
 
 def choose_targets(options: TargetOptions = TargetOptions()) -> tuple[Target, ...]:  # noqa: B008 (frozen)
-    """The existing combinations of the formats and precisions in the options; DEFAULTS if there are none.
-
-    Raises OptionError for a name that does not exist, and for one that no combination has.
-    """
-    if options.everything:
-        return TARGETS
-    _check_names(options.formats, {target.format for target in TARGETS})
-    _check_names(options.precisions, {target.precision for target in TARGETS})
-    chosen = tuple(target for target in TARGETS if _is_chosen(target, options))
-    _check_made(options.precisions, {target.precision for target in chosen})
-    _check_made(options.formats, {target.format for target in chosen})
-    return chosen
-
-
-def _is_chosen(target: Target, options: TargetOptions) -> bool:
-    if options.formats and target.format not in options.formats:
-        return False
-    return target.precision in options.precisions if options.precisions else (target.format, target.precision) in DEFAULTS
-
-
-def _check_names(names: tuple[str, ...], known: set[str]) -> None:
-    for name in names:
-        if name not in known:
-            raise OptionError(f"cannot export {name!r}; choose from {', '.join(sorted(known))}")
-
-
-def _check_made(names: tuple[str, ...], made: set[str]) -> None:
-    for name in names:
-        if name not in made:
-            raise OptionError(f"none of the requested files can be {name}: {_offer('onnx')}; {_offer('tflite')}")
-
-
-def _offer(name: str) -> str:
-    return f"{name} comes in {', '.join(target.precision for target in TARGETS if target.format == name)}"
+    """The files that the options ask for; DEFAULTS if they ask for none. Raises OptionError for what does not exist."""
+    return choose(TARGETS, DEFAULTS, options)

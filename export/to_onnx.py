@@ -1,18 +1,17 @@
-"""Converts a Keras network to ONNX, in float32 and in half precision."""
+"""Converts a Keras network to ONNX."""
 
 from pathlib import Path
 
 import onnx
 import tensorflow as tf
 import tf2onnx
-from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from edgeclf.export.frozen import INPUT, OUTPUT, freeze
+from edgeclf.export.frozen import freeze
 from edgeclf.export.graph_fixes import HANDLERS, fixed_graph
+from edgeclf.export.onnx_file import pack
 from edgeclf.export.options import OPSET
 from edgeclf.runtime.errors import GateError, ModelError, first_line
-from edgeclf.runtime.model.card import CARD_KEY, ModelCard
-from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, embed_digest
+from edgeclf.runtime.model.backend import INPUT, OUTPUT
 from edgeclf.train.keras_file.saving import KerasModel
 
 
@@ -57,23 +56,6 @@ def _check_operations(graph: onnx.GraphProto, opset: int, path: Path) -> None:
             f"{path} cannot be converted to ONNX opset {opset}, which has no counterpart of {', '.join(sorted(unknown))}"
         )
         raise ModelError(f"{problem}; replace the layer that computes it")
-
-
-def half_precision(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with weights and arithmetic in half precision. Input and output keep their types."""
-    return convert_float_to_float16(proto, keep_io_types=True)
-
-
-def pack(proto: onnx.ModelProto, card: ModelCard) -> bytes:
-    """A self-contained file with card and digest inside, validated by onnx. Raises GateError."""
-    standard = [opset for opset in proto.opset_import if not opset.domain]
-    proto.ir_version = onnx.helper.find_min_ir_version_for(standard)
-    onnx.helper.set_model_props(proto, {CARD_KEY: card.to_json(), DIGEST_KEY: BLANK_DIGEST})
-    try:
-        onnx.checker.check_model(proto, full_check=True)
-    except Exception as error:  # the errors of checker and shape inference share no base class
-        raise GateError(f"the ONNX model is not valid ({first_line(error)})") from None
-    return embed_digest(proto.SerializeToString())
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:

@@ -1,18 +1,16 @@
 """Converts a Keras network to TFLite, in float or with 16-bit activations. INT8 is in `int8_tflite.py`."""
 
-import io
 import re
-import zipfile
 from collections.abc import Iterator
 from typing import Literal
 
 import tensorflow as tf
 
-from edgeclf.export.frozen import INPUT, OUTPUT, freeze
+from edgeclf.export.frozen import freeze
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard
-from edgeclf.runtime.model.digest import BLANK_DIGEST, DIGEST_KEY, embed_digest
+from edgeclf.runtime.model.backend import INPUT, OUTPUT
+from edgeclf.runtime.model.tflite_card import append_card
 from edgeclf.train.keras_file.saving import KerasModel
 
 _UNKNOWN_OPERATION = re.compile(r"'tf\.(\w+)' op is neither")
@@ -65,16 +63,6 @@ def make_converter(model: KerasModel, input_type: tf.DType) -> tf.lite.TFLiteCon
         autograph=False,
     )
     return tf.lite.TFLiteConverter.from_concrete_functions([module.serve.get_concrete_function()], module)
-
-
-def append_card(tflite: bytes, card: ModelCard) -> bytes:
-    """Append card and digest as a zip, which TFLite readers ignore."""
-    file = io.BytesIO()
-    file.write(tflite)
-    with zipfile.ZipFile(file, "a") as archive:  # offsets count from the start of the file, as unzip expects
-        archive.writestr(CARD_MEMBER, card.to_json())
-        archive.comment = f"{DIGEST_KEY}:{BLANK_DIGEST}".encode()
-    return embed_digest(file.getvalue())
 
 
 def _one_by_one(images: Pixels) -> Iterator[list[Pixels]]:

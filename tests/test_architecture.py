@@ -37,8 +37,9 @@ FLOORS = {
         "cli",
     ),
     "export": (
-        "artifacts calibration comparison external_model frozen gate_report graph_fixes heads image_input int8 int8_onnx "
-        "int8_tflite options parity reference_check run table targets timing to_onnx to_tflite",
+        "artifacts calibration comparison external_model external_options frozen gate gate_report graph_fixes heads "
+        "image_input int8 int8_onnx int8_tflite onnx_file options parity reference_check run table target targets timing "
+        "to_onnx to_tflite",
         "cli",
     ),
     "benchmarks": (
@@ -132,7 +133,7 @@ def test_nothing_imports_the_names_that_exist_only_in_a_checkout() -> None:
 
 def test_the_runtime_imports_what_an_edge_device_has() -> None:
     base = {"numpy", "cv2", "typer", "rich", "onnxruntime", "ai_edge_litert", "edgeclf"}
-    base |= {"google", "flatbuffers"}  # protobuf comes with onnxruntime, flatbuffers with both engines
+    base |= {"google", "flatbuffers"}  # protobuf and flatbuffers, which come with onnxruntime
     extras = {"fsspec", "mss", "pyarrow", "ray", "simplejpeg"}
     extras |= {"h5py"}  # comes with training; without it, clf-inspect says so
     known = {*sys.stdlib_module_names, *base, *extras}

@@ -13,7 +13,7 @@ from edgeclf.runtime.terminal.console import command_app, note, show_version
 from edgeclf.runtime.terminal.flags import takes
 
 if TYPE_CHECKING:
-    from edgeclf.export.run import Export
+    from edgeclf.export.gate import Export
 
 app = command_app(default="export")
 app.command("check")(check)

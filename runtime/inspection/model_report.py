@@ -119,17 +119,18 @@ def _parity(parity: ParityEntry | None) -> Section:
     if parity is None:
         return [ReportLine("parity", "no report beside the file lists it", "dim")]
     entry = parity.entry
+    reference = str(entry.get("reference", "Keras"))
     low, high = _pair(entry.get("accuracy_95_interval"))
     return [
         ReportLine("parity", f"{parity.report}: {_SAME[parity.same_file]}", "bad" if parity.same_file is False else "plain"),
         ReportLine(
             "  accuracy",
             f"{_percent(entry.get('accuracy'))} (95 % interval {_percent(low)} to {_percent(high)}); "
-            f"Keras {_percent(entry.get('keras_accuracy'))}",
+            f"{reference} {_percent(entry.get('reference_accuracy'))}",
         ),
         ReportLine(
             "  agreement",
-            f"{_percent(entry.get('agreement'))} the same classes as Keras; "
+            f"{_percent(entry.get('agreement'))} the same classes as {reference}; "
             f"largest difference of a probability {_value(entry.get('max_probability_difference'))}",
         ),
         ReportLine("  images", f"{_value(entry.get('images'))}: {parity.verified_on}"),

@@ -14,6 +14,9 @@ from edgeclf.runtime.model.digest import check_digest
 from edgeclf.runtime.model.formats import check_content, is_runnable, model_format
 from edgeclf.runtime.model.output_contract import OutputLevels
 
+INPUT, OUTPUT = "image", "probabilities"
+"""The names of the input and the first output of every model file that edgeclf writes."""
+
 
 class Backend(Protocol):
     """A loaded model. `run` may be called from several threads at once."""

@@ -11,7 +11,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from edgeclf.export.external_model import attach_card
-from edgeclf.export.options import ExternalModel
+from edgeclf.export.external_options import ExternalModel
 from edgeclf.runtime.errors import EdgeclfError, ModelError, OptionError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
@@ -53,10 +53,10 @@ def test_pixels_are_scaled_like_in_keras_applications(save: Save, scale: Any) ->
 def test_bgr_networks_get_blue_first(save: Save) -> None:
     network = body(layers.Dense(3, activation="softmax"))
     expected = network.predict_on_batch(noise()[..., ::-1].astype(np.float32) / 255)
-    model = attach_card(save(network), ExternalModel(THREE, scale="1/255", bgr=True))
+    model = attach_card(save(network), ExternalModel(THREE, scale="1/255", channels="bgr"))
     np.testing.assert_allclose(model.probabilities(noise()), expected, atol=2e-6)
-    with pytest.raises(OptionError, match="caffe is BGR already"):
-        ExternalModel(THREE, scale="caffe", bgr=True)
+    with pytest.raises(OptionError, match="caffe takes bgr"):
+        ExternalModel(THREE, scale="caffe", channels="rgb")
 
 
 def test_the_card_has_what_the_owner_said(save: Save) -> None:
@@ -64,11 +64,13 @@ def test_the_card_has_what_the_owner_said(save: Save) -> None:
     card = attach_card(save(body(layers.Dense(1))), external).card
     assert (card.classes, card.head) == (TWO, "logits")
     assert card.preprocess == Preprocess((16, 20), 3, "nearest", "crop", "none")
-    assert card.training == {"from": "model.keras", "scale": "1/255", "channels": "RGB"}
+    assert card.training["facts"]["scaling"] == {"value": {"mean": [0.0], "std": [255.0]}, "origin": "--scale"}
+    assert card.training["facts"]["resize"] == {"value": "nearest", "origin": "--resize"}
 
 
-def test_images_are_resized_like_in_keras_by_default() -> None:
-    assert ExternalModel(TWO).resize == "bilinear"
+def test_images_are_resized_like_in_keras_by_default(save: Save) -> None:
+    network = body(layers.Dense(3, activation="softmax"))
+    assert attach_card(save(network), ExternalModel(THREE)).card.preprocess.resize == "bilinear"
 
 
 def test_grey_images_keep_their_one_channel(save: Save) -> None:
@@ -83,13 +85,11 @@ def test_a_network_for_any_size_gets_the_given_one(save: Save) -> None:
     assert model.probabilities(noise((24, 32, 3))).shape == (5, 3)
 
 
-def test_the_h5_format_gives_the_same_answers_if_allowed(save: Save) -> None:
+def test_the_h5_format_gives_the_same_answers(save: Save) -> None:
     network = body(layers.BatchNormalization(), layers.Dense(3, activation="softmax"))
     plain, older = save(network), save(network, "model.h5")
     expected = attach_card(plain, ExternalModel(THREE)).probabilities(noise())
-    np.testing.assert_array_equal(attach_card(older, ExternalModel(THREE, allow_h5=True)).probabilities(noise()), expected)
-    with pytest.raises(ModelError, match=r"\.h5 format"):
-        attach_card(older, ExternalModel(THREE))
+    np.testing.assert_array_equal(attach_card(older, ExternalModel(THREE)).probabilities(noise()), expected)
 
 
 def two_inputs() -> keras.Model:
@@ -134,7 +134,7 @@ MISFITS: dict[str, tuple[Callable[[], keras.Model], dict[str, Any], str]] = {
     "another size": (lambda: flat(16, 20, 3), {"imgsz": (16, 16)}, r"--imgsz 16 .*\[16, 20\]"),
     "one class short": (lambda: flat(16, 20, 3), {"classes": TWO}, r"has 3 outputs, .* 2 \(no, yes\)"),
     "one output": (lambda: body(layers.Dense(1)), {}, "has 1 output, which stands for two classes, .* 3 "),
-    "grey by colours": (lambda: flat(16, 20, 1), {"scale": "caffe"}, "--scale caffe needs colour"),
+    "grey by colours": (lambda: flat(16, 20, 1), {"scale": "caffe"}, "needs colour"),
 }
 
 

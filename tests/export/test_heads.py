@@ -12,8 +12,8 @@ from keras import layers
 from numpy.typing import NDArray
 
 from edgeclf.export.external_model import attach_card_to
+from edgeclf.export.external_options import ExternalModel
 from edgeclf.export.frozen import freeze
-from edgeclf.export.options import ExternalModel
 from edgeclf.runtime.errors import ModelError, OptionError
 from tests.support.keras_networks import POOL, THREE, TWO, body, noise
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from onnxruntime.quantization.calibrate import HistogramCollector
 
 from edgeclf.export.external_model import attach_card_to
+from edgeclf.export.external_options import ExternalModel, TargetOptions
 from edgeclf.export.int8 import METHODS, Attempt, Method, fix_bins, search
 from edgeclf.export.int8_onnx import OnnxQuantizer
 from edgeclf.export.int8_tflite import TfliteQuantizer
-from edgeclf.export.options import ExternalModel, TargetOptions
 from edgeclf.export.parity import Parity
 from edgeclf.export.run import export
 from edgeclf.export.targets import choose_targets
@@ -52,7 +52,7 @@ def parity(correct: int, misses: tuple[str, ...]) -> Parity:
         precision="int8",
         images=100,
         size_bytes=1,
-        keras_correct=90,
+        reference_correct=90,
         correct=correct,
         agreement=0.9,
         clear=90,

@@ -12,9 +12,10 @@ from keras import layers
 from numpy.typing import NDArray
 
 from edgeclf.export.external_model import attach_card, attach_card_to
+from edgeclf.export.external_options import ExternalModel
 from edgeclf.export.frozen import freeze
-from edgeclf.export.options import ExternalModel
-from edgeclf.export.to_onnx import convert, pack
+from edgeclf.export.onnx_file import pack
+from edgeclf.export.to_onnx import convert
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.keras_file.saving import KerasModel
@@ -167,7 +168,7 @@ def test_a_custom_class_is_exported_from_python(tmp_path: Path) -> None:
     images = noise((20, 24, 3))
     scores = network(images.astype(np.float32), training=False).numpy()
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    model = attach_card_to(network, ExternalModel(CLASSES, imgsz=(20, 24)), tmp_path / "model.keras")
+    model = attach_card_to(network, ExternalModel(CLASSES, imgsz=(20, 24)).facts(), tmp_path / "model.keras")
     assert model.card.head == "logits"
     (tmp_path / "model.onnx").write_bytes(pack(convert(model), model.card))
     (tmp_path / "model.tflite").write_bytes(to_tflite(model, "fp32"))
@@ -181,7 +182,7 @@ def test_tensorflow_is_left_unchanged(tmp_path: Path) -> None:
 
     before = (tf.function, tf.config.functions_run_eagerly(), keras.layers.Conv2D.call)
     keras.Sequential([keras.Input((8, 8, 2)), layers.Conv2D(4, 3, groups=2)])
-    model = attach_card_to(grouped(), ExternalModel(CLASSES), tmp_path / "model.keras")
+    model = attach_card_to(grouped(), ExternalModel(CLASSES).facts(), tmp_path / "model.keras")
     freeze(model, tf.uint8)
     assert (tf.function, tf.config.functions_run_eagerly(), keras.layers.Conv2D.call) == before
 
@@ -189,7 +190,7 @@ def test_tensorflow_is_left_unchanged(tmp_path: Path) -> None:
 @pytest.mark.parametrize("opset", [13, *(pytest.param(opset, marks=pytest.mark.slow) for opset in (15, 18))])
 def test_the_opset_can_be_chosen(tmp_path: Path, opset: int) -> None:
     keras.utils.set_random_seed(1)
-    model = attach_card_to(grouped(), ExternalModel(CLASSES), tmp_path / "model.keras")
+    model = attach_card_to(grouped(), ExternalModel(CLASSES).facts(), tmp_path / "model.keras")
     data = pack(convert(model, opset), model.card)
     (tmp_path / "model.onnx").write_bytes(data)
     proto = onnx.load_model_from_string(data)
@@ -207,7 +208,7 @@ def test_zero_padding_is_the_maximum_of_negative_values(tmp_path: Path) -> None:
     highest = layers.Flatten()(layers.MaxPooling2D(3, strides=3)(layers.ZeroPadding2D()(low)))
     network = keras.Model(image, layers.Dense(3, activation="softmax", kernel_initializer="ones")(highest / 500 - 1))
     network.layers[-1].set_weights([np.eye(36, 3, dtype=np.float32), np.zeros(3, np.float32)])
-    model = attach_card_to(network, ExternalModel(CLASSES), tmp_path / "model.keras")
+    model = attach_card_to(network, ExternalModel(CLASSES).facts(), tmp_path / "model.keras")
     images = noise(model.card.preprocess.shape)
     (tmp_path / "model.onnx").write_bytes(pack(convert(model), model.card))
     np.testing.assert_allclose(

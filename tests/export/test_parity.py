@@ -214,7 +214,7 @@ def test_accuracy_may_drop_by_the_limit_and_no_further(
     check_losses: Callable[[int, GateLimits], Parity], lost: int, max_drop: float, passes: bool
 ) -> None:
     parity = check_losses(lost, GateLimits(max_drop=max_drop))
-    assert (parity.keras_correct, parity.correct, parity.misses == ()) == (100, 100 - lost, passes)
+    assert (parity.reference_correct, parity.correct, parity.misses == ()) == (100, 100 - lost, passes)
 
 
 def test_a_drop_beyond_the_limit_is_given_in_images(check_losses: Callable[[int, GateLimits], Parity]) -> None:
@@ -281,5 +281,5 @@ def test_the_answer_may_differ_in_a_tie_but_not_in_a_clear_case(reference: Refer
 def test_the_report_has_json_values(check_losses: Callable[[int, GateLimits], Parity], exported_onnx: Path) -> None:
     report = check_losses(3, GateLimits()).to_json()
     assert report["bytes"] == exported_onnx.stat().st_size
-    assert (report["images"], report["keras_accuracy"], report["accuracy"]) == (100, 1.0, 0.97)
+    assert (report["images"], report["reference_accuracy"], report["accuracy"]) == (100, 1.0, 0.97)
     assert (report["agreement"], report["passed"], len(report["misses"])) == (0.97, False, 1)

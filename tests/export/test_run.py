@@ -13,10 +13,12 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from edgeclf.export.external_options import ExternalModel
 from edgeclf.export.int8 import Quantizer
-from edgeclf.export.options import ExportOptions, ExternalModel
+from edgeclf.export.options import ExportOptions
 from edgeclf.export.run import export, export_network
-from edgeclf.export.targets import TARGETS, ExportContext, Target, choose_targets
+from edgeclf.export.target import Target
+from edgeclf.export.targets import TARGETS, ExportContext, choose_targets
 from edgeclf.runtime.errors import DatasetError, GateError, ModelError, OptionError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.classifier import Classifier

@@ -3,7 +3,8 @@
 import pytest
 
 from edgeclf.export.options import ExportOptions, GateLimits, TargetOptions
-from edgeclf.export.targets import TARGETS, Target, choose_targets
+from edgeclf.export.target import Target
+from edgeclf.export.targets import TARGETS, choose_targets
 from edgeclf.runtime.errors import OptionError
 
 ONNX, ONNX_FP16, ONNX_INT8, FP32, FP16, DYNAMIC, INT8, INT16X8 = TARGETS

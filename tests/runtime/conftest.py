@@ -170,7 +170,7 @@ def colour_files(colour_model: Path, tflite_model: Path, keras_model: Path, tmp_
             "file": name,
             "bytes": (tmp_path / name).stat().st_size,
             "images": 40,
-            "keras_accuracy": 0.95,
+            "reference_accuracy": 0.95,
             "accuracy": 0.925,
             "accuracy_95_interval": [0.801, 0.974],
             "agreement": 0.975,

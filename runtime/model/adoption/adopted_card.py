@@ -1,6 +1,6 @@
 """The card of a model from another tool, from what is known about it and what its graph shows."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.card import Head, ModelCard
-from edgeclf.runtime.model.conventions.facts import Fact, Facts
+from edgeclf.runtime.model.conventions.facts import Fact, Facts, Scaling
 from edgeclf.runtime.model.labels import count_advice
 from edgeclf.runtime.terminal.console import show_size
 from edgeclf.runtime.terminal.plural import plural
@@ -42,15 +42,30 @@ def card_for(path: Path, network: Network, facts: Facts, training: dict[str, Any
     if facts.classes is None:
         raise OptionError(f"the classes of {path} are unknown; name them with --classes labels.txt")
     classes = facts.classes.value
+    check_one_answer(path, network)
     _check_count(path, network, facts.classes)
-    given = {name: fact.value for name, fact in facts.known().items() if name in _PREPROCESS}
+    preprocess = preprocess_of(facts, (*image_size(path, network, facts.size_hw), network.channels))
     if levels is not None:
-        given["levels"] = levels
-    known = {field.name for field in fields(Preprocess)}
-    # Nearly every other tool drops alpha, as Pillow's convert("RGB") does.
-    plain = Preprocess(image_size(path, network, facts.size_hw), network.channels, ground="none")
-    preprocess = replace(plain, **{name: value for name, value in given.items() if name in known})
+        preprocess = replace(preprocess, levels=levels)
     return ModelCard(classes, preprocess, head_of(path, network, facts.head), training)
+
+
+def preprocess_of(facts: Facts, shape: tuple[int, int, int]) -> Preprocess:
+    """How images are made for a model that takes `shape`, `(H, W, C)`. Raises OptionError."""
+    given = {name: fact.value for name, fact in facts.known().items() if name in _PREPROCESS}
+    # Nearly every other tool drops alpha, as Pillow's convert("RGB") does.
+    return Preprocess(shape[:2], 1 if shape[2] == 1 else 3, ground="none", **given)
+
+
+def training_facts(path: Path, facts: Facts) -> dict[str, Any]:
+    """What a card tells about a model from elsewhere: its file, its tool, and the value and the origin of each fact."""
+    known = {name: {"value": _shown(fact.value), "origin": fact.origin} for name, fact in facts.known().items()}
+    del known["classes"]["value"]  # they are in the card
+    return {"from": path.name, "tool": facts.tool, "facts": known}
+
+
+def _shown(value: Any) -> Any:
+    return {"mean": list(value.mean), "std": list(value.std)} if isinstance(value, Scaling) else value
 
 
 def image_size(path: Path, network: Network, fact: Fact[tuple[int, int]] | None) -> tuple[int, int]:
@@ -72,9 +87,12 @@ def image_size(path: Path, network: Network, fact: Fact[tuple[int, int]] | None)
 def head_of(path: Path, network: Network, fact: Fact[Head] | None) -> Head:
     """What the network returns. The graph has the last word, unless its last operation leaves it open.
 
-    Raises OptionError if it stays open, or if a flag contradicts the graph.
+    Raises OptionError if it stays open, or if a flag contradicts the graph, and ModelError for a regression.
     """
-    shown = _shown_head(path, network)
+    shown = _shown_head(network)
+    if fact is None and shown == "logits" and network.outputs == 1:
+        found = f"returns one number per image and {_ending(network)}, as a regression does"
+        raise ModelError(f"{path} {found}; if it is the score of the second of two classes, add --head logits")
     if fact is None or shown == fact.value:
         if shown is None:
             raise OptionError(
@@ -91,13 +109,17 @@ def _ending(network: Network) -> str:
     return f"ends with {last}" if last else "does not show how its outputs are made"
 
 
-def _shown_head(path: Path, network: Network) -> Head | None:
+def check_one_answer(path: Path, network: Network) -> None:
+    """Raise ModelError if a network says yes or no for each class, so that several may be right."""
+    if network.last_operation in SIGMOIDS and network.outputs not in (1, None):
+        found = f"returns {network.outputs} sigmoids, one yes or no per class"
+        raise ModelError(f"{path} {found}; edgeclf predicts one class, so train it with a softmax")
+
+
+def _shown_head(network: Network) -> Head | None:
     if network.last_operation in SOFTMAXES:
         return "softmax"
     if network.last_operation in SIGMOIDS:
-        if network.outputs not in (1, None):
-            found = f"returns {network.outputs} sigmoids, one yes or no per class"
-            raise ModelError(f"{path} {found}; edgeclf predicts one class, so train it with a softmax")
         return "sigmoid"
     return "logits" if network.last_operation in _LOGITS else None
 

@@ -73,7 +73,7 @@ ERRORS = {
     "unknown head": (["--classes", "labels.txt", "--head", "tree"], "head must be one of"),
     "wrong head": (["--classes", "labels.txt", "--head", "sigmoid"], "sigmoid"),
     "wrong size": (["--classes", "labels.txt", "--imgsz", "64"], "64"),
-    "flags without labels": (["--scale", "1/255"], "--scale: only for a model without a card"),
+    "flags without labels": (["--scale", "1/255"], "no model card"),
     "all and some": (["--classes", "labels.txt", "--all", "--format", "onnx"], "--all means every format"),
     "opset": (["--classes", "labels.txt", "--data", "shapes", "--opset", "9"], "opset must be from 13 to 18, not 9"),
 }
@@ -101,15 +101,11 @@ def test_a_model_with_a_card_takes_no_labels(clf_export: Invoke, run_folder: Pat
     assert "leave out --classes" in result.stderr
 
 
-@pytest.mark.parametrize(("flags", "code"), [([], 2), (["--allow-h5"], 0)], ids=["refused", "allowed"])
-def test_the_h5_format_is_read_only_if_allowed(
-    clf_export: Invoke, mine: Path, labels: Path, image_folder: Path, flags: list[str], code: int
-) -> None:
+def test_the_h5_format_is_read(clf_export: Invoke, mine: Path, labels: Path, image_folder: Path) -> None:
     old = mine.with_suffix(".h5")
     keras.models.load_model(mine).save(old)
-    result = clf_export(old, "--classes", labels, "--data", image_folder, "--format", "onnx", *flags)
-    assert result.exit_code == code, result.stderr
-    assert ("--allow-h5" in result.stderr) is (code == 2)
+    result = clf_export(old, "--classes", labels, "--data", image_folder, "--format", "onnx")
+    assert result.exit_code == 0, result.stderr
 
 
 def test_a_custom_class_is_named_with_a_way_out(
