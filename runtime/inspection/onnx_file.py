@@ -8,12 +8,8 @@ from typing import Any
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.inspection.structure import Structure, Tensor
 from edgeclf.runtime.model.card import CARD_KEY
-from edgeclf.runtime.model.onnx_schema import EXTERNAL, parse_model
+from edgeclf.runtime.model.onnx_schema import EXTERNAL, TYPE_NAMES, parse_model
 
-_TYPES = {
-    1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "string", 9: "bool",
-    10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16", 21: "uint4", 22: "int4",
-}  # fmt: skip
 _MAX_CARD_BYTES = 4 << 20
 _MAX_NODES = 1_000_000
 """Ten times as many as the largest networks have. A file of 2 MB can hold more, and an engine takes gigabytes for it."""
@@ -87,7 +83,7 @@ def _side(axis: Any) -> int | str:
 
 
 def _type_name(number: int) -> str:
-    return _TYPES.get(number, f"type {number}")
+    return TYPE_NAMES.get(number, f"type {number}")
 
 
 def _text(value: bytes, max_bytes: int = 200) -> str:

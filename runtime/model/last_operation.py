@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from edgeclf.runtime.model.formats import model_format
 from edgeclf.runtime.model.tflite_schema import each, open_tables, operator_names
@@ -29,13 +29,19 @@ def _onnx_operation(data: bytes) -> str:
     from edgeclf.runtime.model.onnx_schema import parse_model
 
     graph = parse_model(data).graph
-    nodes = {output: node for node in graph.node for output in node.output}
+    return last_onnx_operation(graph, graph.output[0].name)
+
+
+def last_onnx_operation(graph: Any, output: bytes) -> str:
+    """The same for one output of an ONNX graph that was parsed by `onnx_schema`."""
+    nodes = {made: node for node in graph.node for made in node.output}
 
     def made_by(tensor: bytes) -> tuple[str, bytes]:
         node = nodes.get(tensor)
-        return (node.op_type.decode(), node.input[0] if node.input else b"") if node else ("", b"")
+        operation = node.op_type.decode("utf-8", "replace") if node else ""
+        return operation, node.input[0] if node and node.input else b""
 
-    return _walk_back(graph.output[0].name, made_by)
+    return _walk_back(output, made_by)
 
 
 def last_tflite_operation(data: bytes) -> str:

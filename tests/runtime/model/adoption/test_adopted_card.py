@@ -27,7 +27,7 @@ def test_the_card_takes_the_facts_and_transparent_pixels_keep_their_colour() -> 
 
 @pytest.mark.parametrize(
     ("last", "outputs", "head"),
-    [("Softmax", 3, "softmax"), ("Sigmoid", 1, "sigmoid"), ("MatMul", 1, "logits"), ("LogSoftmax", 3, "logits")],
+    [("Softmax", 3, "softmax"), ("Sigmoid", 1, "sigmoid"), ("LogSoftmax", 3, "logits")],
 )
 def test_the_last_operation_says_the_head(last: str, outputs: int, head: str) -> None:
     facts = replace(FACTS, classes=Fact(CLASSES[: max(outputs, 2)], "labels.txt"))
@@ -79,3 +79,12 @@ def test_a_missing_or_contradicting_fact_is_named(
 def test_one_yes_or_no_per_class_is_refused() -> None:
     with pytest.raises(ModelError, match=re.escape("net.onnx returns 3 sigmoids, one yes or no per class; ")):
         card_for(PATH, replace(NETWORK, last_operation="Sigmoid"), FACTS, {})
+
+
+def test_one_number_without_a_sigmoid_is_a_regression_unless_the_user_says_otherwise() -> None:
+    network = replace(NETWORK, outputs=1)
+    facts = replace(FACTS, classes=Fact(("ants", "bees"), "labels.txt"))
+
+    with pytest.raises(ModelError, match="net.onnx returns one number per image and ends with Gemm, as a regression does"):
+        card_for(PATH, network, facts, {})
+    assert card_for(PATH, network, replace(facts, head=Fact("logits", "--head")), {}).head == "logits"
