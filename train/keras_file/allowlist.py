@@ -31,6 +31,8 @@ LAYERS = _words(
     UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
     """
 )
+OPERATION_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda"})
+"""Layers of Keras 2 that hold one operation of TensorFlow. Which operations they may hold is in `keras2_operations.py`."""
 MODELS = frozenset({"Functional", "Model", "Sequential"})
 INITIALIZERS = _words(
     """
@@ -55,6 +57,7 @@ KERAS2_MODULES = {
     for kind in ("functional", "sequential")
 }
 """Where Keras 2 had its networks, and where Keras 3 has them."""
+_OPERATION_MODULES = [f"{package}.layers.core.tf_op_layer" for package in ("keras", "keras.src", "tf_keras.src")]
 MODULES: dict[str, Set[str] | None] = {
     "keras": MODELS | POLICIES,
     "keras.models": MODELS,
@@ -68,6 +71,7 @@ MODULES: dict[str, Set[str] | None] = {
     "keras.src.models.functional": MODELS,
     "keras.src.models.sequential": MODELS,
     **dict.fromkeys(KERAS2_MODULES, MODELS),
+    **dict.fromkeys(_OPERATION_MODULES, OPERATION_LAYERS),
     "keras.src.applications.convnext": {"LayerScale", "StochasticDepth"},
     # Keras writes a sum or a slice of tensors as an operation. Operations of ops.core that take a function are left out.
     "keras.src.ops.core": {"Cast", "ConvertToTensor", "SaturateCast", "Slice", "SliceUpdate", "StopGradient", "Unstack"},
@@ -82,5 +86,5 @@ MODULES: dict[str, Set[str] | None] = {
     "keras.optimizers": ANY,
 }
 """The modules in which Keras looks up a class, and the names allowed there."""
-WITHOUT_MODULE = LAYERS | MODELS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | POLICIES
+WITHOUT_MODULE = LAYERS | OPERATION_LAYERS | MODELS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | POLICIES
 """For files of the older format, which name no module."""

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgeclf.runtime.errors import ModelError
-from edgeclf.train.keras_file.allowlist import ACTIVATIONS, ANY, MODULES, WITHOUT_MODULE
+from edgeclf.train.keras_file.allowlist import ACTIVATIONS, ANY, MODULES, OPERATION_LAYERS, WITHOUT_MODULE
+from edgeclf.train.keras_file.keras2_operations import check_operation
 
 ALWAYS_ALLOWED = 65_536
 """Integers up to this one are always accepted: image sides, lengths of flattened maps, channels."""
@@ -84,6 +85,9 @@ def _check_object(value: dict[str, Any], name: str) -> None:
         _check_function(value, name)
     elif not _is_known(class_name, module):
         raise ModelError(_refusal(class_name, module, name))
+    if class_name in OPERATION_LAYERS:
+        config = value.get("config")
+        check_operation(config.get("function") if isinstance(config, dict) else None, name)
     for node in _nodes(value):
         if not _holds_tensor(node):
             raise ModelError(f"{name} calls {class_name} without a tensor, which Keras never writes; do not trust this file")

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from edgeclf.runtime.errors import ModelError
-from edgeclf.train.keras_file.allowlist import KERAS2_MODULES, MODELS
+from edgeclf.train.keras_file.allowlist import KERAS2_MODULES, MODELS, OPERATION_LAYERS
+from edgeclf.train.keras_file.keras2_operations import to_operation, with_tensors_in_arguments
 
 
 def _any(value: Any) -> bool:
@@ -68,10 +69,17 @@ def to_keras3(layer: dict[str, Any], name: str) -> None:
     layer: `{"class_name": ..., "config": {...}}`. name: the file, for messages.
     Raises ModelError for a setting without which the network would compute something else.
     """
+    if layer["class_name"] in OPERATION_LAYERS:
+        to_operation(layer, name)
+        return
+    if isinstance(layer.get("inbound_nodes"), list):
+        layer["inbound_nodes"] = [with_tensors_in_arguments(node) for node in layer["inbound_nodes"]]
     if layer.get("module") in KERAS2_MODULES:
         layer["module"] = KERAS2_MODULES[layer["module"]]
     if layer["class_name"] in _REPLACED and (layer["class_name"] != "RandomCrop" or "rng_type" in layer["config"]):
         _replace(layer)
+    if layer["class_name"] == "MultiHeadAttention" and "query_shape" in layer["config"]:
+        layer.pop("build_config", None)  # it lacks the shape of the values; Keras 3 builds the layer when it is called
     _drop_settings(layer["class_name"], layer["config"], name)
     axis = layer["config"].get("axis")
     if layer["class_name"] == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
@@ -125,14 +133,17 @@ def _correct_graph(network: dict[str, Any]) -> None:
 
 
 def _references(value: Any) -> Iterator[list[Any]]:
-    """`[layer, number of the call, number of its output, ...]` for each input of a layer, as Keras 2 writes them."""
+    """`[layer, number of the call, number of its output, ...]` of each tensor that a layer takes, as Keras 2 writes it."""
     waiting = [value]
     while waiting:
         value = waiting.pop()
         if isinstance(value, list) and len(value) >= 3 and isinstance(value[0], str) and isinstance(value[1], int):
             yield value
+            waiting.extend(one for one in value[3:4] if isinstance(one, dict))  # its named arguments
         elif isinstance(value, list):
             waiting.extend(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
 
 
 def _list(value: Any) -> list[Any]:

@@ -106,10 +106,10 @@ def test_layers_of_any_name_are_loaded(tmp_path: Path, suffix: str) -> None:
     assert all(re.fullmatch(r"[\w.>-]+", one.name, re.ASCII) for one in loaded._flatten_layers())
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
-def test_a_network_of_keras_2_gives_its_answers(suffix: str) -> None:
-    loaded = load_network(keras2_files.KEPT / f"model.{suffix}", allow_h5=True)
-    expected = json.loads((keras2_files.KEPT / "answers.json").read_text())
+@pytest.mark.parametrize("file", keras2_files.FILES)
+def test_a_network_of_keras_2_gives_its_answers(file: str) -> None:
+    loaded = load_network(keras2_files.KEPT / file, allow_h5=True)
+    expected = keras2_files.answers(Path(file).stem)
     np.testing.assert_allclose(loaded(keras2_files.images().astype(np.float32), training=False), expected, atol=2e-6)
 
 
