@@ -15,11 +15,14 @@ from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.backend import batch_error, contract_error, image_size
 from edgeclf.runtime.model.card import read_zip_card
 from edgeclf.runtime.model.output_contract import OutputLevels
-from edgeclf.runtime.terminal.console import show_shape
+from edgeclf.runtime.terminal.console import note, show_shape
 
 
 class LitertBackend:
-    """A `.tflite` file with one uint8 input `[batch, H, W, C]`; its first output holds probabilities, quantised or not."""
+    """A `.tflite` file with one uint8 input `[batch, H, W, C]`; its first output holds probabilities, quantised or not.
+
+    The card of a file says which levels go in, so that only a file without one must take those of an image as they are.
+    """
 
     device = "cpu"
 
@@ -38,10 +41,19 @@ class LitertBackend:
             raise ModelError(f"{path} is not a TFLite model that {self.engine} can load ({first_line(error)})") from None
         self._local.runner = runner
         self.card_text = read_zip_card(io.BytesIO(data))
-        self.input_shape = runner.input_shape(path, size_hw)
+        has_card = self.card_text is not None
+        self.input_shape = runner.input_shape(path, size_hw, has_card=has_card)
         self.output_levels = runner.output_levels()
+        self._one_by_one = has_card and runner.takes_one_image
+        if self._one_by_one:
+            note(f"{path} takes one image at a time, so its images are run one by one")
 
     def run(self, images: Pixels) -> NDArray[np.float32]:
+        if self._one_by_one and len(images) > 1:
+            return np.concatenate([self._run(images[number : number + 1]) for number in range(len(images))])
+        return self._run(images)
+
+    def _run(self, images: Pixels) -> NDArray[np.float32]:
         runner: _Runner | None = getattr(self._local, "runner", None)
         if runner is None:
             runner = self._local.runner = _Runner(self._data, self._threads)
@@ -63,13 +75,18 @@ class _Runner:
         is_whole = np.issubdtype(self._output["dtype"], np.integer)
         self._output_steps = self._output["quantization"] if is_whole else (0.0, 0)  # for a float, it is a note of its range
 
-    def input_shape(self, path: Path, size_hw: tuple[int, int] | None) -> tuple[int, int, int]:
+    @property
+    def takes_one_image(self) -> bool:
+        """Whether the file says that its graph takes batches of one image. Files without a card seldom mean it."""
+        return bool(self._inputs[0]["shape_signature"][0] == 1)
+
+    def input_shape(self, path: Path, size_hw: tuple[int, int] | None, *, has_card: bool) -> tuple[int, int, int]:
         details = self._inputs[0]
         if len(self._inputs) != 1 or details["dtype"] is not np.uint8 or len(details["shape"]) != 4:
             found = ", ".join(f"{np.dtype(d['dtype']).name} {show_shape(d['shape_signature'])}" for d in self._inputs)
             raise contract_error(path, found)
         scale, zero_point = details["quantization"]
-        if (scale, zero_point) not in ((0.0, 0), (1.0, 0)):
+        if not has_card and (scale, zero_point) not in ((0.0, 0), (1.0, 0)):
             raise contract_error(path, f"uint8 scaled by {scale} from {zero_point}")
         _, *sides, channels = details["shape_signature"].tolist()
         if channels not in (1, 3):

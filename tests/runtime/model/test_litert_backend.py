@@ -9,6 +9,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgeclf.runtime import Classifier, ModelCard, Preprocess
 from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.model.tflite_card import append_card
+from tests.support.foreign_tflite import quantised
 from tests.support.small_models import COLOUR_WEIGHTS
 from tests.support.trained_run import KEPT_RUN
 
@@ -72,6 +74,17 @@ def test_a_float_output_with_a_scale_is_taken_as_it_is(path: Path, colour_card: 
     path.write_bytes(with_output_scale(path.read_bytes(), 1 / 256, 3))
 
     np.testing.assert_array_equal(Classifier.open(path, card=colour_card).probabilities(noise), expected)
+
+
+def test_levels_that_are_not_those_of_an_image_need_a_card_that_says_them(tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(quantised(steps=(0.5, 3)))
+
+    with pytest.raises(ModelError, match=r"uint8 scaled by 0\.5 from 3"):
+        Classifier.open(path, card=card_for(4))
+
+    path.write_bytes(append_card(path.read_bytes(), card_for(4)))
+    assert Classifier.open(path).backend.input_shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize(
