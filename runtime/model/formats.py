@@ -1,13 +1,16 @@
 """The formats of model files by their suffixes, and what only stands for a model file."""
 
+import shlex
 from pathlib import Path
 from typing import Literal
 
 from edgeclf.runtime.errors import ModelError
 
-ModelFormat = Literal["ONNX", "TFLite", "Keras", "HDF5"]
-"""Keras files are for training: `.keras`, and the older `.h5`, which is HDF5."""
+ModelFormat = Literal["ONNX", "TFLite", "Keras", "HDF5", "SavedModel"]
+"""Keras files are for training: `.keras`, and the older `.h5`, which is HDF5. A SavedModel of TensorFlow is a folder."""
 
+SAVED_MODEL = "saved_model.pb"
+"""The file by which a SavedModel folder is known."""
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _FORMATS: dict[str, ModelFormat] = {
     ".onnx": "ONNX",
@@ -20,17 +23,32 @@ _FORMATS: dict[str, ModelFormat] = {
 
 
 def model_format(path: Path) -> ModelFormat | None:
-    """The format that the suffix says, in capitals or not; None for any other suffix.
+    """The format that the suffix says, in capitals or not, or that of a SavedModel folder; None for anything else.
 
     >>> model_format(Path("MODEL.ONNX")), model_format(Path("model.int8.lite")), model_format(Path("model.zip"))
     ('ONNX', 'TFLite', None)
     """
-    return _FORMATS.get(path.suffix.lower())
+    return _FORMATS.get(path.suffix.lower()) or ("SavedModel" if (path / SAVED_MODEL).is_file() else None)
 
 
 def is_runnable(path: Path) -> bool:
     """Whether the suffix is that of a file that the runtime can open."""
     return model_format(path) in ("ONNX", "TFLite")
+
+
+def what_to_export(path: Path) -> str:
+    """For a file that only another tool can open: what it is, and what to export there instead; "" for any other.
+
+    It goes behind "FILE is ". The file is not opened.
+
+    >>> what_to_export(Path("phone.mlmodel"))
+    'a Core ML model; export ONNX or TFLite from the network that it was made from'
+    """
+    name = path.name.lower()
+    known = next((suffix for suffix in _ELSEWHERE if name.endswith(suffix)), None)
+    if known is None and name == "model.json":
+        known = ".tfjs"
+    return _ELSEWHERE[known].replace("FILE", shlex.quote(str(path))) if known else ""
 
 
 def check_content(path: Path, data: bytes) -> None:
@@ -39,3 +57,42 @@ def check_content(path: Path, data: bytes) -> None:
         raise ModelError(f"{path} is empty; export or copy the model again")
     if data.startswith(_LFS_POINTER):
         raise ModelError(f"{path} is a pointer of Git LFS, not the model itself; fetch it with git lfs pull")
+
+
+_TORCH = (
+    "export ONNX from it: yolo export model=FILE format=onnx for Ultralytics, timm's onnx_export.py for timm, or else"
+    ' torch.onnx.export(model.eval(), image, "model.onnx")'
+)
+_SOURCE = "export ONNX or TFLite from the network that it was made from"
+_ELSEWHERE = {
+    "_edgetpu.tflite": "compiled for a Coral Edge TPU; take the .tflite file that it was made from, without _edgetpu",
+    ".pt": f"a PyTorch file; {_TORCH}",
+    ".pth": f"a PyTorch file; {_TORCH}",
+    ".ckpt": f"a checkpoint of a training; {_TORCH}",
+    ".torchscript": f"a TorchScript file; {_TORCH}",
+    ".pkl": f"a pickle, such as fastai writes; {_TORCH} (in fastai, the model is learn.model)",
+    ".safetensors": "the weights of a network without the network; export ONNX: optimum-cli export onnx --model FOLDER out/"
+    " for Hugging Face, timm's onnx_export.py for timm",
+    ".gguf": "a language model of llama.cpp; edgeclf runs image classifiers",
+    ".hef": f"compiled for a Hailo chip; {_SOURCE}",
+    ".rknn": f"compiled for a Rockchip NPU; {_SOURCE}",
+    ".eim": "a program of Edge Impulse; download TensorFlow Lite (float32) from the Dashboard of the project instead",
+    ".mlmodel": f"a Core ML model; {_SOURCE}",
+    ".mlpackage": f"a Core ML model; {_SOURCE}",
+    ".engine": f"compiled by TensorRT for one kind of GPU; {_SOURCE}",
+    ".plan": f"compiled by TensorRT for one kind of GPU; {_SOURCE}",
+    ".trt": f"compiled by TensorRT for one kind of GPU; {_SOURCE}",
+    ".pb": "a frozen graph of TensorFlow; export ONNX (Custom Vision and Lobe offer it), or convert it: python -m"
+    " tf2onnx.convert --graphdef FILE --inputs IN:0 --outputs OUT:0 --output model.onnx",
+    ".caffemodel": f"the weights of a Caffe network; {_SOURCE}",
+    ".param": f"a network of NCNN; {_SOURCE}",
+    ".mnn": f"a network of MNN; {_SOURCE}",
+    ".xml": "a network of OpenVINO; export ONNX instead: Geti and OpenVINO Training Extensions offer it",
+    ".blob": "compiled by OpenVINO for a Myriad chip; export ONNX, or take the ONNX file from the NN archive",
+    ".dlc": f"compiled for a Qualcomm chip; {_SOURCE}",
+    ".om": f"compiled for a Huawei Ascend chip; {_SOURCE}",
+    ".tfjs": "a model of TensorFlow.js; in Teachable Machine, choose Export Model, Tensorflow, Keras instead, or convert it:"
+    " tensorflowjs_converter --input_format tfjs_layers_model --output_format keras FILE model.h5",
+    ".bin": "weights of another tool without their network; export ONNX or TFLite there",
+}
+"""By the end of the file's name. FILE stands for it."""

@@ -31,7 +31,7 @@ def names_in_text(text: str, suffix: str) -> list[str]:
 def names_in_json(text: str) -> list[str]:
     """The names in JSON. Raises ValueError."""
     try:
-        names = _in_value(json.loads(text))
+        names = names_in_value(json.loads(text))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"it is not JSON ({error}); write one class per line") from None
     if not names or not all(isinstance(name, str) and name.strip() for name in names):
@@ -40,8 +40,8 @@ def names_in_json(text: str) -> list[str]:
     return names
 
 
-def _in_value(value: Any) -> list[Any] | None:
-    """The names in any JSON value; None if there are none."""
+def names_in_value(value: Any) -> list[Any] | None:
+    """The names in any JSON value, which may turn out not to be texts; None if there are none."""
     if isinstance(value, list):
         return value
     if not isinstance(value, dict):
@@ -52,7 +52,7 @@ def _in_value(value: Any) -> list[Any] | None:
     if by_number:
         # ImageNet's list has pairs of an identifier and a name.
         return [pair[-1] if isinstance(pair, list) and pair else pair for pair in by_number]
-    return next(filter(None, (_in_value(value[key]) for key in _INNER if key in value)), None)
+    return next(filter(None, (names_in_value(value[key]) for key in _INNER if key in value)), None)
 
 
 def _in_table(rows: Sequence[Sequence[str]]) -> list[str] | None:

@@ -1,13 +1,19 @@
 """Reads the classes of a model without a card from a file, in the formats in which people and other tools write them."""
 
 import codecs
+import re
+import reprlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.model.label_formats import names_in_json, names_in_text
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
+
+_MAX_BYTES = 16 << 20
+_MAX_CLASSES = 100_000
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
@@ -18,9 +24,12 @@ def read_classes(path: Path) -> tuple[str, ...]:
     Numbers must run from 0. Names that occur twice get their number behind them, and a note says so.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise OptionError(f"cannot read the classes in {path}: {error.strerror}") from None
+    if len(data) > _MAX_BYTES:
+        raise OptionError(f"{path} is larger than {_MAX_BYTES >> 20} MB; name a file that holds only the names of classes")
     return classes_in(data, str(path))
 
 
@@ -30,13 +39,30 @@ def classes_in(data: bytes, name: str) -> tuple[str, ...]:
     ends = text.strip()[:1] + text.strip()[-1:]
     is_json = suffix == ".json" or ends in ("[]", "{}")
     try:
-        names = [label.strip() for label in (names_in_json(text) if is_json else names_in_text(text, suffix))]
+        names = names_in_json(text) if is_json else names_in_text(text, suffix)
     except ValueError as error:
         raise OptionError(f"cannot read the classes in {name}: {error}") from None
-    if len(names) < 2:
-        problem = f"{name} names {plural(len(names), 'class')}, but a classifier has at least two"
+    return distinct_classes(names, name)
+
+
+def distinct_classes(names: Sequence[object], source: str) -> tuple[str, ...]:
+    """The names without spaces around them; those that occur twice with their number. source: of the names, for messages.
+
+    Raises OptionError unless there are from 2 to 100,000 names, all of them texts that can be written.
+    """
+    if not 2 <= len(names) <= _MAX_CLASSES:
+        limit = "at least two" if len(names) < 2 else f"at most {_MAX_CLASSES:,}"
+        problem = f"{source} names {plural(len(names), 'class')}, but a classifier has {limit}"
         raise OptionError(f"{problem}; write one class per line, in the order of the model's outputs")
-    return _distinct(names, name)
+    wrong = next((name for name in names if not _is_text(name)), None)
+    if wrong is not None or None in names:
+        raise OptionError(f"{source} has the class {reprlib.repr(wrong)}, which is not a text; write names of classes")
+    return _distinct([str(name).strip() for name in names], source)
+
+
+def _is_text(name: object) -> bool:
+    """Half of a surrogate pair, as JSON can hold it, cannot be written anywhere."""
+    return isinstance(name, str) and bool(name.strip()) and not re.search("[\ud800-\udfff]", name)
 
 
 def count_advice(named: int, outputs: int) -> str:

@@ -30,8 +30,8 @@ class MemberKind(Enum):
 class Member:
     """One entry of an archive.
 
-    image: its content; None if the member is skipped because it is not wanted, usually because it is no image. size_bytes: as
-    the archive declares it. version: tells one version of the file from the next, as `Frame.mtime_ns` does.
+    image: its content; None if the member is skipped because it is not wanted, usually because it is no image. size_bytes:
+    as the archive declares it. version: tells one version of the file from the next, as `Frame.mtime_ns` does.
     """
 
     name: str

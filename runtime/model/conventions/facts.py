@@ -57,6 +57,17 @@ class Facts:
         """These facts, and those of `others` where these say nothing."""
         return replace(others, **{name: value for name, value in vars(self).items() if value})
 
+    @classmethod
+    def of(cls, origin: str, tool: str = "", **values: Any) -> "Facts":
+        """Facts of one origin: values by the names of the fields; None for what the source does not say.
+
+        A value may be a `Fact` already, with an origin of its own.
+        """
+        facts: dict[str, Any] = {
+            name: value if isinstance(value, Fact) else Fact(value, origin) for name, value in values.items()
+        }
+        return replace(cls(tool=tool), **{name: fact for name, fact in facts.items() if fact.value is not None})
+
     def known(self) -> dict[str, Fact[Any]]:
         """The facts that a source has given, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
