@@ -18,8 +18,6 @@ _ALIGNMENT = 16
 """Of buffers, in bytes, as the schema says."""
 _ROOM = 1 << 18
 """In bytes, for the new tables; the builder makes more if it needs it."""
-_LARGEST = 1 << 30
-"""In bytes. Builders end at 2 GB, which they reach by doubling."""
 _BY_OPERATION_NUMBER = b"model_control_dependencies"
 """Metadata that would be wrong after an operation is put in front."""
 
@@ -27,7 +25,7 @@ _BY_OPERATION_NUMBER = b"model_control_dependencies"
 class TfliteGraph:
     """The first graph of a file, which has one input and one output.
 
-    Damaged files and those larger than 1 GB raise `tflite_schema.DAMAGE`.
+    Damaged files raise `tflite_schema.DAMAGE`.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -40,7 +38,7 @@ class TfliteGraph:
         self._codes = self._places(model.OperatorCodes, model.OperatorCodesLength())
         self._buffers = self._places(model.Buffers, model.BuffersLength())
         if any(model.Buffers(index).Offset() > 1 for index in range(len(self._buffers))):
-            raise ValueError("weights outside the tables")  # of files beyond 2 GB
+            raise ValueError("weights outside the tables")  # only in files beyond 2 GB
         self._front = 0
         self.input: int = graph.Inputs(0)
         self.output: int = graph.Outputs(0)
@@ -174,8 +172,6 @@ class TfliteGraph:
 
 def _builder_before(data: bytes) -> Any:
     """A builder that writes in front of `data`."""
-    if len(data) > _LARGEST:
-        raise ValueError("larger than 1 GB")
     builder = flatbuffers.Builder(0)
     builder.Bytes, builder.head, builder.minalign = bytearray(_ROOM) + data, _ROOM, _ALIGNMENT
     return builder

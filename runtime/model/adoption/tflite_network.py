@@ -68,9 +68,14 @@ def examine_tflite(path: Path, data: bytes) -> Network:
     except ImportError:
         raise ModelError(f"{path} can only be read with LiteRT: pip install 'edgeclf[litert]'") from None
     except DAMAGE as error:
-        raise ModelError(f"{path} is damaged ({type(error).__name__} in its tables); copy or export it again") from None
+        raise damage_error(path, error) from None
     _check_operators(path, tables)
     return _network(path, tables)
+
+
+def damage_error(path: Path, error: Exception) -> ModelError:
+    """The error for a file whose tables raised one of `DAMAGE`."""
+    return ModelError(f"{path} is damaged ({type(error).__name__} in its tables); copy or export it again")
 
 
 def _read(data: bytes) -> _Tables:

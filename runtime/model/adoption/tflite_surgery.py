@@ -4,6 +4,7 @@ Before its input come the operations that make what it takes from uint8 images, 
 probabilities. Its own operations and weights stay as they are.
 """
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +20,17 @@ from edgeclf.runtime.model.adoption.adopted_card import card_for
 from edgeclf.runtime.model.adoption.input_levels import input_levels, scaling_of
 from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.adoption.tflite_graph import TfliteGraph
-from edgeclf.runtime.model.adoption.tflite_network import examine_tflite
+from edgeclf.runtime.model.adoption.tflite_network import damage_error, examine_tflite
 from edgeclf.runtime.model.backend import INPUT, OUTPUT, BatchError
-from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.card import ModelCard, read_zip_card
 from edgeclf.runtime.model.conventions.facts import Facts, Scaling
 from edgeclf.runtime.model.litert_backend import LitertBackend
 from edgeclf.runtime.model.output_contract import probe_images
 from edgeclf.runtime.model.tflite_card import append_card
 from edgeclf.runtime.model.tflite_schema import DAMAGE, steps_of, type_names
 
+_LARGEST = 1 << 30
+"""In bytes; tables cannot reach beyond 2 GB, which their builder reaches by doubling."""
 _SAME = 1e-3
 """How far a probability may move when images are run together; a batch that the graph mixes up moves further."""
 
@@ -39,6 +42,10 @@ def adopt_tflite(path: Path, data: bytes, facts: Facts, training: dict[str, Any]
     Raises ModelError or OptionError.
     """
     network = examine_tflite(path, data)
+    if read_zip_card(io.BytesIO(data)) is not None:
+        raise ModelError(f"{path} has a card already; run it as it is: clf-run {path} --source photos/")
+    if len(data) > _LARGEST:
+        raise ModelError(f"{path} is larger than {_LARGEST >> 30} GB; use its ONNX file")
     reverse = facts.channels is not None and facts.channels.value == "bgr" and network.channels == 3
     quantised = network.dtype != "float32"
     levels = input_levels(path, network, facts, reverse=reverse) if quantised else None
@@ -49,7 +56,7 @@ def adopt_tflite(path: Path, data: bytes, facts: Facts, training: dict[str, Any]
         try:
             adopted = append_card(surgery.operate(data, batch), card)
         except DAMAGE as error:
-            raise ModelError(f"{path} cannot be adopted ({error}); copy or export it again") from None
+            raise damage_error(path, error) from None
         if _runs(path, network, adopted, together=batch == -1):
             return Adopted(adopted, card, one_by_one=batch == 1)
     raise ModelError(f"{path} does not run on single images; export it for one image or for any number of them")
