@@ -63,6 +63,7 @@ def network_of(path: Path, model: Any, ends: Ends) -> Network:
         channels=1 if channels == 1 else 3,
         batch=axes[0],
         outputs=ends.width,
+        output=[value.name for value in model.graph.output].index(ends.output.name),
         last_operation=last_onnx_operation(model.graph, ends.output.name),
         scale=scale,
         zero_point=zero_point,

@@ -25,8 +25,8 @@ _DOMAINS = {
 }
 """The families of operators inside onnxruntime itself."""
 _FOREIGN_CODE = {b"PyOp", b"PythonOp", b"PythonOpGrad", b"ATen", b"EPContext"}
-_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2}
-_BYTES |= dict.fromkeys((17, 18, 19, 20), 1)
+BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2}
+BYTES |= dict.fromkeys((17, 18, 19, 20), 1)
 """Bytes in each value of `raw_data`, by type."""
 _SHAPES = {b"ConstantOfShape": 0, b"Expand": 1, b"Tile": 1, b"Resize": 3, b"Upsample": 1, b"Pad": 1, b"Loop": 0}
 """The input of an operation that says how large its output is, or how often it runs."""
@@ -95,7 +95,7 @@ def _check_tensor(tensor: Any, file_bytes: int) -> None:
         raise ValueError("a weight has an impossible shape")
     if tensor.data_location == EXTERNAL:
         return  # checked when it is brought inside
-    count, needed = math.prod(tensor.dims), _BYTES.get(tensor.data_type)
+    count, needed = math.prod(tensor.dims), BYTES.get(tensor.data_type)
     if tensor.HasField("raw_data"):
         wrong = needed is not None and len(tensor.raw_data) != count * needed
     else:
