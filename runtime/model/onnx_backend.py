@@ -20,7 +20,8 @@ _CHANNELS = (1, 3)
 class OnnxBackend:
     """A `.onnx` file with one uint8 input `[batch, H, W, C]` and probabilities as its first output.
 
-    A file without a card may also take `[batch, C, H, W]`, one image at a time, or images of any size.
+    The batch may be fixed at one image; images are then run one by one. A file without a card may also take
+    `[batch, C, H, W]` or images of any size.
     """
 
     output_levels = None
@@ -33,7 +34,8 @@ class OnnxBackend:
         inputs = self._session.get_inputs()
         shape = inputs[0].shape if len(inputs) == 1 and inputs[0].type == "tensor(uint8)" else []
         usual = _is_usual(shape)
-        if not usual and (self.card_text is not None or not _is_image_batch(shape)):
+        fits = usual or _is_one_usual(shape) or (self.card_text is None and _is_image_batch(shape))
+        if not fits:
             found = ", ".join(f"{one.name}: {one.type} {show_shape(one.shape)}" for one in inputs)
             raise contract_error(path, found)
         self._channels_first = _has_channels_first(shape)
@@ -41,7 +43,7 @@ class OnnxBackend:
         sides = shape[2:] if self._channels_first else shape[1:3]
         self.input_shape = (*image_size(path, sides, size_hw), channels)
         self._one_by_one = shape[0] == 1
-        if self._one_by_one:
+        if self._one_by_one and self.card_text is None:
             note(f"{path} takes one image at a time, so its images are run one by one")
         self._input_name = inputs[0].name
         self._output_name = self._session.get_outputs()[0].name
@@ -69,6 +71,11 @@ def _is_usual(shape: list[Any]) -> bool:
     """Whether it is `[batch, H, W, C]` with any batch and a fixed size, as edgeclf exports it."""
     fixed = len(shape) == 4 and all(isinstance(side, int) and side > 0 for side in shape[1:])
     return fixed and not isinstance(shape[0], int) and shape[3] in _CHANNELS
+
+
+def _is_one_usual(shape: list[Any]) -> bool:
+    """Whether it is the same for one image, as in adopted files whose graph takes no other number."""
+    return shape[:1] == [1] and _is_usual(["batch", *shape[1:]])
 
 
 def _is_image_batch(shape: list[Any]) -> bool:

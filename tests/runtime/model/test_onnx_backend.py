@@ -56,15 +56,33 @@ def set_variable_height(model: onnx.ModelProto, name: str) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = name
 
 
-def test_a_fixed_batch_size_is_refused(
+def test_a_batch_fixed_at_several_images_is_refused(
     build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], colour_card: ModelCard, tmp_path: Path
 ) -> None:
     model = build_onnx(colour_weights, colour_card)
-    set_batch(model, 1)
+    set_batch(model, 2)
     (tmp_path / "fixed.onnx").write_bytes(embed_digest(model.SerializeToString()))
 
     with pytest.raises(ModelError, match="uint8 image batch"):
         Classifier.open(tmp_path / "fixed.onnx")
+
+
+def test_a_batch_fixed_at_one_image_is_run_image_by_image(
+    build_onnx: BuildOnnx,
+    colour_weights: NDArray[np.float32],
+    colour_card: ModelCard,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = build_onnx(colour_weights, colour_card)
+    set_batch(model, 1)
+    (tmp_path / "fixed.onnx").write_bytes(embed_digest(model.SerializeToString()))
+    red, blue = np.full((8, 8, 3), (250, 0, 0), np.uint8), np.full((8, 8, 3), (0, 0, 250), np.uint8)
+
+    predictions = Classifier.open(tmp_path / "fixed.onnx", device="cpu").predict_batch([red, blue, red])
+
+    assert [prediction.label for prediction in predictions] == ["red", "blue", "red"]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_variable_height_is_refused(
