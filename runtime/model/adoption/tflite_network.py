@@ -1,8 +1,9 @@
 """What a TFLite file of another tool takes and returns, and whether it is a classifier of images at all."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.adoption.network import Network
@@ -24,6 +25,8 @@ from edgeclf.runtime.terminal.plural import noun_for, plural
 _INPUT_TYPES = ("float32", "uint8", "int8")
 _OUTPUT_TYPES = ("float32", "float16", "uint8", "int8")
 _MAX_SIDE = 4096
+_MOST_VALUES = 1 << 26
+"""In one tensor between two operations: LiteRT makes room for all that the file says."""
 _MAX_TENSORS = 64
 """Of inputs or outputs; a classifier has one of each."""
 _FLEX = "Flex"
@@ -85,6 +88,8 @@ def _read(data: bytes) -> _Tables:
     is_custom = [bool(text(code.CustomCode())) for code in each(model.OperatorCodes, model.OperatorCodesLength())]
     used = {node.OpcodeIndex() for node in each(graph.Operators, graph.OperatorsLength())}
     count = graph.TensorsLength()
+    for subgraph in each(model.Subgraphs, model.SubgraphsLength(), _MAX_TENSORS):
+        _check_room(model, subgraph)
 
     def tensor(index: int) -> _Tensor:
         if not 0 <= index < count:
@@ -100,6 +105,14 @@ def _read(data: bytes) -> _Tables:
         last_operation=last_tflite_operation(data) if graph.OutputsLength() else "",
         producer=text(model.Description()),
     )
+
+
+def _check_room(model: Any, graph: Any) -> None:
+    """Raise ValueError if a tensor is too large for an image."""
+    for tensor in each(graph.Tensors, graph.TensorsLength()):
+        values = math.prod(abs(tensor.Shape(axis)) for axis in each(int, tensor.ShapeLength(), 16))
+        if values > _MOST_VALUES and not model.Buffers(tensor.Buffer()).DataLength():
+            raise ValueError(f"a tensor of {values} values")
 
 
 def _check_operators(path: Path, tables: _Tables) -> None:

@@ -108,7 +108,7 @@ class _Surgery:
         """Operations from uint8 `[batch, H, W, C]` to what the network takes. The layout changes while pixels are bytes."""
         front = _Front(graph, self.network, (1, *self.card.preprocess.shape), batch)
         if self.reverse:
-            front.then("GATHER", schema.GatherOptionsT(), [np.array([2, 1, 0], np.int32)], axis=3)
+            front.then("REVERSE_V2", schema.ReverseV2OptionsT(), [np.array([3], np.int32)])
         if self.network.channels_first:
             front.then("TRANSPOSE", schema.TransposeOptionsT(), [np.array([0, 3, 1, 2], np.int32)])
         if self.network.dtype == "int8":

@@ -98,6 +98,11 @@ def with_position() -> bytes:
     return model.to_bytes([image], [position])
 
 
+def widen(model: Any) -> None:
+    """Let a tensor between two operations say that it has a thousand million values."""
+    model.subgraphs[0].tensors[2].shape = np.array([1, 1 << 30], np.int32)
+
+
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
@@ -121,6 +126,7 @@ def with_position() -> bytes:
         (image_to("SOFTMAX", [1, 5], image=(1, 8, 8, 3), dtype="int16"), "not an image in float32, uint8 or int8"),
         (image_to("SOFTMAX", [1, 5], image=(1, 9000, 8, 3)), "the sides of an image must be 1 to 4096"),
         (image_to("SOFTMAX", [1, 5], image=(0, 8, 8, 3)), "the sides of an image must be 1 to 4096"),
+        (changed(Foreign().to_bytes(), widen), "is damaged .*; copy or export it again"),
         (b"\x08\x00\x00\x00ONNX", "not a TFLite file"),
         (b"\x1c\x00\x00\x00TFL3", "is damaged .*; copy or export it again"),
         (quantised(steps=(float("nan"), 0)), "input scale of nan"),
