@@ -72,8 +72,12 @@ def examine_tflite(path: Path, data: bytes) -> Network:
         raise ModelError(f"{path} can only be read with LiteRT: pip install 'edgeclf[litert]'") from None
     except DAMAGE as error:
         raise damage_error(path, error) from None
+    telling = next((_CUSTOM[name] for name in tables.custom if name in _CUSTOM), "")
+    if telling:
+        raise ModelError(f"{path} {telling}")
+    network = _network(path, tables)
     _check_operators(path, tables)
-    return _network(path, tables)
+    return network
 
 
 def damage_error(path: Path, error: Exception) -> ModelError:
@@ -116,9 +120,6 @@ def _check_room(model: Any, graph: Any) -> None:
 
 
 def _check_operators(path: Path, tables: _Tables) -> None:
-    for name in tables.custom:
-        if name in _CUSTOM:
-            raise ModelError(f"{path} {_CUSTOM[name]}")
     flex = [name.removeprefix(_FLEX) for name in tables.custom if name.startswith(_FLEX)]
     if flex:
         found = f"{path} needs {', '.join(flex[:3])} of TensorFlow itself (select TF ops), which LiteRT does not have"
@@ -186,12 +187,12 @@ def _refuse_input(path: Path, tensor: _Tensor, what: str) -> NoReturn:
 def _check_output(path: Path, tables: _Tables) -> int | None:
     """The number of scores; None if the file leaves it open."""
     if len(tables.outputs) != 1:
-        kind = " as networks that find objects do" if len(tables.outputs) == 4 else ""
-        found = _listed(tables.outputs, "output")
-        raise ModelError(f"{path} returns {found}{kind}, but a classifier has one, a score for each class")
-    output = tables.outputs[0]
-    sides = [side for side in output.shape[1:] if side != 1] if len(output.shape) > 1 else list(output.shape)
-    kind = _other_output(output, sides, tables.last_operation)
+        other = next(filter(None, map(_other_output, tables.outputs)), "")
+        found = _listed(tables.outputs, "output") + (f", among them {other}" if other else "")
+        raise ModelError(f"{path} returns {found}; a classifier has one output, a score for each class")
+    output, last = tables.outputs[0], tables.last_operation
+    sides = _scores(output)
+    kind = f"the number of a class without its score (made by {last})" if last in _POSITIONS else _other_output(output)
     if kind:
         raise ModelError(f"{path} returns {output}, {kind}; clf-export adopts networks that return a score for each class")
     if tables.last_operation == "LOGISTIC" and sides and sides[0] > 1:
@@ -202,12 +203,16 @@ def _check_output(path: Path, tables: _Tables) -> int | None:
     return sides[0] if sides[0] > 0 else None
 
 
-def _other_output(output: _Tensor, sides: list[int], last_operation: str) -> str:
+def _scores(output: _Tensor) -> list[int]:
+    """The sides of what is returned for one image, without those that are 1."""
+    return [side for side in output.shape[1:] if side != 1] if len(output.shape) > 1 else list(output.shape)
+
+
+def _other_output(output: _Tensor) -> str:
     """What an output is that holds no scores of classes; "" for one that may hold them."""
-    if last_operation in _POSITIONS or output.dtype in ("int32", "int64"):
-        return f"the number of a class without its score (made by {last_operation})"
+    sides = _scores(output)
     if output.dtype not in _OUTPUT_TYPES:
-        return "which are no scores"
+        return "whole numbers or texts, not scores"
     if len(sides) == 3 or (len(sides) == 2 and len(output.shape) == 4 and output.shape[3] == 1):
         return "one answer for each pixel, as segmentation does"
     if len(sides) == 2 and sides[-1] in (2, 3):
