@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.images.decode import MAX_BYTES
 from edgeclf.runtime.model.conventions.json_fields import read_fields
 from edgeclf.runtime.model.formats import SAVED_MODEL, model_format, what_to_export
-from edgeclf.runtime.sources.archives import is_archive
+from edgeclf.runtime.sources.archives import has_directory, is_archive
 from edgeclf.runtime.sources.folders import is_image, is_passed_over
 from edgeclf.runtime.sources.guarded_archive import GuardedArchive, Limits
 from edgeclf.runtime.terminal.console import note
@@ -130,7 +131,7 @@ def _look(folder: Path) -> tuple[list[Path], Path | None]:
     models += [inner for inner in [folder, *folders] if model_format(inner) == "SavedModel"]
     if folder / "onnx" in folders:
         models += [file for file in _list(folder / "onnx")[0] if model_format(file) == "ONNX"]
-    return models, folders[0] if len(folders) == 1 else None
+    return models, folders[0] if len(folders) == 1 and not what_to_export(folders[0]) else None
 
 
 def _list(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -170,15 +171,17 @@ def _rank(model: Path) -> tuple[int, int, int, str]:
 def _no_model(folder: Path, name: str) -> str:
     """The error for a folder without a model that can be read."""
     files, folders = _list(folder)
-    packages = [path for path in folders if path.suffix.lower() == ".mlpackage"]
-    foreign = next((path for path in [*files, *packages] if what_to_export(path)), None)
+    foreign = next((path for path in [*files, *folders] if what_to_export(path)), None)
     if foreign:
         return f"{os.path.join(name, foreign.name)} is {what_to_export(foreign)}"
     return f"{name} holds no model (looked for .onnx, .tflite, .keras and .h5 files and a SavedModel); name the file itself"
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    guarded = GuardedArchive(archive, LIMITS, shutil.disk_usage(folder).free, ModelError, _is_wanted)
+    free_bytes = shutil.disk_usage(folder).free
+    guarded = GuardedArchive(archive, LIMITS, free_bytes, ModelError, _is_wanted)
+    if has_directory(guarded.file):  # checked as a whole before anything is unpacked
+        deque(GuardedArchive(archive, LIMITS, free_bytes, ModelError, _is_wanted).files(), maxlen=0)
     for member in guarded.files():
         guarded.write(member, folder)
 

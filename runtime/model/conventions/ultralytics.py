@@ -1,11 +1,13 @@
 """Ultralytics (YOLO): metadata inside the exported file, with the classes as the text of a Python dictionary.
 
 Read in ultralytics 8.4: `engine/exporter.py`, `data/augment.py`, `nn/backends/base.py`. An ONNX file has metadata
-properties. A TFLite file has a zip behind it with the same as JSON, or, from older versions, as the text of a dictionary.
+properties. A TFLite file has a zip behind it with the same as JSON or, from older versions, as the text of a dictionary.
+A folder has it as `metadata.yaml`.
 """
 
 import ast
 import json
+import re
 import warnings
 from typing import Any
 
@@ -13,13 +15,14 @@ from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.conventions.convention import Convention, from_flag
 from edgeclf.runtime.model.conventions.evidence import Evidence
 from edgeclf.runtime.model.conventions.facts import Fact, Facts
-from edgeclf.runtime.model.conventions.json_fields import is_side
+from edgeclf.runtime.model.conventions.json_fields import is_side, read_text
 from edgeclf.runtime.model.conventions.scales import SCALES
+from edgeclf.runtime.model.conventions.ultralytics_yaml import read_metadata
 from edgeclf.runtime.model.label_formats import names_in_value
 from edgeclf.runtime.model.labels import distinct_classes
 
 _MAX_TEXT = 1 << 20
-_KINDS = {"detect": "detection", "segment": "segmentation", "pose": "pose", "obb": "detection (rotated boxes)"}
+_KINDS = {"detect": "detection", "segment": "segmentation", "pose": "pose", "obb": "rotated-box detection"}
 _AS_TOOL: dict[str, Any] = {
     "scaling": SCALES["1/255"].scaling,
     "channels": "rgb",
@@ -29,6 +32,9 @@ _AS_TOOL: dict[str, Any] = {
     "crop_offset": "round",
     "head": "softmax",
 }
+_OLD = re.compile(r"8\.0\.(?:\d\d?|1\d\d|2[0-2]\d|23[0-2])")
+"""Versions in which OpenCV resized the square in the middle."""
+_BEFORE_8_1 = {"resize": "opencv-bilinear", "crop_pct": None, "crop_offset": None}
 
 
 def read(evidence: Evidence) -> Facts | None:
@@ -41,7 +47,7 @@ def read(evidence: Evidence) -> Facts | None:
         raise ModelError(
             f"{evidence.package.name} is a {kind} model of Ultralytics; edgeclf runs classifiers (task classify)"
         )
-    values = dict(_AS_TOOL)
+    values = _AS_TOOL | (_BEFORE_8_1 if _OLD.fullmatch(str(metadata.get("version", ""))[:20]) else {})
     size_hw = _size(_parsed(metadata.get("imgsz"), f"{origin} (imgsz)"))
     if size_hw and size_hw[0] != size_hw[1]:  # Ultralytics then resizes to exactly this size
         values |= {"fit": "stretch", "crop_pct": None, "crop_offset": None}
@@ -65,8 +71,10 @@ def _metadata(evidence: Evidence) -> tuple[dict[str, Any], str]:
             fields = json.loads(text) if text.lstrip().startswith('{"') or name.endswith(".json") else _literal(text)
         except (ValueError, RecursionError):
             continue
-        if isinstance(fields, dict):
+        if isinstance(fields, dict) and "task" in fields:
             return fields, f"{name} inside the file"
+    for path in evidence.package.files(["metadata.yaml"]):
+        return read_metadata(read_text(path)), path.name
     return {}, ""
 
 
