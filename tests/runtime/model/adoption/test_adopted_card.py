@@ -85,6 +85,6 @@ def test_one_number_without_a_sigmoid_is_a_regression_unless_the_user_says_other
     network = replace(NETWORK, outputs=1)
     facts = replace(FACTS, classes=Fact(("ants", "bees"), "labels.txt"))
 
-    with pytest.raises(ModelError, match="net.onnx returns one number per image and ends with Gemm, as a regression does"):
+    with pytest.raises(ModelError, match=r"net.onnx returns one number per image and ends with Gemm, as a regression does"):
         card_for(PATH, network, facts, {})
     assert card_for(PATH, network, replace(facts, head=Fact("logits", "--head")), {}).head == "logits"
