@@ -86,6 +86,8 @@ def _what_it_takes(inputs: list[Any]) -> str:
         return f"text, not an image ({found})"
     if len(inputs) > 1:
         return f"{plural(len(inputs), 'input')} ({found}), not one image"
+    if len(sides(inputs[0]) or []) == 4:
+        return f"{found}, numbers of a type that images do not have"
     return f"{found}, not a batch of images with 4 axes"
 
 
