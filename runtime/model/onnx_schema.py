@@ -5,9 +5,10 @@ bytes, because protobuf would refuse a name that is not valid UTF-8. Numbers and
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """
 
-from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
+
+from edgeclf.runtime.model.protobuf_parts import check_parts
 
 
 class _Field(NamedTuple):
@@ -105,62 +106,18 @@ _INNER: dict[str, dict[int, Any]] = {name: {} for name in _MESSAGES}
 """For each message, those of its fields that are messages, by number."""
 for _name, _fields in _MESSAGES.items():
     _INNER[_name] |= {field.number: _INNER[field.type] for field in _fields if field.type in _MESSAGES}
-_FIXED_BYTES = {1: 8, 5: 4}
-"""The length of the fields that have no length of their own, by wire type."""
 _SCALARS = ("int64", "int32", "float", "double", "bytes")
 
 
 def parse_model(data: bytes) -> Any:
     """The file as a ModelProto. Raises ValueError if it is not one, and ImportError without the protobuf package."""
-    if _count_parts(data) > _MAX_PARTS:
-        raise ValueError("it has more parts than any network needs")
+    check_parts(data, _INNER["ModelProto"], _MAX_PARTS)
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         return _model_class().FromString(data)
     except DecodeError as error:
         raise ValueError(str(error)) from None
-
-
-def _count_parts(data: bytes) -> int:
-    """The number of fields in the messages of a file, which says how much memory parsing takes; counting stops at the limit.
-
-    Whatever is malformed is left to the parser.
-    """
-    parts, messages = 0, [(0, len(data), _INNER["ModelProto"])]
-    with suppress(IndexError):
-        while messages and parts <= _MAX_PARTS:
-            position, end, inner = messages.pop()
-            end = min(end, len(data))
-            while position < end and parts <= _MAX_PARTS:
-                parts += 1
-                tag, position = data[position], position + 1
-                if tag > 127:
-                    tag, position = _varint(data, position - 1)
-                if tag & 7 == 2:
-                    length, position = data[position], position + 1
-                    if length > 127:
-                        length, position = _varint(data, position - 1)
-                    if length and tag >> 3 in inner:
-                        messages.append((position, position + length, inner[tag >> 3]))
-                    position += length
-                elif tag & 7 == 0:
-                    _, position = _varint(data, position)
-                else:
-                    position += _FIXED_BYTES.get(tag & 7, 0)
-    return parts
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """A number in protobuf's variable length, and where it ends. Raises IndexError if it does not end."""
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = data[position]
-        position += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, position
-    raise IndexError(position)
 
 
 @cache
