@@ -1,13 +1,12 @@
 """Reads the structure of a TFLite file with the flatbuffers schema that comes with LiteRT."""
 
-import io
 import math
 from collections import Counter
 from typing import Any
 
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.inspection.structure import Structure, Tensor
-from edgeclf.runtime.model.card import read_zip_card
+from edgeclf.runtime.model.tflite_card import read_card
 from edgeclf.runtime.model.tflite_schema import (
     DAMAGE,
     IDENTIFIER,
@@ -28,7 +27,7 @@ def read_tflite(data: bytes) -> Structure:
     """Raises ModelError, without the file's name, if the data is not a TFLite model."""
     if data[4:8] != IDENTIFIER:
         raise ModelError("not a TFLite file (bytes 5 to 8 are not TFL3)")
-    card_text = read_zip_card(io.BytesIO(data))
+    card_text = read_card(data)
     try:
         return _structure(open_tables(data), card_text)
     except ImportError:

@@ -1,6 +1,5 @@
 """The LiteRT backend. An interpreter can only be used by one thread, so each thread gets its own."""
 
-import io
 import threading
 from importlib import metadata
 from pathlib import Path
@@ -13,8 +12,8 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import DeviceError, ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.backend import batch_error, contract_error, image_size
-from edgeclf.runtime.model.card import read_zip_card
 from edgeclf.runtime.model.output_contract import OutputLevels
+from edgeclf.runtime.model.tflite_card import read_card
 from edgeclf.runtime.terminal.console import note, show_shape
 
 
@@ -40,7 +39,7 @@ class LitertBackend:
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"{path} is not a TFLite model that {self.engine} can load ({first_line(error)})") from None
         self._local.runner = runner
-        self.card_text = read_zip_card(io.BytesIO(data))
+        self.card_text = read_card(data)
         has_card = self.card_text is not None
         self.input_shape = runner.input_shape(path, size_hw, has_card=has_card)
         self.output_levels = runner.output_levels()

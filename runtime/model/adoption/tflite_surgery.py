@@ -4,7 +4,6 @@ Before its input come the operations that make what it takes from uint8 images, 
 probabilities. Its own operations and weights stay as they are.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +21,11 @@ from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.adoption.tflite_graph import TfliteGraph
 from edgeclf.runtime.model.adoption.tflite_network import damage_error, examine_tflite
 from edgeclf.runtime.model.backend import INPUT, OUTPUT, BatchError
-from edgeclf.runtime.model.card import ModelCard, read_zip_card
+from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.conventions.facts import Facts, Scaling
 from edgeclf.runtime.model.litert_backend import LitertBackend
 from edgeclf.runtime.model.output_contract import probe_images
-from edgeclf.runtime.model.tflite_card import append_card
+from edgeclf.runtime.model.tflite_card import append_card, read_card
 from edgeclf.runtime.model.tflite_schema import DAMAGE, steps_of, type_names
 
 _LARGEST = 1 << 30
@@ -42,7 +41,7 @@ def adopt_tflite(path: Path, data: bytes, facts: Facts, training: dict[str, Any]
     Raises ModelError or OptionError.
     """
     network = examine_tflite(path, data)
-    if read_zip_card(io.BytesIO(data)) is not None:
+    if read_card(data) is not None:
         raise ModelError(f"{path} has a card already; run it as it is: clf-run {path} --source photos/")
     if len(data) > _LARGEST:
         raise ModelError(f"{path} is larger than {_LARGEST >> 30} GB; use its ONNX file")

@@ -76,6 +76,13 @@ def test_a_float_output_with_a_scale_is_taken_as_it_is(path: Path, colour_card: 
     np.testing.assert_array_equal(Classifier.open(path, card=colour_card).probabilities(noise), expected)
 
 
+def test_a_zip_of_thousands_of_members_is_refused_before_they_are_read(path: Path, colour_card: ModelCard) -> None:
+    path.write_bytes(path.read_bytes() + b"PK\x01\x02" * 20_000)
+
+    with pytest.raises(ModelError, match="more than 10,000 members"):
+        Classifier.open(path, card=colour_card)
+
+
 def test_levels_that_are_not_those_of_an_image_need_a_card_that_says_them(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(quantised(steps=(0.5, 3)))
