@@ -53,3 +53,8 @@ def write_files(folder: Path, files: Mapping[str, object]) -> None:
 def values_of(facts: Facts) -> dict[str, object]:
     """The values of the facts that are known, except for the classes."""
     return {name: fact.value for name, fact in facts.known().items() if name != "classes"}
+
+
+def classes_of(facts: Facts) -> tuple[tuple[str, ...], str] | None:
+    """The classes and their origin."""
+    return (facts.classes.value, facts.classes.origin) if facts.classes else None
