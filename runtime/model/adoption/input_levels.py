@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.model.adoption.input_scaling import scaling_of
 from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.conventions.facts import Fact, Facts, Scaling
 
@@ -17,19 +18,6 @@ _FEWEST = 64
 """A table that clips more levels than the one, or makes fewer levels than the other, cannot be meant."""
 
 Levels = tuple[tuple[int, ...], ...]
-
-
-def scaling_of(path: Path, network: Network, facts: Facts) -> Scaling:
-    """The scaling of a network, one number or one per channel. Raises OptionError if it is unknown or does not fit."""
-    if facts.scaling is None:
-        advice = "say what its training did: --scale 1/255, -1..1, none, imagenet or caffe, or --mean and --std"
-        raise OptionError(f"how {path} scales its images is unknown; {advice}")
-    scaling, origin = facts.scaling.value, facts.scaling.origin
-    for name, values in (("mean", scaling.mean), ("std", scaling.std)):
-        if len(values) not in (1, network.channels) or not np.isfinite(values).all() or (name == "std" and 0 in values):
-            needed = "1" if network.channels == 1 else f"1 or {network.channels}"
-            raise OptionError(f"{origin} gives the {name} {values} for {path}, which needs {needed} usable numbers")
-    return scaling
 
 
 def input_levels(path: Path, network: Network, facts: Facts, *, reverse: bool) -> Levels | None:

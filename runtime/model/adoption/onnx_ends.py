@@ -5,16 +5,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.model.adoption.input_scaling import scaling_of
 from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.adoption.onnx_edit import Chain, GraphEditor
 from edgeclf.runtime.model.adoption.onnx_graph import sides
 from edgeclf.runtime.model.adoption.onnx_network import Ends
 from edgeclf.runtime.model.backend import INPUT, OUTPUT
 from edgeclf.runtime.model.card import Head
-from edgeclf.runtime.model.conventions.facts import Facts, Scaling
+from edgeclf.runtime.model.conventions.facts import Facts
 from edgeclf.runtime.model.onnx_schema import DOUBLE, FLOAT, FLOAT16
-from edgeclf.runtime.terminal.plural import plural
 
 _LEVELS = np.arange(256, dtype=np.float64)
 _HALF_A_STEP = 0.5 + 1e-6
@@ -64,18 +63,11 @@ def add_back(editor: GraphEditor, ends: Ends, head: Head, outputs: int) -> None:
 
 def _factors(path: Path, network: Network, facts: Facts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """For each channel, or for all: the factor and the offset with which a level becomes what the network takes."""
-    scaling = facts.scaling.value if facts.scaling else None
-    if scaling is None and network.dtype in _LOWEST:
-        scaling = Scaling((network.zero_point - _LOWEST[network.dtype],), (1 / network.scale,))
-    if scaling is None:
-        raise OptionError(f"the range of pixels that {path} takes is unknown; name it with --scale, or --mean and --std")
+    if facts.scaling is None and network.dtype in _LOWEST:
+        mean, std = np.array([network.zero_point - _LOWEST[network.dtype]], np.float64), np.array([1 / network.scale])
+        return 1 / std, -mean / std
+    scaling = scaling_of(path, network, facts)
     mean, std = np.array(scaling.mean, np.float64), np.array(scaling.std, np.float64)
-    for name, values in (("mean", mean), ("std", std)):
-        if len(values) not in (1, network.channels):
-            numbers, channels = plural(len(values), "number"), plural(network.channels, "channel")
-            raise OptionError(f"the {name} has {numbers}, but {path} takes images of {channels}; give one for each channel")
-    if not np.isfinite(mean).all() or not np.isfinite(std).all() or not (std > 0).all():
-        raise OptionError(f"mean and std must be finite, and std above 0, not {scaling.mean} and {scaling.std}")
     return 1 / std, -mean / std
 
 

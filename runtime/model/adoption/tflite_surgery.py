@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.adoption.adopted import Adopted
 from edgeclf.runtime.model.adoption.adopted_card import card_for
-from edgeclf.runtime.model.adoption.input_levels import input_levels, scaling_of
+from edgeclf.runtime.model.adoption.input_levels import input_levels
+from edgeclf.runtime.model.adoption.input_scaling import scaling_of
 from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.adoption.tflite_graph import TfliteGraph
 from edgeclf.runtime.model.adoption.tflite_network import damage_error, examine_tflite
