@@ -58,7 +58,7 @@ def opened(adopted: Adopted, folder: Path) -> Classifier:
 
 
 def scaled(scaling: Scaling, images: NDArray[np.uint8] = IMAGES) -> NDArray[np.float32]:
-    return ((images - np.array(scaling.mean)) / np.array(scaling.std)).astype(np.float32)
+    return np.asarray((images - np.array(scaling.mean)) / np.array(scaling.std), np.float32)
 
 
 def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
