@@ -1,12 +1,13 @@
 """Chooses the images that calibrate INT8 and those that verify an export: real images, and no image for both."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeclf.export.data_images import DataImages, read_data
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.formats import model_format
@@ -30,7 +31,9 @@ class ExportImages:
     origin: str
 
 
-def choose_images(model: "KerasModel", data: Path | None, *, calibrate: bool = True) -> ExportImages:
+def choose_images(
+    model: "KerasModel", data: Path | None, *, calibrate: bool = True, labels_optional: bool = False
+) -> ExportImages:
     """Calibration images from the training split and verification images from another one, from the first source of:
 
     1. `data`, if given. Its `val` split verifies and its `train` split calibrates. Without splits, all images verify, or
@@ -38,17 +41,18 @@ def choose_images(model: "KerasModel", data: Path | None, *, calibrate: bool = T
     2. The run's `split.csv` beside the model, if its validation images still exist. All of them verify.
     3. The samples inside the model.
 
+    labels_optional: if the model knows none of the classes in `data`, its images count as unlabelled.
     Raises DatasetError if there are no images.
     """
     if data is not None:
         with unpacked(data) as root:
-            return replace(_from_folder(model, root, calibrate), origin=str(data))
+            return _from_data(model, read_data(root, data, calibrate=calibrate), calibrate, labels_optional)
     embedded = read_samples(model.path, "calibration", model.card.preprocess)
     path = model.path.with_name(SPLIT_NAME)
     validation = read_split(path, "val", model.card.classes) if path.is_file() else Split((), ())
     if len(validation) and all(map(os.path.exists, validation.paths)):
         if calibrate and not len(embedded):
-            embedded = _load_calibration(read_split(path, "train", model.card.classes), model.card)
+            embedded = load_calibration(read_split(path, "train", model.card.classes), model.card)
         return ExportImages(embedded, _load(validation, model.card, "verification"), f"the validation split in {path}")
     verification = read_samples(model.path, "verification", model.card.preprocess)
     if not len(verification):
@@ -69,24 +73,16 @@ def read_images(data: Path, card: ModelCard) -> Arrays:
         return _load(as_split([image for split in splits for image in split]), card, "labelled")
 
 
-def _from_folder(model: "KerasModel", data: Path, calibrate: bool) -> ExportImages:
-    found = find(data)
-    splits = {name: labelled(by_class, model.card.classes, data) for name, by_class in found.items()}
-    if "val" in splits and "train" in splits:
-        verify, others = splits["val"], splits["train"]
-    else:
-        everything = next(iter(splits.values()))
-        verify, others = (everything[::2], everything[1::2]) if calibrate else (everything, [])
-    if not verify or (calibrate and not others):
-        raise DatasetError(f"{data} holds too few images of the classes {', '.join(model.card.classes)}")
+def _from_data(model: "KerasModel", data: DataImages, calibrate: bool, labels_optional: bool) -> ExportImages:
+    verify, others = data.labelled_as(model.card.classes, optional=labels_optional)
     if calibrate:
-        calibration = _load_calibration(as_split(others), model.card)
+        calibration = load_calibration(others, model.card)
     else:
         calibration = read_samples(model.path, "calibration", model.card.preprocess)
-    return ExportImages(calibration, _load(as_split(verify), model.card, "verification"), str(data))
+    return ExportImages(calibration, _load(verify, model.card, "verification"), str(data.data))
 
 
-def _load_calibration(split: Split, card: ModelCard) -> Arrays:
+def load_calibration(split: Split, card: ModelCard) -> Arrays:
     """As many images as calibration needs, evenly spaced over the split."""
     chosen = np.linspace(0, len(split) - 1, min(MAX_SAMPLES, len(split))).astype(int)
     evenly_spaced = Split(tuple(split.paths[i] for i in chosen), tuple(split.labels[i] for i in chosen))

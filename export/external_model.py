@@ -12,6 +12,8 @@ from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.model.adoption.adopted_card import preprocess_of, training_facts
 from edgeclf.runtime.model.card import ModelCard, read_zip_card
 from edgeclf.runtime.model.conventions.facts import Fact, Facts, Scaling
+from edgeclf.runtime.model.conventions.package import ModelPackage
+from edgeclf.runtime.model.conventions.reading import CONVENTIONS, read_facts
 from edgeclf.runtime.model.conventions.scales import SCALES
 from edgeclf.runtime.model.formats import model_format
 from edgeclf.runtime.model.labels import count_advice
@@ -42,10 +44,33 @@ def load_external(path: Path, external: ExternalModel) -> keras.Model:
     return network
 
 
+def has_card(path: Path) -> bool:
+    """Whether it is a Keras file that `clf-train` saved."""
+    if not path.is_file() or model_format(path) != "Keras":
+        return False
+    try:
+        return read_zip_card(path) is not None
+    except ModelError:  # a damaged one
+        return True
+
+
+def known_facts(package: ModelPackage, external: ExternalModel) -> Facts:
+    """What the owner says, then what the files of the tool say, then what holds for the tool that the owner named."""
+    given = external.facts()
+    facts = given.over(read_facts(package, classes_given=given.classes is not None))
+    return facts.over(CONVENTIONS[external.tool].defaults) if external.tool else facts
+
+
+def count_outputs(network: keras.Model, facts: Facts, path: Path) -> int | None:
+    """The number of the network's output units; None if it does not say it."""
+    shape = with_scaling(network, image_shape(network, _size(facts), str(path)), facts, str(path)).output.shape
+    return shape[-1] if len(shape) == 2 else None
+
+
 def refuse_description(path: Path, external: ExternalModel) -> None:
     """Raise OptionError if the file carries a card and is described as well."""
     described = ", ".join(flag for _, flag in flags_given(external))
-    if described and model_format(path) == "Keras" and read_zip_card(path) is not None:
+    if described and has_card(path):
         raise OptionError(f"{path} carries a model card, which says all of that; leave out {described}")
 
 

@@ -1,6 +1,7 @@
 """Exports a trained Keras model: loads it, chooses images, and lets the gate decide what is published."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,16 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from edgeclf.export.calibration import choose_images
-from edgeclf.export.external_model import KERAS_DEFAULTS, attach_card_to, load_external, refuse_description
+from edgeclf.export.data_images import read_data, with_classes
+from edgeclf.export.external_model import (
+    KERAS_DEFAULTS,
+    attach_card_to,
+    count_outputs,
+    has_card,
+    known_facts,
+    load_external,
+    refuse_description,
+)
 from edgeclf.export.gate import (
     Export,
     Subject,
@@ -28,6 +38,8 @@ from edgeclf.export.targets import ExportContext
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.conventions.facts import Facts
+from edgeclf.runtime.model.conventions.package import find_model
+from edgeclf.train.data.archives import unpacked
 from edgeclf.train.keras_file.saving import KerasModel, open_keras
 
 
@@ -38,18 +50,24 @@ def export(
     options: ExportOptions = ExportOptions(),  # noqa: B008 (frozen)
     *,
     leave_out: bool = False,
+    name: str | None = None,
 ) -> Export:
     """Convert and verify a model. If every file passes, publish them to `folder` with a parity report and `SHA256SUMS`.
 
-    leave_out: publish the files that passed even if others failed or could not be made.
+    leave_out: publish the files that passed even if others failed or could not be made. name: what the files are called;
+    like the model's file by default.
     Raises ModelError, DatasetError, OptionError or OutputError. A failed gate is not an exception; see `Export.passed`.
     """
-    if not options.external.classes:
+    job = _Job(name or path.stem, folder, targets, options, leave_out)
+    if has_card(path):
         refuse_description(path, options.external)
-        return _export(open_keras(path), folder, targets, options, leave_out=leave_out)
-    facts = options.external.facts().over(KERAS_DEFAULTS)
+        return _export(open_keras(path), job)
+    with find_model(path) as package:
+        facts = known_facts(package, options.external).over(KERAS_DEFAULTS)
+    if facts.classes is None and options.data is None:
+        open_keras(path)  # says what is missing
     network = load_external(path, options.external)
-    return _export_external(network, facts, path, folder, targets, options, leave_out=leave_out)
+    return _export_external(network, facts, path, job)
 
 
 def export_network(
@@ -62,20 +80,27 @@ def export_network(
     if options.data is None:
         raise OptionError("a network in memory brings no images; name some with ExportOptions(data=...)")
     facts = options.external.facts().over(KERAS_DEFAULTS)
-    return _export_external(network, facts, folder / f"{name}.keras", folder, targets, options, leave_out=False)
+    return _export_external(network, facts, folder / f"{name}.keras", _Job(name, folder, targets, options))
 
 
-def _export_external(
-    network: keras.Model,
-    facts: Facts,
-    path: Path,
-    folder: Path,
-    targets: tuple[Target, ...],
-    options: ExportOptions,
-    *,
-    leave_out: bool,
-) -> Export:
+@dataclass(frozen=True)
+class _Job:
+    """What to make of a model. name: of its files. The rest is as for `export`."""
+
+    name: str
+    folder: Path
+    targets: tuple[Target, ...]
+    options: ExportOptions
+    leave_out: bool = False
+
+
+def _export_external(network: keras.Model, facts: Facts, path: Path, job: _Job) -> Export:
     """Its labels and its scaling are only what its owner says, so the labelled images must confirm them."""
+    data = job.options.data
+    if facts.classes is None and data is not None:
+        with unpacked(data) as root:
+            images = read_data(root, data, calibrate=False)
+        facts = with_classes(facts, count_outputs(network, facts, path), images)
     model = attach_card_to(network, facts, path)
 
     def answer(other: Facts, images: Pixels) -> NDArray[np.float32]:
@@ -84,28 +109,20 @@ def _export_external(
     def check(reference: Reference) -> tuple[str, ...]:
         return check_reference(reference, model.card.classes, facts, answer)
 
-    return _export(model, folder, targets, options, leave_out=leave_out, check=check)
+    return _export(model, job, check)
 
 
-def _export(
-    model: KerasModel,
-    folder: Path,
-    targets: tuple[Target, ...],
-    options: ExportOptions,
-    *,
-    leave_out: bool,
-    check: Callable[[Reference], tuple[str, ...]] | None = None,
-) -> Export:
-    name = model.path.stem
-    check_output_folder(folder, name, targets)
-    images = choose_images(model, options.data, calibrate=any(target.calibrates for target in targets))
-    check_calibration(images, targets, model.path)
+def _export(model: KerasModel, job: _Job, check: Callable[[Reference], tuple[str, ...]] | None = None) -> Export:
+    check_output_folder(job.folder, job.name, job.targets)
+    calibrate = any(target.calibrates for target in job.targets)
+    images = choose_images(model, job.options.data, calibrate=calibrate, labels_optional=check is not None)
+    check_calibration(images, job.targets, model.path)
     reference = Reference(images.verification, model.probabilities(images.verification.images))
     check_reference_runs(reference, model.path)
     remarks = check(reference) if check else reference_remarks(reference, model.card.classes)
-    context = partial(ExportContext, model, images, opset=options.opset)
-    subject = Subject(name, images, reference, model.probabilities, context, "", remarks, _versions())
-    return export_files(subject, targets, folder, options.limits, leave_out=leave_out)
+    context = partial(ExportContext, model, images, opset=job.options.opset)
+    subject = Subject(job.name, images, reference, model.probabilities, context, "", remarks, _versions())
+    return export_files(subject, job.targets, job.folder, job.options.limits, leave_out=job.leave_out)
 
 
 def _versions() -> dict[str, str]:

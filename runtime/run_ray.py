@@ -59,7 +59,7 @@ def run_ray(
             version=__version__,
             model_name=model.name,
             model=model.read_bytes(),
-            card=classifier.card if card else None,
+            card=card,
             builder=builder,
             checks=Checks(options.max_pixels, options.strict),
             batch=options.batch,

@@ -14,6 +14,7 @@ from edgeclf.runtime.terminal.flags import takes
 
 if TYPE_CHECKING:
     from edgeclf.export.gate import Export
+    from edgeclf.runtime.model.conventions.package import ModelPackage
 
 app = command_app(default="export")
 app.command("check")(check)
@@ -23,7 +24,9 @@ Examples:
   clf-export runs/cells/model.keras                   model.onnx and model.int8.tflite beside it
   clf-export model.keras --quantize fp32,fp16,int8    these three, in ONNX and in TFLite
   clf-export model.keras --all -o edge/               every format in every precision
-  clf-export mine.keras --classes labels.txt --scale 1/255 --data photos/    a model without a card
+  clf-export mine.keras --classes labels.txt --scale 1/255 --data photos/    a Keras model without a card
+  clf-export resnet18.onnx --from torchvision --classes labels.txt --data photos/    a model from another tool
+  clf-export converted_keras.zip --data photos/       the same, as Teachable Machine packs it
   clf-export check edge/model.int8.tflite --against edge/model.onnx --data photos/    verify again, on the device
 
 Files are published only if all of them pass; with --all, those that fail are left out.
@@ -37,7 +40,12 @@ def main() -> None:
 @app.command(epilog=EPILOG)
 @takes(targets=TargetOptions, options=ExportOptions)
 def export(
-    model: Annotated[Path, typer.Argument(help="The model.keras of a training run, or another Keras model.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="The model.keras of a training run, or a model from another tool: a file, a folder or an archive."
+        ),
+    ],
     *,
     targets: TargetOptions,
     options: ExportOptions,
@@ -49,23 +57,40 @@ def export(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Export a trained model to ONNX and TFLite, and publish only files that predict like the original."""
-    note("loading TensorFlow ...")
-    from edgeclf.train.quiet import import_keras
-
-    import_keras()
-    from edgeclf.export.run import export as export_model
+    """Export a trained model to ONNX and TFLite, or adopt one from another tool, and publish what predicts alike."""
     from edgeclf.export.table import show
-    from edgeclf.export.targets import choose_targets
+    from edgeclf.runtime.model.conventions.package import find_model
+    from edgeclf.runtime.model.formats import is_runnable
 
-    chosen = choose_targets(targets)
-    result = export_model(model, output or model.parent, chosen, options, leave_out=targets.everything)
+    folder = output or model.absolute().parent if model.is_dir() else output or model.parent
+    with find_model(model) as package:
+        if is_runnable(package.path):
+            from edgeclf.export.adopt import adopt_model
+
+            result = adopt_model(package, model, folder, targets, options)
+        else:
+            result = _export_keras(package, model, folder, targets, options)
     show(result)
     if json_output:
         typer.echo(json.dumps([parity.to_json() for parity in result.parities]))
     elif result.published:
         typer.echo("\n".join(map(str, result.published)))
     _raise_if_failed(result, model)
+
+
+def _export_keras(
+    package: "ModelPackage", named: Path, folder: Path, targets: TargetOptions, options: ExportOptions
+) -> "Export":
+    note("loading TensorFlow ...")
+    from edgeclf.train.quiet import import_keras
+
+    import_keras()
+    from edgeclf.export.run import export as export_model
+    from edgeclf.export.targets import choose_targets
+
+    name = named.name if named.is_dir() else named.stem
+    chosen = choose_targets(targets)
+    return export_model(package.path, folder, chosen, options, leave_out=targets.everything, name=name)
 
 
 def _raise_if_failed(result: "Export", model: Path) -> None:

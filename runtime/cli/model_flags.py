@@ -72,8 +72,8 @@ class CardFlags:
             read_classes(self.classes),
             self.imgsz,
             grey=self.grey,
-            resize=self.resize or "shrink",  # type: ignore[arg-type]
-            fit=self.fit or "stretch",  # type: ignore[arg-type]
+            resize=self.resize,  # type: ignore[arg-type]
+            fit=self.fit,  # type: ignore[arg-type]
             replaces_card=replaces_card,
         )
 

@@ -11,6 +11,7 @@ from edgeclf.runtime.errors import EdgeclfError
 from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.results.fingerprint import Fingerprint
 from edgeclf.runtime.results.parts import Parts
 from edgeclf.runtime.results.row import RowBuilder
@@ -30,7 +31,7 @@ class Job:
     version: str
     model_name: str
     model: bytes
-    card: ModelCard | None
+    card: ModelCard | ModelDescription | None
     builder: RowBuilder
     checks: Checks
     batch: int | None

@@ -13,11 +13,13 @@ from edgeclf.runtime.inspection.contract_check import ContractCheck, check_contr
 from edgeclf.runtime.inspection.hdf5_file import read_hdf5
 from edgeclf.runtime.inspection.keras_file import read_keras
 from edgeclf.runtime.inspection.onnx_file import read_onnx
+from edgeclf.runtime.inspection.other_tool import OtherTool, look_at_other_tool
 from edgeclf.runtime.inspection.parity_report import ParityEntry, find_parity
 from edgeclf.runtime.inspection.structure import Structure, json_safe
 from edgeclf.runtime.inspection.tflite_file import read_tflite
 from edgeclf.runtime.model.backend import export_advice
 from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.conventions.package import ModelPackage, find_model
 from edgeclf.runtime.model.digest import check_digest, check_listed, content_digest, embedded_digest
 from edgeclf.runtime.model.formats import ModelFormat, check_content, is_runnable, model_format
 
@@ -45,7 +47,10 @@ class Digests:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """problem: a sentence that says why the file cannot be used, or "". The other fields hold what is known anyway."""
+    """problem: a sentence that says why the file cannot be used, or "". The other fields hold what is known anyway.
+
+    other_tool: what a model without a card says about itself.
+    """
 
     file: str
     format: str
@@ -56,11 +61,12 @@ class ModelInfo:
     contract: ContractCheck
     parity: ParityEntry | None
     problem: str
+    other_tool: OtherTool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON values. The card is written as in the file."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name in ("digests", "structure", "contract", "parity"):
+        for name in ("digests", "structure", "contract", "parity", "other_tool"):
             values[name] = asdict(values[name]) if values[name] is not None else None
         if values["structure"]:
             del values["structure"]["card_text"]
@@ -69,7 +75,15 @@ class ModelInfo:
 
 
 def inspect_model(path: Path) -> ModelInfo:
-    """Raises ModelError if nothing can be said about the file."""
+    """path: a model file, or a folder or an archive with one. Raises ModelError if nothing can be said about it."""
+    if model_format(path) and path.is_file():
+        return _inspect(path, None)
+    with find_model(path) as package:
+        return _inspect(package.path, package)
+
+
+def _inspect(path: Path, package: ModelPackage | None) -> ModelInfo:
+    """package: how the file was found; None if the user named it."""
     format_name = model_format(path)
     if format_name is None:
         raise ModelError(
@@ -87,6 +101,9 @@ def inspect_model(path: Path) -> ModelInfo:
         problem = problem or f"{path}: {error}"
     if problem and structure is None and digests == Digests(digests.sha256, "not listed", "none"):
         raise ModelError(problem)
+    other_tool = None
+    if not problem and card is None and (structure is None or structure.card_text is None):
+        other_tool = _other_tool(path, package, data)
     contract = _check_contract(path, problem)
     if contract.verdict == "unusable":
         problem = contract.detail
@@ -101,7 +118,15 @@ def inspect_model(path: Path) -> ModelInfo:
         contract=contract,
         parity=parity,
         problem=problem,
+        other_tool=other_tool,
     )
+
+
+def _other_tool(path: Path, package: ModelPackage | None, data: bytes) -> OtherTool:
+    if package is not None:
+        return look_at_other_tool(package, data)
+    with find_model(path) as found:
+        return look_at_other_tool(found, data)
 
 
 def _read(path: Path) -> bytes:

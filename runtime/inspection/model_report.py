@@ -5,6 +5,7 @@ from typing import Any
 
 from edgeclf.runtime.inspection.contract_check import ContractCheck
 from edgeclf.runtime.inspection.model_info import ModelInfo
+from edgeclf.runtime.inspection.other_tool import OtherTool
 from edgeclf.runtime.inspection.parity_report import ParityEntry
 from edgeclf.runtime.inspection.report import ReportLine, Section, breakdown, first_few, format_size
 from edgeclf.runtime.inspection.structure import Structure
@@ -40,6 +41,7 @@ def model_sections(info: ModelInfo) -> list[Section]:
             ReportLine("format", f"{info.format}, {format_size(info.bytes)} ({info.bytes:,} bytes)"),
         ],
         _card(info, structure.card_text is not None),
+        _other_tool(info.other_tool),
         _contract(info.contract, structure, info.format),
         _digests(info),
         _parity(info.parity),
@@ -53,6 +55,7 @@ def _card(info: ModelInfo, has_card: bool) -> Section:
     if card is None:
         trained, exported = "clf-export FILE --classes labels.txt", "clf-run FILE --classes labels.txt"
         absent = f"none; name its classes: {trained if info.format in _TRAINABLE else exported}"
+        absent = "none" if info.other_tool else absent
         absent = "present, but cannot be read" if has_card else absent
         return [ReportLine("card", absent, "bad" if has_card else "plain")]
     preprocess = card.preprocess
@@ -64,6 +67,33 @@ def _card(info: ModelInfo, has_card: bool) -> Section:
         ReportLine("head", card.head),
         *(ReportLine("training" if not number else "", line) for number, line in enumerate(_facts(card.training))),
     ]
+
+
+def _other_tool(found: OtherTool | None) -> Section:
+    """What a model without a card says about itself, where each fact comes from, and what to do."""
+    if found is None:
+        return []
+    if found.problem:
+        return [ReportLine("other tool", found.problem, "bad")]
+    facts = [
+        ReportLine(f"  {name.replace('_', ' ')}", f"{_shortened(fact['value'])} ({fact['origin']})")
+        for name, fact in found.facts.items()
+    ]
+    runs = "clf-run runs it as it is" if found.runs_as_it_is else f"adopt it: {found.command}"
+    return [
+        ReportLine("other tool", found.tool or "not recognised"),
+        *facts,
+        *([ReportLine("  missing", found.unknown, "bad")] if found.unknown else []),
+        ReportLine("  to do", runs),
+    ]
+
+
+def _shortened(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shortened(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return f"{len(value):,}: {first_few(value)}" if value and isinstance(value[0], str) else ", ".join(map(_shortened, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _facts(training: dict[str, Any]) -> list[str]:

@@ -54,29 +54,37 @@ _BACKENDS = {
 }
 
 
-def open_backend(path: Path, device: str, threads: int, size_hw: tuple[int, int] | None = None) -> Backend:
+def open_backend(
+    path: Path, device: str, threads: int, size_hw: tuple[int, int] | None = None, data: bytes | None = None
+) -> Backend:
     """Load a model file with the engine for its suffix. The engine is imported only here.
 
     device: see Classifier.open. threads: CPU threads for one `run`. size_hw: height and width of the images, for a model
-        that takes any size.
+        that takes any size. data: the model to run, if it is not what the file holds.
     Raises ModelError if the file is missing, damaged or not a model, and DeviceError if the device is not available.
     """
     if not is_runnable(path):
         raise ModelError(f"{path} is not a .onnx or .tflite file; {export_advice(path)}")
+    data = read_model_file(path) if data is None else data
+    module, name = _BACKENDS[str(model_format(path))]
+    backend: Backend = getattr(importlib.import_module(module), name)(path, data, device, threads, size_hw)
+    return backend
+
+
+def read_model_file(path: Path) -> bytes:
+    """The bytes of a model file whose digest, if it has one, is right. Raises ModelError."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read the model {path}: {error.strerror}") from None
     check_content(path, data)
     check_digest(path, data)
-    module, name = _BACKENDS[str(model_format(path))]
-    backend: Backend = getattr(importlib.import_module(module), name)(path, data, device, threads, size_hw)
-    return backend
+    return data
 
 
 def export_advice(path: Path) -> str:
     """How to get a file that the runtime can open, for one that it cannot open, as the end of a sentence."""
-    commands = {"Keras": f"clf-export {path}", "HDF5": f"clf-export {path} --allow-h5 --classes labels.txt --data photos/"}
+    commands = {"Keras": f"clf-export {path}", "HDF5": f"clf-export {path} --classes labels.txt --data photos/"}
     known = model_format(path)
     return f"export it first: {commands[known]}" if known in commands else "export a Keras model: clf-export model.keras"
 
@@ -84,7 +92,7 @@ def export_advice(path: Path) -> str:
 def contract_error(path: Path, found: str) -> ContractError:
     """The error for a model that breaks the input contract. found: what the model takes instead."""
     problem = f"{path} does not take one uint8 image batch [batch, H, W, C] (it takes {found})"
-    return ContractError(f"{problem}; if you have its Keras model, export that: clf-export model.keras")
+    return ContractError(f"{problem}; adopt it: clf-export {path} --data photos/")
 
 
 def image_size(path: Path, sides: Sequence[object], size_hw: tuple[int, int] | None) -> tuple[int, int]:

@@ -12,9 +12,12 @@ from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.images.preprocess import ImageLike
-from edgeclf.runtime.model.backend import Backend, open_backend
+from edgeclf.runtime.model.backend import Backend, open_backend, read_model_file
 from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.conventions.facts import NOTHING
 from edgeclf.runtime.model.description import ModelDescription
+from edgeclf.runtime.model.digest import is_exported
+from edgeclf.runtime.model.formats import is_runnable
 from edgeclf.runtime.model.labels import count_advice
 from edgeclf.runtime.model.last_operation import last_operation
 from edgeclf.runtime.model.output_contract import find_output_problem, probe_images
@@ -51,16 +54,18 @@ class Classifier:
         threads: CPU threads for one prediction; default all cores. Use 1 if there is a worker thread for each core.
         card: describes a model without a card, or replaces the card that it carries. A description may leave the size of
             the images to the file.
+        A model from another tool is adopted in memory, if its file says all that is needed.
         Raises ModelError, DeviceError or OptionError.
         """
         if not _DEVICE.fullmatch(device):
             raise OptionError(f"device must be auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N, not {device!r}")
         path = Path(path)
-        said = card.size_hw if isinstance(card, ModelDescription) else card.preprocess.size_hw if card else None
-        backend = open_backend(path, device, threads or usable_cores(), said)
+        said = card.preprocess.size_hw if isinstance(card, ModelCard) else None
+        adopted = None if isinstance(card, ModelCard) else _adopted(path, card)
+        backend = open_backend(path, device, threads or usable_cores(), said, adopted)
         if isinstance(card, ModelDescription):
-            own = not card.replaces_card and backend.card_text is not None
-            card = None if own else card.card_for(path, backend.input_shape)
+            described = card.card_for(path, backend.input_shape)
+            card = described if adopted is None and card.replaces_card else None
         embedded = card is None
         if card is None:
             card = _embedded_card(path, backend)
@@ -106,6 +111,20 @@ class Classifier:
         problem = find_output_problem(outputs, self.backend.output_levels, lambda: last_operation(path))
         if problem:
             raise ModelError(f"{path} returns {problem}")
+
+
+def _adopted(path: Path, described: ModelDescription | None) -> bytes | None:
+    """A model from another tool under the model contract; None for a file that edgeclf made. Raises ModelError."""
+    if not is_runnable(path):
+        return None
+    data = read_model_file(path)
+    if is_exported(data):
+        return None
+    from edgeclf.runtime.model.adoption.on_the_fly import adopt_in_memory
+
+    if described is None:
+        return adopt_in_memory(path, data, NOTHING).data
+    return adopt_in_memory(path, data, described.facts(), described.usual).data
 
 
 def _embedded_card(path: Path, backend: Backend) -> ModelCard:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _EXTRA_FOR = {
+    "PIL": "adopt",
     "ai_edge_litert": "litert",
     "cv2": "cpu",
     "elpv_dataset": "demo",
@@ -29,12 +30,12 @@ _EXTRA_FOR = {
     "keras": "train",
     "matplotlib": "train",
     "mss": "screen",
-    "onnx": "export",
+    "onnx": "adopt",
     "pyarrow": "parquet",
     "ray": "ray",
     "simplejpeg": "verify",
     "onnxruntime": "cpu",
-    "scipy": "train",
+    "scipy": "adopt",
     "sklearn": "train",
     "tensorflow": "train",
     "tf2onnx": "export",

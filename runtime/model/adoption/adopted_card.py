@@ -59,12 +59,13 @@ def preprocess_of(facts: Facts, shape: tuple[int, int, int]) -> Preprocess:
 
 def training_facts(path: Path, facts: Facts) -> dict[str, Any]:
     """What a card tells about a model from elsewhere: its file, its tool, and the value and the origin of each fact."""
-    known = {name: {"value": _shown(fact.value), "origin": fact.origin} for name, fact in facts.known().items()}
+    known = {name: {"value": shown(fact.value), "origin": fact.origin} for name, fact in facts.known().items()}
     del known["classes"]["value"]  # they are in the card
     return {"from": path.name, "tool": facts.tool, "facts": known}
 
 
-def _shown(value: Any) -> Any:
+def shown(value: Any) -> Any:
+    """The value of a fact as JSON."""
     return {"mean": list(value.mean), "std": list(value.std)} if isinstance(value, Scaling) else value
 
 
@@ -89,7 +90,7 @@ def head_of(path: Path, network: Network, fact: Fact[Head] | None) -> Head:
 
     Raises OptionError if it stays open, or if a flag contradicts the graph, and ModelError for a regression.
     """
-    shown = _shown_head(network)
+    shown = shown_head(network)
     if fact is None and shown == "logits" and network.outputs == 1:
         found = f"returns one number per image and {_ending(network)}, as a regression does"
         raise ModelError(f"{path} {found}; if it is the score of the second of two classes, add --head logits")
@@ -116,7 +117,7 @@ def check_one_answer(path: Path, network: Network) -> None:
         raise ModelError(f"{path} {found}; edgeclf predicts one class, so train it with a softmax")
 
 
-def _shown_head(network: Network) -> Head | None:
+def shown_head(network: Network) -> Head | None:
     if network.last_operation in SOFTMAXES:
         return "softmax"
     if network.last_operation in SIGMOIDS:

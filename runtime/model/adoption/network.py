@@ -12,7 +12,8 @@ class Network:
 
     dtype: of the input: `float32`, `float16`, `uint8` or `int8`. scale, zero_point: of a quantised input, otherwise 1 and 0.
     size_hw: height and width; None for a side that the file leaves open. batch: the fixed batch size, or None.
-    outputs: the number of scores per image; None if the file does not say it. last_operation: what makes the output, such as
+    outputs: the number of scores per image; None if the file does not say it. output: the place of these scores among all
+    that the network returns. last_operation: what makes the output, such as
     `Softmax`; see `last_operation.py`. producer: the tool that wrote the file, such as `pytorch`, or "".
     """
 
@@ -23,6 +24,7 @@ class Network:
     channels: Literal[1, 3]
     batch: int | None = None
     outputs: int | None = None
+    output: int = 0
     last_operation: str = ""
     scale: float = 1.0
     zero_point: int = 0

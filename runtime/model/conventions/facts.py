@@ -72,3 +72,7 @@ class Facts:
         """The facts that a source has given, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, Fact)}
+
+
+NOTHING = Facts()
+"""What is known when no source says anything."""

@@ -82,7 +82,7 @@ def find_model(path: Path) -> Iterator[ModelPackage]:
 def _named(path: Path) -> ModelPackage:
     """The package of a path that is no archive."""
     if not path.exists():
-        raise ModelError(f"there is no model {path}; name a model file, or a folder or an archive with one")
+        raise ModelError(f"{path} does not exist; name a model file, or a folder or an archive with one")
     if path.name == SAVED_MODEL and path.is_file():
         return _package(path.parent, str(path.parent))
     if path.is_dir() and path.suffix.lower() != ".mlpackage":

@@ -69,6 +69,13 @@ def read_facts(package: ModelPackage, data: bytes | None = None, classes_given: 
     return replace(facts, classes=_agreed(package, [claim for claim in claims if claim]))
 
 
+def facts_inside(package: ModelPackage, data: bytes) -> Facts:
+    """The facts from inside an ONNX or TFLite file. Raises ModelError."""
+    evidence = replace(gather(package, data).only_own(), own_descriptions=(), own_labels=())
+    inside = read_tflite_metadata(data) if model_format(package.path) == "TFLite" else Facts()
+    return inside.over(_recognize(evidence))
+
+
 def _recognize(evidence: Evidence) -> Facts:
     """The facts of the first convention that the model follows, and before them those that belong to no tool."""
     found = Facts()

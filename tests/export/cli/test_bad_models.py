@@ -102,9 +102,9 @@ def _flipped_sample(path: Path, good: Path) -> None:
 
 
 BAD_MODELS: dict[str, tuple[Callable[[Path, Path], None], str]] = {
-    "missing": (_missing, "clf-export takes the model.keras of a training run"),
-    "a folder": (_folder, "clf-export takes the model.keras of a training run"),
-    "a SavedModel folder": (_saved_model, "is a SavedModel folder of TensorFlow, which Keras 3 does not load"),
+    "missing": (_missing, "does not exist"),
+    "a folder": (_folder, "holds no model"),
+    "a SavedModel folder": (_saved_model, "saved_model.pb"),
     "a Git LFS pointer": (_lfs_pointer, "git lfs pull"),
     "empty": (_empty, "copy it again"),
     "text": (_text, "copy it again"),

@@ -79,7 +79,7 @@ def test_a_reference_that_is_not_a_model_is_an_error(
     (tmp_path / "text.onnx").write_text("text")
     result = check(onnx_model, "--against", tmp_path / "text.onnx", "--data", image_folder)
     assert result.exit_code == 2
-    assert "text.onnx is not an ONNX model" in result.stderr
+    assert "text.onnx is damaged or not an ONNX" in result.stderr
 
 
 def test_only_the_runtime_is_needed(run_folder: Path, tmp_path: Path, image_folder: Path) -> None:

@@ -63,7 +63,7 @@ def test_labels_may_be_json(clf_export: Invoke, mine: Path, image_folder: Path, 
 
 
 ERRORS = {
-    "no labels": ([], "model card"),
+    "no images either": ([], "--data DIR"),
     "too few labels": (["--classes", "one.txt"], "one.txt names 1 class,"),
     "too many labels": (["--classes", "three.txt"], "3"),
     "no such labels": (["--classes", "none.txt"], "none.txt"),
@@ -73,7 +73,7 @@ ERRORS = {
     "unknown head": (["--classes", "labels.txt", "--head", "tree"], "head must be one of"),
     "wrong head": (["--classes", "labels.txt", "--head", "sigmoid"], "sigmoid"),
     "wrong size": (["--classes", "labels.txt", "--imgsz", "64"], "64"),
-    "flags without labels": (["--scale", "1/255"], "no model card"),
+    "flags without images": (["--scale", "1/255"], "--data DIR"),
     "all and some": (["--classes", "labels.txt", "--all", "--format", "onnx"], "--all means every format"),
     "opset": (["--classes", "labels.txt", "--data", "shapes", "--opset", "9"], "opset must be from 13 to 18, not 9"),
 }

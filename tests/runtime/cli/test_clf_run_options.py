@@ -73,9 +73,9 @@ def wrong_models(
     ("model", "pattern"),
     [
         ("missing.onnx", "cannot read the model .*missing.onnx"),
-        ("text.onnx", "text.onnx is .*ONNX model"),
+        ("text.onnx", "text.onnx is .*ONNX"),
         ("float.onnx", "uint8"),
-        ("bare.onnx", "name them with --classes labels.txt$"),
+        ("bare.onnx", "add --classes labels.txt$"),
         ("nan.onnx", "NaN"),
         ("external.onnx", "external.onnx is .*ONNX model"),
         ("model.keras", "clf-export .*model.keras"),

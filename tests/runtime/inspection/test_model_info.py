@@ -215,7 +215,7 @@ def test_an_h5_file_of_keras_2_is_described(tmp_path: Path) -> None:
         ["image: float32 [any, 8, 8, 3]"],
         {"InputLayer": 1, "Flatten": 1},
     )
-    assert "--allow-h5 --classes" in info.contract.detail
+    assert ".h5 --classes" in info.contract.detail
 
 
 @pytest.mark.parametrize("content", [b"x", b"\x89HDF\r\n\x1a\n" + bytes(100)], ids=["other", "damaged"])

@@ -125,7 +125,7 @@ def test_a_folder_without_a_model_says_what_it_holds(files: list[str], keyword: 
 
 
 @pytest.mark.parametrize(
-    ("name", "keyword"), [("missing.onnx", "there is no model"), ("best.pt", "PyTorch"), ("notes.txt", "not a model file")]
+    ("name", "keyword"), [("missing.onnx", "does not exist"), ("best.pt", "PyTorch"), ("notes.txt", "not a model file")]
 )
 def test_a_file_that_is_no_model_is_named_for_what_it_is(name: str, keyword: str, tmp_path: Path) -> None:
     write_files(tmp_path, {"best.pt": b"x", "notes.txt": b"x"})

@@ -1,0 +1,188 @@
+"""Adopts an ONNX or TFLite model from another tool: under the model contract, and verified against its own tool."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+
+from edgeclf.export.adopted_targets import AdoptedContext, choose_adopted
+from edgeclf.export.calibration import ExportImages, load_calibration
+from edgeclf.export.data_images import read_data, with_classes
+from edgeclf.export.gate import (
+    Export,
+    Subject,
+    check_calibration,
+    check_output_folder,
+    check_reference_runs,
+    export_files,
+)
+from edgeclf.export.options import ExportOptions, TargetOptions
+from edgeclf.export.own_tool import OwnTool, open_own_tool, read_as_pillow
+from edgeclf.export.parity import Reference
+from edgeclf.export.reference_check import check_reference
+from edgeclf.runtime.errors import DatasetError, ImageError, ModelError, OptionError
+from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.images.preprocess import Preprocess
+from edgeclf.runtime.model.adoption.adopted_card import training_facts
+from edgeclf.runtime.model.adoption.adopting import adopt, examine
+from edgeclf.runtime.model.adoption.completion import GUESSED, complete, guess, is_guessable, missing
+from edgeclf.runtime.model.adoption.network import Network
+from edgeclf.runtime.model.backend import read_model_file
+from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.conventions.facts import Facts
+from edgeclf.runtime.model.conventions.package import ModelPackage
+from edgeclf.runtime.model.conventions.reading import CONVENTIONS, read_facts
+from edgeclf.runtime.model.digest import is_exported
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.plural import plural
+from edgeclf.runtime.terminal.progress import Progress
+from edgeclf.train.data.archives import unpacked
+from edgeclf.train.data.arrays import Arrays, load
+from edgeclf.train.data.dataset import Split
+
+ADOPTED_SUFFIX = ".edge"
+"""What the name of an adopted file adds to that of the original, which often lies in the same folder."""
+_NAMES = {"scaling": "scale", "size_hw": "image size", "crop_pct": "crop", "channels": "channel order"}
+_GUESS = "that images are made as in torchvision is a guess, since the file comes from PyTorch and says nothing"
+
+
+@dataclass(frozen=True)
+class _Original:
+    """The file as it came. facts: all but the classes. name: of the files that are made of it."""
+
+    data: bytes
+    network: Network
+    facts: Facts
+    name: str
+
+
+def adopt_model(
+    package: ModelPackage,
+    named: Path,
+    folder: Path,
+    targets: TargetOptions,
+    options: ExportOptions,
+) -> Export:
+    """Bring the model under the contract, compare it with its own tool, and publish it to `folder` if it passes.
+
+    named: what the user named, such as a folder or an archive; the files are called after it.
+    Raises ModelError, DatasetError, OptionError, OutputError, or GateError if the labelled images contradict the facts.
+    """
+    if options.data is None:
+        raise OptionError(
+            f"{named} brings no images to verify with; name some, labelled or not: clf-export {named} --data photos/"
+        )
+    with unpacked(options.data) as root:
+        original = _read(package, named, options)
+        network, path = original.network, package.path
+        chosen = choose_adopted(network.format.lower(), precision_of(network), targets)
+        check_output_folder(folder, original.name, chosen)
+        calibrate = any(target.calibrates for target in chosen)
+        data = read_data(root, options.data, calibrate=calibrate)
+        facts = with_classes(original.facts, network.outputs, data)
+        _announce(facts)
+        adopted = adopt(path, original.data, facts, training_facts(path, facts))
+        own_tool = open_own_tool(path, network, adopted.card.head)
+        verify, others = data.labelled_as(adopted.card.classes)
+        reference = _reference(verify, adopted.card, own_tool, facts)
+        check_reference_runs(reference, named)
+        remarks = _remarks(facts, adopted.card, own_tool, reference)
+        images = ExportImages(_calibration(others, adopted.card, calibrate), reference.images, str(options.data))
+        check_calibration(images, chosen, named)
+    subject = Subject(
+        original.name,
+        images,
+        reference,
+        probabilities=lambda images: own_tool.probabilities(images, facts),
+        context=partial(AdoptedContext, adopted, images),
+        compared=_compared(named, facts, own_tool, adopted.card.preprocess),
+        remarks=remarks,
+    )
+    return export_files(subject, chosen, folder, options.limits, leave_out=targets.everything)
+
+
+def precision_of(network: Network) -> str:
+    """The precision of the file as it came, by what its input shows."""
+    if network.format == "TFLite" and network.dtype in ("uint8", "int8"):
+        return "int8"
+    return "fp16" if network.dtype == "float16" else "fp32"
+
+
+def _read(package: ModelPackage, named: Path, options: ExportOptions) -> _Original:
+    """Raises ModelError, or OptionError if a fact is missing."""
+    data = read_model_file(package.path)
+    if is_exported(data):
+        raise ModelError(f"{named} carries a model card already, so there is nothing to adopt; run it with clf-run {named}")
+    network = examine(package.path, data)
+    given = options.external.facts()
+    facts = given.over(read_facts(package, data, classes_given=given.classes is not None))
+    if options.external.tool:
+        facts = facts.over(CONVENTIONS[options.external.tool].defaults)
+    elif is_guessable(network, facts):
+        facts = facts.over(guess())
+    facts = complete(network, facts)
+    if "--scale" in missing(network, facts):
+        usual = "--scale 1/255, -1..1, none, imagenet or caffe"
+        raise OptionError(f"{named} does not say how its pixels are scaled; give {usual}, or its tool with --from")
+    stem = named.name if named.is_dir() else named.stem
+    return _Original(data, network, facts, stem + ADOPTED_SUFFIX)
+
+
+def _announce(facts: Facts) -> None:
+    """Say where each fact comes from."""
+    by_origin: dict[str, list[str]] = {}
+    for name, fact in facts.known().items():
+        by_origin.setdefault(fact.origin, []).append(_NAMES.get(name, name))
+    for origin, names in by_origin.items():
+        note(f"{origin}: {', '.join(names)}")
+
+
+def _reference(split: Split, card: ModelCard, own_tool: OwnTool, facts: Facts) -> Reference:
+    """What the model's own tool answers for the images that both can read."""
+    arrays = load(split, card.preprocess, "verification images")
+    kept, rows = [], []
+    with Progress("classifying with the original", len(arrays)) as progress:
+        for number, path in enumerate(arrays.paths):
+            progress.advance()
+            try:
+                pixels = read_as_pillow(path, card.preprocess)
+            except (OSError, ValueError, ImageError, SyntaxError):  # Pillow raises a SyntaxError for a broken PNG
+                continue
+            kept.append(number)
+            rows.append(own_tool.probabilities([pixels], facts)[0])
+    if not kept:
+        raise DatasetError("Pillow can read none of the images in --data, so there is nothing to compare with; name others")
+    if len(kept) < len(split):
+        note(f"{plural(len(split) - len(kept), 'image')} skipped, as edgeclf or Pillow cannot read them")
+    images = Arrays(arrays.images[kept], arrays.labels[kept], tuple(arrays.paths[i] for i in kept))
+    return Reference(images, np.stack(rows), "the original")
+
+
+def _remarks(facts: Facts, card: ModelCard, own_tool: OwnTool, reference: Reference) -> tuple[str, ...]:
+    """What the labels say. Raises GateError if they contradict the facts."""
+
+    def answer(other: Facts, images: Pixels) -> NDArray[np.float32]:
+        return own_tool.probabilities(images, other)
+
+    remarks = check_reference(reference, card.classes, facts, answer)
+    if facts.scaling and facts.scaling.origin == GUESSED:
+        remarks += (f"{_GUESS}; {'the labels do not contradict it' if reference.is_labelled else 'nothing confirms it'}",)
+    return remarks
+
+
+def _calibration(split: Split, card: ModelCard, calibrate: bool) -> Arrays:
+    if not calibrate:
+        return Arrays(np.empty((0, *card.preprocess.shape), np.uint8), np.empty(0, np.int64))
+    return load_calibration(split, card)
+
+
+def _compared(named: Path, facts: Facts, own_tool: OwnTool, preprocess: Preprocess) -> str:
+    """What was compared with what."""
+    crop = f", crop_pct {preprocess.crop_pct:g}" if preprocess.crop_pct else ""
+    how = f"{preprocess.resize}, {preprocess.fit}{crop}"
+    by = f"as {facts.tool} makes its images" if facts.tool else "with images"
+    own = f"{named} in {own_tool.engine}, {by} (Pillow {PIL.__version__}, {how}, in float)"
+    return f"{own}, with the adopted file behind edgeclf's own preprocessing"

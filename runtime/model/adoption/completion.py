@@ -1,0 +1,54 @@
+"""Completes the facts about a model: by defaults where there is no doubt, by a guess where labelled images can judge."""
+
+from dataclasses import replace
+
+from edgeclf.runtime.model.adoption.network import Network
+from edgeclf.runtime.model.conventions.facts import Fact, Facts
+from edgeclf.runtime.model.conventions.reading import CONVENTIONS
+from edgeclf.runtime.model.conventions.scales import SCALES
+
+GUESSED = "guessed"
+
+
+def complete(network: Network, facts: Facts) -> Facts:
+    """The facts with what follows from the graph, and with the usual values of what hardly any tool varies.
+
+    A network that takes whole levels needs no scaling. Without another word, the channels are red, green and blue, and
+    images are stretched as Keras's own loader does it.
+    """
+    whole_levels = network.dtype == "uint8" and (network.scale, network.zero_point) in ((1.0, 0), (0.0, 0))
+    scaling = Fact(SCALES["none"].scaling, "the input, which takes 0 to 255") if whole_levels else None
+    usual = Facts(
+        scaling=scaling, channels=Fact("rgb", "default"), resize=Fact("bilinear", "default"), fit=Fact("stretch", "default")
+    )
+    if facts.crop_pct:
+        usual = replace(usual, fit=Fact("crop", "default"))
+    return facts.over(usual)
+
+
+def is_guessable(network: Network, facts: Facts) -> bool:
+    """Whether the file looks as PyTorch exports a network and nothing says how its images are scaled.
+
+    Most such networks were trained as torchvision does it. Only labelled images can tell.
+    """
+    looks_like = network.producer.startswith("pytorch") and network.dtype.startswith("float") and network.channels_first
+    return facts.scaling is None and not facts.tool and looks_like and network.channels == 3
+
+
+def guess() -> Facts:
+    """How torchvision makes images, as a guess."""
+    defaults = CONVENTIONS["torchvision"].defaults
+    return Facts.of(GUESSED, **{name: fact.value for name, fact in defaults.known().items() if name != "head"})
+
+
+def missing(network: Network, facts: Facts) -> tuple[str, ...]:
+    """The flags for what no source gives: `--classes`, `--scale` and `--imgsz`. facts: completed ones."""
+    return tuple(
+        flag
+        for flag, is_known in (
+            ("--classes", facts.classes is not None),
+            ("--scale", facts.scaling is not None),
+            ("--imgsz", facts.size_hw is not None or None not in network.size_hw),
+        )
+        if not is_known
+    )
