@@ -13,6 +13,7 @@ from edgeclf.runtime.model.conventions.evidence import Evidence
 from edgeclf.runtime.model.conventions.facts import Facts, Scaling
 from edgeclf.runtime.model.conventions.json_fields import Fields, is_side
 from edgeclf.runtime.model.conventions.scales import SCALES
+from edgeclf.runtime.model.formats import model_format
 
 _FORMAT, _RANGE = "Image.BitmapPixelFormat", "Image.NominalPixelRange"
 _PREPROCESS = "CustomVision.Preprocess."
@@ -39,7 +40,17 @@ def read(evidence: Evidence) -> Facts | None:
         return facts
     origin = f"{(beside or fields).name} (Custom Vision)"
     resized = Facts.of(origin, "custom-vision", resize="pillow-bicubic", **_fit(properties))
-    return facts.over(resized)
+    return facts.over(resized).over(_as_in_the_samples(evidence, properties))
+
+
+def _as_in_the_samples(evidence: Evidence, properties: Fields) -> Facts:
+    """What the sample programs do for a file without the properties: ONNX gets RGB of 0 to 1, TensorFlow BGR of 0 to 255."""
+    channels, scale = ("rgb", "1/255") if model_format(evidence.package.path) == "ONNX" else ("bgr", "none")
+    return Facts.of(
+        "Custom Vision's samples",
+        channels=channels if _FORMAT not in properties else None,
+        scaling=SCALES[scale].scaling if _RANGE not in properties else None,  # type: ignore[index]
+    )
 
 
 def _beside(evidence: Evidence) -> list[Fields]:
