@@ -97,6 +97,11 @@ FITS: dict[str, tuple[dict[str, Any], tuple[int, int] | None, dict[str, Any]]] =
     ),
     "crops first": (images("Perceiver", do_center_crop=True, crop_size=SQUARE_224), None, {}),
     "no resize": (images("ViT", do_resize=False), (224, 224), {}),
+    "a limit for the long side": (
+        images("CLIP", size={"shortest_edge": 256, "longest_edge": 300}, do_center_crop=True, crop_size=SQUARE_224),
+        (224, 224),
+        {},
+    ),
     "any size": (images("Detr", size={"shortest_edge": 800, "longest_edge": 1333}), None, {}),
 }
 

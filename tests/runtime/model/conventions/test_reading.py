@@ -74,6 +74,19 @@ def test_classes_that_the_user_gives_end_the_contradiction(tmp_path: Path, onnx_
     assert (facts.tool, facts.classes) == ("timm", None)
 
 
+def test_facts_of_two_tools_are_not_mixed(read_beside: ReadBeside) -> None:
+    parameters = {"model_parameters": {"labels": ["a", "b"], "image_input_width": 8, "image_input_height": 8}}
+    luxonis = {"config_version": "1.0", "model": {"inputs": [], "heads": []}}
+    facts = read_beside({"config.json": luxonis, "model_parameters.json": parameters})
+    assert (facts.tool, values_of(facts), facts.classes) == ("luxonis", {"resize": "opencv-bilinear"}, None)
+
+
+def test_the_description_of_another_model_is_not_mixed_in(read_beside: ReadBeside) -> None:
+    own = {"model_type": "vit", "id2label": {"0": "a", "1": "b"}}
+    facts = read_beside({"m.json": own, "config.json": TIMM}, "m.onnx")
+    assert (facts.tool, values_of(facts)) == ("huggingface", {"channels": "rgb", "head": "logits"})
+
+
 def test_other_names_for_as_many_classes_are_no_contradiction(read_beside: ReadBeside) -> None:
     facts = read_beside({"config.json": TIMM, "labels.txt": "Ant\nBee\n"})
     assert classes_of(facts) == (("ant", "bee"), "config.json (label_names)")

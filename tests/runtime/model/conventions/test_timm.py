@@ -85,6 +85,10 @@ def test_each_crop_mode_is_a_fit(mode: str, expected: dict[str, object], read_be
     assert found["crop_pct"] == 0.95
 
 
+def test_the_height_comes_before_the_width(read_beside: ReadBeside) -> None:
+    assert values_of(read_beside({"config.json": config(input_size=[3, 160, 256])}))["size_hw"] == (160, 256)
+
+
 def test_names_by_number_are_read(read_beside: ReadBeside) -> None:
     facts = read_beside({"config.json": config() | {"label_names": {"1": "bee", "0": "ant", "2": "cat"}}})
     assert classes_of(facts) == (("ant", "bee", "cat"), "config.json (label_names)")

@@ -83,8 +83,8 @@ imgsz:
 - 64
 names:
   0: ant
-  1: bee's
-  2: 'c"d'
+  1: 'bee''s'
+  2: c"d
 args:
   data: null
 end2end: false
@@ -149,6 +149,11 @@ def test_hostile_names_are_refused_and_never_run(
         read_onnx(names=names)
     assert "names" in str(refused.value)
     assert len(str(refused.value)) < 400
+
+
+def test_a_text_that_takes_much_memory_to_parse_is_not_parsed(read_onnx: Read) -> None:
+    with pytest.raises(ModelError, match="1,200,002 characters"):
+        read_onnx(names="[" + "'ant'," * 200_000 + "]")
 
 
 def test_other_metadata_is_not_of_ultralytics(read_beside: ReadBeside, onnx_with: OnnxWith) -> None:
