@@ -129,7 +129,7 @@ def test_one_unit_without_an_axis_of_its_own(adopt: Open) -> None:
 def test_raw_levels_stay_as_they_are(channels_first: bool, adopt: Open) -> None:
     model = foreign_onnx(input_type=TensorProto.UINT8, channels_first=channels_first, end="Softmax")
 
-    opened, _ = adopt(model, Facts(classes=FACTS.classes))
+    opened, _ = adopt(model)  # a scale that is known as well is that of the file
 
     inputs = PIXELS.transpose(0, 3, 1, 2) if channels_first else PIXELS
     np.testing.assert_allclose(opened.probabilities(PIXELS), own_scores(model, inputs), atol=1e-6)
@@ -147,6 +147,16 @@ def test_a_quantised_input_gets_scaled_pixels_in_its_own_steps(kind: int, step: 
 
     steps = np.clip(np.rint(scaled(dtype=np.float64) / step) + zero_point, low, high).astype(dtype)
     np.testing.assert_allclose(opened.probabilities(PIXELS), own_scores(model, steps), atol=2e-4)
+
+
+def test_the_zero_point_counts_even_if_a_step_is_a_level(adopt: Open) -> None:
+    model = foreign_onnx(input_type=TensorProto.UINT8, step=1 / 255, zero_point=30, end="Softmax")
+    facts = Facts(scaling=Fact(Scaling((0.0,), (255.0,)), "--scale")).over(FACTS)
+
+    opened, _ = adopt(model, facts)
+
+    steps = np.clip(PIXELS.astype(np.int16) + 30, 0, 255).astype(np.uint8).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(opened.probabilities(PIXELS), own_scores(model, steps), atol=1e-6)
 
 
 def test_levels_moved_to_int8_need_no_scale(adopt: Open) -> None:
@@ -180,6 +190,7 @@ def test_a_batch_nailed_by_constants_becomes_free(adopt: Open) -> None:
     opened, adopted = adopt(model)
 
     assert not adopted.one_by_one
+    assert not onnx.load_from_string(adopted.data).graph.value_info  # it would say a batch of 1
     np.testing.assert_allclose(opened.probabilities(PIXELS), softmax(own_scores(model, scaled())), atol=1e-6)
 
 
@@ -194,6 +205,30 @@ def test_a_batch_that_cannot_be_freed_is_run_image_by_image(adopt: Open) -> None
         numpy_helper.from_array(np.random.default_rng(5).normal(size=(10, 3)).astype(np.float32), "linear")
     )
     model.graph.initializer.append(numpy_helper.from_array(np.ones((1, 2), np.float32), "token"))
+
+    opened, adopted = adopt(model)
+
+    assert adopted.one_by_one
+    np.testing.assert_allclose(opened.probabilities(PIXELS), softmax(own_scores(model, scaled())), atol=1e-6)
+
+
+def test_a_row_without_a_batch_is_one(adopt: Open) -> None:
+    model = foreign_onnx(batch=1, end="Softmax")
+    model.graph.node[-1].output[0] = "row"
+    model.graph.node.append(helper.make_node("Squeeze", ["row"], ["output"]))
+    set_shape(model.graph.output[0], [3])
+
+    opened, _ = adopt(model)
+
+    np.testing.assert_allclose(opened.probabilities(PIXELS), own_scores(model, scaled()), atol=1e-6)
+
+
+def test_shapes_that_cannot_be_freed_stay(adopt: Open) -> None:
+    """The batch is squeezed away and comes back by a constant."""
+    model = foreign_onnx(batch=1)
+    model.graph.node[-2].CopyFrom(helper.make_node("Squeeze", ["pooled"], ["alone"]))
+    model.graph.node.insert(4, helper.make_node("Reshape", ["alone", "row"], ["features"]))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, -1]), "row"))
 
     opened, adopted = adopt(model)
 
