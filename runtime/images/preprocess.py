@@ -11,6 +11,13 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import ImageError, OptionError, Reason, first_line
 from edgeclf.runtime.images.bilinear import resize_as_tensorflow
 from edgeclf.runtime.images.decode import Channels, Checks, Ground, Pixels, Reduction, decode, read_file
+from edgeclf.runtime.images.geometry import CropOffset as CropOffset
+from edgeclf.runtime.images.geometry import Fit as Fit
+from edgeclf.runtime.images.geometry import Layout, lay_out, lay_out_larger
+from edgeclf.runtime.images.levels import grey_as_pillow, through_tables, with_borders
+from edgeclf.runtime.images.limits import MAX_PIXELS
+from edgeclf.runtime.images.pillow_resize import resize_as_pillow
+from edgeclf.runtime.images.pillow_weights import PillowFilter
 
 
 class StoredImage(Protocol):
@@ -24,16 +31,32 @@ class StoredImage(Protocol):
 ImageLike = str | os.PathLike[str] | bytes | StoredImage | NDArray[np.uint8]
 """A path, a file's bytes, a file in an archive, or decoded pixels: uint8 `[h, w, 3]` RGB, `[h, w, 1]` or `[h, w]` grey."""
 
-Resize = Literal["shrink", "bilinear", "nearest", "area"]
-Fit = Literal["stretch", "crop", "pad"]
-CropOffset = Literal["floor", "round"]
-"""Where the left-over pixel of an odd border goes."""
+Resize = Literal[
+    "shrink",
+    "bilinear",
+    "nearest",
+    "area",
+    "pillow-bilinear",
+    "pillow-bicubic",
+    "pillow-lanczos",
+    "pillow-box",
+    "opencv-bilinear",
+]
 
+_CHOICES = {"channels": Channels, "resize": Resize, "fit": Fit, "ground": Ground, "crop_offset": CropOffset}
+_LARGEST_SIDE = 8_192
 _CHECKS = Checks()
 _INTERPOLATION = {
     "shrink": cv2.INTER_LINEAR_EXACT,  # integer arithmetic: the same result on every processor
     "nearest": cv2.INTER_NEAREST_EXACT,  # pixel centres, like Pillow and TensorFlow; INTER_NEAREST is off by half a pixel
     "area": cv2.INTER_AREA,
+    "opencv-bilinear": cv2.INTER_LINEAR,
+}
+_PILLOW: dict[str, PillowFilter] = {
+    "pillow-bilinear": "bilinear",
+    "pillow-bicubic": "bicubic",
+    "pillow-lanczos": "lanczos",
+    "pillow-box": "box",
 }
 
 
@@ -52,10 +75,20 @@ class Preprocess:
     resize: `shrink` halves the image until another halving would make it smaller than the model's input, then resizes
         bilinearly. A JPEG is halved in its own DCT, anything else by 2x2 means. Camera-size images do not alias, at a
         fraction of the cost of `area`. `bilinear` is `keras.utils.image_dataset_from_directory`, rounded to whole levels;
-        `nearest` is `keras.utils.load_img`; `area` averages.
-    fit: `stretch` ignores the aspect ratio, `crop` keeps the centre, `pad` adds black borders.
+        `nearest` is `keras.utils.load_img`; `area` averages. `pillow-bilinear`, `pillow-bicubic`, `pillow-lanczos` and
+        `pillow-box` are Pillow's `Image.resize`, and make a colour image grey as Pillow does. `opencv-bilinear` is OpenCV's
+        `INTER_LINEAR`, which does not average when it makes an image smaller.
+    fit: `stretch` ignores the aspect ratio, `crop` keeps the centre, `pad` adds borders of `pad_color`.
+        With a resize of Pillow, `crop` is its `ImageOps.fit`.
     ground: what is behind transparent pixels: `white` or `black`. `none` takes the colours that the file holds there, often
         black, as Keras, TensorFlow and Pillow's `convert("RGB")` do.
+    crop_pct: above 0, at most 1. The whole image is resized for an input that is larger by `1 / crop_pct`, and its centre is
+        kept, as torchvision and timm do: see `lay_out_larger`. None: the input is filled.
+    crop_offset: with `crop_pct`, how many of n superfluous rows or columns are cut off at the top or the left: `floor` is
+        n // 2, as in Keras and Hugging Face, `round` is Python's `round(n / 2)`, as in torchvision and timm.
+    pad_color: one level, or one per channel, 0 to 255.
+    levels: one table of 256 levels, or one per channel. It replaces the levels of the finished image, for a quantised
+        network whose input is not on the scale of an image. None: they stay as they are.
     """
 
     size_hw: tuple[int, int]
@@ -63,14 +96,20 @@ class Preprocess:
     resize: Resize = "shrink"
     fit: Fit = "stretch"
     ground: Ground = "white"
+    crop_pct: float | None = None
+    crop_offset: CropOffset = "floor"
+    pad_color: tuple[int, ...] = (0,)
+    levels: tuple[tuple[int, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.size_hw) != 2 or not all(isinstance(side, int) and 1 <= side <= 4096 for side in self.size_hw):
             raise OptionError(f"image size must be two whole numbers from 1 to 4096, not {self.size_hw}")
-        for name, allowed in (("channels", Channels), ("resize", Resize), ("fit", Fit), ("ground", Ground)):
+        for name, allowed in _CHOICES.items():
             if getattr(self, name) not in get_args(allowed):
                 choices = ", ".join(map(str, get_args(allowed)))
                 raise OptionError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
+        self._check_crop()
+        self._check_levels()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -90,21 +129,54 @@ class Preprocess:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the model card."""
-        fields = {name: getattr(self, name) for name in ("channels", "resize", "fit", "ground")}
-        return {"size_hw": list(self.size_hw), **fields}
+        levels = None if self.levels is None else [list(table) for table in self.levels]
+        fields = {name: getattr(self, name) for name in ("channels", "resize", "fit", "ground", "crop_pct", "crop_offset")}
+        return {"size_hw": list(self.size_hw), **fields, "pad_color": list(self.pad_color), "levels": levels}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Preprocess":
         """The inverse of `to_json`. A missing field raises KeyError; extra fields are ignored.
 
-        Cards without `ground` are older than that field: their models were trained with `none`.
+        Cards without `ground` are older than that field: their models were trained with `none`. The fields after it have
+        their defaults in older cards.
         """
-        ground = fields.get("ground", "none")
-        return cls(tuple(fields["size_hw"]), fields["channels"], fields["resize"], fields["fit"], ground)
+        levels = fields.get("levels")
+        return cls(
+            tuple(fields["size_hw"]),
+            fields["channels"],
+            fields["resize"],
+            fields["fit"],
+            fields.get("ground", "none"),
+            fields.get("crop_pct"),
+            fields.get("crop_offset", "floor"),
+            tuple(fields.get("pad_color", (0,))),
+            None if levels is None else tuple(map(tuple, levels)),
+        )
+
+    def _check_crop(self) -> None:
+        if self.crop_pct is None:
+            return
+        if type(self.crop_pct) not in (float, int) or not 0 < self.crop_pct <= 1:
+            raise OptionError(f"crop_pct must be a number above 0 and at most 1, not {self.crop_pct!r}")
+        if (larger := max(self.size_hw) / self.crop_pct) > _LARGEST_SIDE:
+            raise OptionError(
+                f"crop_pct must not resize images to more than {_LARGEST_SIDE:,} pixels; {self.crop_pct} makes {larger:,.0f}"
+            )
+
+    def _check_levels(self) -> None:
+        if len(self.pad_color) not in (1, self.channels) or not _are_levels(self.pad_color):
+            wanted = "1 level" if self.channels == 1 else "1 or 3 levels"
+            raise OptionError(f"pad_color must be {wanted} from 0 to 255, not {self.pad_color}")
+        tables = self.levels
+        if tables is None:
+            return
+        if len(tables) not in (1, self.channels) or not all(len(table) == 256 and _are_levels(table) for table in tables):
+            wanted = "1 table" if self.channels == 1 else "1 or 3 tables"
+            raise OptionError(f"levels must be {wanted} of 256 whole numbers from 0 to 255, not {tables!s:.60}")
 
     def _prepare(self, image: ImageLike, checks: Checks) -> Prepared:
         if isinstance(image, np.ndarray):
-            pixels = _as_channels(image, self.channels)
+            pixels = _checked(image)
             height, width = pixels.shape[:2]
             return Prepared(self._from_pixels(pixels), (height, width))
         data = read_bytes(image)
@@ -114,61 +186,61 @@ class Preprocess:
             reduction = self._jpeg_reduction(header.height, header.width)
         size_hw = (header.height, header.width)
         try:
-            pixels = decode(data, header, self.channels, reduction, self.ground)
+            pixels = decode(data, header, 3 if self.resize in _PILLOW else self.channels, reduction, self.ground)
         except ImageError as error:
             error.size_hw = size_hw
             raise
         return Prepared(self._from_pixels(pixels), size_hw)
 
     def _from_pixels(self, pixels: Pixels) -> Pixels:
-        top, left, height, width = self._region(*pixels.shape[:2])
-        inner_h, inner_w = self._inner(height, width)
-        pixels = pixels[top : top + height, left : left + width]
-        if self.resize == "shrink":
-            pixels = _halve(pixels, _power_of_two(height, width, inner_h, inner_w))
-        resized = self._resize(pixels, inner_h, inner_w)
-        return resized if (inner_h, inner_w) == self.size_hw else self._pad(resized)
+        pixels = self._in_channels(pixels)
+        layout = self._layout(*pixels.shape[:2])
+        finished = self._resized(pixels, layout)
+        if layout.kept_hw != self.size_hw:
+            finished = with_borders(finished, self.size_hw, layout.place, self.pad_color)
+        return finished if self.levels is None else through_tables(finished, self.levels)
 
-    def _region(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Top, left, height and width of the region that is used."""
-        if self.fit != "crop":
-            return 0, 0, height, width
-        scale = min(height / self.size_hw[0], width / self.size_hw[1])
-        used_h = max(1, min(height, round(self.size_hw[0] * scale)))
-        used_w = max(1, min(width, round(self.size_hw[1] * scale)))
-        return (height - used_h) // 2, (width - used_w) // 2, used_h, used_w
+    def _in_channels(self, pixels: Pixels) -> Pixels:
+        if pixels.shape[2] == self.channels:
+            return pixels
+        if self.channels == 1 and self.resize in _PILLOW:
+            return grey_as_pillow(pixels)
+        code = cv2.COLOR_GRAY2RGB if self.channels == 3 else cv2.COLOR_RGB2GRAY
+        converted = cv2.cvtColor(np.ascontiguousarray(pixels), code)
+        return converted.reshape(*pixels.shape[:2], self.channels).astype(np.uint8, copy=False)
 
-    def _inner(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the used region in the result."""
-        if self.fit != "pad":
-            return self.size_hw
-        scale = max(height / self.size_hw[0], width / self.size_hw[1])
-        inner_h, inner_w = round(height / scale), round(width / scale)
-        return max(1, min(inner_h, self.size_hw[0])), max(1, min(inner_w, self.size_hw[1]))
+    def _layout(self, height: int, width: int) -> Layout:
+        if self.crop_pct is not None:
+            return lay_out_larger((height, width), self.size_hw, self.fit, self.crop_pct, self.crop_offset)
+        return lay_out((height, width), self.size_hw, self.fit, exact=self.resize in _PILLOW)
 
     def _jpeg_reduction(self, height: int, width: int) -> Reduction:
         """EXIF may still rotate the stored size, so the reduction must be possible in both orientations."""
-        factors = []
-        for stored_h, stored_w in ((height, width), (width, height)):
-            _, _, used_h, used_w = self._region(stored_h, stored_w)
-            factors.append(_power_of_two(used_h, used_w, *self._inner(used_h, used_w)))
-        smallest = min(factors)
+        smallest = min(_halvings(self._layout(height, width)), _halvings(self._layout(width, height)))
         return 8 if smallest >= 8 else 4 if smallest >= 4 else 2 if smallest >= 2 else 1
+
+    def _resized(self, pixels: Pixels, layout: Layout) -> Pixels:
+        """What is kept of the resized image."""
+        if self.resize in _PILLOW:
+            return resize_as_pillow(pixels, layout.resized_hw, _PILLOW[self.resize], layout.box, layout.cut)
+        top, left, bottom, right = map(int, layout.box)
+        pixels = pixels[top:bottom, left:right]
+        if self.resize == "shrink":
+            pixels = _halve(pixels, _halvings(layout))
+        height, width = layout.resized_hw
+        if height * width > MAX_PIXELS:
+            raise ImageError(Reason.TOO_LARGE, f"would be resized to {width} x {height} pixels; the sides are too unequal")
+        resized = self._resize(pixels, height, width)
+        top, left, bottom, right = layout.cut
+        return np.ascontiguousarray(resized[top:bottom, left:right])
 
     def _resize(self, pixels: Pixels, height: int, width: int) -> Pixels:
         if pixels.shape[:2] == (height, width):
-            return np.ascontiguousarray(pixels)
+            return pixels
         if self.resize == "bilinear":
             return resize_as_tensorflow(pixels, height, width)
         resized = np.asarray(cv2.resize(pixels, (width, height), interpolation=_INTERPOLATION[self.resize]), np.uint8)
         return resized.reshape(height, width, self.channels)
-
-    def _pad(self, pixels: Pixels) -> Pixels:
-        canvas = np.zeros(self.shape, np.uint8)
-        height, width = pixels.shape[:2]
-        top, left = (self.size_hw[0] - height) // 2, (self.size_hw[1] - width) // 2
-        canvas[top : top + height, left : left + width] = pixels
-        return canvas
 
 
 def read_bytes(image: str | os.PathLike[str] | bytes | StoredImage) -> bytes:
@@ -178,9 +250,14 @@ def read_bytes(image: str | os.PathLike[str] | bytes | StoredImage) -> bytes:
     return read_file(image) if isinstance(image, str | os.PathLike) else image.read()
 
 
-def _power_of_two(height: int, width: int, target_h: int, target_w: int) -> int:
-    """The largest power of two that leaves both sides at least as long as the target; at least 1."""
-    factor = min(height // target_h, width // target_w)
+def _are_levels(numbers: tuple[int, ...]) -> bool:
+    return all(type(number) is int and 0 <= number <= 255 for number in numbers)
+
+
+def _halvings(layout: Layout) -> int:
+    """The largest power of two by which both sides can be divided without becoming shorter than wanted; at least 1."""
+    top, left, bottom, right = map(int, layout.box)
+    factor = min((bottom - top) // layout.resized_hw[0], (right - left) // layout.resized_hw[1])
     return 1 << max(0, factor.bit_length() - 1)
 
 
@@ -194,14 +271,9 @@ def _halve(pixels: Pixels, factor: int) -> Pixels:
     return pixels
 
 
-def _as_channels(pixels: NDArray[np.uint8], channels: Channels) -> Pixels:
+def _checked(pixels: NDArray[np.uint8]) -> Pixels:
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3)):
         raise OptionError(f"pixels must be uint8 [h, w, 3] RGB or [h, w] grey, not {pixels.dtype} {list(pixels.shape)}")
     if pixels.size == 0:
         raise OptionError(f"pixels must hold at least one pixel, not {list(pixels.shape)}")
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
-    if pixels.shape[2] == channels:
-        return pixels
-    code = cv2.COLOR_GRAY2RGB if channels == 3 else cv2.COLOR_RGB2GRAY
-    converted = cv2.cvtColor(np.ascontiguousarray(pixels), code)
-    return converted.reshape(*pixels.shape[:2], channels).astype(np.uint8, copy=False)
+    return pixels.reshape(*pixels.shape[:2], -1)
