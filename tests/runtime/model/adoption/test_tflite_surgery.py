@@ -131,6 +131,20 @@ def test_a_quantised_network_whose_levels_are_those_of_the_image_stays_as_it_is(
     np.testing.assert_array_equal(opened(adopted, tmp_path).probabilities(IMAGES), expected)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_other_levels_are_in_the_card(dtype: str, tmp_path: Path) -> None:
+    """The network takes -2 to 2 by 256 levels, and its training took -1 to 1."""
+    steps = (4 / 255, 128 if dtype == "uint8" else 0)
+    data = quantised(dtype=dtype, steps=steps)
+    levels = np.rint((IMAGES / 127.5 - 1) / steps[0] + steps[1]).astype(np.int64)
+
+    adopted = adopt_tflite(PATH, data, facts(4, Scaling((127.5,), (127.5,))), {})
+
+    classifier = opened(adopted, tmp_path)
+    prepared = np.stack([classifier.card.preprocess(image) for image in IMAGES])
+    np.testing.assert_array_equal(classifier.probabilities(prepared), original(data, levels))
+
+
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
 def test_quantised_scores_become_probabilities(channels: str, tmp_path: Path) -> None:
     data = quantised("scores")
