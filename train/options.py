@@ -76,9 +76,13 @@ class NetworkOptions:
         str | None, _network(help="Input size of the network: N or WIDTHxHEIGHT.", show_default="the network's own")
     ] = None
     grey: Annotated[bool, _network("--grey", help="Grey images, with one channel.")] = False
-    resize: Annotated[str, _network(help="How to resize images: shrink, bilinear (as Keras does), nearest or area.")] = (
-        "shrink"
-    )
+    resize: Annotated[
+        str,
+        _network(
+            help="How to resize images: shrink, bilinear (as Keras does), nearest, area, opencv-bilinear, or "
+            "pillow-bilinear, -bicubic, -lanczos or -box."
+        ),
+    ] = "shrink"
     fit: Annotated[str, _network(help="How to fit other aspect ratios: stretch, crop or pad.")] = "stretch"
     ground: Annotated[
         str, _network(help="What is behind transparent pixels: white, black, or none (their hidden colours).")

@@ -41,8 +41,9 @@ class CardFlags:
     resize: Annotated[
         str | None,
         typer.Option(
-            help="With --classes: how images are resized.",
-            metavar="shrink|bilinear|nearest|area",
+            help="With --classes: how images are resized: shrink, bilinear (as Keras does), nearest, area, opencv-bilinear, "
+            "or pillow-bilinear, -bicubic, -lanczos or -box.",
+            metavar="NAME",
             show_default="shrink",
             rich_help_panel=_PANEL,
         ),

@@ -10,7 +10,7 @@ import typer
 
 from edgeclf.benchmarks import results, throughput
 from edgeclf.benchmarks.peers import registry
-from edgeclf.benchmarks.peers.full_decode import FullDecode
+from edgeclf.benchmarks.peers.full_decode import full_decode
 from edgeclf.benchmarks.peers.registry import APPEND, LITERT, PIPELINE, READ_BACK
 from edgeclf.benchmarks.peers.rounds import Peer
 from edgeclf.benchmarks.photographs import enlarged, photograph
@@ -38,7 +38,7 @@ def test_the_cost_of_the_journal_is_a_share_of_the_time_per_image() -> None:
 
 def test_full_decode_is_opencvs_bilinear_over_every_pixel() -> None:
     pixels = photograph(600, 800, seed=0)
-    full = FullDecode.like(Preprocess((96, 128)))
+    full = full_decode(Preprocess((96, 128)))
     np.testing.assert_array_equal(full(pixels), cv2.resize(pixels, (128, 96), interpolation=cv2.INTER_LINEAR))
 
 
