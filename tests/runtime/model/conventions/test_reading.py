@@ -103,7 +103,6 @@ HOSTILE: dict[str, Any] = {
     "cut off": '{"pretrained_cfg": {"mean": [0.4',
     "empty": "",
     "a list of a million names": json.dumps({"architecture": "x", "num_classes": 1, "label_names": ["x"] * 1_000_000}),
-    "too large": b" " * ((16 << 20) + 1),
     "half a surrogate pair": '{"architecture": "x", "num_classes": 2, "label_names": ["\\ud800", "b"]}',
 }
 
@@ -113,6 +112,11 @@ def test_hostile_json_ends_in_one_sentence_with_the_name_of_the_file(content: st
     with pytest.raises(EdgeclfError, match=r"^[^\n]*config\.json[^\n]*$") as refused:
         read_beside({"config.json": content})
     assert len(str(refused.value)) < 400
+
+
+def test_a_description_that_is_too_large_is_not_read(read_beside: ReadBeside) -> None:
+    with pytest.raises(ModelError, match=r"config\.json is larger than 16 MB"):
+        read_beside({"config.json": b" " * ((16 << 20) + 1)})
 
 
 def test_a_list_of_labels_that_is_too_large_is_not_read(read_beside: ReadBeside) -> None:
