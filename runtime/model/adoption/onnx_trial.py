@@ -12,7 +12,7 @@ from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.model.providers import open_session
 
-_MAX_ANSWER_S = 120
+_MAX_ANSWER_S = 60.0
 """For a few images; a loop without end is stopped after this."""
 
 
@@ -32,6 +32,10 @@ class Trial:
             named = {name.decode(): values for name, values in feeds.items()}
             return np.asarray(self._session.run([output.decode()], named, options)[0])
         except Exception as error:  # onnxruntime's error classes share no other base
+            if options.terminate:
+                raise ModelError(
+                    f"{self._path} has no answer after {_MAX_ANSWER_S:g} s; it may hold an endless loop"
+                ) from None
             raise ModelError(f"{self._path} fails on an image ({first_line(error)}); export it again") from None
         finally:
             timer.cancel()

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeclf.runtime import Classifier
-from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.errors import ModelError, OptionError
+from edgeclf.runtime.model.adoption import onnx_trial
 from edgeclf.runtime.model.adoption.adopted import Adopted
 from edgeclf.runtime.model.adoption.onnx_surgery import adopt_onnx
 from edgeclf.runtime.model.conventions.facts import Fact, Facts, Scaling
@@ -300,6 +301,22 @@ def test_branches_that_read_the_image_from_outside(names: tuple[str, str], adopt
     opened, _ = adopt(model, Facts(head=Fact("logits", "--head")).over(FACTS))
 
     np.testing.assert_allclose(opened.probabilities(PIXELS), expected, atol=1e-6)
+
+
+def test_an_endless_loop_is_stopped(adopt: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_trial, "_MAX_ANSWER_S", 0.5)
+    model = foreign_onnx(names=("input", "raw"))
+    flag, value = (helper.make_tensor_value_info(name, kind, None) for name, kind in (("go", 9), ("now", 1)))
+    steps = helper.make_tensor_value_info("number", TensorProto.INT64, [])
+    nodes = [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Identity", ["now"], ["next"])]
+    results = [helper.make_tensor_value_info(name, kind, None) for name, kind in (("go_on", 9), ("next", 1))]
+    body = helper.make_graph(nodes, "body", [steps, flag, value], results)
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "true"))
+    model.graph.node.append(helper.make_node("Loop", ["", "true", "raw"], ["output"], body=body))
+    model.graph.output[0].name = "output"
+
+    with pytest.raises(ModelError, match=r"has no answer after 0.5 s; it may hold an endless loop"):
+        adopt(model, Facts(head=Fact("logits", "--head")).over(FACTS))
 
 
 def test_weights_among_the_inputs_are_none(adopt: Open) -> None:
