@@ -13,7 +13,7 @@ from tests.runtime.model.conventions.conftest import write_files
 from tests.support.archives import SUFFIXES, write_archive
 
 CHOICES = {
-    "Teachable Machine's float": (["model_unquant.tflite", "labels.txt"], "model_unquant.tflite"),
+    "Teachable Machine's float": (["m_int8.tflite", "model_unquant.tflite", "labels.txt"], "model_unquant.tflite"),
     "ONNX before the rest": (["best.h5", "best_float32.tflite", "best.onnx", "best.keras"], "best.onnx"),
     "float before float16 before quantised": (
         ["best_int8.tflite", "best_full_integer_quant.tflite", "best_float16.tflite", "best_float32.tflite"],

@@ -3,11 +3,12 @@
 import json
 import tracemalloc
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from edgeclf.runtime.errors import EdgeclfError, ModelError, OptionError
+from edgeclf.runtime.images.preprocess import Fit, Resize
 from edgeclf.runtime.model.conventions.evidence import Evidence
 from edgeclf.runtime.model.conventions.facts import Facts
 from edgeclf.runtime.model.conventions.onnx_properties import read_onnx_properties
@@ -154,6 +155,13 @@ def test_every_convention_has_defaults_of_its_name() -> None:
     for name, convention in CONVENTIONS.items():
         assert convention.defaults.tool == name
         assert {fact.origin for fact in convention.defaults.known().values()} == {f"--from {name}"}
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_every_default_is_a_setting_of_preprocess(name: str) -> None:
+    values = values_of(CONVENTIONS[name].defaults)
+    assert values["resize"] in get_args(Resize)
+    assert values["fit"] in get_args(Fit)
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
