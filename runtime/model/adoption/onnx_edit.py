@@ -45,6 +45,29 @@ class GraphEditor:
                 if sparse.values.name == name:
                     sparse.values.name = new
 
+    def sort(self) -> None:
+        """Put every node behind those whose tensors it reads, as the format demands and some converters do not do.
+
+        Nodes of a circle stay where they are; an engine refuses them.
+        """
+        nodes = list(self.graph.node)
+        made = {name: place for place, node in enumerate(nodes) for name in node.output}
+        order: dict[int, None] = {}
+        opened: set[int] = set()
+        waiting = list(reversed(range(len(nodes))))
+        while waiting:
+            place = waiting[-1]
+            if place in opened:
+                order.setdefault(waiting.pop())
+                continue
+            opened.add(place)
+            waiting += [made[name] for name in reads(nodes[place]) if name in made and made[name] not in opened]
+        if list(order) != sorted(order):
+            scratch = type(self.graph)()
+            scratch.node.extend(nodes[place] for place in order)
+            self.graph.ClearField("node")
+            self.graph.node.extend(scratch.node)
+
     def add_weight(self, wish: str, values: NDArray[Any]) -> bytes:
         """values: float32, uint8, int8 or int64. Returns the name."""
         name = self.new_name(wish)

@@ -303,6 +303,22 @@ def test_branches_that_read_the_image_from_outside(names: tuple[str, str], adopt
     np.testing.assert_allclose(opened.probabilities(PIXELS), expected, atol=1e-6)
 
 
+def test_nodes_in_the_wrong_order_are_sorted(adopt: Open) -> None:
+    """As converters to half precision leave them; onnxruntime does not mind, the onnx package does."""
+    model = foreign_onnx(batch=1)
+    expected = softmax(own_scores(model, scaled()))
+    nodes = list(model.graph.node)
+    nodes[3] = helper.make_node("Reshape", ["pooled", "row"], ["features"])
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, -1]), "row"))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes[place] for place in (4, 3, 0, 2, 1))
+
+    opened, adopted = adopt(model)
+
+    assert not adopted.one_by_one
+    np.testing.assert_allclose(opened.probabilities(PIXELS), expected, atol=1e-6)
+
+
 def test_an_endless_loop_is_stopped(adopt: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_trial, "_MAX_ANSWER_S", 0.5)
     model = foreign_onnx(names=("input", "raw"))
