@@ -45,7 +45,7 @@ from edgeclf.train.data.dataset import Split
 
 ADOPTED_SUFFIX = ".edge"
 """What the name of an adopted file adds to that of the original, which often lies in the same folder."""
-_NAMES = {"scaling": "scale", "size_hw": "image size", "crop_pct": "crop", "channels": "channel order"}
+_NAMES = {"scaling": "scale", "size_hw": "image size", "crop_pct": "crop", "crop_offset": "crop", "channels": "channels"}
 _GUESS = "that images are made as in torchvision is a guess, since the file comes from PyTorch and says nothing"
 
 
@@ -132,12 +132,11 @@ def _read(package: ModelPackage, named: Path, options: ExportOptions) -> _Origin
 
 
 def _announce(facts: Facts) -> None:
-    """Say where each fact comes from."""
+    """Say in one line where each fact comes from."""
     by_origin: dict[str, list[str]] = {}
     for name, fact in facts.known().items():
         by_origin.setdefault(fact.origin, []).append(_NAMES.get(name, name))
-    for origin, names in by_origin.items():
-        note(f"{origin}: {', '.join(names)}")
+    note("; ".join(f"{', '.join(dict.fromkeys(names))}: {origin}" for origin, names in by_origin.items()))
 
 
 def _reference(split: Split, card: ModelCard, own_tool: OwnTool, facts: Facts) -> Reference:

@@ -37,7 +37,7 @@ def attach_card(path: Path, external: ExternalModel) -> KerasModel:
 
 def load_external(path: Path, external: ExternalModel) -> keras.Model:
     """Load a Keras file without a card. Raises ModelError, or OptionError if it has one."""
-    network = load_network(path, allow_h5=True)
+    network = load_network(path)
     refuse_description(path, external)
     if remark := row_remark(network, external.imgsz, str(path)):
         note(f"{path}: {remark}")

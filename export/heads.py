@@ -19,6 +19,7 @@ from edgeclf.train.keras_file.config_check import MAX_ARRAY_NUMBERS
 from edgeclf.train.keras_file.reason import running
 
 _SHAPING = {"Identity", "Cast", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "EnsureShape", "PreventGradient"}
+_GROWING = {"BroadcastTo", "Fill", "LinSpace", "OneHot", "Pad", "PadV2", "Range", "Tile"}
 _WEIGHTS = {"Const", "Placeholder", "ReadVariableOp"}
 _SCORES = {"BiasAdd", "MatMul", "BatchMatMulV2", "Conv2D", "Einsum", "LogSoftmax"}
 _ARITHMETIC = {"AddV2", "AddN", "Sub", "Mul", "RealDiv", "Mean", "Sum", "ConcatV2", "Pack", "FusedBatchNormV3"}
@@ -113,5 +114,8 @@ def _check_sizes(graph: tf.Graph, name: str) -> None:
     for operation in graph.get_operations():
         for tensor in () if operation.type in _WEIGHTS else operation.outputs:
             numbers = tensor.shape.num_elements() if tensor.shape.rank is not None else None
+            if numbers is None and operation.type in _GROWING:
+                problem = f"{name} computes an array whose size depends on its pixels ({operation.type})"
+                raise ModelError(f"{problem}; remove the layer that computes it, and save the model again")
             if numbers is not None and numbers > MAX_ARRAY_NUMBERS:
                 raise ModelError(f"{name} computes {numbers:,} numbers in one step per image; choose a smaller --imgsz")

@@ -99,12 +99,11 @@ def _cropped_later(image: Image.Image, preprocess: Preprocess, resize: Callable[
     height, width = (math.floor(side / (preprocess.crop_pct or 1) + 1e-6) for side in preprocess.size_hw)
     if preprocess.fit == "stretch":
         return resize(image, height, width)
-    if preprocess.fit == "pad":
-        ratio = max(image.height / height, image.width / width)
-        return resize(image, round(image.height / ratio), round(image.width / ratio))
-    if image.height / height <= image.width / width:
-        return resize(image, height, int(height * image.width / image.height))
-    return resize(image, int(width * image.height / image.width), width)
+    if preprocess.fit == "crop" and height == width:  # torchvision's Resize(int)
+        long = int(height * max(image.size) / min(image.size))
+        return resize(image, height, long) if image.height <= image.width else resize(image, long, width)
+    ratio = (max if preprocess.fit == "pad" else min)(image.height / height, image.width / width)  # timm's ResizeKeepRatio
+    return resize(image, max(1, round(image.height / ratio)), max(1, round(image.width / ratio)))
 
 
 def _resize(image: Image.Image, height: int, width: int, kind: str) -> Image.Image:
@@ -119,16 +118,13 @@ def _in_size(image: Image.Image, preprocess: Preprocess) -> Pixels:
     pixels = _pixels(image)
     canvas = np.empty(preprocess.shape, np.uint8)
     canvas[:] = preprocess.pad_color
-    divide = partial(_halve, offset=preprocess.crop_offset)
-    top, left = divide(max(0, pixels.shape[0] - height)), divide(max(0, pixels.shape[1] - width))
+    too_high, too_wide = max(0, pixels.shape[0] - height), max(0, pixels.shape[1] - width)
+    is_round = preprocess.crop_offset == "round"
+    top, left = (round(border / 2) if is_round else border // 2 for border in (too_high, too_wide))
     cut = pixels[top : top + height, left : left + width]
-    down, right = divide(height - cut.shape[0]), divide(width - cut.shape[1])
+    down, right = (height - cut.shape[0]) // 2, (width - cut.shape[1]) // 2
     canvas[down : down + cut.shape[0], right : right + cut.shape[1]] = cut
     return canvas
-
-
-def _halve(border: int, offset: str) -> int:
-    return round(border / 2) if offset == "round" else border // 2
 
 
 def _pixels(image: Image.Image) -> Pixels:

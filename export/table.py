@@ -38,10 +38,11 @@ def show(report: GateReport) -> None:
 def _table(report: GateReport, ship: str) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
-    for column in ("size", "accuracy", "95 % interval", "same class", "difference", "per image"):
+    first = report.parities[0]
+    accuracy = ("accuracy", "95 % interval") if first.is_labelled else ()
+    for column in ("size", *accuracy, "same class", "difference", "per image"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    first = report.parities[0]
     table.add_row(Text(escape(report.reference)), "", *_accuracy(first, first.reference_correct))
     for parity in report.parities:
         table.add_row(*_cells(parity, ship))
@@ -60,9 +61,10 @@ def _cells(parity: Parity, ship: str) -> list[str | Text]:
     ]
 
 
-def _accuracy(parity: Parity, correct: int) -> tuple[str, str]:
+def _accuracy(parity: Parity, correct: int) -> tuple[str, ...]:
+    """The share of correct images and its interval; nothing without labels."""
     if not parity.is_labelled:
-        return "no labels", ""
+        return ()
     low, high = wilson_interval(correct, parity.images)
     return f"{correct / parity.images:.2%}", f"{low:.0%} to {high:.0%}"
 
