@@ -19,7 +19,7 @@ _FORMAT, _RANGE = "Image.BitmapPixelFormat", "Image.NominalPixelRange"
 _PREPROCESS = "CustomVision.Preprocess."
 _METHOD = "CustomVision.Postprocess.Method"
 _CHANNELS = {"bgr8": "bgr", "bgra8": "bgr", "rgb8": "rgb", "rgba8": "rgb"}
-_SCALES = {"nominalrange_0_255": "none", "normalized_0_1": "1/255", "normalized_1_1": "-1..1"}
+_SCALES = {"nominalrange_0_255": "none", "normalized_0_1": "1/255", "nominalrange_0_1": "1/255", "normalized_1_1": "-1..1"}
 
 
 def read(evidence: Evidence) -> Facts | None:
@@ -49,7 +49,7 @@ def _as_in_the_samples(evidence: Evidence, properties: Fields) -> Facts:
     return Facts.of(
         "Custom Vision's samples",
         channels=channels if _FORMAT not in properties else None,
-        scaling=SCALES[scale].scaling if _RANGE not in properties else None,  # type: ignore[index]
+        scaling=SCALES[scale].scaling if _RANGE not in properties and _is_plain(properties) else None,  # type: ignore[index]
     )
 
 
@@ -70,15 +70,16 @@ def _check_task(evidence: Evidence, properties: Fields) -> None:
 
 
 def _scaling(properties: Fields) -> Scaling | None:
-    """The range, then mean and deviation, whose unit is that of the range. In doubt about it, none."""
     name = _SCALES.get((properties.text(_RANGE) or "").lower())
     if name is None:
         return None
-    scaling = SCALES[name].scaling  # type: ignore[index]
+    return SCALES[name].scaling if _is_plain(properties) else None  # type: ignore[index]
+
+
+def _is_plain(properties: Fields) -> bool:
+    """Whether nothing is subtracted or divided by after the range, in units that nobody states."""
     mean, std = (_numbers(properties, _PREPROCESS + key) for key in ("NormalizeMean", "NormalizeStd"))
-    if not any(mean) and set(std) <= {1.0}:
-        return scaling
-    return None
+    return not any(mean) and set(std) <= {1.0}
 
 
 def _numbers(properties: Fields, key: str) -> tuple[float, ...]:

@@ -68,11 +68,18 @@ def test_image_properties_alone_belong_to_no_tool(read_beside: ReadBeside, onnx_
     assert (values_of(facts)["channels"], values_of(facts)["scaling"]) == ("bgr", Scaling((0.0,), (1.0,)))
 
 
+@pytest.mark.parametrize(("range_", "std"), [(None, 255.0), ("NominalRange_0_1", 255.0), ("NominalRange_0_255", 1.0)])
+def test_the_range_is_as_the_sample_takes_it(range_: str | None, std: float, read_beside: ReadBeside) -> None:
+    facts = read_beside({"metadata_properties.json": PROPERTIES | {"Image.NominalPixelRange": range_}})
+    assert values_of(facts)["scaling"] == Scaling((0.0,), (std,))
+
+
 @pytest.mark.parametrize(
     ("change", "missing"),
     [
         ({"Image.NominalPixelRange": "NominalRange_16_235"}, "scaling"),
         ({"CustomVision.Preprocess.NormalizeMean": "[123.0, 117.0, 104.0]"}, "scaling"),
+        ({"CustomVision.Preprocess.NormalizeMean": "[123.0, 117.0, 104.0]", "Image.NominalPixelRange": None}, "scaling"),
         ({"Image.BitmapPixelFormat": "Gray8"}, "channels"),
         (CROPPED | {"CustomVision.Preprocess.TargetHeight": "0"}, "fit"),
     ],

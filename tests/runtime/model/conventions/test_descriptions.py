@@ -91,11 +91,13 @@ def test_each_setting_of_luxonis_is_a_fact(
 
 
 @pytest.mark.parametrize("wrap", [lambda fields: {"model_parameters": fields}, dict], ids=["wrapped", "flat"])
-def test_edge_impulse_says_all_but_the_scaling(wrap: Any, read_beside: ReadBeside) -> None:
+def test_edge_impulse_says_all_but_the_scaling_of_its_default(wrap: Any, read_beside: ReadBeside) -> None:
     facts = read_beside({"model_parameters.json": wrap(EDGE_IMPULSE)})
     assert facts.tool == "edge-impulse"
     assert classes_of(facts) == (("cat", "dog"), "model_parameters.json (labels)")
-    assert values_of(facts) == {"channels": "rgb", "size_hw": (64, 96), "resize": "area", "fit": "crop"}
+    expected = {"scaling": UNIT, "channels": "rgb", "size_hw": (64, 96), "resize": "area", "fit": "crop"}
+    assert values_of(facts) == expected
+    assert facts.known()["scaling"].origin == "Edge Impulse's default"
 
 
 @pytest.mark.parametrize(("mode", "fit"), [("fit-longest", "pad"), ("squash", "stretch"), (None, "stretch")])
