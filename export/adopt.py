@@ -28,7 +28,7 @@ from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.adoption.adopted_card import training_facts
 from edgeclf.runtime.model.adoption.adopting import adopt, examine
-from edgeclf.runtime.model.adoption.completion import GUESSED, complete, guess, is_guessable, missing
+from edgeclf.runtime.model.adoption.completion import GUESSED, QUESTIONS, complete, guess, is_guessable, missing
 from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.backend import read_model_file
 from edgeclf.runtime.model.card import ModelCard
@@ -46,6 +46,12 @@ from edgeclf.train.data.dataset import Split
 ADOPTED_SUFFIX = ".edge"
 """What the name of an adopted file adds to that of the original, which often lies in the same folder."""
 _NAMES = {"scaling": "scale", "size_hw": "image size", "crop_pct": "crop", "crop_offset": "crop", "channels": "channels"}
+_CHOICES = {
+    "--scale": "--scale 1/255, -1..1, none, imagenet or caffe",
+    "--imgsz": "--imgsz N",
+    "--resize": "--resize",
+    "--fit": "--fit stretch, crop or pad",
+}
 _GUESS = "that images are made as in torchvision is a guess, since the file comes from PyTorch and says nothing"
 
 
@@ -124,9 +130,13 @@ def _read(package: ModelPackage, named: Path, options: ExportOptions) -> _Origin
     elif is_guessable(network, facts):
         facts = facts.over(guess())
     facts = complete(network, facts)
-    if "--scale" in missing(network, facts):
-        usual = "--scale 1/255, -1..1, none, imagenet or caffe"
-        raise OptionError(f"{named} does not say how its pixels are scaled; give {usual}, or its tool with --from")
+    unknown = [flag for flag in missing(network, facts) if flag != "--classes"]  # --data may have them
+    if unknown:
+        questions, flags = (
+            " and ".join(QUESTIONS[flag] for flag in unknown),
+            " and ".join(_CHOICES[flag] for flag in unknown),
+        )
+        raise OptionError(f"{named} does not say {questions}; give {flags}, or its tool with --from")
     stem = named.name if named.is_dir() else named.stem
     return _Original(data, network, facts, stem + ADOPTED_SUFFIX)
 

@@ -25,7 +25,7 @@ _FILTERS = {
     "pillow-box": Image.Resampling.BOX,
     "nearest": Image.Resampling.NEAREST,
 }
-_OPENCV = {"opencv-bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+_OPENCV = {"opencv-bilinear": cv2.INTER_LINEAR, "opencv-bicubic": cv2.INTER_CUBIC, "area": cv2.INTER_AREA}
 _Scores = NDArray[np.float64]
 
 
@@ -100,7 +100,8 @@ def _cropped_later(image: Image.Image, preprocess: Preprocess, resize: Callable[
     if preprocess.fit == "stretch":
         return resize(image, height, width)
     if preprocess.fit == "crop" and height == width:  # torchvision's Resize(int)
-        long = int(height * max(image.size) / min(image.size))
+        side = height * max(image.size) / min(image.size)
+        long = round(side) if preprocess.crop_offset == "lobe" else int(side)
         return resize(image, height, long) if image.height <= image.width else resize(image, long, width)
     ratio = (max if preprocess.fit == "pad" else min)(image.height / height, image.width / width)  # timm's ResizeKeepRatio
     return resize(image, max(1, round(image.height / ratio)), max(1, round(image.width / ratio)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Fit = Literal["stretch", "crop", "pad"]
-CropOffset = Literal["floor", "round"]
+CropOffset = Literal["floor", "round", "lobe"]
 """Where the left-over pixel of an odd border goes."""
 Size = tuple[int, int]
 """Height and width."""
@@ -52,7 +52,8 @@ def lay_out_larger(image_hw: Size, size_hw: Size, fit: Fit, crop_pct: float, off
     if fit == "stretch":
         resized = larger_h, larger_w
     elif fit == "crop" and larger_h == larger_w:
-        long = int(larger_h * max(image_hw) / min(image_hw))
+        long = larger_h * max(image_hw) / min(image_hw)
+        long = round(long) if offset == "lobe" else int(long)
         resized = (larger_h, long) if height <= width else (long, larger_w)
     else:
         ratio = (min if fit == "crop" else max)(height / larger_h, width / larger_w)
@@ -64,7 +65,7 @@ def _centred(box: tuple[float, float, float, float], resized_hw: Size, size_hw: 
     """A side that is too long is cut, and one that is too short gets borders, of which the first is never the wider one."""
     kept = [min(pair) for pair in zip(resized_hw, size_hw, strict=True)]
     borders = [resized - side for resized, side in zip(resized_hw, kept, strict=True)]
-    top, left = (border // 2 if offset == "floor" else round(border / 2) for border in borders)
+    top, left = (round(border / 2) if offset == "round" else border // 2 for border in borders)
     place = (size_hw[0] - kept[0]) // 2, (size_hw[1] - kept[1]) // 2
     return Layout(box, resized_hw, (top, left, top + kept[0], left + kept[1]), place)
 

@@ -41,6 +41,7 @@ Resize = Literal[
     "pillow-lanczos",
     "pillow-box",
     "opencv-bilinear",
+    "opencv-bicubic",
 ]
 
 _CHOICES = {"channels": Channels, "resize": Resize, "fit": Fit, "ground": Ground, "crop_offset": CropOffset}
@@ -51,6 +52,7 @@ _INTERPOLATION = {
     "nearest": cv2.INTER_NEAREST_EXACT,  # pixel centres, like Pillow and TensorFlow; INTER_NEAREST is off by half a pixel
     "area": cv2.INTER_AREA,
     "opencv-bilinear": cv2.INTER_LINEAR,
+    "opencv-bicubic": cv2.INTER_CUBIC,
 }
 _PILLOW: dict[str, PillowFilter] = {
     "pillow-bilinear": "bilinear",
@@ -76,8 +78,8 @@ class Preprocess:
         bilinearly. A JPEG is halved in its own DCT, anything else by 2x2 means. Camera-size images do not alias, at a
         fraction of the cost of `area`. `bilinear` is `keras.utils.image_dataset_from_directory`, rounded to whole levels;
         `nearest` is `keras.utils.load_img`; `area` averages. `pillow-bilinear`, `pillow-bicubic`, `pillow-lanczos` and
-        `pillow-box` are Pillow's `Image.resize`, and make a colour image grey as Pillow does. `opencv-bilinear` is OpenCV's
-        `INTER_LINEAR`, which does not average when it makes an image smaller.
+        `pillow-box` are Pillow's `Image.resize`, and make a colour image grey as Pillow does. `opencv-bilinear` and
+        `opencv-bicubic` are OpenCV's, which do not average when they make an image smaller.
     fit: `stretch` ignores the aspect ratio, `crop` keeps the centre, `pad` adds borders of `pad_color`.
         With a resize of Pillow, `crop` is its `ImageOps.fit`.
     ground: what is behind transparent pixels: `white` or `black`. `none` takes the colours that the file holds there, often
@@ -85,7 +87,8 @@ class Preprocess:
     crop_pct: above 0, at most 1. The whole image is resized for an input that is larger by `1 / crop_pct`, and its centre is
         kept, as torchvision and timm do: see `lay_out_larger`. None: the input is filled.
     crop_offset: with `crop_pct`, how many of n superfluous rows or columns are cut off at the top or the left: `floor` is
-        n // 2, as in Keras and Hugging Face, `round` is Python's `round(n / 2)`, as in torchvision and timm.
+        n // 2, as in Keras and Hugging Face, `round` is Python's `round(n / 2)`, as in torchvision and timm. `lobe` is
+        `floor` too, but the long side of the resized image is rounded, not cut to a whole number.
     pad_color: one level, or one per channel, 0 to 255.
     levels: one table of 256 levels, or one per channel. It replaces the levels of the finished image, for a quantised
         network whose input is not on the scale of an image. None: they stay as they are.

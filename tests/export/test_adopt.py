@@ -7,7 +7,9 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -16,6 +18,8 @@ from PIL import Image
 from typer.testing import Result
 
 from edgeclf.export.cli.clf_export import app
+from edgeclf.export.own_tool import read_as_pillow
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.classifier import Classifier
 from tests.support.colour_onnx import COLOURS, SIDE, colour_onnx, write_colours
 
@@ -239,3 +243,30 @@ def test_adopting_needs_pillow_but_no_tensorflow(
         [*command, str(model), *LEVELS, "--data", str(photos)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, keyword in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+
+
+SETTINGS = [
+    *({"resize": resize} for resize in ("pillow-bilinear", "pillow-lanczos", "pillow-box", "opencv-bilinear", "area")),
+    {"resize": "pillow-lanczos", "fit": "crop"},
+    {"resize": "pillow-bicubic", "fit": "pad", "pad_color": (124, 116, 104)},
+    *({"resize": "pillow-bicubic", "fit": "crop", "crop_pct": 0.9, "crop_offset": at} for at in ("floor", "round", "lobe")),
+    *({"resize": "pillow-bilinear", "fit": fit, "crop_pct": 0.8, "crop_offset": "round"} for fit in ("stretch", "pad")),
+    {"resize": "pillow-bilinear", "channels": 1},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: "-".join(map(str, settings.values())))
+@pytest.mark.parametrize("size_hw", [(24, 24), (17, 30)], ids=["square", "wide"])
+def test_pillow_makes_the_image_that_preprocess_makes(
+    settings: dict[str, Any], size_hw: tuple[int, int], tmp_path: Path
+) -> None:
+    """The two are written apart, so each checks the other."""
+    preprocess = Preprocess(size_hw, ground="none", **settings)
+    rng = np.random.default_rng(3)
+    for number, (height, width) in enumerate([(60, 91), (91, 60), (33, 33), (20, 200), (12, 9), (47, 64)]):
+        path = tmp_path / f"{number}.jpg"
+        noise = cv2.resize(rng.integers(0, 256, (9, 9, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+        exif = Image.Exif()
+        exif[0x0112] = 1 + number  # orientation
+        Image.fromarray(noise).save(path, exif=exif)
+        np.testing.assert_array_equal(preprocess(str(path)), read_as_pillow(str(path), preprocess))

@@ -8,19 +8,27 @@ from edgeclf.runtime.model.conventions.reading import CONVENTIONS
 from edgeclf.runtime.model.conventions.scales import SCALES
 
 GUESSED = "guessed"
+QUESTIONS = {
+    "--classes": "its classes",
+    "--scale": "how its pixels are scaled",
+    "--imgsz": "the size of its images",
+    "--resize": "how its images are resized",
+    "--fit": "how its images are fitted",
+}
+"""What is unknown without each flag, as the end of a sentence."""
 
 
 def complete(network: Network, facts: Facts) -> Facts:
     """The facts with what follows from the graph, and with the usual values of what hardly any tool varies.
 
-    A network that takes whole levels needs no scaling. Without another word, the channels are red, green and blue, and
-    images are stretched as Keras's own loader does it.
+    A network that takes whole levels needs no scaling. Without another word, the channels are red, green and blue. Images
+    are stretched as Keras's own loader does it, unless the tool is known: what it says may have no counterpart here.
     """
     whole_levels = network.dtype == "uint8" and (network.scale, network.zero_point) in ((1.0, 0), (0.0, 0))
     scaling = Fact(SCALES["none"].scaling, "the input, which takes 0 to 255") if whole_levels else None
-    usual = Facts(
-        scaling=scaling, channels=Fact("rgb", "default"), resize=Fact("bilinear", "default"), fit=Fact("stretch", "default")
-    )
+    usual = Facts(scaling=scaling, channels=Fact("rgb", "default"))
+    if not facts.tool:
+        usual = replace(usual, resize=Fact("bilinear", "default"), fit=Fact("stretch", "default"))
     if facts.crop_pct:
         usual = replace(usual, fit=Fact("crop", "default"))
     return facts.over(usual)
@@ -42,13 +50,15 @@ def guess() -> Facts:
 
 
 def missing(network: Network, facts: Facts) -> tuple[str, ...]:
-    """The flags for what no source gives: `--classes`, `--scale` and `--imgsz`. facts: completed ones."""
+    """The flags for what no source gives, of `--classes --scale --imgsz --resize --fit`. facts: completed ones."""
     return tuple(
         flag
         for flag, is_known in (
             ("--classes", facts.classes is not None),
             ("--scale", facts.scaling is not None),
             ("--imgsz", facts.size_hw is not None or None not in network.size_hw),
+            ("--resize", facts.resize is not None),
+            ("--fit", facts.fit is not None),
         )
         if not is_known
     )

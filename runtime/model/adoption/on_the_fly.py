@@ -9,14 +9,19 @@ from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.adoption.adopted import Adopted
 from edgeclf.runtime.model.adoption.adopted_card import training_facts
 from edgeclf.runtime.model.adoption.adopting import adopt, examine
-from edgeclf.runtime.model.adoption.completion import complete, is_guessable, missing
+from edgeclf.runtime.model.adoption.completion import QUESTIONS, complete, is_guessable, missing
 from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.conventions.facts import NOTHING, Facts
 from edgeclf.runtime.model.conventions.package import find_model
 from edgeclf.runtime.model.conventions.reading import facts_inside, read_facts
 
-_PLACEHOLDERS = {"--classes": "labels.txt", "--scale": "1/255", "--imgsz": "224"}
-_NAMES = {"--classes": "its classes", "--scale": "how its pixels are scaled", "--imgsz": "the size of its images"}
+_PLACEHOLDERS = {
+    "--classes": "labels.txt",
+    "--scale": "1/255",
+    "--imgsz": "224",
+    "--resize": "opencv-bilinear",
+    "--fit": "stretch",
+}
 _FLAGS_OF_ALL = {"--classes", "--imgsz"}
 """Flags of every command that opens models; the others belong to `clf-export` alone."""
 
@@ -41,7 +46,7 @@ class Knowledge:
     @property
     def unknown(self) -> str:
         """What no source gives, as the end of a sentence; "" if all is known."""
-        return " and ".join(_NAMES[flag] for flag in missing(self.network, self.beside))
+        return " and ".join(QUESTIONS[flag] for flag in missing(self.network, self.beside))
 
     @property
     def command(self) -> str:
@@ -63,7 +68,7 @@ class Knowledge:
         flags = missing(self.network, self.inside)
         only_labels_beside = replace(self.beside, classes=self.inside.classes) == self.inside
         if only_labels_beside and set(flags) <= _FLAGS_OF_ALL:
-            unknown, given = " and ".join(_NAMES[flag] for flag in flags), " ".join(_with_values(flags, self._labels))
+            unknown, given = " and ".join(QUESTIONS[flag] for flag in flags), " ".join(_with_values(flags, self._labels))
             return f"{self.path} has no model card and does not say {unknown}; add {given}"
         problem = f"does not say {self.unknown}" if self.unknown else "is described by other files beside it"
         return f"{self.path} has no model card and {problem}; adopt it first: {self.command}"

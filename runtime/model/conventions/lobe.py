@@ -14,7 +14,7 @@ _AS_TOOL: dict[str, Any] = {
     "resize": "pillow-bicubic",
     "fit": "crop",
     "crop_pct": 1.0,
-    "crop_offset": "floor",
+    "crop_offset": "lobe",
     "head": "softmax",
 }
 

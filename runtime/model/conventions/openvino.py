@@ -17,7 +17,7 @@ from edgeclf.runtime.model.labels import distinct_classes
 _PREFIX = "model_info "
 _ORIGIN = "ONNX metadata"
 _FITS = {"standard": "stretch", "crop": "crop", "fit_to_window_letterbox": "pad"}
-_RESIZES = {"LINEAR": "opencv-bilinear", "AREA": "area"}
+_RESIZES = {"LINEAR": "opencv-bilinear", "CUBIC": "opencv-bicubic", "AREA": "area"}
 _TRUE, _FALSE = ("True", "true", "YES", "1"), ("False", "false", "NO", "0")
 
 

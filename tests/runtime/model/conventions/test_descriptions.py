@@ -52,7 +52,7 @@ def test_lobe_fills_the_square(read_beside: ReadBeside) -> None:
         "resize": "pillow-bicubic",
         "fit": "crop",
         "crop_pct": 1.0,
-        "crop_offset": "floor",
+        "crop_offset": "lobe",
         "head": "softmax",
     }
 
