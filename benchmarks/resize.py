@@ -84,7 +84,7 @@ def measure_accuracy(data: Path, imgsz: int, seeds: int, epochs: int, folder: Pa
 
 def measure_time(folder: Path, height: int, width: int, images: int = 8, rounds: int = 9) -> list[float]:
     """Milliseconds per image on one core: all methods, then OpenCV's bilinear after a full decode. In interleaved rounds."""
-    from edgeclf.benchmarks.peers.full_decode import FullDecode
+    from edgeclf.benchmarks.peers.full_decode import full_decode
     from edgeclf.benchmarks.photographs import write_photographs
     from edgeclf.runtime.images.preprocess import Preprocess
 
@@ -92,7 +92,7 @@ def measure_time(folder: Path, height: int, width: int, images: int = 8, rounds:
     write_photographs(root, images, height, width)
     paths = sorted(root.rglob("*.jpg"))
     functions: list[Callable[[Path], object]] = [Preprocess((224, 224), resize=name) for name in METHODS]
-    functions.append(FullDecode.like(Preprocess((224, 224))))
+    functions.append(full_decode(Preprocess((224, 224))))
     measured: list[list[float]] = [[] for _ in functions]
     with Progress(f"timing {width} x {height}", rounds, "round") as progress:
         for _ in range(rounds):

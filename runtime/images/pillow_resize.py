@@ -26,9 +26,8 @@ _MANY_TAPS = 2_048
 """Above that, the error of float32 is large, and many sums would be computed twice."""
 _MUCH_DOUBT = 0.02
 """The share of sums computed twice at which float64 alone is faster."""
-_IN_CACHE = 1 << 17
-"""Sums that are made before they are rounded."""
-_NOWHERE = np.empty(0, np.int64)
+_SUMS = 1 << 18
+"""The most sums that are made before they are rounded: they should stay in the processor's cache."""
 _RECOMPUTED = 1 << 18
 """Weights of the sums that are recomputed at a time."""
 
@@ -40,16 +39,18 @@ _Offset = float | NDArray[np.float32]
 class _Pass:
     """How one side is resampled to `m` rows.
 
-    starts: for each block of rows of the result, the first row of the source that it needs.
-    blocks: float32 or float64 `[blocks, _BLOCK, band]`, the weights.
+    needed: int64 `[blocks * band]`, for each block of rows of the result, the rows of the source that it needs.
+    blocks: float32 or float64 `[blocks, _BLOCK, band]`, their weights.
+    step: the columns that are resampled at a time.
     low, high: what is added to the sums before they are rounded: one number or float32 `[m, 1]`. A sum for which both give
         different levels is computed again; `high` is None if no sum needs that.
     first, taps: the exact weights, as in Weights, but for levels.
     used: the first row of the source that is needed, and the one after the last. signed: weights may be negative.
     """
 
-    starts: list[int]
+    needed: Indices
     blocks: NDArray[Any]
+    step: int
     low: _Offset
     high: _Offset | None
     first: Indices
@@ -99,10 +100,12 @@ def _make_pass(source: int, target: int, name: PillowFilter, start: float, end: 
     taps, length = whole / UNIT, whole.shape[1]
     low, high = _offsets(whole, mean=name == "box")
     exact = length > _MANY_TAPS or _share_of_doubt(taps, high - low) > _MUCH_DOUBT
-    starts, blocks = _blocks(first, taps, source, np.float64 if exact else np.float32)
+    needed, blocks = _blocks(first, taps, source, np.float64 if exact else np.float32)
+    step = max(1, min(_PRODUCT // blocks[0].size, _SUMS // len(first)))
     used = (int(first[0]), min(int(first[-1]) + length, source))
     doubt = bool((high > low).any()) and not exact
-    return _Pass(starts, blocks, _one(low), _one(high) if doubt else None, first, taps, used, bool((whole < 0).any()))
+    signed = bool((whole < 0).any())
+    return _Pass(needed, blocks, step, _one(low), _one(high) if doubt else None, first, taps, used, signed)
 
 
 _kept_pass = lru_cache(maxsize=32)(_make_pass)
@@ -118,16 +121,15 @@ def _offsets(whole: Indices, mean: bool) -> tuple[Floats, Floats]:
     whether a half is rounded up.
     """
     total, terms = np.abs(whole).sum(1), (whole != 0).sum(1)
-    error = np.full(len(whole), (1.01 * terms * 2**-24 * 255 * total / UNIT + 2**-14).max())
     bits = np.bitwise_or.reduce(np.abs(whole), axis=1) | UNIT
-    exact = (bits & -bits) >= 1 << 10
-    up = exact
+    exact = (bits & -bits) >= 1 << 10  # so a sum is a half, or at least 2**-12 away from one
+    error = np.where(exact, 2**-13, (1.01 * terms * 2**-24 * 255 * total / UNIT + 2**-14).max())
+    decided, up = exact, exact
     if mean:
         excess = total - UNIT
-        decided = 255 * np.abs(excess) / UNIT + 2 * error < 0.5 / terms
-        exact, up = exact | decided, exact | (decided & (excess >= 0))
-    error[up & (total == UNIT)] = 2**-13
-    return np.where(up, error, -error), np.where(exact & ~up, -error, error)
+        clear = 255 * np.abs(excess) / UNIT + 2 * error < 0.5 / terms
+        decided, up = exact | clear, exact | (clear & (excess >= 0))
+    return np.where(up, error, -error), np.where(decided & ~up, -error, error)
 
 
 def _one(offsets: Floats) -> _Offset:
@@ -146,7 +148,7 @@ def _share_of_doubt(taps: Floats, doubt: Floats) -> float:
     return float((np.abs(sums - np.floor(sums) - 0.5) < doubt[middle, None] / 2).mean())
 
 
-def _blocks(first: Indices, values: Floats, source: int, dtype: type[Any]) -> tuple[list[int], NDArray[Any]]:
+def _blocks(first: Indices, values: Floats, source: int, dtype: type[Any]) -> tuple[Indices, NDArray[Any]]:
     """The weights as one matrix for each block of rows."""
     rows, length = values.shape
     starts = first[::_BLOCK]
@@ -158,14 +160,14 @@ def _blocks(first: Indices, values: Floats, source: int, dtype: type[Any]) -> tu
     place = (first - starts[row // _BLOCK])[:, None] + np.arange(length)
     row_of, tap = np.nonzero(place < band)
     blocks[row_of // _BLOCK, row_of % _BLOCK, place[row_of, tap]] = values[row_of, tap]
-    return starts.tolist(), blocks
+    return (starts[:, None] + np.arange(band)).reshape(-1), blocks
 
 
 def _across(pixels: Pixels, columns: _Pass, used: tuple[int, int]) -> Pixels:
     """Resample the width. Rows that the other pass does not use are left undefined."""
     (height, width, channels), target = pixels.shape, len(columns.first)
     result = np.empty((height, target, channels), np.uint8)
-    step = max(1, _PRODUCT // (columns.blocks[0].size * channels))
+    step = max(1, columns.step // channels)
     for top in range(*used, step):
         strip = pixels[top : min(top + step, used[1])]
         turned = cv2.transpose(strip).reshape(width, -1).astype(np.uint8, copy=False)
@@ -179,9 +181,9 @@ def _down(pixels: Pixels, rows: _Pass, used: tuple[int, int]) -> Pixels:
     height, width, channels = pixels.shape
     flat = pixels.reshape(height, -1)
     result = np.empty((len(rows.first), width * channels), np.uint8)
-    step, end = max(1, _PRODUCT // rows.blocks[0].size), used[1] * channels
-    for left in range(used[0] * channels, end, step):
-        part = slice(left, min(left + step, end))
+    end = used[1] * channels
+    for left in range(used[0] * channels, end, rows.step):
+        part = slice(left, min(left + rows.step, end))
         result[:, part] = _resampled(flat[:, part], rows)
     return result.reshape(-1, width, channels)
 
@@ -190,47 +192,34 @@ def _resampled(levels: NDArray[np.uint8], plan: _Pass) -> NDArray[np.uint8]:
     """uint8 `[n, columns]` to uint8 `[m, columns]`."""
     if plan.taps.shape[1] == 1:
         return levels[plan.first]
-    rows, columns = len(plan.first), levels.shape[1]
-    source = levels.astype(plan.blocks.dtype)
-    result = np.empty((rows, columns), np.uint8)
-    step = _BLOCK * max(1, _IN_CACHE // (_BLOCK * columns))
-    sums = np.empty((step, columns), source.dtype)
-    doubtful = []
-    for top in range(0, rows, step):
-        bottom = min(top + step, rows)
-        for row in range(top, bottom, _BLOCK):
-            weighted, start = plan.blocks[row // _BLOCK, : rows - row], plan.starts[row // _BLOCK]
-            np.matmul(weighted, source[start : start + weighted.shape[1]], out=sums[row - top : row - top + len(weighted)])
-        doubtful.append(_round(sums[: bottom - top], result[top:bottom], plan, top) + top * columns)
-    _decide(result, np.concatenate(doubtful), source, plan)
+    rows, columns, (blocks, _, band) = len(plan.first), levels.shape[1], plan.blocks.shape
+    source = levels[plan.needed].astype(plan.blocks.dtype).reshape(blocks, band, columns)
+    sums: NDArray[Any] = np.matmul(plan.blocks, source).reshape(-1, columns)[:rows]
+    if sums.dtype == np.float64:
+        whole: NDArray[np.uint8] = np.clip(sums + 0.5, 0, 255.5).astype(np.uint8)
+        return whole
+    if plan.signed:
+        np.maximum(sums, np.float32(0), out=sums)
+    result = _nearest(sums, plan.low)
+    if plan.high is not None:
+        _decide(result, np.flatnonzero(result != _nearest(sums, plan.high)), levels, plan)
     return result
 
 
-def _round(sums: NDArray[Any], result: NDArray[np.uint8], plan: _Pass, top: int) -> Indices:
-    """Write the nearest levels to `result`. Returns the places where they are in doubt. `sums` is overwritten."""
-    if sums.dtype == np.float64:
-        np.copyto(result, np.clip(sums + 0.5, 0, 255.5), casting="unsafe")
-        return _NOWHERE
-    if plan.signed:
-        np.maximum(sums, np.float32(0), out=sums)
-    result[:] = _nearest(sums, plan.low, top)
-    return _NOWHERE if plan.high is None else np.flatnonzero(result != _nearest(sums, plan.high, top))
-
-
-def _nearest(sums: NDArray[np.float32], offset: _Offset, top: int) -> NDArray[Any]:
+def _nearest(sums: NDArray[np.float32], offset: _Offset) -> NDArray[np.uint8]:
+    """The nearest whole levels to the sums and the offset."""
     if isinstance(offset, float):
-        return cv2.convertScaleAbs(sums, alpha=1, beta=offset)
-    return cv2.convertScaleAbs(sums + offset[top : top + len(sums)])
+        return np.asarray(cv2.convertScaleAbs(sums, alpha=1, beta=offset), np.uint8)
+    return np.asarray(cv2.convertScaleAbs(sums + offset), np.uint8)
 
 
-def _decide(result: NDArray[np.uint8], doubtful: Indices, source: NDArray[Any], plan: _Pass) -> None:
+def _decide(result: NDArray[np.uint8], doubtful: Indices, levels: NDArray[np.uint8], plan: _Pass) -> None:
     """Compute the doubtful sums exactly."""
-    columns, length = source.shape[1], plan.taps.shape[1]
+    columns, length = levels.shape[1], plan.taps.shape[1]
     flat, at_once = result.reshape(-1), max(1, _RECOMPUTED // length)
     for begin in range(0, len(doubtful), at_once):
         places = doubtful[begin : begin + at_once]
         row, column = np.divmod(places, columns)
-        needed = np.minimum(plan.first[row][:, None] + np.arange(length), len(source) - 1)
-        levels = source.reshape(-1).take(needed * columns + column[:, None])
-        sums = np.einsum("ij,ij->i", plan.taps[row], levels, dtype=np.float64)
+        needed = np.minimum(plan.first[row][:, None] + np.arange(length), len(levels) - 1)
+        sums = np.einsum("ij,ij->i", plan.taps[row], levels[needed, column[:, None]], dtype=np.float64)
         flat[places] = np.clip(np.floor(sums + 0.5), 0, 255)

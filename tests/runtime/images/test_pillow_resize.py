@@ -66,16 +66,14 @@ def test_bytes_of_any_size_are_those_of_pillow(seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", FILTERS)
-@pytest.mark.parametrize("pattern", ["two levels", "halves"])
+@pytest.mark.parametrize("pattern", ["two levels", "halves", "noise"])
 @pytest.mark.parametrize(
     ("side", "target"),
-    [(2, 3), (2, 1), (6, 1), (3, 4), (4, 3), (5, 2), (1, 6), (14, 1), (12, 5)],
+    [(2, 3), (2, 1), (4, 1), (6, 1), (8, 1), (3, 4), (4, 3), (5, 2), (1, 6), (14, 1), (12, 5)],
     ids=lambda part: str(part),
 )
-def test_sums_that_are_exactly_a_half_are_rounded_as_pillow_does(
-    name: PillowFilter, pattern: str, side: int, target: int
-) -> None:
-    levels = (0, 255) if pattern == "two levels" else (100, 101)
+def test_sums_near_a_half_are_rounded_as_pillow_does(name: PillowFilter, pattern: str, side: int, target: int) -> None:
+    levels = {"two levels": (0, 255), "halves": (100, 101), "noise": tuple(range(256))}[pattern]
     pixels = np.random.default_rng(side).choice(levels, (side * 60, side * 60, 3)).astype(np.uint8)
     size_hw = target * 60, target * 60
 
