@@ -97,7 +97,9 @@ def export_files(
         make_folder(temporary)
         maker = _Maker(subject, subject.context(temporary), limits, staging)
         parities = tuple(maker.make(target, leave_out) for target in targets)
-        result = Export(parities, reference.name, subject.images.origin, limits, subject.remarks, subject.compared)
+        result = Export(
+            parities, reference.name, subject.images.origin, limits, remarks=subject.remarks, compared=subject.compared
+        )
         passed = [parity.name for parity in parities if not parity.misses]
         if not passed or not (leave_out or result.passed):
             return result

@@ -121,7 +121,7 @@ def _export(model: KerasModel, job: _Job, check: Callable[[Reference], tuple[str
     check_reference_runs(reference, model.path)
     remarks = check(reference) if check else reference_remarks(reference, model.card.classes)
     context = partial(ExportContext, model, images, opset=job.options.opset)
-    subject = Subject(job.name, images, reference, model.probabilities, context, "", remarks, _versions())
+    subject = Subject(job.name, images, reference, model.probabilities, context, remarks=remarks, made_with=_versions())
     return export_files(subject, job.targets, job.folder, job.options.limits, leave_out=job.leave_out)
 
 

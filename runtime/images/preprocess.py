@@ -149,11 +149,11 @@ class Preprocess:
             fields["channels"],
             fields["resize"],
             fields["fit"],
-            fields.get("ground", "none"),
-            fields.get("crop_pct"),
-            fields.get("crop_offset", "floor"),
-            tuple(fields.get("pad_color", (0,))),
-            None if levels is None else tuple(map(tuple, levels)),
+            ground=fields.get("ground", "none"),
+            crop_pct=fields.get("crop_pct"),
+            crop_offset=fields.get("crop_offset", "floor"),
+            pad_color=tuple(fields.get("pad_color", (0,))),
+            levels=None if levels is None else tuple(map(tuple, levels)),
         )
 
     def _check_crop(self) -> None:

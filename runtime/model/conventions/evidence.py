@@ -63,12 +63,12 @@ def gather(package: ModelPackage, data: bytes | None) -> Evidence:
     own_labels = list(package.files(_own(package, (".labels.txt", "_labels.txt", "-labels.txt", ".txt", ".labels", ".csv"))))
     return Evidence(
         package,
-        _properties(package, data) if kind == "ONNX" and data else {},
-        appended_text_members(data) if kind == "TFLite" and data else {},
-        tuple(filter(None, map(read_fields, own))),
-        tuple(filter(None, (read_fields(path) for path in package.files(_DESCRIPTIONS) if path not in own))),
-        tuple(own_labels),
-        tuple(path for path in package.files(_LABELS) if path not in own_labels),
+        properties=_properties(package, data) if kind == "ONNX" and data else {},
+        members=appended_text_members(data) if kind == "TFLite" and data else {},
+        own_descriptions=tuple(filter(None, map(read_fields, own))),
+        descriptions=tuple(filter(None, (read_fields(path) for path in package.files(_DESCRIPTIONS) if path not in own))),
+        own_labels=tuple(own_labels),
+        labels=tuple(path for path in package.files(_LABELS) if path not in own_labels),
     )
 
 
