@@ -43,13 +43,13 @@ class OwnTool:
         return np.stack([self._probabilities(image, facts) for image in images]).astype(np.float32)
 
     def _probabilities(self, image: Pixels, facts: Facts) -> _Scores:
-        scores = self.run(self._as_input(image, facts))
+        scores = self.run(self.as_input(image, facts))
         if self.head == "logits":
             scores = _sigmoid(scores) if len(scores) == 1 else np.exp(scores - scores.max())
             scores = scores if len(scores) == 1 else scores / scores.sum()
         return np.concatenate([1 - scores, scores]) if len(scores) == 1 else scores
 
-    def _as_input(self, image: Pixels, facts: Facts) -> NDArray[Any]:
+    def as_input(self, image: Pixels, facts: Facts) -> NDArray[Any]:
         """One image as the network takes it, `[1, ...]`."""
         levels = image[..., ::-1] if facts.channels and facts.channels.value == "bgr" else image
         values: NDArray[Any] = levels
