@@ -20,8 +20,8 @@ _BLOCK = 8
 """Rows of the result that one product computes. More rows need a wider band of the source, most of it with weight 0."""
 _PRODUCT = 262_144
 """The most multiplications in one product. OpenBLAS starts threads above that, and every core has a worker already."""
-_LONGEST_KEPT = 16_384
-"""The weights of a longer side are not kept for the next image: they can take 40 MB."""
+_LONGEST_KEPT = 8_192
+"""The weights of a longer side are not kept for the next image: they can take 40 MB, those of a shorter one 1 MB."""
 _MANY_TAPS = 2_048
 """Above that, the error of float32 is large, and many sums would be computed twice."""
 _MUCH_DOUBT = 0.02
@@ -103,12 +103,12 @@ def _make_pass(source: int, target: int, name: PillowFilter, start: float, end: 
     needed, blocks = _blocks(first, taps, source, np.float64 if exact else np.float32)
     step = max(1, min(_PRODUCT // blocks[0].size, _SUMS // len(first)))
     used = (int(first[0]), min(int(first[-1]) + length, source))
-    doubt = bool((high > low).any()) and not exact
+    doubt = not exact and bool((high > low).any())
     signed = bool((whole < 0).any())
     return _Pass(needed, blocks, step, _one(low), _one(high) if doubt else None, first, taps, used, signed)
 
 
-_kept_pass = lru_cache(maxsize=32)(_make_pass)
+_kept_pass = lru_cache(maxsize=128)(_make_pass)
 
 
 def _offsets(whole: Indices, mean: bool) -> tuple[Floats, Floats]:
