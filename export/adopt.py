@@ -9,7 +9,7 @@ import PIL
 from numpy.typing import NDArray
 
 from edgeclf.export.adopted_targets import AdoptedContext, choose_adopted
-from edgeclf.export.calibration import ExportImages, load_calibration
+from edgeclf.export.calibration import ExportImages, evenly_spaced, load_calibration
 from edgeclf.export.data_images import read_data, with_classes
 from edgeclf.export.gate import (
     Export,
@@ -45,6 +45,8 @@ from edgeclf.train.data.dataset import Split
 
 ADOPTED_SUFFIX = ".edge"
 """What the name of an adopted file adds to that of the original, which often lies in the same folder."""
+MAX_IMAGES = 2_000
+"""The original runs them one by one; more would hardly show more."""
 _NAMES = {"scaling": "scale", "size_hw": "image size", "crop_pct": "crop", "crop_offset": "crop", "channels": "channels"}
 _CHOICES = {
     "--scale": "--scale 1/255, -1..1, none, imagenet or caffe",
@@ -93,7 +95,7 @@ def adopt_model(
         adopted = adopt(path, original.data, facts, training_facts(path, facts))
         own_tool = open_own_tool(path, network, adopted.card.head)
         verify, others = data.labelled_as(adopted.card.classes)
-        reference = _reference(verify, adopted.card, own_tool, facts)
+        reference = _reference(_at_most(verify, MAX_IMAGES), adopted.card, own_tool, facts)
         check_reference_runs(reference, named)
         remarks = _remarks(facts, adopted.card, own_tool, reference)
         images = ExportImages(_calibration(others, adopted.card, calibrate), reference.images, str(options.data))
@@ -132,10 +134,8 @@ def _read(package: ModelPackage, named: Path, options: ExportOptions) -> _Origin
     facts = complete(network, facts)
     unknown = [flag for flag in missing(network, facts) if flag != "--classes"]  # --data may have them
     if unknown:
-        questions, flags = (
-            " and ".join(QUESTIONS[flag] for flag in unknown),
-            " and ".join(_CHOICES[flag] for flag in unknown),
-        )
+        questions = " and ".join(QUESTIONS[flag] for flag in unknown)
+        flags = " and ".join(_CHOICES[flag] for flag in unknown)
         raise OptionError(f"{named} does not say {questions}; give {flags}, or its tool with --from")
     stem = named.name if named.is_dir() else named.stem
     return _Original(data, network, facts, stem + ADOPTED_SUFFIX)
@@ -147,6 +147,12 @@ def _announce(facts: Facts) -> None:
     for name, fact in facts.known().items():
         by_origin.setdefault(fact.origin, []).append(_NAMES.get(name, name))
     note("; ".join(f"{', '.join(dict.fromkeys(names))}: {origin}" for origin, names in by_origin.items()))
+
+
+def _at_most(split: Split, count: int) -> Split:
+    if len(split) > count:
+        note(f"verifying on {count:,} of the {plural(len(split), 'image')}, evenly spaced")
+    return evenly_spaced(split, count)
 
 
 def _reference(split: Split, card: ModelCard, own_tool: OwnTool, facts: Facts) -> Reference:

@@ -84,9 +84,13 @@ def _from_data(model: "KerasModel", data: DataImages, calibrate: bool, labels_op
 
 def load_calibration(split: Split, card: ModelCard) -> Arrays:
     """As many images as calibration needs, evenly spaced over the split."""
-    chosen = np.linspace(0, len(split) - 1, min(MAX_SAMPLES, len(split))).astype(int)
-    evenly_spaced = Split(tuple(split.paths[i] for i in chosen), tuple(split.labels[i] for i in chosen))
-    return pick_samples(_load(evenly_spaced, card, "calibration"))
+    return pick_samples(_load(evenly_spaced(split, MAX_SAMPLES), card, "calibration"))
+
+
+def evenly_spaced(split: Split, count: int) -> Split:
+    """At most `count` images, taken from all of the split."""
+    chosen = np.linspace(0, len(split) - 1, min(count, len(split))).astype(int)
+    return Split(tuple(split.paths[i] for i in chosen), tuple(split.labels[i] for i in chosen))
 
 
 def _load(split: Split, card: ModelCard, purpose: str) -> Arrays:
