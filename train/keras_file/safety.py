@@ -7,10 +7,12 @@ import stat
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.model.formats import check_content, model_format
 from edgeclf.train.keras_file.config_check import check_config
+from edgeclf.train.keras_file.saved_model_folder import check_saved_model, is_saved_model
 
 MAX_BYTES = 4 << 30
 """Maximum size of all members. The largest network of keras.applications takes 1.2 GB."""
@@ -27,17 +29,14 @@ _BEGINNING = 256  # longer than a pointer of Git LFS
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
-def check_keras_file(path: Path, allow_h5: bool = False) -> None:
-    """Raises ModelError unless `path` is a file that Keras can load without harm.
-
-    allow_h5: whether to accept the older `.h5` format.
-    """
+def check_keras_file(path: Path) -> None:
+    """Raises ModelError unless `path` is a file that Keras can load without harm, or a SavedModel folder in good order."""
+    if is_saved_model(path):
+        check_saved_model(path)
+        return
     _check_kind(path)
     found = model_format(path)
     if found == "HDF5":
-        if not allow_h5:
-            cure = "save it as .keras, or allow it: --allow-h5 --classes labels.txt"
-            raise ModelError(f"{path} is in the older .h5 format; {cure}")
         _check_h5(path)
     elif found == "Keras":
         _check_zip(path)
@@ -54,7 +53,7 @@ def _check_kind(path: Path) -> None:
     except (OSError, ValueError):  # a ValueError for a name with a zero byte
         mode = size = 0
     if stat.S_ISDIR(mode):
-        raise ModelError(f"{path} is {_kind_of_folder(path)}")
+        raise ModelError(f"{path} is a folder, not a file; clf-export takes the model.keras of a training run")
     if not mode:
         raise ModelError(f"{path} does not exist; clf-export takes the model.keras of a training run")
     if not stat.S_ISREG(mode):
@@ -66,13 +65,6 @@ def _check_kind(path: Path) -> None:
             check_content(path, file.read(_BEGINNING))
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}); make it readable") from None
-
-
-def _kind_of_folder(path: Path) -> str:
-    if (path / "saved_model.pb").exists():
-        cure = "load the model in the program that made it, and save it there as one file: model.save('model.keras')"
-        return f"a SavedModel folder of TensorFlow, which Keras 3 does not load; {cure}"
-    return "a folder, not a file; clf-export takes the model.keras of a training run"
 
 
 def _check_zip(path: Path) -> None:
@@ -131,8 +123,31 @@ def _check_h5(path: Path) -> None:
     try:
         with h5py.File(path, "r") as file:
             text = file.attrs.get("model_config")
+            promised = _promised_bytes(file)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} is damaged or not an .h5 file ({first_line(error)}); copy it again") from None
+    if promised > max(_RATIO_BYTES, _MAX_RATIO * size):
+        raise ModelError(f"{path} unpacks from {size / 1e6:.1f} to {promised / 1e6:,.0f} MB; do not trust this file")
     if not isinstance(text, str | bytes):
         raise ModelError(f"{path} holds weights without a network; save the whole model with model.save as .keras")
     check_config(text if isinstance(text, bytes) else text.encode("utf-8", "replace"), str(path), size)
+
+
+def _promised_bytes(file: Any) -> int:
+    """The size of all numbers in an HDF5 file. Raises ValueError for a link, which could lead to any other file."""
+    import h5py
+
+    total, waiting = 0, [file]
+    while waiting:
+        group = waiting.pop()
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"its {name[:80]!r} is a link")
+            found = group[name]
+            if isinstance(found, h5py.Group):
+                waiting.append(found)
+            elif isinstance(found, h5py.Dataset):
+                if found.external or found.is_virtual:
+                    raise ValueError(f"the numbers of its {name[:80]!r} are in another file")
+                total += found.nbytes
+    return total

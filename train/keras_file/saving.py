@@ -20,6 +20,8 @@ from edgeclf.train.keras_file.readable import readable
 from edgeclf.train.keras_file.reason import reason, running
 from edgeclf.train.keras_file.safety import check_keras_file
 from edgeclf.train.keras_file.samples import write_samples
+from edgeclf.train.keras_file.saved_model_folder import is_saved_model
+from edgeclf.train.keras_file.saved_model_network import load_saved_model
 from edgeclf.train.results.evaluation import probabilities
 
 
@@ -59,7 +61,7 @@ def open_keras(path: Path) -> KerasModel:
     """Load a model that `clf-train` saved. Raises ModelError for any other file."""
     check_keras_file(path)
     try:
-        card_text = read_zip_card(path)
+        card_text = read_zip_card(path) if path.is_file() else None
         card = ModelCard.from_json(card_text) if card_text is not None else None
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
@@ -71,9 +73,14 @@ def open_keras(path: Path) -> KerasModel:
     return KerasModel(path, _loaded(path), card)
 
 
-def load_network(path: Path, allow_h5: bool = False) -> keras.Model:
-    """Load a network, with or without a card, after `check_keras_file` has accepted the file. Raises ModelError."""
-    check_keras_file(path, allow_h5)
+def load_network(path: Path) -> keras.Model:
+    """Load a network, with or without a card, after `check_keras_file` has accepted the file. Raises ModelError.
+
+    path: a `.keras` or `.h5` file of Keras 2 or 3, or a SavedModel folder.
+    """
+    if is_saved_model(path):
+        return load_saved_model(path)
+    check_keras_file(path)
     return _loaded(path)
 
 

@@ -108,6 +108,16 @@ def test_the_h5_format_is_read(clf_export: Invoke, mine: Path, labels: Path, ima
     assert result.exit_code == 0, result.stderr
 
 
+def test_a_saved_model_folder_is_exported_under_its_name(
+    clf_export: Invoke, mine: Path, labels: Path, image_folder: Path
+) -> None:
+    saved = mine.with_name("saved.v2")
+    keras.models.load_model(mine).export(saved, verbose=False)
+    result = clf_export(saved, "--classes", labels, "--data", image_folder, "--format", "onnx")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[-1].endswith("saved.v2.onnx")
+
+
 def test_a_custom_class_is_named_with_a_way_out(
     clf_export: Invoke, labels: Path, image_folder: Path, tmp_path: Path
 ) -> None:

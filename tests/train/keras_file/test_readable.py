@@ -60,7 +60,7 @@ def test_any_float_type_becomes_float32_with_the_same_weights(tmp_path: Path, po
     finally:
         keras.config.set_dtype_policy("float32")
     network.save(tmp_path / f"model.{suffix}")
-    loaded = load_network(tmp_path / f"model.{suffix}", allow_h5=True)
+    loaded = load_network(tmp_path / f"model.{suffix}")
     assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
     for found, expected in zip(loaded.get_weights(), network.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected.astype(np.float32))
@@ -100,7 +100,7 @@ def test_layers_of_any_name_are_loaded(tmp_path: Path, suffix: str) -> None:
         config.update(json.loads(text))
 
     path = save_with(network, tmp_path / f"model.{suffix}", rename)
-    loaded = load_network(path, allow_h5=True)
+    loaded = load_network(path)
     images = noise().astype(np.float32)
     np.testing.assert_array_equal(loaded(images), network(images))
     assert all(re.fullmatch(r"[\w.>-]+", one.name, re.ASCII) for one in loaded._flatten_layers())
@@ -108,7 +108,7 @@ def test_layers_of_any_name_are_loaded(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("file", keras2_files.FILES)
 def test_a_network_of_keras_2_gives_its_answers(file: str) -> None:
-    loaded = load_network(keras2_files.KEPT / file, allow_h5=True)
+    loaded = load_network(keras2_files.KEPT / file)
     expected = keras2_files.answers(Path(file).stem)
     np.testing.assert_allclose(loaded(keras2_files.images().astype(np.float32), training=False), expected, atol=2e-6)
 
@@ -131,7 +131,7 @@ def test_settings_that_change_nothing_are_dropped(
     network = keras.Sequential([keras.Input((16, 20, 3)), layer, layers.GlobalAveragePooling2D(), layers.Dense(3)])
     path = save_with(network, tmp_path / f"model.{suffix}", setting(type(layer).__name__, key, value))
     images = noise().astype(np.float32)
-    answers = load_network(path, allow_h5=True)(images, training=False)
+    answers = load_network(path)(images, training=False)
     np.testing.assert_array_equal(answers, network(images, training=False))
 
 
@@ -142,7 +142,7 @@ def test_a_setting_that_changes_the_answers_is_named_whole(tmp_path: Path, suffi
     with pytest.raises(
         ModelError, match=r"its layer 'lstm\w*' needs time_major=True, which LSTM in Keras 3 does not have; "
     ):
-        load_network(path, allow_h5=True)
+        load_network(path)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -150,7 +150,7 @@ def test_the_reason_of_keras_is_not_cut_off(tmp_path: Path, suffix: str) -> None
     path = save_with(body(layers.Dense(3)), tmp_path / f"model.{suffix}", setting("Conv2D", "shuffled", True))
     reason = r"\(Unrecognized keyword arguments passed to Conv2D: {'shuffled': True}\); copy it again, or "
     with pytest.raises(ModelError, match=rf"^\S+ cannot be loaded by Keras {keras.__version__} {reason}[^\n]*set_weights"):
-        load_network(path, allow_h5=True)
+        load_network(path)
 
 
 def test_a_random_crop_of_keras_2_resizes_as_it_did(tmp_path: Path) -> None:

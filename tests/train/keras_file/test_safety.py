@@ -44,10 +44,10 @@ def write(tmp_path: Path) -> Write:
     return make
 
 
-def refusal(path: Path, allow_h5: bool = False) -> str:
+def refusal(path: Path) -> str:
     """The error, which is one line."""
     with pytest.raises(ModelError, match=r"^[^\n]+$") as refused:
-        check_keras_file(path, allow_h5)
+        check_keras_file(path)
     return str(refused.value)
 
 
@@ -211,10 +211,44 @@ def legacy(tmp_path: Path) -> Callable[[Config | None], Path]:
     return make
 
 
-def test_the_older_format_is_accepted_only_with_allow_h5(tmp_path: Path) -> None:
+def test_the_older_format_is_accepted(tmp_path: Path) -> None:
     ConvNet((8,)).build((16, 16, 3), 3).save(tmp_path / "model.h5")
-    check_keras_file(tmp_path / "model.h5", allow_h5=True)
-    assert "--allow-h5" in refusal(tmp_path / "model.h5")
+    check_keras_file(tmp_path / "model.h5")
+
+
+def _soft_link(file: h5py.File) -> None:
+    file["model_weights"] = h5py.SoftLink("/weights")
+
+
+def _external_link(file: h5py.File) -> None:
+    file["model_weights"] = h5py.ExternalLink("/etc/hosts", "/")
+
+
+def _external_numbers(file: h5py.File) -> None:
+    file.create_dataset("numbers", (4,), "u1", external=[("/etc/hosts", 0, 4)])
+
+
+def _unwritten_numbers(file: h5py.File) -> None:
+    file.create_dataset("numbers", (1 << 33,), "f4", chunks=(1 << 20,))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (_soft_link, "'model_weights' is a link"),
+        (_external_link, "'model_weights' is a link"),
+        (_external_numbers, "the numbers of its 'numbers' are in another file"),
+        (_unwritten_numbers, "to 34,360 MB; do not trust this file"),
+    ],
+    ids=["soft link", "external link", "external numbers", "bomb"],
+)
+def test_the_older_format_may_not_lead_elsewhere_or_unpack_to_much_more(
+    legacy: Callable[[Config], Path], spoil: Callable[[h5py.File], None], expected: str
+) -> None:
+    path = legacy(DENSE)
+    with h5py.File(path, "r+") as file:
+        spoil(file)
+    assert expected in refusal(path)
 
 
 @pytest.mark.parametrize(
@@ -227,14 +261,14 @@ def test_the_older_format_is_accepted_only_with_allow_h5(tmp_path: Path) -> None
     ids=["lambda", "units", "custom class"],
 )
 def test_the_older_format_is_checked_in_the_same_way(legacy: Callable[[Config], Path], inner: Config, expected: str) -> None:
-    assert expected in refusal(legacy({"class_name": "Sequential", "config": {"layers": [inner]}}), allow_h5=True)
+    assert expected in refusal(legacy({"class_name": "Sequential", "config": {"layers": [inner]}}))
 
 
 def test_weights_without_a_network_are_refused(legacy: Callable[[Config | None], Path]) -> None:
-    assert "weights without a network" in refusal(legacy(None), allow_h5=True)
+    assert "weights without a network" in refusal(legacy(None))
 
 
 @pytest.mark.parametrize("data", [b"text", b"\x89HDF\r\n\x1a\n" + bytes(200)], ids=["text", "cut"])
 def test_a_file_that_is_h5_only_by_name_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "model.h5").write_bytes(data)
-    assert "is damaged or not an .h5 file" in refusal(tmp_path / "model.h5", allow_h5=True)
+    assert "is damaged or not an .h5 file" in refusal(tmp_path / "model.h5")
