@@ -275,6 +275,7 @@ def test_help_imports_nothing_heavy(name: str) -> None:
 )
 def test_a_missing_extra_is_one_sentence_with_its_cure(tmp_path: Path, name: str, arguments: list[str], extra: str) -> None:
     module, function = SCRIPTS[name].split(":")
+    (tmp_path / "x.keras").write_bytes(b"x")
     (tmp_path / "keras.py").write_text("raise ModuleNotFoundError(\"No module named 'keras'\", name='keras')")
     (tmp_path / "tensorflow.py").write_text("raise ModuleNotFoundError(\"No module named 'tensorflow'\", name='tensorflow')")
     script = (

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeclf.runtime.errors import ModelError, OptionError
-from edgeclf.runtime.model.backend import export_advice
+from edgeclf.runtime.model.adoption.not_runnable import why_not_run
 from edgeclf.runtime.model.digest import is_exported
 from edgeclf.runtime.model.formats import is_runnable, model_format
+from edgeclf.runtime.model.model_file import read_bytes
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 
@@ -106,7 +107,7 @@ def _require_exported(path: Path) -> Path:
             f"{path} is not an exported model; compare with it (--against {path}), or export it (clf-export {path})"
         )
     if not is_runnable(path):
-        raise ModelError(f"{path} is not a .onnx or .tflite file; {export_advice(path)}")
+        raise ModelError(why_not_run(path))
     if not path.exists():
         raise ModelError(f"cannot read the model {path}: No such file or directory")
     return path
@@ -115,10 +116,9 @@ def _require_exported(path: Path) -> Path:
 def _is_known(path: Path) -> bool:
     """Whether the file carries a card, or is so damaged that opening it says more."""
     try:
-        data = path.read_bytes()
-    except OSError:
+        return is_exported(read_bytes(path))
+    except ModelError:
         return True
-    return not data or is_exported(data)
 
 
 def _runs_on(model: Path, device: str) -> bool:

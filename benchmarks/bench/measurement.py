@@ -130,6 +130,7 @@ class _TimedBackend:
         self.device = backend.device
         self.input_shape = backend.input_shape
         self.card_text = backend.card_text
+        self.one_by_one = backend.one_by_one
         self.output_levels = backend.output_levels
         self.milliseconds: list[float] = []
 

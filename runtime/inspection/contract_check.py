@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 
 from edgeclf.runtime.errors import EdgeclfError, first_line
-from edgeclf.runtime.images.preprocess import Preprocess
-from edgeclf.runtime.model.backend import Backend, ContractError, open_backend
-from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.adoption.on_the_fly import look_at
+from edgeclf.runtime.model.backend import ContractError, open_backend, read_model_file
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.conventions.facts import NOTHING
+from edgeclf.runtime.model.digest import is_exported
 from edgeclf.runtime.terminal.console import missing_extra
 
 _TIMEOUT_S = 300
@@ -24,11 +25,17 @@ Verdict = Literal["kept", "broken", "unusable", "not tried"]
 
 @dataclass(frozen=True)
 class ContractCheck:
-    """Whether a model keeps edgeclf's input and output contract. detail: a sentence that says why not."""
+    """Whether a model keeps edgeclf's input and output contract. detail: a sentence that says why not.
+
+    A model from another tool is adopted first, with placeholders for what is unknown. one_by_one: whether images are run
+    one by one, because of the file. head_is_open: whether only the owner of such a model knows what it returns.
+    """
 
     verdict: Verdict
     engine: str = ""
     detail: str = ""
+    one_by_one: bool = False
+    head_is_open: bool = False
 
 
 def check_contract(path: Path) -> ContractCheck:
@@ -56,28 +63,32 @@ def check_contract(path: Path) -> ContractCheck:
 
 def _open_and_run(path: Path) -> ContractCheck:
     try:
-        backend = open_backend(path, "cpu", 1)
+        data = read_model_file(path)
+        return _check_own(path) if is_exported(data) else _check_foreign(path, data)
     except ContractError as error:
         return ContractCheck("broken", detail=str(error))
     except EdgeclfError as error:
         return ContractCheck("unusable", detail=str(error))
     except ImportError as error:
         return ContractCheck("not tried", detail=missing_extra(error) or first_line(error))
+
+
+def _check_own(path: Path) -> ContractCheck:
+    backend = open_backend(path, "cpu", 1)
     try:
-        card = _placeholder_card(path, backend) if backend.card_text is None else None
-        Classifier.open(path, device="cpu", threads=1, card=card)
+        Classifier.open(path, device="cpu", threads=1)
     except EdgeclfError as error:
         return ContractCheck("broken", backend.engine, str(error))
-    return ContractCheck("kept", backend.engine)
+    return ContractCheck("kept", backend.engine, one_by_one=backend.one_by_one)
 
 
-def _placeholder_card(path: Path, backend: Backend) -> ModelCard:
-    """A card with numbers as class names, for a model without one."""
-    height, width, channels = backend.input_shape
-    scores = backend.run(np.zeros((1, height, width, channels), np.uint8))
-    if scores.ndim != 2:
-        raise ContractError(f"{path} returns shape {list(scores.shape)} for one image, not [1, classes]")
-    return ModelCard(tuple(map(str, range(scores.shape[1]))), Preprocess((height, width), channels))  # type: ignore[arg-type]
+def _check_foreign(path: Path, data: bytes) -> ContractCheck:
+    adopted, known = look_at(path, data, NOTHING).tried(data)
+    if adopted is None:
+        return ContractCheck("not tried", detail="that depends on the size of its images")
+    backend = open_backend(path, "cpu", 1, data=adopted.data)
+    backend.run(np.zeros((1, *backend.input_shape), np.uint8))
+    return ContractCheck("kept", backend.engine, one_by_one=backend.one_by_one, head_is_open=known.head_is_open)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import stat
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -17,21 +17,22 @@ from edgeclf.runtime.inspection.other_tool import OtherTool, look_at_other_tool
 from edgeclf.runtime.inspection.parity_report import ParityEntry, find_parity
 from edgeclf.runtime.inspection.structure import Structure, json_safe
 from edgeclf.runtime.inspection.tflite_file import read_tflite
-from edgeclf.runtime.model.backend import export_advice
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.conventions.package import ModelPackage, find_model
 from edgeclf.runtime.model.digest import check_digest, check_listed, content_digest, embedded_digest
-from edgeclf.runtime.model.formats import ModelFormat, check_content, is_runnable, model_format
+from edgeclf.runtime.model.formats import SAVED_MODEL, ModelFormat, is_runnable, model_format
+from edgeclf.runtime.model.model_file import read_bytes
+from edgeclf.runtime.sources.archives import is_archive
 
 Inner = Literal["agrees", "differs", "missing", "none"]
 
 _READERS: dict[ModelFormat, Callable[[bytes], Structure]] = {
+    "SavedModel": lambda _: Structure(remark="clf-export reads its network and its weights"),
     "Keras": read_keras,
     "HDF5": read_hdf5,
     "ONNX": read_onnx,
     "TFLite": read_tflite,
 }
-_MAX_BYTES = 2 << 30  # the limit of protobuf and flatbuffers
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Digests:
 class ModelInfo:
     """problem: a sentence that says why the file cannot be used, or "". The other fields hold what is known anyway.
 
-    other_tool: what a model without a card says about itself.
+    file: what the user named, and where the model is in it. other_tool: what a model without a card says about itself.
     """
 
     file: str
@@ -76,20 +77,16 @@ class ModelInfo:
 
 def inspect_model(path: Path) -> ModelInfo:
     """path: a model file, or a folder or an archive with one. Raises ModelError if nothing can be said about it."""
-    if model_format(path) and path.is_file():
-        return _inspect(path, None)
     with find_model(path) as package:
-        return _inspect(package.path, package)
+        return _inspect(package, path)
 
 
-def _inspect(path: Path, package: ModelPackage | None) -> ModelInfo:
-    """package: how the file was found; None if the user named it."""
+def _inspect(package: ModelPackage, named: Path) -> ModelInfo:
+    path = package.path
     format_name = model_format(path)
-    if format_name is None:
-        raise ModelError(
-            f"{path} is not a .onnx, .tflite, .keras or .h5 file; without a file, clf-inspect shows this machine"
-        )
-    data = _read(path)
+    if format_name is None:  # find_model gives no other file
+        raise ModelError(f"{path} is not a model file that can be read")
+    data = read_bytes(path / SAVED_MODEL if format_name == "SavedModel" else path)
     digests, problem = _digests(path, data)
     structure, card = None, None
     try:
@@ -101,46 +98,39 @@ def _inspect(path: Path, package: ModelPackage | None) -> ModelInfo:
         problem = problem or f"{path}: {error}"
     if problem and structure is None and digests == Digests(digests.sha256, "not listed", "none"):
         raise ModelError(problem)
-    other_tool = None
+    other_tool, contract = None, ContractCheck("not tried", detail="a damaged file is not loaded")
     if not problem and card is None and (structure is None or structure.card_text is None):
-        other_tool = _other_tool(path, package, data)
-    contract = _check_contract(path, problem)
+        other_tool, contract = look_at_other_tool(package, named, data)
+        problem = other_tool.problem if other_tool else ""
+    elif not problem:
+        contract = _check_contract(path)
     if contract.verdict == "unusable":
         problem = contract.detail
-    parity = find_parity(path, digests.sha256, len(data))
-    return ModelInfo(
-        file=str(path),
+    info = ModelInfo(
+        file=package.name,
         format=format_name,
         bytes=len(data),
         digests=digests,
         structure=structure,
         card=card,
         contract=contract,
-        parity=parity,
+        parity=find_parity(path, digests.sha256, len(data)),
         problem=problem,
         other_tool=other_tool,
     )
+    return _as_in_archive(info, package, named) if is_archive(named) else info
 
 
-def _other_tool(path: Path, package: ModelPackage | None, data: bytes) -> OtherTool:
-    if package is not None:
-        return look_at_other_tool(package, data)
-    with find_model(path) as found:
-        return look_at_other_tool(found, data)
+def _as_in_archive(info: ModelInfo, package: ModelPackage, named: Path) -> ModelInfo:
+    """The same, with the name of the model inside the archive instead of the file that was unpacked for a moment."""
+    member = f"{named}: {package.name.removeprefix(str(named))[1:]}"
 
+    def renamed(text: str) -> str:
+        return text.replace(str(package.path), member)
 
-def _read(path: Path) -> bytes:
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelError(f"{path} is not a file")
-        if status.st_size > _MAX_BYTES:
-            raise ModelError(f"{path} is larger than {_MAX_BYTES >> 30} GB, which no engine of edgeclf can run")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read the model {path}: {error.strerror}") from None
-    check_content(path, data)
-    return data
+    contract = replace(info.contract, detail=renamed(info.contract.detail))
+    other_tool = info.other_tool and replace(info.other_tool, problem=renamed(info.other_tool.problem))
+    return replace(info, file=member, parity=None, contract=contract, other_tool=other_tool, problem=renamed(info.problem))
 
 
 def _digests(path: Path, data: bytes) -> tuple[Digests, str]:
@@ -161,9 +151,10 @@ def _digests(path: Path, data: bytes) -> tuple[Digests, str]:
     return digests, ""
 
 
-def _check_contract(path: Path, problem: str) -> ContractCheck:
-    if problem:
-        return ContractCheck("not tried", detail="a damaged file is not loaded")
+def _check_contract(path: Path) -> ContractCheck:
+    """For a file with a card."""
     if not is_runnable(path):
-        return ContractCheck("not tried", detail=f"a Keras file is for training; {export_advice(path)}")
+        return ContractCheck(
+            "not tried", detail=f"a Keras file is for training; export it: clf-export {shlex.quote(str(path))}"
+        )
     return check_contract(path)

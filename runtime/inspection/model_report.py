@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-from edgeclf.runtime.inspection.contract_check import ContractCheck
 from edgeclf.runtime.inspection.model_info import ModelInfo
-from edgeclf.runtime.inspection.other_tool import OtherTool
+from edgeclf.runtime.inspection.other_tool_report import other_tool_section
 from edgeclf.runtime.inspection.parity_report import ParityEntry
 from edgeclf.runtime.inspection.report import ReportLine, Section, breakdown, first_few, format_size
 from edgeclf.runtime.inspection.structure import Structure
@@ -41,8 +40,9 @@ def model_sections(info: ModelInfo) -> list[Section]:
             ReportLine("format", f"{info.format}, {format_size(info.bytes)} ({info.bytes:,} bytes)"),
         ],
         _card(info, structure.card_text is not None),
-        _other_tool(info.other_tool),
-        _contract(info.contract, structure, info.format),
+        other_tool_section(info.other_tool, info.file),
+        _contract(info, structure),
+        _metadata(structure),
         _digests(info),
         _parity(info.parity),
         _contents(info.format, structure),
@@ -69,33 +69,6 @@ def _card(info: ModelInfo, has_card: bool) -> Section:
     ]
 
 
-def _other_tool(found: OtherTool | None) -> Section:
-    """What a model without a card says about itself, where each fact comes from, and what to do."""
-    if found is None:
-        return []
-    if found.problem:
-        return [ReportLine("other tool", found.problem, "bad")]
-    facts = [
-        ReportLine(f"  {name.replace('_', ' ')}", f"{_shortened(fact['value'])} ({fact['origin']})")
-        for name, fact in found.facts.items()
-    ]
-    runs = "clf-run runs it as it is" if found.runs_as_it_is else f"adopt it: {found.command}"
-    return [
-        ReportLine("other tool", found.tool or "not recognised"),
-        *facts,
-        *([ReportLine("  missing", found.unknown, "bad")] if found.unknown else []),
-        ReportLine("  to do", runs),
-    ]
-
-
-def _shortened(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_shortened(inner)}" for name, inner in value.items())
-    if isinstance(value, list | tuple):
-        return f"{len(value):,}: {first_few(value)}" if value and isinstance(value[0], str) else ", ".join(map(_shortened, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _facts(training: dict[str, Any]) -> list[str]:
     """One line per fact, with nested tables on the same line. `_provenance` has the versions."""
     facts = [(name, value) for name, value in training.items() if name not in _VERSIONS]
@@ -108,31 +81,41 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _contract(check: ContractCheck, structure: Structure, format_name: str) -> Section:
-    by = f" ({check.engine} opened it and classified the test images)" if check.engine else ""
+def _contract(info: ModelInfo, structure: Structure) -> Section:
+    check = info.contract
+    did = "classified test images with the adopted file" if info.other_tool else "opened it and classified the test images"
+    by = f" ({check.engine} {did})" if check.engine else ""
+    kept = f"kept once it is adopted{by}" if info.other_tool else f"kept{by}{_exceptions(structure)}"
     verdict = {
-        "kept": ReportLine("contract", f"kept{by}{_exceptions(structure, format_name)}", "good"),
+        "kept": ReportLine("contract", kept, "plain" if info.other_tool else "good"),
         "broken": ReportLine("contract", f"NOT kept: {check.detail}", "bad"),
         "unusable": ReportLine("contract", f"NOT kept: {check.detail}", "bad"),
         "not tried": ReportLine("contract", f"not tried: {check.detail}"),
     }[check.verdict]
     inputs = [ReportLine("  input", str(tensor)) for tensor in structure.inputs[:8]]
     outputs = [ReportLine("  output", str(tensor)) for tensor in structure.outputs[:8]]
-    return [verdict, *inputs, *outputs]
+    one_by_one = ReportLine("  batch", "images are run one by one, because the file takes one at a time")
+    return [verdict, *inputs, *outputs, *([one_by_one] if check.one_by_one else [])]
 
 
-def _exceptions(structure: Structure, format_name: str) -> str:
-    """In what a file that can be run is unlike one that edgeclf exports, as the end of a sentence."""
+def _exceptions(structure: Structure) -> str:
+    """In what a file with a card that can be run is unlike one that edgeclf exports, as the end of a sentence."""
     names = [tensor.name for tensor in (*structure.inputs, *structure.outputs)]
     shape = structure.inputs[0].shape if structure.inputs else ()
     found = []
     if names not in ([], ["image", "probabilities"]):
         found.append("its names, which should be image and probabilities")
-    if shape[:1] == (1,) and format_name == "ONNX":
-        found.append("its batch, which is fixed at one image")
     if len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3):
         found.append("its channels, which should come last")
     return f", except for {', and '.join(found)}" if found else ""
+
+
+def _metadata(structure: Structure) -> Section:
+    """What the author of the file wrote into it."""
+    return [
+        ReportLine("metadata" if not number else "", f"{name}: {value}")
+        for number, (name, value) in enumerate(structure.metadata.items())
+    ]
 
 
 def _digests(info: ModelInfo) -> Section:

@@ -15,6 +15,8 @@ _MAX_NODES = 1_000_000
 """Ten times as many as the largest networks have. A file of 2 MB can hold more, and an engine takes gigabytes for it."""
 _MAX_TENSORS = 1_000
 _MAX_OPSETS = 20
+_MAX_PROPERTIES = 40
+_OWN = b"edgeclf."
 _MAX_AXES = 64
 
 
@@ -43,8 +45,9 @@ def _structure(model: Any) -> Structure:
         operators=dict(Counter(_text(node.op_type) for node in graph.node).most_common()),
         weights=_count_weights(graph.initializer),
         provenance=_provenance(model),
+        metadata=_metadata(model.metadata_props),
         card_text=_card_text(model.metadata_props),
-        remark=f"{external:,} of its weights are in other files, but edgeclf runs single files only" if external else "",
+        remark=f"{external:,} of its weights are in files beside it; clf-export makes one file of them" if external else "",
     )
 
 
@@ -61,6 +64,12 @@ def _provenance(model: Any) -> dict[str, str]:
 def _card_text(metadata: Iterable[Any]) -> str | None:
     cards = [entry.value for entry in metadata if entry.key == CARD_KEY.encode()]
     return _text(cards[-1], _MAX_CARD_BYTES) if cards else None
+
+
+def _metadata(properties: Iterable[Any]) -> dict[str, str]:
+    """What other tools write into a file, each cut to 200 bytes."""
+    others = (entry for entry in properties if not entry.key.startswith(_OWN))
+    return {_text(entry.key): _text(entry.value) for entry, _ in zip(others, range(_MAX_PROPERTIES), strict=False)}
 
 
 def _count_weights(tensors: Iterable[Any]) -> dict[str, int]:

@@ -26,7 +26,8 @@ class Structure:
     """What the file says about itself, read without running it.
 
     operators: number of graph nodes, or of layers in a Keras file, by type. weights: number of stored values by data type.
-    samples: number of sample images inside, by set. remark: what is missing, and what to do about it.
+    metadata: what the author wrote into the file. samples: number of sample images inside, by set. remark: what is missing,
+    and what to do about it.
     """
 
     inputs: tuple[Tensor, ...] = ()
@@ -34,6 +35,7 @@ class Structure:
     operators: dict[str, int] = field(default_factory=dict)
     weights: dict[str, int] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
     samples: dict[str, int] = field(default_factory=dict)
     card_text: str | None = None
     remark: str = ""

@@ -6,6 +6,7 @@ from typing import Any
 
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.inspection.structure import Structure, Tensor
+from edgeclf.runtime.model.conventions.tflite_metadata import read_descriptions
 from edgeclf.runtime.model.tflite_card import read_card
 from edgeclf.runtime.model.tflite_schema import (
     DAMAGE,
@@ -29,7 +30,7 @@ def read_tflite(data: bytes) -> Structure:
         raise ModelError("not a TFLite file (bytes 5 to 8 are not TFL3)")
     card_text = read_card(data)
     try:
-        return _structure(open_tables(data), card_text)
+        return _structure(data, open_tables(data), card_text)
     except ImportError:
         remark = "LiteRT is not installed, so only the card can be read: pip install 'edgeclf[litert]'"
         return Structure(card_text=card_text, remark=remark)
@@ -37,7 +38,7 @@ def read_tflite(data: bytes) -> Structure:
         raise ModelError(f"damaged ({type(error).__name__} in its tables)") from None
 
 
-def _structure(model: Any, card_text: str | None) -> Structure:
+def _structure(data: bytes, model: Any, card_text: str | None) -> Structure:
     graph = model.Subgraphs(0)
     if graph is None:
         raise ValueError("no subgraph")
@@ -50,6 +51,7 @@ def _structure(model: Any, card_text: str | None) -> Structure:
         operators=_operators(model, graph),
         weights=_count_weights(model, tensors, types),
         provenance=_provenance(model),
+        metadata=read_descriptions(data),
         card_text=card_text,
     )
 

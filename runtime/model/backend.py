@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.digest import check_digest
-from edgeclf.runtime.model.formats import check_content, is_runnable, model_format
+from edgeclf.runtime.model.formats import is_runnable, model_format
+from edgeclf.runtime.model.model_file import read_bytes
 from edgeclf.runtime.model.output_contract import OutputLevels
 
 INPUT, OUTPUT = "image", "probabilities"
@@ -29,6 +30,8 @@ class Backend(Protocol):
     """`(H, W, C)` of one image."""
     card_text: str | None
     """The model card in the file, as JSON text; None without a card."""
+    one_by_one: bool
+    """Whether images are run one by one, because the file takes one at a time."""
     output_levels: OutputLevels | None
     """The values that a quantised output can have; None for a float output."""
 
@@ -64,7 +67,7 @@ def open_backend(
     Raises ModelError if the file is missing, damaged or not a model, and DeviceError if the device is not available.
     """
     if not is_runnable(path):
-        raise ModelError(f"{path} is not a .onnx or .tflite file; {export_advice(path)}")
+        raise ModelError(f"{path} is not a .onnx or .tflite file; make one with clf-export")
     data = read_model_file(path) if data is None else data
     module, name = _BACKENDS[str(model_format(path))]
     backend: Backend = getattr(importlib.import_module(module), name)(path, data, device, threads, size_hw)
@@ -73,20 +76,9 @@ def open_backend(
 
 def read_model_file(path: Path) -> bytes:
     """The bytes of a model file whose digest, if it has one, is right. Raises ModelError."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read the model {path}: {error.strerror}") from None
-    check_content(path, data)
+    data = read_bytes(path)
     check_digest(path, data)
     return data
-
-
-def export_advice(path: Path) -> str:
-    """How to get a file that the runtime can open, for one that it cannot open, as the end of a sentence."""
-    commands = {"Keras": f"clf-export {path}", "HDF5": f"clf-export {path} --classes labels.txt --data photos/"}
-    known = model_format(path)
-    return f"export it first: {commands[known]}" if known in commands else "export a Keras model: clf-export model.keras"
 
 
 def contract_error(path: Path, found: str) -> ContractError:

@@ -60,6 +60,7 @@ class Classifier:
         if not _DEVICE.fullmatch(device):
             raise OptionError(f"device must be auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N, not {device!r}")
         path = Path(path)
+        _require_runnable(path)
         said = card.preprocess.size_hw if isinstance(card, ModelCard) else None
         adopted = None if isinstance(card, ModelCard) else _adopted(path, card)
         backend = open_backend(path, device, threads or usable_cores(), said, adopted)
@@ -113,10 +114,15 @@ class Classifier:
             raise ModelError(f"{path} returns {problem}")
 
 
+def _require_runnable(path: Path) -> None:
+    if not is_runnable(path):
+        from edgeclf.runtime.model.adoption.not_runnable import why_not_run
+
+        raise ModelError(why_not_run(path))
+
+
 def _adopted(path: Path, described: ModelDescription | None) -> bytes | None:
     """A model from another tool under the model contract; None for a file that edgeclf made. Raises ModelError."""
-    if not is_runnable(path):
-        return None
     data = read_model_file(path)
     if is_exported(data):
         return None

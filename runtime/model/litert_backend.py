@@ -43,12 +43,12 @@ class LitertBackend:
         has_card = self.card_text is not None
         self.input_shape = runner.input_shape(path, size_hw, has_card=has_card)
         self.output_levels = runner.output_levels()
-        self._one_by_one = has_card and runner.takes_one_image
-        if self._one_by_one:
+        self.one_by_one = has_card and runner.takes_one_image
+        if self.one_by_one:
             note(f"{path} takes one image at a time, so its images are run one by one")
 
     def run(self, images: Pixels) -> NDArray[np.float32]:
-        if self._one_by_one and len(images) > 1:
+        if self.one_by_one and len(images) > 1:
             return np.concatenate([self._run(images[number : number + 1]) for number in range(len(images))])
         return self._run(images)
 

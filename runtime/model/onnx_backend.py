@@ -42,8 +42,8 @@ class OnnxBackend:
         channels = shape[1] if self._channels_first else shape[3]
         sides = shape[2:] if self._channels_first else shape[1:3]
         self.input_shape = (*image_size(path, sides, size_hw), channels)
-        self._one_by_one = shape[0] == 1
-        if self._one_by_one and self.card_text is None:
+        self.one_by_one = shape[0] == 1
+        if self.one_by_one and self.card_text is None:
             note(f"{path} takes one image at a time, so its images are run one by one")
         self._input_name = inputs[0].name
         self._output_name = self._session.get_outputs()[0].name
@@ -54,7 +54,7 @@ class OnnxBackend:
     def run(self, images: Pixels) -> NDArray[np.float32]:
         batch = np.ascontiguousarray(images.transpose(0, 3, 1, 2)) if self._channels_first else images
         try:
-            if self._one_by_one and len(batch) > 1:
+            if self.one_by_one and len(batch) > 1:
                 return np.concatenate([self._run(batch[number : number + 1]) for number in range(len(batch))])
             return self._run(batch)
         except Exception as error:  # onnxruntime's error classes share no other base

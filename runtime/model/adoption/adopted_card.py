@@ -33,6 +33,10 @@ _LOGITS = {
 _PREPROCESS = ("resize", "fit", "crop_pct", "crop_offset", "pad_color")
 
 
+class HeadError(OptionError):
+    """Nothing shows what a network returns, so its owner has to say it."""
+
+
 def card_for(path: Path, network: Network, facts: Facts, training: dict[str, Any], levels: Any = None) -> ModelCard:
     """The card of the model at `path` after its adoption.
 
@@ -88,15 +92,15 @@ def image_size(path: Path, network: Network, fact: Fact[tuple[int, int]] | None)
 def head_of(path: Path, network: Network, fact: Fact[Head] | None) -> Head:
     """What the network returns. The graph has the last word, unless its last operation leaves it open.
 
-    Raises OptionError if it stays open, or if a flag contradicts the graph, and ModelError for a regression.
+    Raises HeadError if it stays open, or if it looks like a regression, and OptionError if a flag contradicts the graph.
     """
     shown = shown_head(network)
     if fact is None and shown == "logits" and network.outputs == 1:
         found = f"returns one number per image and {_ending(network)}, as a regression does"
-        raise ModelError(f"{path} {found}; if it is the score of the second of two classes, add --head logits")
+        raise HeadError(f"{path} {found}; if it is the score of the second of two classes, add --head logits")
     if fact is None or shown == fact.value:
         if shown is None:
-            raise OptionError(
+            raise HeadError(
                 f"{path} {_ending(network)}, so say what it returns: --head softmax for probabilities, or logits"
             )
         return shown

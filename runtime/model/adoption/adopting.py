@@ -16,6 +16,10 @@ from edgeclf.runtime.model.formats import model_format
 from edgeclf.runtime.model.output_contract import find_output_problem, probe_images
 
 
+class MissingEngineError(ModelError):
+    """The engine that reads files of this format is not installed."""
+
+
 def examine(path: Path, data: bytes) -> Network:
     """What the graph of an ONNX or TFLite classifier shows. Nothing in the file is run.
 
@@ -36,7 +40,7 @@ def adopt(path: Path, data: bytes, facts: Facts, training: dict[str, Any]) -> Ad
 
     facts: complete, except for the size and the head where the graph decides them. If the graph leaves the head open, the
     model's answers to test images decide. training: for the card.
-    Raises ModelError or OptionError.
+    Raises ModelError or OptionError, and HeadError if the head stays open.
     """
     network = examine(path, data)
     if facts.head is not None or shown_head(network) is not None:
@@ -69,4 +73,4 @@ def _require_litert(path: Path) -> None:
     try:
         import ai_edge_litert  # noqa: F401
     except ImportError:
-        raise ModelError(f"{path} needs LiteRT, which is not installed: pip install 'edgeclf[litert]'") from None
+        raise MissingEngineError(f"{path} needs LiteRT, which is not installed: pip install 'edgeclf[litert]'") from None

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.errors import EdgeclfError, ModelError
 from edgeclf.runtime.images.decode import MAX_BYTES
 from edgeclf.runtime.model.conventions.json_fields import read_fields
 from edgeclf.runtime.model.formats import SAVED_MODEL, model_format, what_to_export
+from edgeclf.runtime.model.model_file import read_bytes
 from edgeclf.runtime.sources.archives import has_directory, is_archive
 from edgeclf.runtime.sources.folders import is_image, is_passed_over
 from edgeclf.runtime.sources.guarded_archive import GuardedArchive, Limits
@@ -51,10 +52,7 @@ class ModelPackage:
 
     def read(self) -> bytes:
         """The bytes of the model file. Raises ModelError."""
-        try:
-            return self.path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"cannot read the model {self.name}: {error.strerror}") from None
+        return read_bytes(self.path, self.name)
 
     def files(self, names: Iterable[str]) -> Iterator[Path]:
         """Those of the named text files that are beside the model: by folder, then in the order of the names."""
@@ -72,11 +70,21 @@ def find_model(path: Path) -> Iterator[ModelPackage]:
     before float16 before quantised, by their names; a note says so. Raises ModelError or OutputError.
     """
     if path.is_file() and is_archive(path):
-        with tempfile.TemporaryDirectory(prefix="edgeclf-") as folder:
+        with tempfile.TemporaryDirectory(prefix="edgeclf-") as folder, _named_as_in_archive(folder, path):
             _unpack(path, Path(folder))
             yield _in_folder(Path(folder), str(path))
         return
     yield _named(path)
+
+
+@contextmanager
+def _named_as_in_archive(folder: str, archive: Path) -> Iterator[None]:
+    """Errors name a file as a member of the archive, not by the folder into which it was unpacked."""
+    try:
+        yield
+    except EdgeclfError as error:
+        error.args = (str(error).replace(f"{folder}{os.sep}", f"{archive}: ").replace(folder, str(archive)),)
+        raise
 
 
 def _named(path: Path) -> ModelPackage:

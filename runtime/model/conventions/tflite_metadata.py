@@ -18,7 +18,8 @@ ORIGIN = "TFLite metadata"
 _NAME = b"TFLITE_METADATA"
 _MAX_ENTRIES = 100
 _MAX_CHANNELS = 16
-_SUBGRAPHS = 3  # fields of ModelMetadata
+_DESCRIPTIONS = {"name": 0, "description": 1, "version": 2, "author": 4, "licence": 5}  # fields of ModelMetadata
+_SUBGRAPHS = 3
 _INPUTS, _OUTPUTS = 2, 3  # of SubGraphMetadata
 _CONTENT, _PROCESS_UNITS, _FILES = 3, 4, 6  # of TensorMetadata
 _KIND, _VALUE = 0, 1  # of a union: ProcessUnit and Content
@@ -40,15 +41,31 @@ def read_tflite_metadata(data: bytes) -> Facts:
     return Facts(scaling=_first_of(_scaling, inputs), channels=_first_of(_channels, inputs), classes=_classes(outputs, data))
 
 
+def read_descriptions(data: bytes) -> dict[str, str]:
+    """What the author wrote about the model, each cut to 500 characters; empty without metadata or if it is damaged."""
+    try:
+        model = _root(data)
+        return {name: model.text(field)[:500] for name, field in _DESCRIPTIONS.items() if model and model.text(field)}
+    except (*DAMAGE, ImportError):
+        return {}
+
+
 def _tensors(data: bytes) -> tuple[list["_Table"], list["_Table"]]:
     """The descriptions of the inputs and outputs."""
+    model = _root(data)
+    if model is None:
+        return [], []
+    subgraph = model.tables(_SUBGRAPHS)[0]
+    return subgraph.tables(_INPUTS), subgraph.tables(_OUTPUTS)
+
+
+def _root(data: bytes) -> "_Table | None":
+    """The table ModelMetadata; None if there is none."""
     model = open_tables(data)
     for entry in each(model.Metadata, model.MetadataLength(), _MAX_ENTRIES):
         if entry.Name() == _NAME:
-            content = bytes(model.Buffers(entry.Buffer()).DataAsNumpy())
-            subgraph = _Table.root(content).tables(_SUBGRAPHS)[0]
-            return subgraph.tables(_INPUTS), subgraph.tables(_OUTPUTS)
-    return [], []
+            return _Table.root(bytes(model.Buffers(entry.Buffer()).DataAsNumpy()))
+    return None
 
 
 def _first_of(read: Any, tensors: list["_Table"]) -> Any:

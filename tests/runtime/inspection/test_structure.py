@@ -69,7 +69,7 @@ def test_onnx_weights_in_other_files_are_reported(
     path = tmp_path / "model.onnx"
     onnx.save_model(build_onnx(colour_weights), path, save_as_external_data=True, location="w.bin", size_threshold=0)
 
-    assert "1 of its weights are in other files" in read_onnx(path.read_bytes()).remark
+    assert "1 of its weights are in files beside it" in read_onnx(path.read_bytes()).remark
 
 
 def test_onnx_without_protobuf_says_how_to_install_it(colour_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """`Classifier` is right, gives the same answers in batches and threads, and refuses an unusable model."""
 
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -220,9 +221,22 @@ def test_a_keras_file_is_sent_to_clf_export(run_folder: Path) -> None:
         Classifier.open(run_folder / "model.keras")
 
 
-@pytest.mark.parametrize("name", ["missing.onnx", "folder.onnx"])
-def test_an_unreadable_path_is_a_model_error(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing.onnx", r"cannot read .*missing\.onnx"),
+        ("folder.onnx", r"folder\.onnx is a folder"),
+        ("pipe.onnx", r"pipe\.onnx is not a file"),
+        ("loop.onnx", r"cannot read .*loop\.onnx"),
+        ("huge.onnx", r"huge\.onnx is larger than 2 GB"),
+    ],
+)
+def test_an_unreadable_path_is_a_model_error(name: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "folder.onnx").mkdir()
+    (tmp_path / "loop.onnx").symlink_to(tmp_path / "loop.onnx")
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with open(tmp_path / "huge.onnx", "wb") as file:
+        file.truncate(3 << 30)
 
-    with pytest.raises(ModelError, match=f"cannot read .*{name}"):
+    with pytest.raises(ModelError, match=message):
         Classifier.open(tmp_path / name)

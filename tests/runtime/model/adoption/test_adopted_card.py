@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgeclf.runtime.errors import ModelError, OptionError
-from edgeclf.runtime.model.adoption.adopted_card import card_for
+from edgeclf.runtime.model.adoption.adopted_card import HeadError, card_for
 from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.conventions.facts import Fact, Facts
 
@@ -85,6 +85,6 @@ def test_one_number_without_a_sigmoid_is_a_regression_unless_the_user_says_other
     network = replace(NETWORK, outputs=1)
     facts = replace(FACTS, classes=Fact(("ants", "bees"), "labels.txt"))
 
-    with pytest.raises(ModelError, match=r"net.onnx returns one number per image and ends with Gemm, as a regression does"):
+    with pytest.raises(HeadError, match=r"net.onnx returns one number per image and ends with Gemm, as a regression does"):
         card_for(PATH, network, facts, {})
     assert card_for(PATH, network, replace(facts, head=Fact("logits", "--head")), {}).head == "logits"
