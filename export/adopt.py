@@ -30,6 +30,7 @@ from edgeclf.runtime.model.adoption.adopted_card import training_facts
 from edgeclf.runtime.model.adoption.adopting import adopt, examine
 from edgeclf.runtime.model.adoption.completion import GUESSED, QUESTIONS, complete, guess, is_guessable, missing
 from edgeclf.runtime.model.adoption.network import Network
+from edgeclf.runtime.model.adoption.on_the_fly import Knowledge
 from edgeclf.runtime.model.backend import read_model_file
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.conventions.facts import Facts
@@ -37,6 +38,7 @@ from edgeclf.runtime.model.conventions.package import ModelPackage
 from edgeclf.runtime.model.conventions.reading import CONVENTIONS, read_facts
 from edgeclf.runtime.model.digest import is_exported
 from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.flags import flags_given
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.data.archives import unpacked
@@ -79,13 +81,13 @@ def adopt_model(
     named: what the user named, such as a folder or an archive; the files are called after it.
     Raises ModelError, DatasetError, OptionError, OutputError, or GateError if the labelled images contradict the facts.
     """
+    original = _read(package, named, options)
+    network, path = original.network, package.path
     if options.data is None:
         raise OptionError(
-            f"{named} brings no images to verify with; name some, labelled or not: clf-export {named} --data photos/"
+            _without_images(Knowledge(path, named, network, original.facts, original.facts), original.data, options)
         )
     with unpacked(options.data) as root:
-        original = _read(package, named, options)
-        network, path = original.network, package.path
         chosen = choose_adopted(network.format.lower(), precision_of(network), targets)
         check_output_folder(folder, original.name, chosen)
         calibrate = any(target.calibrates for target in chosen)
@@ -133,12 +135,22 @@ def _read(package: ModelPackage, named: Path, options: ExportOptions) -> _Origin
         facts = facts.over(guess())
     facts = complete(network, facts)
     unknown = [flag for flag in missing(network, facts) if flag != "--classes"]  # --data may have them
-    if unknown:
+    if unknown and options.data is not None:
         questions = " and ".join(QUESTIONS[flag] for flag in unknown)
         flags = " and ".join(_CHOICES[flag] for flag in unknown)
         raise OptionError(f"{named} does not say {questions}; give {flags}, or its tool with --from")
     stem = named.name if named.is_dir() else named.stem
     return _Original(data, network, facts, stem + ADOPTED_SUFFIX)
+
+
+def _without_images(known: Knowledge, data: bytes, options: ExportOptions) -> str:
+    """What is missing besides images, and the command that works. Raises ModelError or OptionError if none does."""
+    known = known.tried(data)[1]
+    says_all = f"{known.named} brings no images to verify with; name some, labelled or not"
+    problem = f"{known.named} does not say {known.unknown}, and brings no images to verify with; name all of that"
+    is_described = any(True for _ in flags_given(options.external))
+    cure = f"add {known.flags}" if is_described else known.command
+    return f"{problem if known.unknown else says_all}: {cure}"
 
 
 def _announce(facts: Facts) -> None:

@@ -45,6 +45,8 @@ Resize = Literal[
 ]
 
 _CHOICES = {"channels": Channels, "resize": Resize, "fit": Fit, "ground": Ground, "crop_offset": CropOffset}
+MAX_SIDE = 4096
+"""Of the images that a model takes."""
 _LARGEST_SIDE = 8_192
 _CHECKS = Checks()
 _INTERPOLATION = {
@@ -105,8 +107,8 @@ class Preprocess:
     levels: tuple[tuple[int, ...], ...] | None = None
 
     def __post_init__(self) -> None:
-        if len(self.size_hw) != 2 or not all(isinstance(side, int) and 1 <= side <= 4096 for side in self.size_hw):
-            raise OptionError(f"image size must be two whole numbers from 1 to 4096, not {self.size_hw}")
+        if len(self.size_hw) != 2 or not all(isinstance(side, int) and 1 <= side <= MAX_SIDE for side in self.size_hw):
+            raise OptionError(f"image size must be two whole numbers from 1 to {MAX_SIDE}, not {self.size_hw}")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in get_args(allowed):
                 choices = ", ".join(map(str, get_args(allowed)))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeclf.runtime.errors import ModelError, OptionError
-from edgeclf.runtime.images.preprocess import Preprocess
+from edgeclf.runtime.images.preprocess import MAX_SIDE, Preprocess
 from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.card import Head, ModelCard
 from edgeclf.runtime.model.conventions.facts import Fact, Facts, Scaling
@@ -76,13 +76,16 @@ def shown(value: Any) -> Any:
 def image_size(path: Path, network: Network, fact: Fact[tuple[int, int]] | None) -> tuple[int, int]:
     """Height and width of the network's images: the file's own, or those that it leaves open from `fact`.
 
-    Raises OptionError if neither says it, or if a flag contradicts the file. Other sources give way to the file.
+    Raises ModelError if it is too large, and OptionError if neither says it, or if a flag contradicts the file. Other
+    sources give way to the file.
     """
     height, width = network.size_hw
     if height is None or width is None:
         if fact is None:
             raise OptionError(f"{path} takes images of any size; name the one that it was trained with: --imgsz 224")
         height, width = height or fact.value[0], width or fact.value[1]
+    if max(height, width) > MAX_SIDE:
+        raise ModelError(f"{path} takes images of {width} x {height}, but edgeclf makes at most {MAX_SIDE} x {MAX_SIDE}")
     if fact and _is_flag(fact) and fact.value != (height, width):
         advice = f"which takes {show_size((height, width))}; leave it out"
         raise OptionError(f"{fact.origin} {show_size(fact.value)} does not fit {path}, {advice}")

@@ -59,11 +59,16 @@ class Knowledge:
     @property
     def command(self) -> str:
         """The command that adopts the file, ready to paste: placeholders stand for what no source gives."""
+        return f"clf-export {shlex.quote(str(self.named))} {self.flags}"
+
+    @property
+    def flags(self) -> str:
+        """The flags of that command."""
         flags = missing(self.network, self.beside)
         if is_guessable(self.network, self.beside):
             flags = tuple(flag for flag in flags if flag != "--scale")
         flags += ("--head",) if self.head_is_open else ()
-        return " ".join(["clf-export", shlex.quote(str(self.named)), *_with_values(flags), "--data photos/"])
+        return " ".join([*_with_values(flags), "--data photos/"])
 
     @property
     def advice(self) -> str:

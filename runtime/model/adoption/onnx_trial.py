@@ -16,6 +16,10 @@ _MAX_ANSWER_S = 60.0
 """For a few images; a loop without end is stopped after this."""
 
 
+class EndlessError(ModelError):
+    """A network that does not come to an end."""
+
+
 class Trial:
     """A network on the CPU. Raises ModelError if onnxruntime cannot load it. path: names the file in errors."""
 
@@ -24,7 +28,7 @@ class Trial:
         self._session = open_session(path, serialize(path, model), "cpu", usable_cores())
 
     def answer(self, output: bytes, feeds: dict[bytes, NDArray[Any]]) -> NDArray[Any]:
-        """One output for these inputs. Raises ModelError if the network fails or takes too long."""
+        """One output for these inputs. Raises ModelError if the network fails, EndlessError if it takes too long."""
         options = ort.RunOptions()
         timer = Timer(_MAX_ANSWER_S, setattr, (options, "terminate", True))
         timer.start()
@@ -33,7 +37,7 @@ class Trial:
             return np.asarray(self._session.run([output.decode()], named, options)[0])
         except Exception as error:  # onnxruntime's error classes share no other base
             if options.terminate:
-                raise ModelError(
+                raise EndlessError(
                     f"{self._path} has no answer after {_MAX_ANSWER_S:g} s; it may hold an endless loop"
                 ) from None
             raise ModelError(f"{self._path} fails on an image ({first_line(error)}); export it again") from None
