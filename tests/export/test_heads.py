@@ -80,7 +80,7 @@ def test_the_head_is_detected(make: Callable[[], keras.Model], head: str) -> Non
     network = make()
     scores = np.asarray(network(noise().astype(np.float32), training=False), np.float32)
     classes = TWO if scores.shape[1] < 3 else THREE
-    model = attach_card_to(network, ExternalModel(classes, imgsz=(16, 20)), Path("network.keras"))
+    model = attach_card_to(network, ExternalModel(classes, imgsz=(16, 20)).facts(), Path("network.keras"))
     assert model.card.head == head
     np.testing.assert_allclose(model.probabilities(noise()), by_hand(scores, head), atol=2e-6)
 
@@ -92,9 +92,9 @@ def test_the_frozen_graph_answers_like_the_model(units: int, activation: str | N
     external = ExternalModel(TWO if units == 1 else THREE, scale="caffe", head=head)
     if (units, activation) in ((1, "softmax"), (3, "sigmoid")):
         with pytest.raises(ModelError):
-            attach_card_to(body(layers.Dense(units, activation=activation)), external, Path("x.keras"))
+            attach_card_to(body(layers.Dense(units, activation=activation)), external.facts(), Path("x.keras"))
         return
-    model = attach_card_to(body(layers.Dense(units, activation=activation)), external, Path("x.keras"))
+    model = attach_card_to(body(layers.Dense(units, activation=activation)), external.facts(), Path("x.keras"))
     (graph,) = freeze(model, tf.uint8)(tf.constant(noise()))
     np.testing.assert_allclose(graph.numpy(), model.probabilities(noise()), atol=2e-6)
     np.testing.assert_allclose(graph.numpy().sum(axis=1), 1, atol=1e-6)
@@ -102,7 +102,7 @@ def test_the_frozen_graph_answers_like_the_model(units: int, activation: str | N
 
 def test_large_logits_do_not_overflow() -> None:
     network = body(layers.Dense(3, kernel_initializer=keras.initializers.RandomNormal(stddev=1e4)))
-    answers = attach_card_to(network, ExternalModel(THREE), Path("x.keras")).probabilities(noise())
+    answers = attach_card_to(network, ExternalModel(THREE).facts(), Path("x.keras")).probabilities(noise())
     assert np.isfinite(answers).all()
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
 
@@ -110,16 +110,16 @@ def test_large_logits_do_not_overflow() -> None:
 def test_several_sigmoids_are_refused_unless_taken_as_logits() -> None:
     network = body(layers.Dense(3, activation="sigmoid"))
     with pytest.raises(ModelError, match=r"3 sigmoid units.*--head logits"):
-        attach_card_to(network, ExternalModel(THREE), Path("x.keras"))
-    assert attach_card_to(network, ExternalModel(THREE, head="logits"), Path("x.keras")).card.head == "logits"
+        attach_card_to(network, ExternalModel(THREE).facts(), Path("x.keras"))
+    assert attach_card_to(network, ExternalModel(THREE, head="logits").facts(), Path("x.keras")).card.head == "logits"
 
 
 @pytest.mark.parametrize("ending", [layers.Dense(1), layers.Dense(1, activation="relu")], ids=["linear", "relu"])
 def test_one_unit_that_can_be_a_regression_is_taken_for_a_score_only_if_its_owner_says_so(ending: keras.Layer) -> None:
     network = body(ending)
     with pytest.raises(ModelError, match=r"a regression.* --head logits"):
-        attach_card_to(network, ExternalModel(TWO), Path("x.keras"))
-    model = attach_card_to(network, ExternalModel(TWO, head="logits"), Path("x.keras"))
+        attach_card_to(network, ExternalModel(TWO).facts(), Path("x.keras"))
+    model = attach_card_to(network, ExternalModel(TWO, head="logits").facts(), Path("x.keras"))
     scores = np.asarray(network(noise().astype(np.float32), training=False))
     np.testing.assert_allclose(model.probabilities(noise()), by_hand(scores, "logits"), atol=2e-6)
 
@@ -136,7 +136,7 @@ def test_one_unit_that_can_be_a_regression_is_taken_for_a_score_only_if_its_owne
 )
 def test_a_doubtful_head_is_refused(ending: keras.Layer, keywords: str) -> None:
     with pytest.raises(ModelError, match=keywords):
-        attach_card_to(body(ending), ExternalModel(THREE if ending.units == 3 else TWO), Path("x.keras"))
+        attach_card_to(body(ending), ExternalModel(THREE if ending.units == 3 else TWO).facts(), Path("x.keras"))
 
 
 @pytest.mark.parametrize(
@@ -152,4 +152,4 @@ def test_a_doubtful_head_is_refused(ending: keras.Layer, keywords: str) -> None:
 def test_a_head_that_contradicts_the_answers_is_refused(units: int, head: Any, keywords: str) -> None:
     network = body(layers.Dense(units, bias_initializer=keras.initializers.Constant(7.0)))
     with pytest.raises(OptionError, match=f"--head {head} does not fit x.keras, .*{keywords}"):
-        attach_card_to(network, ExternalModel(THREE if units == 3 else TWO, head=head), Path("x.keras"))
+        attach_card_to(network, ExternalModel(THREE if units == 3 else TWO, head=head).facts(), Path("x.keras"))

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from onnxruntime.quantization.calibrate import HistogramCollector
 
 from edgeclf.export.external_model import attach_card_to
-from edgeclf.export.external_options import ExternalModel, TargetOptions
+from edgeclf.export.external_options import ExternalModel
 from edgeclf.export.int8 import METHODS, Attempt, Method, fix_bins, search
 from edgeclf.export.int8_onnx import OnnxQuantizer
 from edgeclf.export.int8_tflite import TfliteQuantizer
+from edgeclf.export.options import TargetOptions
 from edgeclf.export.parity import Parity
 from edgeclf.export.run import export
 from edgeclf.export.targets import choose_targets
@@ -179,7 +180,7 @@ def test_onnx_uses_qdq_with_per_channel_weights(model: KerasModel, tmp_path: Pat
 def test_every_method_finds_its_own_ranges(tmp_path: Path) -> None:
     keras.utils.set_random_seed(2)
     network = ConvNet((8, 16), dropout=0.0).build(SHAPE, 3)
-    model = attach_card_to(network, ExternalModel(("red", "green", "blue")), tmp_path / "model.keras")
+    model = attach_card_to(network, ExternalModel(("red", "green", "blue")).facts(), tmp_path / "model.keras")
     images = tinted(np.random.default_rng(0), 12)
     quantizers = (OnnxQuantizer(convert(model), model.card, images, tmp_path), TfliteQuantizer(model, images))
     different = [len({quantizer.quantize(method) for method in METHODS}) for quantizer in quantizers]
