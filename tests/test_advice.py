@@ -131,6 +131,20 @@ def test_commands_and_flags_that_a_sentence_names_exist() -> None:
     assert checked > 150
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/from-elsewhere.md", "docs/scale.md"])
+def test_commands_and_flags_in_the_documentation_exist(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line.partition(" # ")[0] for block in blocks for line in block.splitlines()]
+    lines += re.findall(r"`(clf-[^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    found = [found for line in lines for found in NAMED_COMMAND.findall(line)]
+    assert found
+    assert {name + sub for name, sub, _ in found} - set(commands()) == set()
+    assert [
+        f"{name}{sub} {flag}" for name, sub, rest in found for flag in FLAG.findall(rest) if flag not in flags_of(name + sub)
+    ] == []
+
+
 @pytest.mark.parametrize("command", OPENS_MODELS)
 def test_what_is_wrong_with_a_model_is_cured_with_flags_that_every_command_has(command: str) -> None:
     paths = [path for path in readers() if path.parent == ROOT / "runtime" / "model"]
