@@ -63,25 +63,25 @@ class ExternalModel:
     ] = None
     scale: Annotated[
         str | None,
-        _flag(help="How it expects pixels 0..255: 1/255, -1..1, none, imagenet or caffe."),
+        _flag(metavar="|".join(SCALE_NAMES), help="How it expects pixels of 0 to 255."),
     ] = None
     mean: Annotated[
         tuple[float, ...],
         Text(parse_numbers),
-        _flag(metavar="N,N,N", help="It expects (pixel - mean) / std, for pixels 0..1."),
+        _flag(metavar="N,N,N", help="It expects (pixel - mean) / std, with pixels of 0 to 1."),
     ] = ()
-    std: Annotated[tuple[float, ...], Text(parse_numbers), _flag(metavar="N,N,N")] = ()
+    std: Annotated[tuple[float, ...], Text(parse_numbers), _flag(metavar="N,N,N", help="See --mean.")] = ()
     channels: Annotated[
         str | None,
         _flag(metavar="rgb|bgr", help="Its order of the colours; OpenCV reads bgr."),
     ] = None
-    resize: Annotated[str | None, _flag(help="How its images were resized, such as pillow-bicubic.")] = None
-    fit: Annotated[str | None, _flag(help="How they were fitted: stretch, crop or pad.")] = None
+    resize: Annotated[str | None, _flag(metavar="NAME", help="How its images were resized, such as pillow-bicubic.")] = None
+    fit: Annotated[str | None, _flag(metavar="stretch|crop|pad", help="How they were fitted.")] = None
     crop_pct: Annotated[
         float | None,
         _flag(metavar="SHARE", help="The share of the resized image that is cut out, such as 0.875."),
     ] = None
-    head: Annotated[str, _flag(help="Its output: auto, softmax, sigmoid or logits.")] = "auto"
+    head: Annotated[str, _flag(metavar="|".join(HEADS), help="Its output.")] = "auto"
     imgsz: Annotated[
         tuple[int, int] | None,
         Text(parse_size),

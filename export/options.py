@@ -35,9 +35,12 @@ def _option(*flags: str, panel: str | None = None, **settings: Any) -> Any:
     return typer.Option(*flags, rich_help_panel=panel, **settings)
 
 
-_DATA = _option(help="Labelled images to calibrate and verify with, instead of those of the training run.", panel=_GATE)
+_DATA = _option(
+    help="Images to calibrate and verify with, instead of those of the training run. Best with labels: a folder per class.",
+    panel=_GATE,
+)
 _ATOL = _option(min=0, help="Largest difference of a probability in fp32.", panel=_GATE)
-_MAX_DROP = _option(min=0, max=1, help="Share of the Keras accuracy that may be lost.", panel=_GATE)
+_MAX_DROP = _option(min=0, max=1, help="Share of the reference accuracy that may be lost.", panel=_GATE)
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class TargetOptions:
 @dataclass(frozen=True)
 class GateLimits:
     """atol: the largest difference of a probability for a float32 file.
-    max_drop: the share of the Keras accuracy that a file may lose; 1 % as in MLPerf's closed division.
+    max_drop: the share of the reference accuracy that a file may lose; 1 % as in MLPerf's closed division.
     """
 
     atol: Annotated[float, _ATOL] = 1e-4

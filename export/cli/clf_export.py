@@ -25,8 +25,8 @@ Examples:
   clf-export model.keras --quantize fp32,fp16,int8    these three, in ONNX and in TFLite
   clf-export model.keras --all -o edge/               every format in every precision
   clf-export mine.keras --classes labels.txt --scale 1/255 --data photos/    a Keras model without a card
-  clf-export resnet18.onnx --from torchvision --classes labels.txt --data photos/    a model from another tool
-  clf-export converted_keras.zip --data photos/       the same, as Teachable Machine packs it
+  clf-export net.onnx --data photos/                  a model from another tool, which says the rest itself
+  clf-export net.onnx --from torchvision --classes labels.txt --data photos/    or is described here
   clf-export check edge/model.int8.tflite --against edge/model.onnx --data photos/    verify again, on the device
 
 Files are published only if all of them pass; with --all, those that fail are left out.
