@@ -72,6 +72,8 @@ class Parity:
     sha256: str = ""
     """Of the file."""
     is_labelled: bool = True
+    reference: str = "Keras"
+    """The name of the reference model."""
     milliseconds: float | None = None
     """Median time of one image on the machine that exported the file."""
 
@@ -95,6 +97,7 @@ class Parity:
             max_difference=1.0,
             misses=(miss,),
             is_labelled=reference.is_labelled,
+            reference=reference.name,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -105,6 +108,7 @@ class Parity:
             "bytes": self.size_bytes,
             "sha256": self.sha256,
             "images": self.images,
+            "reference": self.reference,
             **self._accuracies(),
             "agreement": round(self.agreement, 6),
             "clear_images": self.clear,
@@ -158,6 +162,7 @@ def check_parity(
         max_difference=float(np.abs(probabilities - reference.probabilities).max()),
         misses=(),
         is_labelled=reference.is_labelled,
+        reference=reference.name,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
     return replace(measured, misses=tuple(_find_misses(measured, limits, reference.name)))

@@ -134,13 +134,15 @@ def _parity(parity: ParityEntry | None) -> Section:
     entry = parity.entry
     reference = str(entry.get("reference", "Keras"))
     low, high = _pair(entry.get("accuracy_95_interval"))
+    accuracy = (
+        f"{_percent(entry.get('accuracy'))} (95 % interval {_percent(low)} to {_percent(high)}); "
+        f"{reference} {_percent(entry.get('reference_accuracy'))}"
+    )
+    if "accuracy" in entry and entry["accuracy"] is None:
+        accuracy = "not measured, as the images had no labels"
     return [
         ReportLine("parity", f"{parity.report}: {_SAME[parity.same_file]}", "bad" if parity.same_file is False else "plain"),
-        ReportLine(
-            "  accuracy",
-            f"{_percent(entry.get('accuracy'))} (95 % interval {_percent(low)} to {_percent(high)}); "
-            f"{reference} {_percent(entry.get('reference_accuracy'))}",
-        ),
+        ReportLine("  accuracy", accuracy),
         ReportLine(
             "  agreement",
             f"{_percent(entry.get('agreement'))} the same classes as {reference}; "
