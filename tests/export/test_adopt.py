@@ -179,7 +179,7 @@ def test_an_adopted_model_becomes_int8_and_passes_the_gate(clf_export: Invoke, m
 
 
 ERRORS = {
-    "no images": ([], "name some, labelled or not: clf-export"),
+    "no images": ([], "brings no images to verify with; name all of that: clf-export"),
     "another format": (["--data", "photos", *LEVELS, "--format", "tflite"], "an adopted model stays onnx"),
     "another precision": (["--data", "photos", *LEVELS, "--quantize", "dynamic"], "dynamic"),
     "another size": (["--data", "photos", *LEVELS, "--imgsz", "32"], "--imgsz 32 does not fit"),

@@ -34,7 +34,7 @@ def foreign_onnx(
 ) -> onnx.ModelProto:
     """Convolution, mean, linear layer.
 
-    end: the operation behind the linear layer: `Softmax`, `Sigmoid`, `ArgMax`, or "" for none. step, zero_point: of a
+    end: the operation behind the linear layer, such as `Softmax` or `ArgMax`, or "" for none. step, zero_point: of a
     quantised input. names: of input and output.
     """
     image, scores = names
@@ -72,7 +72,7 @@ def foreign_onnx(
         helper.make_node("Gemm", ["features", "linear", "bias"], [last]),
     ]
     if end:
-        axis = {} if end == "Sigmoid" else {"axis": 1}
+        axis = {"axis": 1} if end in ("Softmax", "LogSoftmax", "ArgMax") else {}
         nodes.append(helper.make_node(end, [last], [scores], **axis))
     sides = (channels, SIDE, SIDE) if channels_first else (SIDE, SIDE, channels)
     graph = helper.make_graph(

@@ -16,6 +16,8 @@ QUESTIONS = {
     "--fit": "how its images are fitted",
 }
 """What is unknown without each flag, as the end of a sentence."""
+_WHOLE = ((1.0, 0), (0.0, 0))
+"""Scale and zero point of an unsigned input that takes the levels of an image."""
 
 
 def complete(network: Network, facts: Facts) -> Facts:
@@ -24,7 +26,8 @@ def complete(network: Network, facts: Facts) -> Facts:
     A network that takes whole levels needs no scaling. Without another word, the channels are red, green and blue. Images
     are stretched as Keras's own loader does it, unless the tool is known: what it says may have no counterpart here.
     """
-    whole_levels = network.dtype == "uint8" and (network.scale, network.zero_point) in ((1.0, 0), (0.0, 0))
+    steps = (network.scale, network.zero_point)
+    whole_levels = steps == (1.0, -128) if network.dtype == "int8" else network.dtype == "uint8" and steps in _WHOLE
     scaling = Fact(SCALES["none"].scaling, "the input, which takes 0 to 255") if whole_levels else None
     usual = Facts(scaling=scaling, channels=Fact("rgb", "default"))
     if not facts.tool:

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.model.adoption.input_scaling import scaling_of
 from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.conventions.facts import Fact, Facts, Scaling
+from edgeclf.runtime.model.conventions.scales import SCALES
 
 _USUAL = Scaling((128.0,), (128.0,))
 """What networks without a word about their scaling mostly take, so that their levels are those of the image."""
@@ -29,18 +31,40 @@ def input_levels(path: Path, network: Network, facts: Facts, *, reverse: bool) -
     """
     fact = facts.scaling or Fact(_USUAL, "")
     scaling = scaling_of(path, network, Facts(scaling=fact))
-    channels = max(len(scaling.mean), len(scaling.std))
-    mean, std = (np.broadcast_to(values, channels)[:, None] for values in (scaling.mean, scaling.std))
-    zero_point = network.zero_point + (128 if network.dtype == "int8" else 0)
-    exact = np.rint((np.arange(256) - mean) / (std * network.scale) + zero_point)
-    if np.abs(exact - np.arange(256)).max() <= _ROUNDING:
-        return None
-    tables = np.clip(exact, 0, 255).astype(int)
-    clipped = (tables != exact).sum(axis=1).max()
-    if clipped > _MOST_CLIPPED or min(len(np.unique(table)) for table in tables) < _FEWEST:
-        if fact.origin.startswith("--"):
-            low, high = ((end - zero_point) * network.scale for end in (0, 255))
-            found = f"{fact.origin} does not fit {path}, whose quantised input stands for {low:.3g} to {high:.3g}"
-            raise OptionError(f"{found}; leave it out")
+    tables = _tables(network, scaling)
+    if tables is None and fact.origin.startswith("--"):
+        low, high = ((end - _zero_point(network)) * network.scale for end in (0, 255))
+        fit = fitting_scale(network)
+        cure = f"try --scale {fit}" if fit else "say how its pixels are scaled with --mean and --std"
+        found = f"{fact.origin} does not fit {path}, whose quantised input stands for {low:.3g} to {high:.3g}"
+        raise OptionError(f"{found}; {cure}")
+    if tables is None or np.abs(tables - np.arange(256)).max() <= _ROUNDING:
         return None
     return tuple(tuple(table.tolist()) for table in (tables[::-1] if reverse else tables))
+
+
+def fitting_scale(network: Network) -> str:
+    """The first of the names that `--scale` takes that the network's input can mean; "" if none does."""
+    return next((name for name, scale in SCALES.items() if _can_be_meant(network, scale.scaling)), "")
+
+
+def _can_be_meant(network: Network, scaling: Scaling) -> bool:
+    if max(len(scaling.mean), len(scaling.std)) not in (1, network.channels):
+        return False
+    return network.dtype not in ("uint8", "int8") or _tables(network, scaling) is not None
+
+
+def _tables(network: Network, scaling: Scaling) -> NDArray[np.int64] | None:
+    """`[1, 256]` or `[channels, 256]`; None if the scaling cannot be meant."""
+    channels = max(len(scaling.mean), len(scaling.std))
+    mean, std = (np.broadcast_to(values, channels)[:, None] for values in (scaling.mean, scaling.std))
+    exact = np.rint((np.arange(256) - mean) / (std * network.scale) + _zero_point(network))
+    tables = np.clip(exact, 0, 255).astype(np.int64)
+    clipped = (tables != exact).sum(axis=1).max()
+    is_meant = clipped <= _MOST_CLIPPED and min(len(np.unique(table)) for table in tables) >= _FEWEST
+    return tables if is_meant or np.abs(exact - np.arange(256)).max() <= _ROUNDING else None
+
+
+def _zero_point(network: Network) -> int:
+    """Of the levels as uint8."""
+    return network.zero_point + (128 if network.dtype == "int8" else 0)

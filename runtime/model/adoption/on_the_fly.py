@@ -10,6 +10,7 @@ from edgeclf.runtime.model.adoption.adopted import Adopted
 from edgeclf.runtime.model.adoption.adopted_card import HeadError, training_facts
 from edgeclf.runtime.model.adoption.adopting import adopt, examine
 from edgeclf.runtime.model.adoption.completion import QUESTIONS, complete, is_guessable, missing
+from edgeclf.runtime.model.adoption.input_levels import fitting_scale
 from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.conventions.facts import NOTHING, Fact, Facts
 from edgeclf.runtime.model.conventions.package import ModelPackage, find_model
@@ -18,7 +19,6 @@ from edgeclf.runtime.model.conventions.scales import SCALES
 
 _PLACEHOLDERS = {
     "--classes": "labels.txt",
-    "--scale": "1/255",
     "--imgsz": "224",
     "--resize": "opencv-bilinear",
     "--fit": "stretch",
@@ -68,7 +68,7 @@ class Knowledge:
         if is_guessable(self.network, self.beside):
             flags = tuple(flag for flag in flags if flag != "--scale")
         flags += ("--head",) if self.head_is_open else ()
-        return " ".join([*_with_values(flags), "--data photos/"])
+        return " ".join([*self._with_values(flags), "--data photos/"])
 
     @property
     def advice(self) -> str:
@@ -79,7 +79,10 @@ class Knowledge:
             self.inside.classes is not None and self.inside.classes.origin == "--classes"
         )
         if only_labels_beside and is_described and set(flags) <= _FLAGS_OF_ALL and not self.head_is_open:
-            unknown, given = " and ".join(QUESTIONS[flag] for flag in flags), " ".join(_with_values(flags, self._labels))
+            unknown, given = (
+                " and ".join(QUESTIONS[flag] for flag in flags),
+                " ".join(self._with_values(flags, self._labels)),
+            )
             return f"{self.path} has no model card and does not say {unknown}; add {given}"
         beside = "is described by other files beside it"
         if self.named != self.path:
@@ -92,6 +95,11 @@ class Knowledge:
         """The list of classes beside the file, if there is one."""
         path = self.path.with_name(self.beside.classes.origin) if self.beside.classes else None
         return shlex.quote(str(path)) if path and path.is_file() else None
+
+    def _with_values(self, flags: Iterable[str], labels: str | None = None) -> list[str]:
+        values = _PLACEHOLDERS | {"--scale": fitting_scale(self.network) or "1/255"}
+        values |= {"--classes": labels} if labels else {}
+        return [f"{flag} {values[flag]}" for flag in flags]
 
     def tried(self, data: bytes) -> "tuple[Adopted | None, Knowledge]":
         """Adopt the file, with placeholders for what is unknown, so that advice is not followed by another error.
@@ -157,8 +165,3 @@ def adopt_in_memory(path: Path, data: bytes, described: Facts, usual: Facts = NO
         return adopt(path, data, known.inside, training_facts(path, known.inside))
     except HeadError:
         raise ModelError(replace(known, head_is_open=True).advice) from None
-
-
-def _with_values(flags: Iterable[str], labels: str | None = None) -> list[str]:
-    values = _PLACEHOLDERS | ({"--classes": labels} if labels else {})
-    return [f"{flag} {values[flag]}" for flag in flags]
