@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.inspection.model_info import ModelInfo
 from edgeclf.runtime.inspection.other_tool_report import other_tool_section
 from edgeclf.runtime.inspection.parity_report import ParityEntry
@@ -63,10 +64,15 @@ def _card(info: ModelInfo, has_card: bool) -> Section:
     return [
         ReportLine("classes", f"{len(card.classes):,}: {first_few(card.classes)}"),
         ReportLine("images", f"{preprocess.size_hw[0]} x {preprocess.size_hw[1]} (H x W), {colours}"),
-        ReportLine("resize", f"{preprocess.resize}, fit {preprocess.fit}"),
+        ReportLine("resize", f"{preprocess.resize}, fit {preprocess.fit}{_crop(preprocess)}"),
         ReportLine("head", card.head),
         *(ReportLine("training" if not number else "", line) for number, line in enumerate(_facts(card.training))),
     ]
+
+
+def _crop(preprocess: Preprocess) -> str:
+    crop = f", crop_pct {preprocess.crop_pct:g}" if preprocess.crop_pct else ""
+    return f"{crop}, with a table of levels" if preprocess.levels else crop
 
 
 def _facts(training: dict[str, Any]) -> list[str]:

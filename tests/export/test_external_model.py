@@ -64,8 +64,8 @@ def test_the_card_has_what_the_owner_said(save: Save) -> None:
     card = attach_card(save(body(layers.Dense(1))), external).card
     assert (card.classes, card.head) == (TWO, "logits")
     assert card.preprocess == Preprocess((16, 20), 3, "nearest", "crop", "none")
-    assert card.training["facts"]["scaling"] == {"value": {"mean": [0.0], "std": [255.0]}, "origin": "--scale"}
-    assert card.training["facts"]["resize"] == {"value": "nearest", "origin": "--resize"}
+    assert card.training["scaling"] == {"mean": [0.0], "std": [255.0]}
+    assert (card.training["origins"]["scaling"], card.training["origins"]["resize"]) == ("--scale", "--resize")
 
 
 def test_images_are_resized_like_in_keras_by_default(save: Save) -> None:
