@@ -64,7 +64,7 @@ def preprocess_of(facts: Facts, shape: tuple[int, int, int]) -> Preprocess:
 def training_facts(path: Path, facts: Facts) -> dict[str, Any]:
     """What a card tells about a model from elsewhere: its file, its tool, what has no field there, and all origins."""
     known = facts.known()
-    inside = {name: shown(known[name].value) for name in ("scaling", "channels") if name in known}
+    inside: dict[str, Any] = {name: shown(known[name].value) for name in ("scaling", "channels") if name in known}
     origins = {name: fact.origin for name, fact in known.items()}
     return {"from": path.name, **({"tool": facts.tool} if facts.tool else {}), **inside, "origins": origins}
 
