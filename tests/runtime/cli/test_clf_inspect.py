@@ -56,7 +56,8 @@ def test_parity_is_shown_without_overclaiming(colour_files: Path, inspect: Inspe
 def test_json_is_one_object_with_everything(name: str, colour_files: Path, inspect: Inspect, colour_card: ModelCard) -> None:
     shown = json.loads(inspect(name, "--json").stdout)
 
-    assert list(shown) == ["file", "format", "bytes", "digests", "structure", "card", "contract", "parity", "problem"]
+    names = ["file", "format", "bytes", "digests", "structure", "card", "contract", "parity", "problem", "other_tool"]
+    assert list(shown) == names
     assert ModelCard.from_json(json.dumps(shown["card"])) == colour_card
     assert shown["structure"]["inputs"][0]["name"] == "image"
 
@@ -161,7 +162,7 @@ def test_a_missing_card_is_reported(
     done = inspect("bare.onnx")
 
     assert done.exit_code == 0
-    assert "none; name its classes: clf-run FILE --classes labels.txt" in done.stdout
+    assert "  missing      its classes\n  to do        adopt it: clf-export bare.onnx --classes labels.txt" in done.stdout
 
 
 @pytest.mark.parametrize("name", [b"no\nsuch\x1b[31m.onnx", b"caf\xe9.onnx", b"-v.onnx"], ids=["escapes", "latin-1", "dash"])
