@@ -1,8 +1,8 @@
 """A model from another tool as that tool runs it: the original file behind Pillow, in float, in its own layout."""
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,15 +52,22 @@ class OwnTool:
     def as_input(self, image: Pixels, facts: Facts) -> NDArray[Any]:
         """One image as the network takes it, `[1, ...]`."""
         levels = image[..., ::-1] if facts.channels and facts.channels.value == "bgr" else image
-        values: NDArray[Any] = levels
-        if facts.scaling is not None:
-            values = (levels - np.asarray(facts.scaling.value.mean)) / np.asarray(facts.scaling.value.std)
-        if self.network.dtype in ("uint8", "int8"):
-            limits = np.iinfo(self.network.dtype)
-            steps = values / (self.network.scale or 1.0) + self.network.zero_point
-            values = np.clip(np.rint(steps), limits.min, limits.max)
+        values = self._scaled(levels, facts)
         laid_out = values.transpose(2, 0, 1) if self.network.channels_first else values
         return np.ascontiguousarray(laid_out.astype(self.network.dtype)[None])
+
+    def _scaled(self, levels: Pixels, facts: Facts) -> NDArray[Any]:
+        """`levels` are in the network's order of channels."""
+        if self.network.format == "TFLite" and self.network.is_quantised:  # its levels are those of the image already
+            return levels.astype(np.int16) - (128 if self.network.dtype == "int8" else 0)
+        if facts.scaling is None:
+            return levels
+        values = (levels - np.asarray(facts.scaling.value.mean)) / np.asarray(facts.scaling.value.std)
+        if not self.network.is_quantised:
+            return np.asarray(values)
+        limits = np.iinfo(self.network.dtype)
+        steps = values / (self.network.scale or 1.0) + self.network.zero_point
+        return np.asarray(np.clip(np.rint(steps), limits.min, limits.max))
 
 
 def open_own_tool(path: Path, network: Network, head: Head) -> OwnTool:
@@ -73,10 +80,14 @@ def open_own_tool(path: Path, network: Network, head: Head) -> OwnTool:
 def read_as_pillow(path: str, preprocess: Preprocess) -> Pixels:
     """An image file as the other tool makes it, uint8 `[H, W, C]`. Raises OSError if Pillow cannot read it.
 
+    A table of levels is applied, as to the images of `Preprocess`.
+
     Written apart from `Preprocess`, so that each can show a fault of the other. The orientation in EXIF is applied.
     """
     if preprocess.resize not in _FILTERS and preprocess.resize not in _OPENCV:
         return preprocess(path)  # Keras's loader, which Pillow does not have
+    if preprocess.levels is not None:
+        return _with_levels(read_as_pillow(path, replace(preprocess, levels=None)), preprocess.levels)
     with Image.open(path) as opened:
         image = ImageOps.exif_transpose(opened).convert("RGB" if preprocess.channels == 3 else "L")
     height, width = preprocess.size_hw
@@ -92,6 +103,13 @@ def read_as_pillow(path: str, preprocess: Preprocess) -> Pixels:
         sides = (min(round(image.height / scale), height), min(round(image.width / scale), width))
         return _in_size(resize(image, max(sides[0], 1), max(sides[1], 1)), preprocess)
     return _pixels(resize(image, height, width))
+
+
+def _with_levels(pixels: Pixels, tables: Sequence[Sequence[int]]) -> Pixels:
+    """One table for all channels, or one for each."""
+    channels = pixels.shape[2]
+    every = np.broadcast_to(np.asarray(tables, np.uint8), (channels, 256))
+    return np.stack([every[number][pixels[..., number]] for number in range(channels)], axis=-1)
 
 
 def _cropped_later(image: Image.Image, preprocess: Preprocess, resize: Callable[..., Image.Image]) -> Image.Image:

@@ -225,7 +225,9 @@ def test_files_that_only_another_tool_opens_get_what_to_export_instead(command: 
         done = invoke(command.format(name))
 
         assert (done.exit_code, done.stderr.count("error: ")) == (2, 1), done.stderr
-        assert re.search(rf"^error: {name} is (?!not ).*(export|download|take the \.tflite)", done.stderr, re.MULTILINE), done.stderr
+        assert re.search(rf"^error: {name} is (?!not ).*(export|download|take the \.tflite)", done.stderr, re.MULTILINE), (
+            done.stderr
+        )
 
 
 def write_odd_files(folder: Path) -> list[str]:

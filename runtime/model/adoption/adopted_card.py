@@ -144,5 +144,5 @@ def _check_count(path: Path, network: Network, classes: Fact[tuple[str, ...]]) -
 
 
 def _is_flag(fact: Fact[Any]) -> bool:
-    """Whether the user gave the fact on the command line."""
-    return fact.origin.startswith("--")
+    """Whether the user gave the fact itself on the command line, not only the tool."""
+    return fact.origin.startswith("--") and not fact.origin.startswith("--from")

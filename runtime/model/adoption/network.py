@@ -15,6 +15,7 @@ class Network:
     outputs: the number of scores per image; None if the file does not say it. output: the place of these scores among all
     that the network returns. last_operation: what makes the output, such as
     `Softmax`; see `last_operation.py`. producer: the tool that wrote the file, such as `pytorch`, or "".
+    half_weights: whether some of its weights are float16.
     """
 
     format: ModelFormat
@@ -29,3 +30,9 @@ class Network:
     scale: float = 1.0
     zero_point: int = 0
     producer: str = ""
+    half_weights: bool = False
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether its input holds whole numbers that stand for others."""
+        return self.dtype in ("uint8", "int8")

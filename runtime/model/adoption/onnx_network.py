@@ -67,6 +67,7 @@ def network_of(path: Path, model: Any, ends: Ends) -> Network:
         last_operation=last_onnx_operation(model.graph, ends.output.name),
         scale=scale,
         zero_point=zero_point,
+        half_weights=any(tensor.data_type == FLOAT16 for tensor in model.graph.initializer),
         producer=model.producer_name[:100].decode("utf-8", "replace"),
     )
     check_one_answer(path, network)

@@ -72,5 +72,7 @@ def test_each_channel_has_its_table_red_first() -> None:
 
 
 def test_a_flag_that_the_levels_contradict_is_named() -> None:
-    with pytest.raises(OptionError, match=r"--scale does not fit net.tflite, whose .* stands for 0 to 255; try --scale none"):
+    with pytest.raises(
+        OptionError, match=r"--scale does not fit net.tflite, whose .* stands for 0 to 255; try --scale none"
+    ):
         levels(1.0, 0, HALF, origin="--scale")
