@@ -133,10 +133,16 @@ class Preprocess:
             raise ImageError(Reason.TOO_LARGE, f"cannot be resized ({first_line(error)})") from None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for the model card."""
-        levels = None if self.levels is None else [list(table) for table in self.levels]
-        fields = {name: getattr(self, name) for name in ("channels", "resize", "fit", "ground", "crop_pct", "crop_offset")}
-        return {"size_hw": list(self.size_hw), **fields, "pad_color": list(self.pad_color), "levels": levels}
+        """Plain values for the model card. What few models need is there only if it differs from its default."""
+        always = {name: getattr(self, name) for name in ("channels", "resize", "fit", "ground")}
+        seldom = {
+            "crop_pct": self.crop_pct,
+            "crop_offset": None if self.crop_offset == "floor" else self.crop_offset,
+            "pad_color": None if self.pad_color == (0,) else list(self.pad_color),
+            "levels": self.levels and [list(table) for table in self.levels],
+        }
+        given = {name: value for name, value in seldom.items() if value is not None}
+        return {"size_hw": list(self.size_hw), **always, **given}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Preprocess":
