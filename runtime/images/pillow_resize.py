@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.images.pillow_weights import UNIT, Floats, Indices, PillowFilter, weights
+from edgeclf.runtime.images.pillow_weights import UNIT, Floats, Indices, PillowFilter, Side, weights
 
 _BLOCK = 8
 """Rows of the result that one product computes. More rows need a wider band of the source, most of it with weight 0."""
@@ -74,8 +74,8 @@ def resize_as_pillow(
     (height, width), (source_h, source_w) = size_hw, pixels.shape[:2]
     top, left, bottom, right = box or (0, 0, source_h, source_w)
     y0, x0, y1, x1 = cut or (0, 0, height, width)
-    rows = _pass(source_h, height, name, top, bottom, (y0, y1))
-    columns = _pass(source_w, width, name, left, right, (x0, x1))
+    rows = _pass(Side(source_h, height, start=float(top), end=float(bottom), cut=(y0, y1)), name)
+    columns = _pass(Side(source_w, width, start=float(left), end=float(right), cut=(x0, x1)), name)
     needs_w, needs_h = (source_w, 0, source_w) != (width, left, right), (source_h, 0, source_h) != (height, top, bottom)
     if not needs_w:
         pixels = pixels[:, x0:x1]
@@ -89,23 +89,32 @@ def resize_as_pillow(
     return _down(pixels, rows, (0, x1 - x0)) if needs_h else np.ascontiguousarray(pixels)
 
 
-def _pass(source: int, target: int, name: PillowFilter, start: float, end: float, cut: tuple[int, int]) -> _Pass:
-    make = _kept_pass if source <= _LONGEST_KEPT else _make_pass
-    return make(source, target, name, float(start), float(end), cut)
+def _pass(side: Side, name: PillowFilter) -> _Pass:
+    return (_kept_pass if side.source <= _LONGEST_KEPT else _make_pass)(side, name)
 
 
-def _make_pass(source: int, target: int, name: PillowFilter, start: float, end: float, cut: tuple[int, int]) -> _Pass:
-    weighted = weights(source, target, name, start, end, cut)
+def _make_pass(side: Side, name: PillowFilter) -> _Pass:
+    weighted = weights(side, name)
     first, whole = weighted.first, weighted.taps
     taps, length = whole / UNIT, whole.shape[1]
     low, high = _offsets(whole, mean=name == "box")
     exact = length > _MANY_TAPS or _share_of_doubt(taps, high - low) > _MUCH_DOUBT
-    needed, blocks = _blocks(first, taps, source, np.float64 if exact else np.float32)
+    needed, blocks = _blocks(first, taps, side.source, np.float64 if exact else np.float32)
     step = max(1, min(_PRODUCT // blocks[0].size, _SUMS // len(first)))
-    used = (int(first[0]), min(int(first[-1]) + length, source))
+    used = (int(first[0]), min(int(first[-1]) + length, side.source))
     doubt = not exact and bool((high > low).any())
     signed = bool((whole < 0).any())
-    return _Pass(needed, blocks, step, _one(low), _one(high) if doubt else None, first, taps, used, signed)
+    return _Pass(
+        needed,
+        blocks,
+        step,
+        low=_one(low),
+        high=_one(high) if doubt else None,
+        first=first,
+        taps=taps,
+        used=used,
+        signed=signed,
+    )
 
 
 _kept_pass = lru_cache(maxsize=128)(_make_pass)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,18 +28,28 @@ class Weights:
     taps: Indices
 
 
-def weights(source: int, target: int, name: PillowFilter, start: float, end: float, cut: tuple[int, int]) -> Weights:
-    """The weights that make `target` pixels of `source` pixels, of the part from `start` to `end`.
+class Side(NamedTuple):
+    """One side of an image: `target` pixels are made of the part from `start` to `end` of its `source` pixels.
 
     cut: the first pixel of the result that is wanted, and the one after the last.
     """
-    begin, length = np.float32(start), np.float32(end) - np.float32(start)  # Pillow takes the part in single precision
-    scale = float(length) / target
+
+    source: int
+    target: int
+    start: float
+    end: float
+    cut: tuple[int, int]
+
+
+def weights(side: Side, name: PillowFilter) -> Weights:
+    """The weights of each pixel of the result."""
+    begin, end = np.float32(side.start), np.float32(side.end)  # Pillow takes the part in single precision
+    scale = float(end - begin) / side.target
     filter_scale = max(scale, 1.0)
     support = _SUPPORT[name] * filter_scale
-    centre = float(begin) + (np.arange(*cut) + 0.5) * scale
+    centre = float(begin) + (np.arange(*side.cut) + 0.5) * scale
     first = np.maximum((centre - support + 0.5).astype(np.int64), 0)
-    count = np.minimum((centre + support + 0.5).astype(np.int64), source) - first
+    count = np.minimum((centre + support + 0.5).astype(np.int64), side.source) - first
     index = np.arange(int(count.max()))
     taps = _kernel(name, (index + first[:, None] - centre[:, None] + 0.5) * (1 / filter_scale))
     taps[index >= count[:, None]] = 0

@@ -46,7 +46,8 @@ def read_program(path: Path, meta: Any) -> Program:
     taken = _reachable(path, nodes, output.name)
     used = _check(path, taken, functions)
     variables = {node.name: node.op not in REFERENCES for node in taken if node.op in VARIABLES}
-    return Program(_graph(meta, taken, used), given.name, given.dtype, _shape(path, given), output.name, variables)
+    graph, shape = _graph(meta, taken, used), _shape(path, given)
+    return Program(graph, given.name, given.dtype, shape=shape, output=output.name, variables=variables)
 
 
 def _signature(path: Path, meta: Any) -> Any:
