@@ -24,7 +24,7 @@ from tests.runtime.model.conventions.test_timm import SETTINGS
 from tests.support.drawings import write_images
 from tests.support.foreign_onnx import SIDE, foreign_onnx, set_shape
 from tests.support.foreign_tflite import Foreign, quantised, with_metadata
-from tests.test_advice import SCRIPTS
+from tests.support.scripts import SCRIPTS
 
 Invoke = Callable[..., Result]
 Files = dict[str, object]

@@ -4,7 +4,6 @@ import ast
 import importlib
 import re
 import shutil
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache
@@ -17,10 +16,10 @@ import typer
 from typer.testing import Result
 
 from edgeclf.runtime.cli.model_flags import CardFlags
+from tests.support.scripts import SCRIPTS
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("runtime", "train", "export", "benchmarks")
-SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
 NAMED_COMMAND = re.compile(r"(clf-[a-z]+)( (?:evaluate|check|undo)\b)?((?:(?! clf-)[^;,()\n])*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 OTHER_PROGRAMS = re.compile(

@@ -55,7 +55,7 @@ def test_a_saved_model_gives_its_answers_for_any_number_of_images(tmp_path: Path
     expected = write(tmp_path / "saved")
     images = noise().astype(np.float32)
     loaded = load_network(tmp_path / "saved")
-    np.testing.assert_allclose(loaded.predict_on_batch(images), expected(images), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(loaded.predict_on_batch(images), expected(images), rtol=1e-5, atol=1e-4)  # sums of 100
     assert loaded.output_shape == (None, 3)
 
 

@@ -1,0 +1,9 @@
+"""The commands that the project installs."""
+
+import tomllib
+from pathlib import Path
+
+SCRIPTS: dict[str, str] = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"][
+    "scripts"
+]
+"""By name: the module and the function that it calls, as `module:function`."""
