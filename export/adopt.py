@@ -20,7 +20,7 @@ from edgeclf.export.gate import (
     export_files,
 )
 from edgeclf.export.options import ExportOptions, TargetOptions
-from edgeclf.export.own_tool import OwnTool, open_own_tool, read_as_pillow
+from edgeclf.export.own_tool import OwnTool, has_own_pixels, open_own_tool, read_as_pillow
 from edgeclf.export.parity import Reference
 from edgeclf.export.reference_check import check_reference
 from edgeclf.runtime.errors import DatasetError, ImageError, ModelError, OptionError
@@ -34,7 +34,7 @@ from edgeclf.runtime.model.adoption.on_the_fly import Knowledge
 from edgeclf.runtime.model.backend import read_model_file
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.conventions.facts import Facts
-from edgeclf.runtime.model.conventions.package import ModelPackage
+from edgeclf.runtime.model.conventions.package import ModelPackage, package_name
 from edgeclf.runtime.model.conventions.reading import CONVENTIONS, read_facts
 from edgeclf.runtime.model.digest import is_exported
 from edgeclf.runtime.terminal.console import note
@@ -139,8 +139,7 @@ def _read(package: ModelPackage, named: Path, options: ExportOptions) -> _Origin
         questions = " and ".join(QUESTIONS[flag] for flag in unknown)
         flags = " and ".join(_CHOICES[flag] for flag in unknown)
         raise OptionError(f"{named} does not say {questions}; give {flags}, or its tool with --from")
-    stem = named.name if named.is_dir() else named.stem
-    return _Original(data, network, facts, stem + ADOPTED_SUFFIX)
+    return _Original(data, network, facts, package_name(named) + ADOPTED_SUFFIX)
 
 
 def _without_images(known: Knowledge, data: bytes, options: ExportOptions) -> str:
@@ -209,7 +208,8 @@ def _calibration(split: Split, card: ModelCard, calibrate: bool) -> Arrays:
 def _compared(named: Path, facts: Facts, own_tool: OwnTool, preprocess: Preprocess) -> str:
     """What was compared with what."""
     crop = f", crop_pct {preprocess.crop_pct:g}" if preprocess.crop_pct else ""
-    how = f"{preprocess.resize}, {preprocess.fit}{crop}"
-    by = f"as {facts.tool} makes its images" if facts.tool else "with images"
-    own = f"{named} in {own_tool.engine}, {by} (Pillow {PIL.__version__}, {how}, in float)"
+    how = f"{preprocess.resize}, {preprocess.fit}{crop}, in float"
+    made = f"images made by Pillow {PIL.__version__}" if has_own_pixels(preprocess) else "edgeclf's own images"
+    by = f"{made} as {facts.tool} makes them" if facts.tool else made
+    own = f"{named} in {own_tool.engine}, with {by} ({how})"
     return f"{own}, with the adopted file behind edgeclf's own preprocessing"

@@ -119,7 +119,7 @@ class ExternalModel:
             size_hw=Fact(self.imgsz, "--imgsz") if self.imgsz else None,
             resize=Fact(self.resize, "--resize") if self.resize else None,  # type: ignore[arg-type]
             fit=Fact(self.fit, "--fit") if self.fit else None,  # type: ignore[arg-type]
-            crop_pct=Fact(self.crop_pct, "--crop-pct") if self.crop_pct else None,
+            crop_pct=Fact(self.crop_pct, "--crop-pct") if self.crop_pct is not None else None,
             head=Fact(self.head, "--head") if self.head != "auto" else None,  # type: ignore[arg-type]
         )
 
@@ -134,7 +134,7 @@ class ExternalModel:
 
     def _check_card(self) -> None:
         """Let the card and the preprocessing refuse what they do not know."""
-        if not (self.classes or self.imgsz or self.resize or self.fit or self.crop_pct):
+        if not (self.classes or self.imgsz or self.resize or self.fit or self.crop_pct is not None):
             return
         from edgeclf.runtime.images.preprocess import Preprocess
         from edgeclf.runtime.model.card import ModelCard

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.images.preprocess import Preprocess
+from edgeclf.runtime.model.adoption.input_scaling import scaling_of
 from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.card import Head
 from edgeclf.runtime.model.conventions.facts import Facts
@@ -43,7 +45,11 @@ class OwnTool:
         return np.stack([self._probabilities(image, facts) for image in images]).astype(np.float32)
 
     def _probabilities(self, image: Pixels, facts: Facts) -> _Scores:
-        scores = self.run(self.as_input(image, facts))
+        taken = self.as_input(image, facts)
+        try:
+            scores = self.run(taken)
+        except Exception as error:  # engines raise many classes
+            raise ModelError(f"{self.engine} cannot run the original ({first_line(error)}); export it again") from None
         if self.head == "logits":
             scores = _sigmoid(scores) if len(scores) == 1 else np.exp(scores - scores.max())
             scores = scores if len(scores) == 1 else scores / scores.sum()
@@ -62,7 +68,8 @@ class OwnTool:
             return levels.astype(np.int16) - (128 if self.network.dtype == "int8" else 0)
         if facts.scaling is None:
             return levels
-        values = (levels - np.asarray(facts.scaling.value.mean)) / np.asarray(facts.scaling.value.std)
+        scaling = scaling_of(Path("the original"), self.network, facts)
+        values = (levels - np.asarray(scaling.mean)) / np.asarray(scaling.std)
         if not self.network.is_quantised:
             return np.asarray(values)
         limits = np.iinfo(self.network.dtype)
@@ -78,14 +85,14 @@ def open_own_tool(path: Path, network: Network, head: Head) -> OwnTool:
 
 
 def read_as_pillow(path: str, preprocess: Preprocess) -> Pixels:
-    """An image file as the other tool makes it, uint8 `[H, W, C]`. Raises OSError if Pillow cannot read it.
+    """An image file as the other tool makes it, uint8 `[H, W, C]`, for settings that `has_own_pixels` says are its own.
 
-    A table of levels is applied, as to the images of `Preprocess`.
+    Raises OSError if Pillow cannot read it. A table of levels is applied, as to the images of `Preprocess`.
 
     Written apart from `Preprocess`, so that each can show a fault of the other. The orientation in EXIF is applied.
     """
-    if preprocess.resize not in _FILTERS and preprocess.resize not in _OPENCV:
-        return preprocess(path)  # Keras's loader, which Pillow does not have
+    if not has_own_pixels(preprocess):
+        return preprocess(path)
     if preprocess.levels is not None:
         return _with_levels(read_as_pillow(path, replace(preprocess, levels=None)), preprocess.levels)
     with Image.open(path) as opened:
@@ -94,15 +101,25 @@ def read_as_pillow(path: str, preprocess: Preprocess) -> Pixels:
     resize = partial(_resize, kind=preprocess.resize)
     if preprocess.crop_pct is not None:
         return _in_size(_cropped_later(image, preprocess, resize), preprocess)
-    if preprocess.fit == "crop" and preprocess.resize in _FILTERS:
-        return _pixels(ImageOps.fit(image, (width, height), _FILTERS[preprocess.resize]))
     if preprocess.fit == "crop":
-        return preprocess(path)
+        return _pixels(ImageOps.fit(image, (width, height), _FILTERS[preprocess.resize]))
     if preprocess.fit == "pad":
         scale = max(image.height / height, image.width / width)
         sides = (min(round(image.height / scale), height), min(round(image.width / scale), width))
         return _in_size(resize(image, max(sides[0], 1), max(sides[1], 1)), preprocess)
     return _pixels(resize(image, height, width))
+
+
+def has_own_pixels(preprocess: Preprocess) -> bool:
+    """Whether Pillow or OpenCV alone can make the image, so that it is made apart from `Preprocess`.
+
+    Not Keras's loader, a crop before the resize that is not Pillow's, and OpenCV's grey, which depends on the file.
+    """
+    if preprocess.resize in _OPENCV and preprocess.channels == 1:
+        return False
+    if preprocess.fit == "crop" and preprocess.crop_pct is None:
+        return preprocess.resize.startswith("pillow-")
+    return preprocess.resize in _FILTERS or preprocess.resize in _OPENCV
 
 
 def _with_levels(pixels: Pixels, tables: Sequence[Sequence[int]]) -> Pixels:
@@ -164,7 +181,9 @@ def _open_onnx(path: Path, network: Network) -> tuple[Callable[[NDArray[Any]], _
     taken, output = session.get_inputs()[0].name, session.get_outputs()[network.output].name
 
     def run(image: NDArray[Any]) -> _Scores:
-        return np.asarray(session.run([output], {taken: image})[0], np.float64).reshape(-1)
+        batch = np.repeat(image, network.batch or 1, axis=0)
+        rows: _Scores = np.asarray(session.run([output], {taken: batch})[0], np.float64).reshape(len(batch), -1)
+        return np.asarray(rows[0])
 
     return run, f"onnxruntime {ort.__version__}"
 

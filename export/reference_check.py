@@ -152,12 +152,16 @@ def _best_order(
     """The order of the classes that makes the most images right."""
     from scipy.optimize import linear_sum_assignment
 
-    confusion = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(confusion, (probabilities.argmax(axis=1), images.labels), 1)
-    outputs, order = linear_sum_assignment(confusion, maximize=True)
+    predicted, seen = probabilities.argmax(axis=1), np.unique(images.labels)
+    used = np.unique(np.concatenate([predicted, seen]))  # of a hundred thousand classes, few occur
+    confusion = np.zeros((len(used), len(used)), np.int64)
+    np.add.at(confusion, (np.searchsorted(used, predicted), np.searchsorted(used, images.labels)), 1)
+    _, best = linear_sum_assignment(confusion, maximize=True)
+    order = np.arange(len(classes))
+    order[used] = used[best]
     names = ", ".join(classes[label] for label in order)
     names = names if len(names) < 80 else f"{names[:80]}..."
-    right = order[np.argsort(outputs)][probabilities.argmax(axis=1)] == images.labels
+    right = order[predicted] == images.labels
     return _Trial((*changes, f"the classes in the order {names}"), right, _CERTAIN_ORDER)
 
 

@@ -87,8 +87,9 @@ def _export_keras(
     import_keras()
     from edgeclf.export.run import export as export_model
     from edgeclf.export.targets import choose_targets
+    from edgeclf.runtime.model.conventions.package import package_name
 
-    name = named.name if named.is_dir() else named.stem
+    name = package_name(named)
     chosen = choose_targets(targets)
     return export_model(package.path, folder, chosen, options, leave_out=targets.everything, name=name)
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
@@ -19,8 +21,13 @@ from typer.testing import Result
 
 from edgeclf.export.cli.clf_export import app
 from edgeclf.export.own_tool import read_as_pillow
+from edgeclf.export.parity import Reference
+from edgeclf.export.reference_check import check_reference
+from edgeclf.runtime.errors import GateError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.conventions.facts import Facts
+from edgeclf.train.data.arrays import Arrays
 from tests.support.colour_onnx import COLOURS, SIDE, colour_onnx, write_colours
 
 Invoke = Callable[..., Result]
@@ -243,6 +250,57 @@ def test_adopting_needs_pillow_but_no_tensorflow(
         [*command, str(model), *LEVELS, "--data", str(photos)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, keyword in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+
+
+def test_a_grey_network_with_a_wrong_scale_is_refused_too(clf_export: Invoke, tmp_path: Path) -> None:
+    """Scales with a number per colour are among those that are tried, and fit no grey network."""
+    model = onnx.load_from_string(colour_onnx())
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 1
+    model.graph.node[4].input[0] = "bright"
+    model.graph.node.insert(4, onnx.helper.make_node("Concat", ["seen", "seen", "seen"], ["bright"], axis=1))
+    for tensor in model.graph.initializer:
+        if tensor.name == "bias":
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.array([3, -9, -9], np.float32), "bias"))
+        if tensor.name == "eye":
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.diag(np.array([0, 0.3, 0], np.float32)), "eye"))
+    onnx.save(model, tmp_path / "grey.onnx")
+    for name, level in (("a dark", 40), ("b light", 220), ("c none", 40)):
+        (tmp_path / "greys" / name).mkdir(parents=True)
+        for number in range(20 if name != "c none" else 1):
+            Image.new("L", (20, 20), level + number % 9).save(tmp_path / "greys" / name / f"{number}.png")
+
+    assert clf_export(tmp_path / "grey.onnx", "--scale", "none", "--data", tmp_path / "greys").exit_code == 0
+    result = clf_export(tmp_path / "grey.onnx", "--scale", "1/255", "--data", tmp_path / "greys", "-o", tmp_path / "out")
+    assert result.exit_code == 3, result.stderr
+    assert "--scale none" in result.stderr
+
+
+def test_a_network_for_eight_images_at_once_is_compared_with_its_first(
+    clf_export: Invoke, tmp_path: Path, photos: Path
+) -> None:
+    model = onnx.load_from_string(colour_onnx())
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.shape.dim[0].dim_value = 8
+    onnx.save(model, tmp_path / "eight.onnx")
+    assert clf_export(tmp_path / "eight.onnx", *LEVELS, "--data", photos).exit_code == 0
+
+
+def test_files_are_called_like_what_was_named(clf_export: Invoke, tmp_path: Path, photos: Path) -> None:
+    with tarfile.open(tmp_path / "net.onnx.tar.xz", "w:xz") as archive:
+        (tmp_path / "inner.onnx").write_bytes(colour_onnx())
+        archive.add(tmp_path / "inner.onnx", "model.onnx")
+    result = clf_export(tmp_path / "net.onnx.tar.xz", *LEVELS, "--data", photos)
+    assert result.stdout.splitlines() == [str(tmp_path / "net.edge.onnx")], result.stderr
+
+
+def test_the_order_of_many_classes_takes_little_memory() -> None:
+    labels = np.arange(300) % 3 + 90_000
+    answers = np.zeros((300, 100_000), np.float32)
+    answers[np.arange(300), (labels + 1 - 90_000) % 3 + 90_000] = 1
+    reference = Reference(Arrays(np.zeros((300, 1, 1, 3), np.uint8), labels), answers)
+    classes = tuple(map(str, range(100_000)))
+    with pytest.raises(GateError, match="the classes in the order"):
+        check_reference(reference, classes, Facts(), lambda facts, images: answers)
 
 
 SETTINGS = [

@@ -3,7 +3,6 @@
 import tomllib
 from pathlib import Path
 
-SCRIPTS: dict[str, str] = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"][
-    "scripts"
-]
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+SCRIPTS: dict[str, str] = tomllib.loads(_PROJECT.read_text("utf-8"))["project"]["scripts"]
 """By name: the module and the function that it calls, as `module:function`."""

@@ -152,7 +152,8 @@ def look_into(
     network = examine(package.path, data)
     inside = described.over(facts_inside(package, data))
     beside = described.over(read_facts(package, data, classes_given=described.classes is not None))
-    inside, beside = (complete(network, facts.over(usual)) for facts in (inside, beside))
+    # What a known tool leaves open has no counterpart here.
+    inside, beside = (complete(network, facts if facts.tool else facts.over(usual)) for facts in (inside, beside))
     return Knowledge(package.path, named, network, inside, beside)
 
 

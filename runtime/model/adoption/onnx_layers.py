@@ -1,5 +1,6 @@
 """What the first layers of an ONNX network say about its input."""
 
+import math
 from typing import Any
 
 from edgeclf.runtime.model.adoption.onnx_graph import Constants, attribute
@@ -24,6 +25,8 @@ def first_layer(graph: Any, constants: Constants, image: bytes) -> tuple[bool, i
                 return None
             channels_first = False
         elif node.op_type in _CONVOLUTIONS:
+            if len(node.input) <= _CONVOLUTIONS[node.op_type]:
+                return None
             shape = constants.shape(node.input[_CONVOLUTIONS[node.op_type]])
             groups = attribute(node, b"group")
             return (channels_first, shape[1] * (groups.i if groups else 1)) if shape and len(shape) == 4 else None
@@ -39,7 +42,8 @@ def quantization(graph: Any, constants: Constants, image: bytes) -> tuple[float,
             scale, zero_point = constants.values(node.input[1]), constants.values(node.input[2])
             if scale is None or zero_point is None or scale.size != 1 or zero_point.size != 1:
                 return 1.0, 0
-            return float(scale.ravel()[0]), int(zero_point.ravel()[0])
+            step, zero = float(scale.ravel()[0]), float(zero_point.ravel()[0])
+            return (step, int(zero)) if math.isfinite(step) and step > 0 and math.isfinite(zero) else (1.0, 0)
         if node.op_type not in (b"Transpose", b"Identity"):
             return 1.0, 0
     return 1.0, 0

@@ -33,7 +33,7 @@ class Evidence:
     """properties: the metadata of an ONNX file. members: the files appended to a TFLite file, by name.
 
     own_descriptions, descriptions: the JSON objects named after the model, and others beside it. own_labels, labels: paths
-    of plain lists of classes, in the same way.
+    of plain lists of classes, in the same way. whole_folder: whether files that may be about another model count.
     """
 
     package: ModelPackage
@@ -43,6 +43,7 @@ class Evidence:
     descriptions: tuple[Fields, ...] = ()
     own_labels: tuple[Path, ...] = ()
     labels: tuple[Path, ...] = ()
+    whole_folder: bool = True
 
     def with_keys(self, *keys: str) -> Iterator[Fields]:
         """The descriptions that have all of these fields."""
@@ -53,7 +54,7 @@ class Evidence:
 
     def only_own(self) -> "Evidence":
         """What is in the model file or named after it, without files that may be about another model of the folder."""
-        return replace(self, descriptions=(), labels=())
+        return replace(self, descriptions=(), labels=(), whole_folder=False)
 
 
 def gather(package: ModelPackage, data: bytes | None) -> Evidence:

@@ -7,7 +7,7 @@ from edgeclf.runtime.images.preprocess import CropOffset, Fit, Resize
 from edgeclf.runtime.model.card import Head
 
 ChannelOrder = Literal["rgb", "bgr"]
-NO_SOURCE = ("default", "guessed")
+NO_SOURCE = ("default", "guessed", "file names")
 """Origins of facts that no file and no flag has given."""
 _Value = TypeVar("_Value")
 

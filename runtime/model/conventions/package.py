@@ -22,6 +22,8 @@ from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 
 LIMITS = Limits(members=10_000, total_bytes=8 << 30, file_bytes=MAX_BYTES)
+_ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
+_MODEL_SUFFIXES = (".onnx", ".tflite", ".lite", ".keras", ".h5", ".hdf5")
 _MAX_DEPTH = 3
 _MAX_ENTRIES = 100_000
 _FORMATS = ("ONNX", "TFLite", "Keras", "HDF5")
@@ -85,6 +87,18 @@ def _named_as_in_archive(folder: str, archive: Path) -> Iterator[None]:
     except EdgeclfError as error:
         error.args = (str(error).replace(f"{folder}{os.sep}", f"{archive}: ").replace(folder, str(archive)),)
         raise
+
+
+def package_name(named: Path) -> str:
+    """What files that are made of a model are called: its name without the suffixes of archives and models.
+
+    >>> package_name(Path("net.onnx.tar.xz")), package_name(Path("model.int8.onnx"))
+    ('net', 'model.int8')
+    """
+    name = named.resolve().name if named.is_dir() else named.name
+    while not named.is_dir() and Path(name).suffix.lower() in (*_ARCHIVE_SUFFIXES, *_MODEL_SUFFIXES):
+        name = Path(name).stem
+    return name
 
 
 def _named(path: Path) -> ModelPackage:

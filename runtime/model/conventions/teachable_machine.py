@@ -34,7 +34,9 @@ def read(evidence: Evidence) -> Facts | None:
         return None
     for path in evidence.labels:
         if path.name == "labels.txt" and _NUMBERED.match(read_text(path)):
-            return Facts.of("the files of Teachable Machine", "teachable-machine", **_AS_TOOL)
+            is_usual_name = evidence.package.path.name == "model.tflite"  # others call their files so, too
+            origin = "file names" if is_usual_name else "the files of Teachable Machine"
+            return Facts.of(origin, "teachable-machine", **_AS_TOOL)
     return None
 
 

@@ -73,7 +73,7 @@ def _metadata(evidence: Evidence) -> tuple[dict[str, Any], str]:
             continue
         if isinstance(fields, dict) and "task" in fields:
             return fields, f"{name} inside the file"
-    for path in evidence.package.files(["metadata.yaml"]):
+    for path in evidence.package.files(["metadata.yaml"] if evidence.whole_folder else []):
         return read_metadata(read_text(path)), path.name
     return {}, ""
 

@@ -18,6 +18,7 @@ from edgeclf.runtime.errors import EdgeclfError, ModelError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.adoption.on_the_fly import adopt_in_memory
 from edgeclf.runtime.model.conventions.facts import NOTHING
+from edgeclf.runtime.model.description import ModelDescription
 from tests.support.colour_onnx import COLOURS, colour_onnx, write_colours
 from tests.support.foreign_onnx import own_scores, softmax
 from tests.support.foreign_tflite import Foreign, with_metadata
@@ -159,3 +160,18 @@ def test_errors_name_a_member_of_an_archive(tmp_path: Path) -> None:
     with pytest.raises(EdgeclfError, match=r"model\.zip: net\.tflite returns 3 sigmoids") as raised:
         Classifier.open(archive)
     assert type(pickle.loads(pickle.dumps(raised.value))) is type(raised.value)
+
+
+def test_named_classes_do_not_hide_that_a_fit_has_no_counterpart(tmp_path: Path) -> None:
+    """Its borders are on two sides only, so a stretched image would give other answers without a word."""
+    path = tmp_path / "geti.onnx"
+    path.write_bytes(colour_onnx(properties=GETI | {"model_info resize_type": "fit_to_window"}))
+    with pytest.raises(ModelError, match="does not say how its images are fitted"):
+        Classifier.open(path, card=ModelDescription(COLOURS))
+
+
+def test_a_description_that_may_be_of_another_model_is_not_inside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.onnx").write_bytes(colour_onnx(producer="somebody"))
+    (tmp_path / "metadata.yaml").write_text("task: classify\nimgsz:\n- 16\n- 16\nnames:\n  0: cat\n  1: dog\n  2: bird\n")
+    with pytest.raises(ModelError, match="described by other files beside it"):
+        Classifier.open(tmp_path / "mine.onnx")

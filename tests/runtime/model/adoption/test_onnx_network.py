@@ -291,3 +291,10 @@ def test_damage_ends_in_a_model_error_or_a_network(seed: int) -> None:
             examine_onnx(PATH, bytes(damaged[: random.integers(len(data) // 2, 2 * len(data))]))
         except ModelError as error:
             assert str(error).startswith("foreign.onnx ")  # noqa: PT017
+
+
+def test_a_convolution_without_weights_is_no_crash() -> None:
+    model = graph_of([("image", FLOAT, ["a", "b", "c", "d"])], [ROW])
+    model.graph.node.insert(0, helper.make_node("Conv", ["image"], ["convolved"]))
+    with pytest.raises(ModelError, match="channels"):
+        examine(model)
