@@ -57,6 +57,8 @@ def card_for(path: Path, network: Network, facts: Facts, training: dict[str, Any
 def preprocess_of(facts: Facts, shape: tuple[int, int, int]) -> Preprocess:
     """How images are made for a model that takes `shape`, `(H, W, C)`. Raises OptionError."""
     given = {name: fact.value for name, fact in facts.known().items() if name in _PREPROCESS}
+    if shape[2] == 1 and "pad_color" in given:
+        given["pad_color"] = given["pad_color"][:1]
     # Nearly every other tool drops alpha, as Pillow's convert("RGB") does.
     return Preprocess(shape[:2], 1 if shape[2] == 1 else 3, ground="none", **given)
 

@@ -50,13 +50,14 @@ class _Tensor:
 
 @dataclass(frozen=True)
 class _Tables:
-    """What the tables of a file say. custom: the names of the custom operators in use."""
+    """What the tables of a file say. custom: the names of the custom operators in use. has_loop: whether one repeats."""
 
     inputs: tuple[_Tensor, ...]
     outputs: tuple[_Tensor, ...]
     custom: tuple[str, ...]
     last_operation: str
     producer: str
+    has_loop: bool
 
 
 def examine_tflite(path: Path, data: bytes) -> Network:
@@ -75,6 +76,8 @@ def examine_tflite(path: Path, data: bytes) -> Network:
     telling = next((_CUSTOM[name] for name in tables.custom if name in _CUSTOM), "")
     if telling:
         raise ModelError(f"{path} {telling}")
+    if tables.has_loop:
+        raise ModelError(f"{path} holds a loop, which may never come to an end; export the network without one")
     network = _network(path, tables)
     _check_operators(path, tables)
     return network
@@ -108,6 +111,7 @@ def _read(data: bytes) -> _Tables:
         custom=tuple(names[code] for code in sorted(used) if is_custom[code]),
         last_operation=last_tflite_operation(data) if graph.OutputsLength() else "",
         producer=text(model.Description()),
+        has_loop=any(names[code] == "WHILE" for code in used),
     )
 
 

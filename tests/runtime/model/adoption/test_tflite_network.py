@@ -168,3 +168,12 @@ def test_a_damaged_length_of_a_shape_is_refused() -> None:
 
     with pytest.raises(ModelError, match="damaged"):
         examine_tflite(PATH, changed(Foreign().to_bytes(), lengthen))
+
+
+def test_a_network_with_a_loop_is_refused_before_it_can_run_for_ever() -> None:
+    def loop(model: Any) -> None:
+        code = model.operatorCodes[model.subgraphs[0].operators[0].opcodeIndex]
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.WHILE
+
+    with pytest.raises(ModelError, match="holds a loop"):
+        examine_tflite(Path("net.tflite"), changed(Foreign().to_bytes(), loop))
