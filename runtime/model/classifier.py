@@ -62,11 +62,13 @@ class Classifier:
         path = Path(path)
         _require_runnable(path)
         said = card.preprocess.size_hw if isinstance(card, ModelCard) else None
-        adopted = None if isinstance(card, ModelCard) else _adopted(path, card)
-        backend = open_backend(path, device, threads or usable_cores(), said, adopted)
+        data = read_model_file(path)
+        is_ours = isinstance(card, ModelCard) or is_exported(data)
+        data = data if is_ours else _adopted(path, data, card)
+        backend = open_backend(path, device, threads or usable_cores(), said, data)
         if isinstance(card, ModelDescription):
-            described = card.card_for(path, backend.input_shape)
-            card = described if adopted is None and card.replaces_card else None
+            described = None if is_ours and not card.replaces_card else card.card_for(path, backend.input_shape)
+            card = described if is_ours else None
         embedded = card is None
         if card is None:
             card = _embedded_card(path, backend)
@@ -74,7 +76,7 @@ class Classifier:
             expected, made = backend.input_shape, card.preprocess.shape
             raise ModelError(f"{path} takes images of {list(expected)} [H, W, C], but its card makes {list(made)}")
         classifier = cls(backend, card)
-        classifier._check_output(path, embedded=embedded)
+        classifier._check_output(path, data, embedded=embedded)
         return classifier
 
     def predict(self, image: ImageLike) -> Prediction:
@@ -99,8 +101,8 @@ class Classifier:
             raise ModelError(f"{cause}; copy the file again, or export it in fp32")
         return probabilities
 
-    def _check_output(self, path: Path, *, embedded: bool) -> None:
-        """embedded: whether the card is the file's own."""
+    def _check_output(self, path: Path, data: bytes, *, embedded: bool) -> None:
+        """data: what the backend runs. embedded: whether the card is the file's own."""
         outputs = np.concatenate([self.probabilities(image) for image in probe_images(self.backend.input_shape)])
         count = len(self.card.classes)
         if outputs.ndim != 2:
@@ -109,7 +111,7 @@ class Classifier:
             problem = f"{path} returns {plural(outputs.shape[1], 'probability')}, but "
             problem += f"{'its card names' if embedded else 'you named'} {plural(count, 'class')}"
             raise ModelError(f"{problem}; {'export it again' if embedded else count_advice(count, outputs.shape[1])}")
-        problem = find_output_problem(outputs, self.backend.output_levels, lambda: last_operation(path))
+        problem = find_output_problem(outputs, self.backend.output_levels, lambda: last_operation(path, data))
         if problem:
             raise ModelError(f"{path} returns {problem}")
 
@@ -121,16 +123,13 @@ def _require_runnable(path: Path) -> None:
         raise ModelError(why_not_run(path))
 
 
-def _adopted(path: Path, described: ModelDescription | None) -> bytes | None:
-    """A model from another tool under the model contract; None for a file that edgeclf made. Raises ModelError."""
-    data = read_model_file(path)
-    if is_exported(data):
-        return None
+def _adopted(path: Path, data: bytes, described: ModelCard | ModelDescription | None) -> bytes:
+    """A model from another tool under the model contract. Raises ModelError."""
     from edgeclf.runtime.model.adoption.on_the_fly import adopt_in_memory
 
-    if described is None:
-        return adopt_in_memory(path, data, NOTHING).data
-    return adopt_in_memory(path, data, described.facts(), described.usual).data
+    if isinstance(described, ModelDescription):
+        return adopt_in_memory(path, data, described.facts(), described.usual).data
+    return adopt_in_memory(path, data, NOTHING).data
 
 
 def _embedded_card(path: Path, backend: Backend) -> ModelCard:

@@ -16,12 +16,11 @@ _CONVERSIONS = {
 """They change the type or the shape of scores, but not what the scores are."""
 
 
-def last_operation(path: Path) -> str:
+def last_operation(path: Path, data: bytes) -> str:
     """The type of the operation behind the first output, such as `Softmax` or `SOFTMAX`; "" if it is not known.
 
-    path: a `.onnx` or TFLite file that an engine has loaded.
+    path, data: the name and the bytes of an ONNX or TFLite file that an engine has loaded.
     """
-    data = path.read_bytes()
     return _onnx_operation(data) if model_format(path) == "ONNX" else last_tflite_operation(data)
 
 
