@@ -198,10 +198,11 @@ USUAL = {
     *("TFLite, plain", "TFLite, quantised int8", "TFLite, metadata without labels", "TFLite, metadata with all"),
     *("timm without mean", "Transformers without the processor", "Luxonis", "Teachable Machine without labels"),
 }
-"""The others of the same kinds take minutes."""
+"""The others of the same kinds take minutes, and every second of them is only for `-m exhaustive`."""
+MARKS = {name: pytest.mark.exhaustive if number % 2 else pytest.mark.slow for number, name in enumerate(CASES)}
 
 
-@pytest.mark.parametrize("name", [name if name in USUAL else pytest.param(name, marks=pytest.mark.slow) for name in CASES])
+@pytest.mark.parametrize("name", [name if name in USUAL else pytest.param(name, marks=MARKS[name]) for name in CASES])
 def test_what_is_advised_works(name: str, invoke: Invoke, tmp_path: Path) -> None:
     write_files(tmp_path / "their model", CASES[name])
     (tmp_path / "labels.txt").write_text(
