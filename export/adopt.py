@@ -19,7 +19,7 @@ from edgeclf.export.gate import (
     check_reference_runs,
     export_files,
 )
-from edgeclf.export.options import ExportOptions, TargetOptions
+from edgeclf.export.options import OPSET, ExportOptions, TargetOptions
 from edgeclf.export.own_tool import OwnTool, has_own_pixels, open_own_tool, read_as_pillow
 from edgeclf.export.parity import Reference
 from edgeclf.export.reference_check import check_reference
@@ -81,6 +81,8 @@ def adopt_model(
     named: what the user named, such as a folder or an archive; the files are called after it.
     Raises ModelError, DatasetError, OptionError, OutputError, or GateError if the labelled images contradict the facts.
     """
+    if options.opset != OPSET:
+        raise OptionError(f"--opset is for Keras models, and {named} keeps its own; leave it out")
     original = _read(package, named, options)
     network, path = original.network, package.path
     if options.data is None:

@@ -190,6 +190,7 @@ ERRORS = {
     "another format": (["--data", "photos", *LEVELS, "--format", "tflite"], "an adopted model stays onnx"),
     "another precision": (["--data", "photos", *LEVELS, "--quantize", "dynamic"], "dynamic"),
     "another size": (["--data", "photos", *LEVELS, "--imgsz", "32"], "--imgsz 32 does not fit"),
+    "an opset": (["--data", "photos", *LEVELS, "--opset", "15"], "--opset is for Keras models"),
     "both scale and mean": (["--data", "photos", *LEVELS, "--mean", "0", "--std", "1"], "say the same"),
     "mean alone": (["--data", "photos", "--mean", "0.5"], "belong together"),
     "an unknown tool": (["--data", "photos", "--from", "fastai"], "--from must be one of"),
