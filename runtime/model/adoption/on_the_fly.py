@@ -152,16 +152,24 @@ def look_into(
     network = examine(package.path, data)
     inside = described.over(facts_inside(package, data))
     beside = described.over(read_facts(package, data, classes_given=described.classes is not None))
-    # What a known tool leaves open has no counterpart here.
-    inside, beside = (complete(network, facts if facts.tool else facts.over(usual)) for facts in (inside, beside))
+    inside, beside = (_completed(network, facts, usual) for facts in (inside, beside))
     return Knowledge(package.path, named, network, inside, beside)
+
+
+def _completed(network: Network, facts: Facts, usual: Facts) -> Facts:
+    """What a known tool leaves open has no counterpart here, so `usual` is for other files."""
+    return complete(network, facts if facts.tool else facts.over(usual))
 
 
 def adopt_in_memory(path: Path, data: bytes, described: Facts, usual: Facts = NOTHING) -> Adopted:
     """The file under the model contract; see `look_at`. Raises ModelError with what to do if it does not say enough."""
-    known = look_at(path, data, described, usual)
-    if not known.is_enough:
-        raise ModelError(known.tried(data)[1].advice)
+    with find_model(path) as package:
+        network = examine(package.path, data)
+        inside = _completed(network, described.over(facts_inside(package, data)), usual)
+        known = Knowledge(package.path, path, network, inside, inside)
+        if not known.is_enough:  # only then do the files beside it matter
+            known = look_into(package, path, data, described, usual)
+            raise ModelError(known.tried(data)[1].advice)
     try:
         return adopt(path, data, known.inside, training_facts(path, known.inside))
     except HeadError:

@@ -57,19 +57,28 @@ class Evidence:
         return replace(self, descriptions=(), labels=(), whole_folder=False)
 
 
-def gather(package: ModelPackage, data: bytes | None) -> Evidence:
-    """data: the bytes of an ONNX or TFLite file. Raises ModelError."""
+def look_inside(package: ModelPackage, data: bytes | None) -> Evidence:
+    """What is in the model file alone; no other file is read. data: the bytes of an ONNX or TFLite file."""
     kind = model_format(package.path)
-    own = list(package.files(_own(package, (".json", "_config.json", ".config.json"))))
-    own_labels = list(package.files(_own(package, (".labels.txt", "_labels.txt", "-labels.txt", ".txt", ".labels", ".csv"))))
     return Evidence(
         package,
         properties=_properties(package, data) if kind == "ONNX" and data else {},
         members=appended_text_members(data) if kind == "TFLite" and data else {},
+        whole_folder=False,
+    )
+
+
+def gather(package: ModelPackage, data: bytes | None) -> Evidence:
+    """data: the bytes of an ONNX or TFLite file. Raises ModelError."""
+    own = list(package.files(_own(package, (".json", "_config.json", ".config.json"))))
+    own_labels = list(package.files(_own(package, (".labels.txt", "_labels.txt", "-labels.txt", ".txt", ".labels", ".csv"))))
+    return replace(
+        look_inside(package, data),
         own_descriptions=tuple(filter(None, map(read_fields, own))),
         descriptions=tuple(filter(None, (read_fields(path) for path in package.files(_DESCRIPTIONS) if path not in own))),
         own_labels=tuple(own_labels),
         labels=tuple(path for path in package.files(_LABELS) if path not in own_labels),
+        whole_folder=True,
     )
 
 

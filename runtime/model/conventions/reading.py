@@ -8,7 +8,7 @@ from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.conventions.convention import Convention
 from edgeclf.runtime.model.conventions.custom_vision import CUSTOM_VISION
 from edgeclf.runtime.model.conventions.edge_impulse import EDGE_IMPULSE
-from edgeclf.runtime.model.conventions.evidence import Evidence, gather
+from edgeclf.runtime.model.conventions.evidence import Evidence, gather, look_inside
 from edgeclf.runtime.model.conventions.facts import Fact, Facts
 from edgeclf.runtime.model.conventions.frigate import FRIGATE
 from edgeclf.runtime.model.conventions.huggingface import HUGGINGFACE
@@ -71,9 +71,8 @@ def read_facts(package: ModelPackage, data: bytes | None = None, classes_given: 
 
 def facts_inside(package: ModelPackage, data: bytes) -> Facts:
     """The facts from inside an ONNX or TFLite file. Raises ModelError."""
-    evidence = replace(gather(package, data).only_own(), own_descriptions=(), own_labels=())
     inside = read_tflite_metadata(data) if model_format(package.path) == "TFLite" else Facts()
-    return inside.over(_recognize(evidence))
+    return inside.over(_recognize(look_inside(package, data)))
 
 
 def _recognize(evidence: Evidence) -> Facts:

@@ -175,3 +175,8 @@ def test_a_description_that_may_be_of_another_model_is_not_inside_the_file(tmp_p
     (tmp_path / "metadata.yaml").write_text("task: classify\nimgsz:\n- 16\n- 16\nnames:\n  0: cat\n  1: dog\n  2: bird\n")
     with pytest.raises(ModelError, match="described by other files beside it"):
         Classifier.open(tmp_path / "mine.onnx")
+
+
+def test_a_damaged_file_beside_a_model_that_says_all_is_not_even_read(foreign: Path) -> None:
+    (foreign.parent / "config.json").write_text("{")
+    assert set(Classifier.open(foreign).card.classes) == set(COLOURS)
