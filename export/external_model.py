@@ -10,12 +10,11 @@ from edgeclf.export.heads import OutputProbe, choose_head, detect_head
 from edgeclf.export.image_input import image_shape, in_its_shape, row_remark
 from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.model.adoption.adopted_card import preprocess_of, training_facts
-from edgeclf.runtime.model.card import ModelCard, read_zip_card
+from edgeclf.runtime.model.card import ModelCard, has_keras_card
 from edgeclf.runtime.model.conventions.facts import Fact, Facts, Scaling
 from edgeclf.runtime.model.conventions.package import ModelPackage
 from edgeclf.runtime.model.conventions.reading import CONVENTIONS, read_facts
 from edgeclf.runtime.model.conventions.scales import SCALES
-from edgeclf.runtime.model.formats import model_format
 from edgeclf.runtime.model.labels import count_advice
 from edgeclf.runtime.terminal.console import note, show_shape
 from edgeclf.runtime.terminal.flags import flags_given
@@ -44,16 +43,6 @@ def load_external(path: Path, external: ExternalModel) -> keras.Model:
     return network
 
 
-def has_card(path: Path) -> bool:
-    """Whether it is a Keras file that `clf-train` saved."""
-    if not path.is_file() or model_format(path) != "Keras":
-        return False
-    try:
-        return read_zip_card(path) is not None
-    except ModelError:  # a damaged one
-        return True
-
-
 def known_facts(package: ModelPackage, external: ExternalModel) -> Facts:
     """What the owner says, then what the files of the tool say, then what holds for the tool that the owner named."""
     given = external.facts()
@@ -70,7 +59,7 @@ def count_outputs(network: keras.Model, facts: Facts, path: Path) -> int | None:
 def refuse_description(path: Path, external: ExternalModel) -> None:
     """Raise OptionError if the file carries a card and is described as well."""
     described = ", ".join(flag for _, flag in flags_given(external))
-    if described and has_card(path):
+    if described and has_keras_card(path):
         raise OptionError(f"{path} carries a model card, which says all of that; leave out {described}")
 
 

@@ -17,7 +17,6 @@ from edgeclf.export.external_model import (
     KERAS_DEFAULTS,
     attach_card_to,
     count_outputs,
-    has_card,
     known_facts,
     load_external,
     refuse_description,
@@ -37,6 +36,7 @@ from edgeclf.export.target import Target
 from edgeclf.export.targets import ExportContext
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.model.card import has_keras_card
 from edgeclf.runtime.model.conventions.facts import Facts
 from edgeclf.runtime.model.conventions.package import find_model
 from edgeclf.train.data.archives import unpacked
@@ -59,7 +59,7 @@ def export(
     Raises ModelError, DatasetError, OptionError or OutputError. A failed gate is not an exception; see `Export.passed`.
     """
     job = _Job(name or path.stem, folder, targets, options, leave_out)
-    if has_card(path):
+    if has_keras_card(path):
         refuse_description(path, options.external)
         return _export(open_keras(path), job)
     with find_model(path) as package:

@@ -10,6 +10,7 @@ from typing import IO, Any, Literal, get_args
 
 from edgeclf.runtime.errors import EdgeclfError, ModelError, first_line
 from edgeclf.runtime.images.preprocess import Preprocess
+from edgeclf.runtime.model.formats import model_format
 
 SCHEMA = 1
 CARD_KEY = "edgeclf.card"
@@ -72,6 +73,16 @@ class ModelCard:
             raise ModelError(f"its card cannot be read ({type(error).__name__}: {error}); export the model again") from None
         except EdgeclfError as error:
             raise ModelError(f"its card cannot be used: {error}") from None
+
+
+def has_keras_card(path: Path) -> bool:
+    """Whether it is a `.keras` file that `clf-train` saved, damaged or not."""
+    if not path.is_file() or model_format(path) != "Keras":
+        return False
+    try:
+        return read_zip_card(path) is not None
+    except ModelError:  # a damaged one
+        return True
 
 
 def read_zip_card(file: Path | IO[bytes]) -> str | None:

@@ -3,9 +3,8 @@
 import shlex
 from pathlib import Path
 
-from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.adoption.on_the_fly import look_into
-from edgeclf.runtime.model.card import read_zip_card
+from edgeclf.runtime.model.card import has_keras_card
 from edgeclf.runtime.model.conventions.package import ModelPackage, find_model
 from edgeclf.runtime.model.conventions.reading import read_facts
 from edgeclf.runtime.model.digest import is_exported
@@ -35,7 +34,7 @@ def keras_command(package: ModelPackage, named: Path) -> str:
     Raises ModelError or OptionError if two sources contradict each other.
     """
     command = f"clf-export {shlex.quote(str(named))}"
-    if _has_card(package.path):
+    if has_keras_card(package.path):
         return command
     labels = "" if read_facts(package).classes else " --classes labels.txt"
     return f"{command}{labels} --data photos/"
@@ -54,10 +53,3 @@ def _of_package(package: ModelPackage, named: Path) -> str:
     if known.is_enough and named.is_dir():
         return f"{named} is {kind}; name the model in it: {package.path}"
     return known.tried(data)[1].advice
-
-
-def _has_card(path: Path) -> bool:
-    try:
-        return model_format(path) == "Keras" and read_zip_card(path) is not None
-    except ModelError:  # a damaged one
-        return True
