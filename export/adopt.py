@@ -19,6 +19,7 @@ from edgeclf.export.gate import (
     check_reference_runs,
     export_files,
 )
+from edgeclf.export.known_facts import known_facts
 from edgeclf.export.options import OPSET, ExportOptions, TargetOptions
 from edgeclf.export.own_tool import OwnTool, has_own_pixels, open_own_tool, read_as_pillow
 from edgeclf.export.parity import Reference
@@ -35,7 +36,6 @@ from edgeclf.runtime.model.backend import read_model_file
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.conventions.facts import Facts
 from edgeclf.runtime.model.conventions.package import ModelPackage, package_name
-from edgeclf.runtime.model.conventions.reading import CONVENTIONS, read_facts
 from edgeclf.runtime.model.digest import is_exported
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.flags import flags_given
@@ -129,11 +129,8 @@ def _read(package: ModelPackage, named: Path, options: ExportOptions) -> _Origin
     if is_exported(data):
         raise ModelError(f"{named} carries a model card already, so there is nothing to adopt; run it with clf-run {named}")
     network = examine(package.path, data)
-    given = options.external.facts()
-    facts = given.over(read_facts(package, data, classes_given=given.classes is not None))
-    if options.external.tool:
-        facts = facts.over(CONVENTIONS[options.external.tool].defaults)
-    elif is_guessable(network, facts):
+    facts = known_facts(package, options.external, data)
+    if is_guessable(network, facts):
         facts = facts.over(guess())
     facts = complete(network, facts)
     unknown = [flag for flag in missing(network, facts) if flag != "--classes"]  # --data may have them

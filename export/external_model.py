@@ -12,8 +12,6 @@ from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.model.adoption.adopted_card import preprocess_of, training_facts
 from edgeclf.runtime.model.card import ModelCard, has_keras_card
 from edgeclf.runtime.model.conventions.facts import Fact, Facts, Scaling
-from edgeclf.runtime.model.conventions.package import ModelPackage
-from edgeclf.runtime.model.conventions.reading import CONVENTIONS, read_facts
 from edgeclf.runtime.model.conventions.scales import SCALES
 from edgeclf.runtime.model.labels import count_advice
 from edgeclf.runtime.terminal.console import note, show_shape
@@ -41,13 +39,6 @@ def load_external(path: Path, external: ExternalModel) -> keras.Model:
     if remark := row_remark(network, external.imgsz, str(path)):
         note(f"{path}: {remark}")
     return network
-
-
-def known_facts(package: ModelPackage, external: ExternalModel) -> Facts:
-    """What the owner says, then what the files of the tool say, then what holds for the tool that the owner named."""
-    given = external.facts()
-    facts = given.over(read_facts(package, classes_given=given.classes is not None))
-    return facts.over(CONVENTIONS[external.tool].defaults) if external.tool else facts
 
 
 def count_outputs(network: keras.Model, facts: Facts, path: Path) -> int | None:

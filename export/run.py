@@ -17,7 +17,6 @@ from edgeclf.export.external_model import (
     KERAS_DEFAULTS,
     attach_card_to,
     count_outputs,
-    known_facts,
     load_external,
     refuse_description,
 )
@@ -29,6 +28,7 @@ from edgeclf.export.gate import (
     check_reference_runs,
     export_files,
 )
+from edgeclf.export.known_facts import known_facts
 from edgeclf.export.options import ExportOptions
 from edgeclf.export.parity import Reference
 from edgeclf.export.reference_check import check_reference, reference_remarks

@@ -38,7 +38,7 @@ FLOORS = {
     ),
     "export": (
         "adopt adopted_targets artifacts calibration comparison data_images external_model external_options frozen gate "
-        "gate_report graph_fixes heads image_input int8 int8_onnx int8_tflite onnx_file options own_tool parity "
+        "gate_report graph_fixes heads image_input int8 int8_onnx int8_tflite known_facts onnx_file options own_tool parity "
         "reference_check run table target targets timing to_onnx to_tflite",
         "cli",
     ),
