@@ -1,7 +1,6 @@
 """Every command that an error advises for a model from another tool works as it is pasted: no second, different error."""
 
 import importlib
-import json
 import os
 import re
 import shlex
@@ -24,6 +23,7 @@ from tests.runtime.model.conventions.test_timm import SETTINGS
 from tests.support.drawings import write_images
 from tests.support.foreign_onnx import SIDE, foreign_onnx, set_shape
 from tests.support.foreign_tflite import Foreign, quantised, with_metadata
+from tests.support.onnx_properties import geti_properties, ultralytics_properties
 from tests.support.scripts import SCRIPTS
 
 Invoke = Callable[..., Result]
@@ -52,16 +52,8 @@ def without(settings: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in names}
 
 
-ULTRALYTICS = {"task": "classify", "imgsz": "[16, 16]", "names": str(dict(enumerate(NAMES)))}
-GETI = {
-    "model_info label_info": json.dumps({"label_names": NAMES, "label_groups": [NAMES], "label_ids": ["0", "1", "2"]}),
-    "model_info model_type": "Classification",
-    "model_info output_raw_scores": "True",
-    "model_info mean_values": "123.675 116.28 103.53",
-    "model_info scale_values": "58.395 57.12 57.375",
-    "model_info resize_type": "standard",
-    "model_info reverse_input_channels": "False",
-}
+ULTRALYTICS = ultralytics_properties(NAMES)
+GETI = geti_properties(NAMES)
 TYPES = {"float32": 1, "uint8": TensorProto.UINT8, "int8": TensorProto.INT8, "float16": 10, "double": 11}
 
 

@@ -22,19 +22,12 @@ from edgeclf.runtime.model.description import ModelDescription
 from tests.support.colour_onnx import COLOURS, colour_onnx, write_colours
 from tests.support.foreign_onnx import own_scores, softmax
 from tests.support.foreign_tflite import Foreign, with_metadata
+from tests.support.onnx_properties import geti_properties, ultralytics_properties
 from tests.support.video_files import noise, write_video
 
 Invoke = Callable[..., Result]
-ULTRALYTICS = {"task": "classify", "imgsz": "[16, 16]", "names": "{0: 'blue', 1: 'green', 2: 'red'}", "version": "8.4.0"}
-GETI = {
-    "model_info label_info": json.dumps({"label_names": COLOURS, "label_groups": [COLOURS], "label_ids": ["0", "1", "2"]}),
-    "model_info model_type": "Classification",
-    "model_info output_raw_scores": "True",
-    "model_info mean_values": "123.675 116.28 103.53",
-    "model_info scale_values": "58.395 57.12 57.375",
-    "model_info resize_type": "standard",
-    "model_info reverse_input_channels": "False",
-}
+ULTRALYTICS = ultralytics_properties(COLOURS)
+GETI = geti_properties(COLOURS)
 FILES = {
     "ultralytics.onnx": lambda: colour_onnx(std=255, properties=ULTRALYTICS),
     "geti.onnx": lambda: colour_onnx(mean=114, std=57, properties=GETI),
