@@ -1,7 +1,6 @@
 """The interface between a classifier and the engine that runs its model file, and the table of engines."""
 
 import importlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -57,20 +56,18 @@ _BACKENDS = {
 }
 
 
-def open_backend(
-    path: Path, device: str, threads: int, size_hw: tuple[int, int] | None = None, data: bytes | None = None
-) -> Backend:
+def open_backend(path: Path, device: str, threads: int, data: bytes | None = None) -> Backend:
     """Load a model file with the engine for its suffix. The engine is imported only here.
 
-    device: see Classifier.open. threads: CPU threads for one `run`. size_hw: height and width of the images, for a model
-        that takes any size. data: the model to run, if it is not what the file holds.
+    device: see Classifier.open. threads: CPU threads for one `run`. data: the model to run, if it is not what the file
+        holds.
     Raises ModelError if the file is missing, damaged or not a model, and DeviceError if the device is not available.
     """
     if not is_runnable(path):
         raise ModelError(f"{path} is not a .onnx or .tflite file; make one with clf-export")
     data = read_model_file(path) if data is None else data
     module, name = _BACKENDS[str(model_format(path))]
-    backend: Backend = getattr(importlib.import_module(module), name)(path, data, device, threads, size_hw)
+    backend: Backend = getattr(importlib.import_module(module), name)(path, data, device, threads)
     return backend
 
 
@@ -85,18 +82,6 @@ def contract_error(path: Path, found: str) -> ContractError:
     """The error for a model that breaks the input contract. found: what the model takes instead."""
     problem = f"{path} does not take one uint8 image batch [batch, H, W, C] (it takes {found})"
     return ContractError(f"{problem}; adopt it: clf-export {path} --data photos/")
-
-
-def image_size(path: Path, sides: Sequence[object], size_hw: tuple[int, int] | None) -> tuple[int, int]:
-    """Height and width of a model's images. sides: what its file says, with a number above 0 for a fixed side only.
-
-    Raises ContractError if a side is not fixed and `size_hw` does not say it.
-    """
-    fixed = [side if isinstance(side, int) and side > 0 else None for side in sides]
-    if size_hw is None and None in fixed:
-        raise ContractError(f"{path} takes images of any size; give the command that runs it --classes labels.txt --imgsz N")
-    height, width = (side or given for side, given in zip(fixed, size_hw or (0, 0), strict=True))
-    return height, width
 
 
 def batch_error(images: int, error: Exception) -> BatchError:

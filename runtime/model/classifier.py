@@ -61,11 +61,10 @@ class Classifier:
             raise OptionError(f"device must be auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N, not {device!r}")
         path = Path(path)
         _require_runnable(path)
-        said = card.preprocess.size_hw if isinstance(card, ModelCard) else None
         data = read_model_file(path)
         is_ours = isinstance(card, ModelCard) or is_exported(data)
         data = data if is_ours else _adopted(path, data, card)
-        backend = open_backend(path, device, threads or usable_cores(), said, data)
+        backend = open_backend(path, device, threads or usable_cores(), data)
         if isinstance(card, ModelDescription):
             described = None if is_ours and not card.replaces_card else card.card_for(path, backend.input_shape)
             card = described if is_ours else None

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import DeviceError, ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.model.backend import batch_error, contract_error, image_size
+from edgeclf.runtime.model.backend import batch_error, contract_error
 from edgeclf.runtime.model.output_contract import OutputLevels
 from edgeclf.runtime.model.tflite_card import read_card
-from edgeclf.runtime.terminal.console import note, show_shape
+from edgeclf.runtime.terminal.console import show_shape
 
 
 class LitertBackend:
@@ -25,7 +25,7 @@ class LitertBackend:
 
     device = "cpu"
 
-    def __init__(self, path: Path, data: bytes, device: str, threads: int, size_hw: tuple[int, int] | None = None) -> None:
+    def __init__(self, path: Path, data: bytes, device: str, threads: int) -> None:
         if device not in ("auto", "cpu"):
             raise DeviceError(
                 f"LiteRT runs {path.name} on the CPU only, not on {device}; use the .onnx file or --device cpu"
@@ -41,11 +41,9 @@ class LitertBackend:
         self._local.runner = runner
         self.card_text = read_card(data)
         has_card = self.card_text is not None
-        self.input_shape = runner.input_shape(path, size_hw, has_card=has_card)
+        self.input_shape = runner.input_shape(path, has_card=has_card)
         self.output_levels = runner.output_levels()
         self.one_by_one = has_card and runner.takes_one_image
-        if self.one_by_one:
-            note(f"{path} takes one image at a time, so its images are run one by one")
 
     def run(self, images: Pixels) -> NDArray[np.float32]:
         if self.one_by_one and len(images) > 1:
@@ -79,7 +77,7 @@ class _Runner:
         """Whether the file says that its graph takes batches of one image. Files without a card seldom mean it."""
         return bool(self._inputs[0]["shape_signature"][0] == 1)
 
-    def input_shape(self, path: Path, size_hw: tuple[int, int] | None, *, has_card: bool) -> tuple[int, int, int]:
+    def input_shape(self, path: Path, *, has_card: bool) -> tuple[int, int, int]:
         details = self._inputs[0]
         if len(self._inputs) != 1 or details["dtype"] is not np.uint8 or len(details["shape"]) != 4:
             found = ", ".join(f"{np.dtype(d['dtype']).name} {show_shape(d['shape_signature'])}" for d in self._inputs)
@@ -88,9 +86,9 @@ class _Runner:
         if not has_card and (scale, zero_point) not in ((0.0, 0), (1.0, 0)):
             raise contract_error(path, f"uint8 scaled by {scale} from {zero_point}")
         _, *sides, channels = details["shape_signature"].tolist()
-        if channels not in (1, 3):
+        if channels not in (1, 3) or min(sides) < 1:
             raise contract_error(path, f"uint8 {show_shape(details['shape_signature'])}")
-        return (*image_size(path, sides, size_hw), channels)
+        return (sides[0], sides[1], channels)
 
     def output_levels(self) -> OutputLevels | None:
         scale, zero_point = self._output_steps
