@@ -118,9 +118,10 @@ def adopt_model(
 
 def precision_of(network: Network) -> str:
     """The precision of the file as it came, by its input and its weights."""
-    if network.is_quantised and (network.format == "TFLite" or network.scale != 1.0):
+    is_quantised = network.is_quantised and (network.format == "TFLite" or network.scale != 1.0)
+    if is_quantised or "int8" in (network.weights, network.dtype):
         return "int8"
-    return "fp16" if network.half_weights or network.dtype == "float16" else "fp32"
+    return "fp16" if "float16" in (network.weights, network.dtype) else "fp32"
 
 
 def _read(package: ModelPackage, named: Path, options: ExportOptions) -> _Original:

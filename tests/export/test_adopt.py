@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import Result
 
+from edgeclf.export.adopt import precision_of
 from edgeclf.export.cli.clf_export import app
 from edgeclf.export.own_tool import read_as_pillow
 from edgeclf.export.parity import Reference
 from edgeclf.export.reference_check import check_reference
 from edgeclf.runtime.errors import GateError
 from edgeclf.runtime.images.preprocess import Preprocess
+from edgeclf.runtime.model.adoption.network import Network
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.conventions.facts import Facts
 from edgeclf.train.data.arrays import Arrays
@@ -251,6 +253,22 @@ def test_adopting_needs_pillow_but_no_tensorflow(
         [*command, str(model), *LEVELS, "--data", str(photos)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, keyword in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("network", "precision"),
+    [
+        (Network("ONNX", "float32", True, (8, 8), 3), "fp32"),
+        (Network("ONNX", "uint8", False, (8, 8), 3), "fp32"),
+        (Network("ONNX", "float32", True, (8, 8), 3, weights="float16"), "fp16"),
+        (Network("ONNX", "uint8", False, (8, 8), 3, scale=0.02, zero_point=110), "int8"),
+        (Network("TFLite", "uint8", False, (8, 8), 3), "int8"),
+        (Network("TFLite", "float32", False, (8, 8), 3, weights="int8"), "int8"),
+    ],
+    ids=["float", "levels", "half weights", "quantised input", "TFLite of whole numbers", "only inside"],
+)
+def test_a_file_is_judged_by_the_precision_that_it_has(network: Network, precision: str) -> None:
+    assert precision_of(network) == precision
 
 
 def test_a_grey_network_with_a_wrong_scale_is_refused_too(clf_export: Invoke, tmp_path: Path) -> None:

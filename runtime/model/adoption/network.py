@@ -5,6 +5,8 @@ from typing import Literal
 
 from edgeclf.runtime.model.formats import ModelFormat
 
+Weights = Literal["float32", "float16", "int8"]
+
 
 @dataclass(frozen=True)
 class Network:
@@ -15,7 +17,7 @@ class Network:
     outputs: the number of scores per image; None if the file does not say it. output: the place of these scores among all
     that the network returns. last_operation: what makes the output, such as
     `Softmax`; see `last_operation.py`. producer: the tool that wrote the file, such as `pytorch`, or "".
-    half_weights: whether some of its weights are float16.
+    weights: the least precise type among its weights: `float32`, `float16` or `int8`.
     """
 
     format: ModelFormat
@@ -30,7 +32,7 @@ class Network:
     scale: float = 1.0
     zero_point: int = 0
     producer: str = ""
-    half_weights: bool = False
+    weights: Weights = "float32"
 
     @property
     def is_quantised(self) -> bool:

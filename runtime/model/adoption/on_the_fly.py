@@ -104,7 +104,7 @@ class Knowledge:
     def tried(self, data: bytes) -> "tuple[Adopted | None, Knowledge]":
         """Adopt the file, with placeholders for what is unknown, so that advice is not followed by another error.
 
-        Returns what was adopted, if only to try, and what is known now. None if that depends on the size of its images.
+        Returns what was adopted, if only to try, and what is known now. None if that depends on what is not known yet.
         Raises ModelError or OptionError if the file cannot be adopted at all.
         """
         facts = self._with_placeholders()
@@ -115,7 +115,8 @@ class Knowledge:
             known = replace(self, head_is_open=True)
             return adopt(self.path, data, replace(facts, head=Fact("logits", "--head")), training), known
         except EdgeclfError:
-            if "--imgsz" in missing(self.network, self.beside):  # it may take only some sizes
+            # It may take only some sizes, and the number of its classes may be open.
+            if "--imgsz" in missing(self.network, self.beside) or self.network.outputs is None:
                 return None, self
             raise
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.adoption.adopted_card import check_one_answer
-from edgeclf.runtime.model.adoption.network import Network
+from edgeclf.runtime.model.adoption.network import Network, Weights
 from edgeclf.runtime.model.adoption.onnx_graph import Constants, makers, reads, sides
 from edgeclf.runtime.model.adoption.onnx_layers import first_layer, quantization
 from edgeclf.runtime.model.adoption.onnx_safety import read_model
@@ -67,11 +67,16 @@ def network_of(path: Path, model: Any, ends: Ends) -> Network:
         last_operation=last_onnx_operation(model.graph, ends.output.name),
         scale=scale,
         zero_point=zero_point,
-        half_weights=any(tensor.data_type == FLOAT16 for tensor in model.graph.initializer),
+        weights=_weights(model.graph),
         producer=model.producer_name[:100].decode("utf-8", "replace"),
     )
     check_one_answer(path, network)
     return network
+
+
+def _weights(graph: Any) -> Weights:
+    kinds = {tensor.data_type for tensor in graph.initializer if len(tensor.dims) > 1}  # zero points have one axis
+    return "int8" if kinds & {INT8, UINT8} else "float16" if FLOAT16 in kinds else "float32"
 
 
 def _is_image(value: Any) -> bool:

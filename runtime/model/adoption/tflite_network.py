@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from edgeclf.runtime.errors import ModelError
-from edgeclf.runtime.model.adoption.network import Network
+from edgeclf.runtime.model.adoption.network import Network, Weights
 from edgeclf.runtime.model.last_operation import last_tflite_operation
 from edgeclf.runtime.model.tflite_schema import (
     DAMAGE,
@@ -58,6 +58,7 @@ class _Tables:
     last_operation: str
     producer: str
     has_loop: bool
+    weights: Weights
 
 
 def examine_tflite(path: Path, data: bytes) -> Network:
@@ -112,7 +113,14 @@ def _read(data: bytes) -> _Tables:
         last_operation=last_tflite_operation(data) if graph.OutputsLength() else "",
         producer=text(model.Description()),
         has_loop=any(names[code] == "WHILE" for code in used),
+        weights=_weights(graph, types),
     )
+
+
+def _weights(graph: Any, types: dict[int, str]) -> Weights:
+    tensors = each(graph.Tensors, graph.TensorsLength())
+    kinds = {types.get(tensor.Type()) for tensor in tensors if tensor.ShapeLength() > 1}
+    return "int8" if "int8" in kinds else "float16" if "float16" in kinds else "float32"
 
 
 def _check_room(model: Any, graph: Any) -> None:
@@ -153,6 +161,7 @@ def _network(path: Path, tables: _Tables) -> Network:
         scale=scale,
         zero_point=zero_point,
         producer=tables.producer,
+        weights=tables.weights,
     )
 
 

@@ -298,3 +298,11 @@ def test_a_convolution_without_weights_is_no_crash() -> None:
     model.graph.node.insert(0, helper.make_node("Conv", ["image"], ["convolved"]))
     with pytest.raises(ModelError, match="channels"):
         examine(model)
+
+
+@pytest.mark.parametrize(("kind", "weights"), [(np.int8, "int8"), (np.float16, "float16")])
+def test_the_least_precise_weights_are_seen(kind: type[np.generic], weights: str) -> None:
+    model = foreign_onnx()
+    assert examine(model).weights == "float32"
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros((4, 4), kind), "more"))
+    assert examine(model).weights == weights

@@ -52,6 +52,7 @@ PATH = Path("net.tflite")
                 scale=0.0078125,
                 zero_point=128,
                 producer="MLIR Converted.",
+                weights="int8",
             ),
         ),
         (
@@ -68,6 +69,7 @@ PATH = Path("net.tflite")
                 scale=1.0,
                 zero_point=-128,
                 producer="MLIR Converted.",
+                weights="int8",
             ),
         ),
     ],
