@@ -17,6 +17,8 @@ MAX_NODES = 50_000
 grows faster than their number."""
 _MAX_VALUES = 1 << 28
 """In one tensor that a node makes from constants: 1 GB in float32, more than any network needs for one image."""
+_MAX_GROWTH = 1 << 14
+"""How many times its pixels an operation may make of an image: 128 times each side."""
 _MAX_AXES = 64
 _MAX_CALLS = 100
 _DOMAINS = {
@@ -28,8 +30,10 @@ _FOREIGN_CODE = {b"PyOp", b"PythonOp", b"PythonOpGrad", b"ATen", b"EPContext"}
 BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2}
 BYTES |= dict.fromkeys((17, 18, 19, 20), 1)
 """Bytes in each value of `raw_data`, by type."""
-_SHAPES = {b"ConstantOfShape": 0, b"Expand": 1, b"Tile": 1, b"Resize": 3, b"Upsample": 1, b"Pad": 1, b"Loop": 0}
+_SHAPES = {b"ConstantOfShape": 0, b"Expand": 1, b"Tile": 1, b"Resize": 3, b"Pad": 1, b"Loop": 0}
 """The input of an operation that says how large its output is, or how often it runs."""
+_SCALES = {b"Resize": 2, b"Upsample": 1}
+"""The input that says how many times as large as its input the output is."""
 _SHAPE_ATTRIBUTES = (b"shape", b"output_shape", b"kernel_shape", b"pads", b"output_padding", b"dilations")
 
 
@@ -113,19 +117,20 @@ def _check_shapes(model: Any) -> None:
             _check_values("a sparse weight", sparse.dims)
         for node in graph.node:
             name = node.op_type[:50].decode("utf-8", "replace")
-            place = _SHAPES.get(node.op_type, -1)
-            values = constants.values(node.input[place]) if 0 <= place < len(node.input) else None
-            if values is not None and values.dtype.kind in "if":
-                _check_values(name, values.ravel()[:1000].tolist())
+            for places, limit in ((_SHAPES, _MAX_VALUES), (_SCALES, _MAX_GROWTH)):
+                place = places.get(node.op_type, -1)
+                values = constants.values(node.input[place]) if 0 <= place < len(node.input) else None
+                if values is not None and values.dtype.kind in "if":
+                    _check_values(name, values.ravel()[:1000].tolist(), limit)
             for found in filter(None, (attribute(node, key) for key in _SHAPE_ATTRIBUTES)):
                 _check_values(name, found.ints[:1000])
             if node.op_type == b"Range":
                 _check_range(constants, node)
 
 
-def _check_values(name: str, asked: Any) -> None:
+def _check_values(name: str, asked: Any, limit: int = _MAX_VALUES) -> None:
     numbers = [abs(number) for number in asked]
-    if not all(number <= _MAX_VALUES for number in numbers) or math.prod(max(1, number) for number in numbers) > _MAX_VALUES:
+    if not all(number <= limit for number in numbers) or math.prod(max(1, number) for number in numbers) > limit:
         raise ValueError(f"{name} asks for more values than any classifier needs")
 
 

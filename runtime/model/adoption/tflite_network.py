@@ -1,12 +1,12 @@
 """What a TFLite file of another tool takes and returns, and whether it is a classifier of images at all."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.adoption.network import Network, Weights
+from edgeclf.runtime.model.adoption.tflite_safety import check_room
 from edgeclf.runtime.model.last_operation import last_tflite_operation
 from edgeclf.runtime.model.tflite_schema import (
     DAMAGE,
@@ -25,8 +25,6 @@ from edgeclf.runtime.terminal.plural import noun_for, plural
 _INPUT_TYPES = ("float32", "uint8", "int8")
 _OUTPUT_TYPES = ("float32", "float16", "uint8", "int8")
 _MAX_SIDE = 4096
-_MOST_VALUES = 1 << 26
-"""In one tensor between two operations: LiteRT makes room for all that the file says."""
 _MAX_TENSORS = 64
 """Of inputs or outputs; a classifier has one of each."""
 _FLEX = "Flex"
@@ -97,7 +95,7 @@ def _read(data: bytes) -> _Tables:
     used = {node.OpcodeIndex() for node in each(graph.Operators, graph.OperatorsLength())}
     count = graph.TensorsLength()
     for subgraph in each(model.Subgraphs, model.SubgraphsLength(), _MAX_TENSORS):
-        _check_room(model, subgraph)
+        check_room(model, subgraph, types)
 
     def tensor(index: int) -> _Tensor:
         if not 0 <= index < count:
@@ -121,14 +119,6 @@ def _weights(graph: Any, types: dict[int, str]) -> Weights:
     tensors = each(graph.Tensors, graph.TensorsLength())
     kinds = {types.get(tensor.Type()) for tensor in tensors if tensor.ShapeLength() > 1}
     return "int8" if "int8" in kinds else "float16" if "float16" in kinds else "float32"
-
-
-def _check_room(model: Any, graph: Any) -> None:
-    """Raise ValueError if a tensor is too large for an image."""
-    for tensor in each(graph.Tensors, graph.TensorsLength()):
-        values = math.prod(abs(tensor.Shape(axis)) for axis in each(int, tensor.ShapeLength(), 16))
-        if values > _MOST_VALUES and not model.Buffers(tensor.Buffer()).DataLength():
-            raise ValueError(f"a tensor of {values} values")
 
 
 def _check_operators(path: Path, tables: _Tables) -> None:

@@ -230,6 +230,9 @@ def test_a_weight_that_is_not_what_it_claims_is_refused(change: dict[str, object
         ("Tile", [1 << 15, 1 << 15], 1),
         ("Loop", [1 << 40], 0),
         ("Pad", [0, 0, 1 << 30, 0], 1),
+        ("Resize", [1, 1, 1 << 30, 1], 3),
+        ("Resize", [1, 1, 256, 256], 2),
+        ("Upsample", [1, 1, 256, 256], 1),
     ],
 )
 def test_much_made_from_little_is_refused(operation: str, values: list[int], place: int) -> None:

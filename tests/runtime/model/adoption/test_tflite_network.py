@@ -105,6 +105,15 @@ def widen(model: Any) -> None:
     model.subgraphs[0].tensors[2].shape = np.array([1, 1 << 30], np.int32)
 
 
+def with_size(operation: str, size: list[int], place: int) -> bytes:
+    """A network in which a constant says how large the result of an operation is."""
+    model = TfliteWriter()
+    image = model.tensor("image", (1, 8, 8, 3))
+    inputs = [image, image]
+    inputs[place] = model.constant(np.array(size, np.int32))
+    return model.to_bytes([image], [model.then("SOFTMAX", [model.then(operation, inputs, (1, 4))], (1, 4))])
+
+
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
@@ -133,6 +142,9 @@ def widen(model: Any) -> None:
         (image_to("SOFTMAX", [1, 5], image=(1, 9000, 8, 3)), "the sides of an image must be 1 to 4096"),
         (image_to("SOFTMAX", [1, 5], image=(0, 8, 8, 3)), "the sides of an image must be 1 to 4096"),
         (changed(Foreign().to_bytes(), widen), "is damaged .*; copy or export it again"),
+        (with_size("FILL", [1, 1 << 30], 0), "is damaged .*; copy or export it again"),
+        (with_size("TILE", [1, 1 << 14, 1 << 14, 1], 1), "is damaged .*; copy or export it again"),
+        (with_size("RESIZE_BILINEAR", [1 << 15, 1 << 15], 1), "is damaged .*; copy or export it again"),
         (b"\x08\x00\x00\x00ONNX", "not a TFLite file"),
         (b"\x1c\x00\x00\x00TFL3", "is damaged .*; copy or export it again"),
         (quantised(steps=(float("nan"), 0)), "input scale of nan"),
