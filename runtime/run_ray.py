@@ -26,6 +26,7 @@ from edgeclf.runtime.storage.object_store import Store, is_uri, local_name
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.progress import Progress
+from edgeclf.runtime.terminal.signals import Interrupts
 from edgeclf.runtime.version import __version__
 
 _SLOW_START_S = 90.0
@@ -92,13 +93,13 @@ def _run_on_cluster(frames: PendingFrames, job: Job, options: RunOptions, device
     from edgeclf.runtime.cluster.connection import connected  # Ray takes seconds to import, so only if there is work
 
     note(f"connecting to Ray at {address}" if address else "starting Ray on this machine")
-    with connected(address) as machines, Progress("classifying") as progress:
+    with Interrupts(at_once=True) as interrupts, connected(address) as machines, Progress("classifying") as progress:
         plan = make_plan(machines, device, options.workers, Path(job.model_name))
         note(f"{plan} on {plural(len(machines), 'machine')}")
         job = replace(job, run_prefix=job.parts.begin(job.fingerprint, restart=options.restart))
         progress.count_in_background(frames.source.count)
         try:
-            setting = _classify(frames, job, plan, options, progress)
+            setting = _classify(frames, job, plan, options, progress, interrupts)
         except KeyboardInterrupt:
             so_far = f"interrupted after {plural(progress.new, 'image')}"
             note(f"{so_far}; they are in {job.parts.store.uri}; run the same command again to continue")
@@ -108,7 +109,9 @@ def _run_on_cluster(frames: PendingFrames, job: Job, options: RunOptions, device
     return summary
 
 
-def _classify(frames: PendingFrames, job: Job, plan: Plan, options: RunOptions, progress: Progress) -> str:
+def _classify(
+    frames: PendingFrames, job: Job, plan: Plan, options: RunOptions, progress: Progress, interrupts: Interrupts
+) -> str:
     """Classify all frames. Returns the engine, the device and the workers, for people."""
     from edgeclf.runtime.cluster.stream import classify_portions
 
@@ -122,6 +125,7 @@ def _classify(frames: PendingFrames, job: Job, plan: Plan, options: RunOptions, 
             progress.advance(result.images)
             options.max_failures.check(failed, progress.new)
             setting = f"{result.setting}, Ray with {plan}"
+            interrupts.pass_on()
     return setting
 
 

@@ -18,6 +18,8 @@ from edgeclf.runtime.errors import EdgeclfError
 _QUEUE_LENGTH = 8
 """Portions that wait for a worker."""
 _CONTINUE = "the parts written so far are kept, and the same command continues from there"
+_MOST_WAIT_S = 10.0
+"""For a thread to end, on a busy machine."""
 _MOST_RETRIES = 10
 """Of a portion whose worker has died. Machines come and go, but an image that kills workers would kill them forever."""
 
@@ -42,7 +44,19 @@ def classify_portions(portions: Iterable[Portion], job: Job, plan: Plan) -> Gene
         except ray.exceptions.RayError as error:
             cause = str(error).strip().rpartition("\n")[2].partition(". ")[0]  # the first sentence after a traceback
             raise EdgeclfError(f"the cluster gave up ({cause[:200]}); {_CONTINUE}") from error
+        finally:
+            _wait_for_executors()
         feed.check(count)
+
+
+def _wait_for_executors() -> None:
+    """Wait for the threads of Ray Data, which themselves wait 2 seconds at most when a stream is closed.
+
+    A thread that still uses Ray after `ray.shutdown` ends the whole process with status 1.
+    """
+    for thread in threading.enumerate():
+        if thread.name.startswith("StreamingExecutor"):
+            thread.join(_MOST_WAIT_S)
 
 
 def _classified(portions: Datasource, this_machine: dict[str, str], job: Job, plan: Plan) -> Dataset:
@@ -85,6 +99,7 @@ class _Feed:
     def __exit__(self, *_: object) -> None:
         self._is_closed.set()
         self._queue.shutdown(force=True)
+        self._thread.join(_MOST_WAIT_S)
 
     def check(self, done: int) -> None:
         """Raise the error that ended the portions early, or EdgeclfError if some of them have no result."""

@@ -18,14 +18,16 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """While entered, the first SIGINT or SIGTERM is only recorded; a second one ends the process as SIGKILL would.
+    """While entered, the first SIGINT or SIGTERM is recorded; a second one ends the process as SIGKILL would.
 
-    Signals only reach the main thread, so in any other thread nothing is recorded.
+    Signals only reach the main thread, so in any other thread nothing is recorded. at_once: the first one also raises in the
+    main thread, wherever that is. If a library swallows the exception, `pass_on` raises it again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: bool = False) -> None:
         self.signal: int | None = None
         """The signal that was received."""
+        self._at_once = at_once
         self._received_at = 0.0
         numbers = _SIGNALS if threading.current_thread() is threading.main_thread() else ()
         self._former_handlers = {number: signal.getsignal(number) for number in numbers}
@@ -60,3 +62,5 @@ class Interrupts:
                 os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # show the cursor again, which the progress bar has hidden
             os._exit(128 + number)
         self.signal, self._received_at = number, time.monotonic()
+        if self._at_once:
+            self.pass_on()

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from edgeclf.runtime.terminal.console import Terminated
 from edgeclf.runtime.terminal.signals import Interrupts
 
 
@@ -29,3 +30,11 @@ def test_another_thread_than_the_main_one_may_wait_for_signals_in_vain() -> None
     thread.start()
     thread.join()
     assert recorded == [None]
+
+
+def test_a_signal_that_a_library_swallows_is_raised_again() -> None:
+    with Interrupts(at_once=True) as interrupts:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Terminated):
+            interrupts.pass_on()
