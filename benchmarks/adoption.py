@@ -48,7 +48,7 @@ def adoption(
     models: Annotated[list[Path], typer.Argument(help=".onnx files of other tools, or folders with one.")],
     runs: Annotated[int, typer.Option(min=10, help="Pairs of single images.")] = 300,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of pipeline and limit.")] = 5,
-    images: Annotated[int, typer.Option(min=10, help="JPEGs per round.")] = 200,
+    images: Annotated[int, typer.Option(min=10, help="JPEGs per round.")] = 1_000,
 ) -> None:
     """Measure, print the table, and write it to benchmarks/results.md."""
     with friendly_errors():
