@@ -113,7 +113,7 @@ def adopt_model(
         compared=_compared(named, facts, own_tool, adopted.card.preprocess),
         remarks=remarks,
     )
-    return export_files(subject, chosen, folder, options.limits, leave_out=targets.everything)
+    return export_files(subject, chosen, folder, options.limits)
 
 
 def precision_of(network: Network) -> str:

@@ -60,7 +60,7 @@ class Subject:
 class Export(GateReport):
     """The result of an export. published: the files under their final names.
 
-    If a file failed, none is published, unless failed files were to be left out.
+    If a file failed, none is published, unless that file was optional.
     """
 
     published: tuple[Path, ...] = ()
@@ -83,12 +83,10 @@ def check_calibration(images: ExportImages, targets: Sequence[Target], path: Pat
         raise DatasetError(f"{path} carries no sample images to calibrate int8; name some with --data DIR")
 
 
-def export_files(
-    subject: Subject, targets: Sequence[Target], folder: Path, limits: GateLimits, *, leave_out: bool = False
-) -> Export:
+def export_files(subject: Subject, targets: Sequence[Target], folder: Path, limits: GateLimits) -> Export:
     """Make the targets. If every file passes, publish them to `folder` with a parity report and `SHA256SUMS`.
 
-    leave_out: publish the files that passed even if others failed or could not be made.
+    Optional files that fail or cannot be made are left out.
     Raises ModelError or OutputError. A failed gate is not an exception; see `Export.passed`.
     """
     reference = subject.reference
@@ -96,12 +94,12 @@ def export_files(
         temporary = staging / "unfinished"
         make_folder(temporary)
         maker = _Maker(subject, subject.context(temporary), limits, staging)
-        parities = tuple(maker.make(target, leave_out) for target in targets)
+        parities = tuple(maker.make(target) for target in targets)
         result = Export(
             parities, reference.name, subject.images.origin, limits, remarks=subject.remarks, compared=subject.compared
         )
         passed = [parity.name for parity in parities if not parity.misses]
-        if not passed or not (leave_out or result.passed):
+        if not passed or any(p.misses and not target.optional for p, target in zip(parities, targets, strict=True)):
             return result
         result = replace(result, parities=_with_times(parities, staging, reference.images.images))
         report = staging / _report_name(subject.name)
@@ -119,7 +117,7 @@ class _Maker:
     limits: GateLimits
     folder: Path
 
-    def make(self, target: Target, leave_out: bool) -> Parity:
+    def make(self, target: Target) -> Parity:
         """Make one file and check it. INT8 gets several attempts."""
         name = self.subject.name + target.suffix
         note(f"converting and verifying {name} ...")
@@ -130,7 +128,7 @@ class _Maker:
             error = _OutputError(self.subject, self.context.folder / f"sensitivity{target.suffix}")
             found = search(made, lambda data: self._check(data, name, target), error)
         except (ModelError, GateError) as error:
-            if not leave_out:
+            if not target.optional:
                 raise
             return Parity.failed(name, target.precision, self.subject.reference, str(error))
         publish_bytes(self.folder / name, found.data)

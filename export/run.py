@@ -49,16 +49,14 @@ def export(
     targets: tuple[Target, ...],
     options: ExportOptions = ExportOptions(),  # noqa: B008 (frozen)
     *,
-    leave_out: bool = False,
     name: str | None = None,
 ) -> Export:
     """Convert and verify a model. If every file passes, publish them to `folder` with a parity report and `SHA256SUMS`.
 
-    leave_out: publish the files that passed even if others failed or could not be made. name: what the files are called;
-    like the model's file by default.
+    name: what the files are called; like the model's file by default.
     Raises ModelError, DatasetError, OptionError or OutputError. A failed gate is not an exception; see `Export.passed`.
     """
-    job = _Job(name or path.stem, folder, targets, options, leave_out)
+    job = _Job(name or path.stem, folder, targets, options)
     if has_keras_card(path):
         refuse_description(path, options.external)
         return _export(open_keras(path), job)
@@ -91,7 +89,6 @@ class _Job:
     folder: Path
     targets: tuple[Target, ...]
     options: ExportOptions
-    leave_out: bool = False
 
 
 def _export_external(network: keras.Model, facts: Facts, path: Path, job: _Job) -> Export:
@@ -122,7 +119,7 @@ def _export(model: KerasModel, job: _Job, check: Callable[[Reference], tuple[str
     remarks = check(reference) if check else reference_remarks(reference, model.card.classes)
     context = partial(ExportContext, model, images, opset=job.options.opset)
     subject = Subject(job.name, images, reference, model.probabilities, context, remarks=remarks, made_with=_versions())
-    return export_files(subject, job.targets, job.folder, job.options.limits, leave_out=job.leave_out)
+    return export_files(subject, job.targets, job.folder, job.options.limits)
 
 
 def _versions() -> dict[str, str]:

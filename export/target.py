@@ -1,7 +1,7 @@
 """One kind of file that an export can make, and how the options choose among them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgeclf.export.int8 import Quantizer
@@ -15,12 +15,14 @@ class Target:
 
     convert: from what the export works on (such as ExportContext) to the finished file, or for INT8 to the quantizer that
         can make it in several ways.
+    optional: the other files are published even if this one fails.
     """
 
     format: str
     precision: str
     suffix: str
     convert: Callable[[Any], bytes | Quantizer]
+    optional: bool = False
 
     @property
     def calibrates(self) -> bool:
@@ -31,10 +33,10 @@ class Target:
 def choose(targets: Sequence[Target], defaults: Sequence[tuple[str, str]], options: TargetOptions) -> tuple[Target, ...]:
     """The existing combinations of the formats and precisions in the options; `defaults` if there are none.
 
-    Raises OptionError for a name that does not exist, and for one that no combination has.
+    With `--all`, each is optional. Raises OptionError for a name that does not exist, and for one that no combination has.
     """
     if options.everything:
-        return tuple(targets)
+        return tuple(replace(target, optional=True) for target in targets)
     _check_names(options.formats, {target.format for target in targets})
     _check_names(options.precisions, {target.precision for target in targets})
     chosen = tuple(target for target in targets if _is_chosen(target, defaults, options))

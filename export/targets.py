@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -64,6 +64,16 @@ TARGETS = (
 DEFAULTS = (("onnx", "fp32"), ("tflite", "int8"))
 
 
-def choose_targets(options: TargetOptions = TargetOptions()) -> tuple[Target, ...]:  # noqa: B008 (frozen)
-    """The files that the options ask for; DEFAULTS if they ask for none. Raises OptionError for what does not exist."""
-    return choose(TARGETS, DEFAULTS, options)
+def choose_targets(
+    options: TargetOptions = TargetOptions(),  # noqa: B008 (frozen)
+    *,
+    is_external: bool = False,
+) -> tuple[Target, ...]:
+    """The files that the options ask for; DEFAULTS if they ask for none. Raises OptionError for what does not exist.
+
+    is_external: the model was not trained here. Then INT8 is optional by default: not every network allows it.
+    """
+    chosen = choose(TARGETS, DEFAULTS, options)
+    if is_external and not (options.formats or options.precisions):
+        return tuple(replace(target, optional=target.optional or target.calibrates) for target in chosen)
+    return chosen

@@ -171,8 +171,8 @@ def refuse(target: Target) -> Target:
 
 @pytest.mark.parametrize("sabotage", [swap_classes, truncate, refuse], ids=lambda f: f.__name__)
 def test_failed_files_can_be_left_out(trained: Path, tmp_path: Path, sabotage: Callable[[Target], Target]) -> None:
-    targets = (ONNX, sabotage(FP32), INT8)
-    result = export(trained, tmp_path / "edge", targets, leave_out=True)
+    targets = (ONNX, replace(sabotage(FP32), optional=True), INT8)
+    result = export(trained, tmp_path / "edge", targets)
     assert (result.passed, result.failed) == (False, ("model.fp32.tflite",))
     assert [path.name for path in result.published] == ["model.onnx", "model.int8.tflite"]
     assert {*published(tmp_path / "edge")} == {"model.onnx", "model.int8.tflite", "model.parity.json", "SHA256SUMS"}
@@ -180,7 +180,8 @@ def test_failed_files_can_be_left_out(trained: Path, tmp_path: Path, sabotage: C
 
 
 def test_nothing_is_published_if_every_file_fails(trained: Path, tmp_path: Path) -> None:
-    result = export(trained, tmp_path / "edge", (swap_classes(ONNX), refuse(FP32)), leave_out=True)
+    targets = [replace(target, optional=True) for target in (swap_classes(ONNX), refuse(FP32))]
+    result = export(trained, tmp_path / "edge", tuple(targets))
     assert (result.published, result.ship, result.trade_offs) == ((), "", ())
     assert list((tmp_path / "edge").iterdir()) == []
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -11,6 +12,7 @@ from keras import layers
 from typer.testing import Result
 
 from edgeclf.export.cli.clf_export import app
+from edgeclf.export.targets import DEFAULTS, TARGETS
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.train.data.arrays import load
 from edgeclf.train.data.dataset import as_split, find, labelled
@@ -60,6 +62,22 @@ def test_labels_may_be_json(clf_export: Invoke, mine: Path, image_folder: Path, 
     result = clf_export(mine, "--classes", tmp_path / "labels.json", "--data", image_folder, "--format", "onnx")
     assert result.exit_code == 0, result.stderr
     assert Classifier.open(tmp_path / "mine.onnx").card.classes == CLASSES
+
+
+@pytest.mark.parametrize("options", [[], ["--quantize", "fp32,int8"]], ids=["by default", "asked for"])
+def test_int8_that_fails_is_left_out_unless_it_was_asked_for(
+    clf_export: Invoke, mine: Path, labels: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    onnx, int8 = (target for target in TARGETS if (target.format, target.precision) in DEFAULTS)
+    monkeypatch.setattr("edgeclf.export.targets.TARGETS", (onnx, replace(int8, convert=lambda _: b"not a model")))
+    result = clf_export(mine, "--classes", labels, "--scale", "1/255", "--data", image_folder, *options)
+    asked = bool(options)
+    assert result.exit_code == (3 if asked else 0), result.stderr
+    assert (mine.with_name("mine.onnx").exists(), "warning: mine.int8.tflite failed" in result.stderr) == (
+        not asked,
+        not asked,
+    )
+    assert not mine.with_name("mine.int8.tflite").exists()
 
 
 ERRORS = {
