@@ -99,7 +99,7 @@ def _run_on_cluster(frames: PendingFrames, job: Job, options: RunOptions, device
         job = replace(job, run_prefix=job.parts.begin(job.fingerprint, restart=options.restart))
         progress.count_in_background(frames.source.count)
         try:
-            setting = _classify(frames, job, plan, options, progress, interrupts)
+            setting = _classify(frames, job, plan, options, progress=progress, interrupts=interrupts)
         except KeyboardInterrupt:
             so_far = f"interrupted after {plural(progress.new, 'image')}"
             note(f"{so_far}; they are in {job.parts.store.uri}; run the same command again to continue")
