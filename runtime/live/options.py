@@ -11,6 +11,7 @@ import typer
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.terminal.console import parse_duration
 from edgeclf.runtime.terminal.flags import Text, flags_given
+from edgeclf.runtime.terminal.values import parse_share
 
 if TYPE_CHECKING:
     from edgeclf.runtime.cameras.settings import RequestedSettings
@@ -69,7 +70,8 @@ class LiveOptions:
     ] = None
     hysteresis: Annotated[
         float | None,
-        _option(min=0, max=1, help="Lead at which another label takes over.", metavar="P", show_default="0.1"),
+        Text(partial(parse_share, "--hysteresis")),
+        _option(help="Lead at which another label takes over.", metavar="P", show_default="0.1"),
     ] = None
     on_label: Annotated[
         tuple[str, ...],
