@@ -134,7 +134,7 @@ class RunOptions:
         typer.Option(
             "--output",
             "-o",
-            help="FILE.csv, .jsonl, .parquet or .sqlite; - is stdout. Live: .csv or .jsonl.",
+            help="FILE.csv, .jsonl, .parquet or .sqlite. Live: .csv or .jsonl. - is stdout: CSV, or on a terminal, lines.",
             metavar="FILE",
             rich_help_panel=_OUTPUT,
         ),

@@ -59,7 +59,7 @@ def test_a_first_word_that_is_a_model_is_the_model_and_the_rest_are_sources(
     ("words", "cure"),
     [
         (["named.onnx"], "clf-run named.onnx photos/"),
-        (["runs/cells"], "clf-run runs/cells photos/, .*clf-run -s runs/cells"),
+        (["runs/cells"], "clf-run runs/cells photos/; .*clf-run -s runs/cells"),
         (["photos", "named.onnx"], "clf-run named.onnx photos/"),
         (["named.onnx", "runs/cells/model.onnx", "photos"], "name one of them"),
         (["-m", "named.onnx", "runs/cells/model.onnx"], "name one of them"),
