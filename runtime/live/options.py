@@ -58,6 +58,9 @@ class LiveOptions:
         str | None,
         _option(help="Serve a page: at :8080 for this machine only, at 0.0.0.0:8080 with a token.", metavar="ADDRESS"),
     ] = None
+    fast: Annotated[
+        bool, _option("--fast", help="With --show or --view: play videos as fast as possible, not at their own speed.")
+    ] = False
     save: Annotated[Path | None, _option(help="Record what --show shows to FILE.mkv.", metavar="FILE")] = None
     rows: Annotated[
         str | None,
@@ -131,11 +134,18 @@ class LiveOptions:
     def __post_init__(self) -> None:
         if self.rows not in (None, *_ROWS):
             raise OptionError(f"--rows takes {' or '.join(_ROWS)}, not {self.rows!r}")
+        if self.fast and not self.is_watched:
+            raise OptionError("--fast is for videos that are watched; add --show or --view, or leave it out")
 
     @property
     def given(self) -> bool:
         """Whether any of them was given."""
         return any(True for _ in flags_given(self))
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody looks at it while it runs."""
+        return self.show or self.view is not None
 
     @property
     def camera(self) -> "RequestedSettings":
