@@ -15,14 +15,14 @@ def split_words(words: Sequence[str], model: Path | None, sources: Sequence[str]
     The first word is the model if it names one. model: from --model; every word is then a source. sources: from --source.
     Raises OptionError without a source, and for a second model.
     """
-    from edgeclf.runtime.model.named_model import is_model_file, names_model
+    from edgeclf.runtime.model.named_model import has_model_suffix, names_model
 
     if model is None and words and names_model(words[0]):
         model, words = Path(words[0]), words[1:]
         if not (words or sources):
             raise OptionError(_no_source(model))
     for word in words:
-        if is_model_file(word):
+        if has_model_suffix(word):
             raise OptionError(_second_model(word, model))
     if not (words or sources):
         raise OptionError(f"no source is named; give a folder, an image or a quoted pattern, as in: clf-run {_EXAMPLE}")

@@ -25,19 +25,18 @@ def names_model(word: str) -> bool:
     path = Path(word)
     if "://" in word:
         return False
-    if path.is_dir():
-        return bool(what_to_export(path)) or _holds_model(path, _MAX_DEPTH)
-    if is_model_file(word):
+    if has_model_suffix(word) or path.name == SAVED_MODEL or what_to_export(path):
         return True
+    if path.is_dir():
+        return _holds_model(path, _MAX_DEPTH)
     if not path.is_file():
         return False
     return _packs_model(path) if is_archive(path) else _begins_like_model(path)
 
 
-def is_model_file(word: str) -> bool:
-    """Whether `word` is a model file by its name, also one that only another tool can open."""
-    path = Path(word)
-    return not path.is_dir() and (_has_model_suffix(path.name) or path.name == SAVED_MODEL or bool(what_to_export(path)))
+def has_model_suffix(name: str) -> bool:
+    """Whether this is the name of a file that edgeclf can read as a model."""
+    return name.lower().endswith(MODEL_SUFFIXES)
 
 
 def _holds_model(folder: Path, depth: int) -> bool:
@@ -48,7 +47,7 @@ def _holds_model(folder: Path, depth: int) -> bool:
         inner = [Path(entry.path) for entry in found if entry.is_dir()]
     except OSError:
         return False
-    if any(entry.name in (MEMORY_NAME, SAVED_MODEL) or _has_model_suffix(entry.name) for entry in found):
+    if any(entry.name in (MEMORY_NAME, SAVED_MODEL) or has_model_suffix(entry.name) for entry in found):
         return True
     if any((one / SAVED_MODEL).is_file() for one in inner):
         return True
@@ -61,15 +60,11 @@ def _packs_model(path: Path) -> bool:
     with suppress(EdgeclfError), suppress(*DAMAGE_ERRORS):
         archive = ArchiveFile.of(str(path))
         for member in archive_members(archive, 0, lambda _: False):
-            if _has_model_suffix(member.name) or member.name.rpartition("/")[2] == SAVED_MODEL:
+            if has_model_suffix(member.name) or member.name.rpartition("/")[2] == SAVED_MODEL:
                 return True
             if is_image_member(member.name) and not has_directory(archive):
                 return False
     return False
-
-
-def _has_model_suffix(name: str) -> bool:
-    return name.lower().endswith(MODEL_SUFFIXES)
 
 
 def _begins_like_model(path: Path) -> bool:

@@ -78,11 +78,6 @@ def trained_in_run(path: Path) -> Path:
     return Choice(trained, "the trained one").take() if trained.is_file() else path
 
 
-def is_run(folder: Path) -> bool:
-    """Whether a folder holds the trained model of a run, or remembers which file was recommended."""
-    return any((folder / name).is_file() for name in (MEMORY_NAME, TRAINED_NAME))
-
-
 def _recall(folder: Path) -> tuple[Choice | None, str]:
     """What the memory says, and why it cannot be used; without a memory, neither."""
     try:

@@ -4,10 +4,13 @@ import json
 import re
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 
+from edgeclf.runtime.cli import clf_inspect
 from edgeclf.runtime.model.run_folder import MEMORY_NAME, remember
 from edgeclf.runtime.terminal.values import parse_device
 from tests.conftest import Invoke
@@ -87,6 +90,18 @@ def test_words_that_do_not_say_enough_are_one_sentence_with_what_to_type(
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.count("error: ") == 1
     assert re.search(cure, done.stderr)
+
+
+def test_files_of_other_programs_among_expanded_images_are_no_models(clf_run: Invoke, places: Path) -> None:
+    Path("photos/a.xml").touch()
+    done = clf_run("named.onnx", "photos/a.png", "photos/a.xml")
+    assert [row["status"] for row in rows_of(done.stdout)] == ["ok", "error"]
+
+
+def test_clf_inspect_shows_the_recommended_file_of_a_run(in_process: Callable[[typer.Typer], Invoke], places: Path) -> None:
+    done = in_process(clf_inspect.app)("runs/cells", "--json")
+    assert json.loads(done.stdout)["file"] == "runs/cells/model.int8.onnx"
+    assert done.stderr == "model: runs/cells/model.int8.onnx, which clf-bench recommended\n"
 
 
 def test_the_journal_goes_on_however_the_sources_were_named(clf_run: Invoke, places: Path) -> None:
