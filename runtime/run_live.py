@@ -118,7 +118,7 @@ def classify_feed(options: RunOptions, live: LiveOptions, feed: Feed, classifier
         )
         with progress:
             loop.run()
-        if loop.feed_has_ended and viewers.watched:
+        if loop.feed_has_ended and viewers.watched and session.summary.signal is None:
             _show_end(session.summary, viewers)
     return session.summary
 

@@ -96,7 +96,7 @@ class ModelFlags:
         typer.Argument(
             help="The model, a .onnx or .tflite file or a run folder, and then sources, as for --source. Default model: "
             "$CLF_MODEL, then ./model*.onnx, then the newest folder in runs/, and there the recommended file.",
-            metavar="[MODEL] [SOURCE]...",
+            metavar="[MODEL] SOURCE",
             show_default=False,
         ),
     ] = ()

@@ -15,6 +15,7 @@ LEAST_SHOWN = 2
 """A line for an image shows at least this many classes: the second one tells how close it was."""
 _MAX_WIDTH, _GAP = 48, "   "
 """Columns are aligned up to this width. What is longer is written in full, and the rest of its line stands behind it."""
+_MAX_WAITING = 1000
 
 
 def is_for_people(output: str, *, json_lines: bool) -> bool:
@@ -23,7 +24,7 @@ def is_for_people(output: str, *, json_lines: bool) -> bool:
 
 
 class ImageLines:
-    """A line for each image: `dog.jpg   dog 95.6 %   cat 4.4 %`. It is written with the next flush, aligned with others."""
+    """A line for each image: `dog.jpg   dog 95.6 %   cat 4.4 %`. Lines that are written together are aligned."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -36,6 +37,8 @@ class ImageLines:
             if (width := cell_len(cell)) <= _MAX_WIDTH:
                 self._widths[place] = max(width, self._widths.get(place, 0))
         self._waiting.append(cells)
+        if len(self._waiting) == _MAX_WAITING:
+            self.flush()
 
     def flush(self) -> None:
         self._file.write("".join(map(self._line, self._waiting)).encode())

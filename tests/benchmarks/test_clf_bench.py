@@ -121,7 +121,7 @@ def test_several_batch_sizes_and_threads_are_several_results(clf_bench: Invoke, 
     [
         (("-b", "0"), 2, "--batch takes whole numbers"),
         (("--threads", "x"), 2, "--threads takes whole numbers"),
-        (("--max-regression", "x"), 2, "--max-regression takes a percentage"),
+        (("--max-regression", "x"), 2, "--max-regression takes a number"),
         (("--max-regression", "5%"), 2, "--baseline"),
         (("-o", "/proc/x"), 2, "/proc/x"),
         (("--baseline", "absent.json"), 2, "--baseline absent.json is not a bench.json"),

@@ -97,10 +97,9 @@ def train(
     run = run_training(config, folder, extras, resume=resume is not None)
     _show(run)
     typer.echo(json.dumps(run.metrics) if flags.json_output else run.model)
-    if not run.problem:
-        show_next("clf-export", run.model)
     if run.problem:
         fail(f"{run.problem}; {run.model} has the best weights from before", ExitCode.FAILED)
+    show_next("clf-export", run.model)
     if run.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
 
