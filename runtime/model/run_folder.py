@@ -1,7 +1,7 @@
 """The folder of a training run: which of its model files to take, and the memory of which one was recommended."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeclf.runtime.errors import ModelError, OutputError
@@ -51,7 +51,10 @@ def remember(model: Path, by: str, *, compared: int) -> None:
 
 
 def choose(folder: Path, *patterns: str) -> Choice | None:
-    """The file that was recommended in a folder, else the first pattern's file with the shortest name; None without any."""
+    """The file that was recommended in a folder, else the first pattern's file with the shortest name; None without any.
+
+    Only a recommended one has a `why`.
+    """
     remembered, problem = _recall(folder)
     if remembered:
         return remembered
@@ -67,8 +70,10 @@ def model_in_run(path: Path) -> Path:
     if not path.is_dir():
         return path
     choice = choose(path, "model*.onnx", "model*.tflite")
-    if choice and (choice.why or _is_ours(choice.model)):
+    if choice and choice.why:
         return choice.take()
+    if choice and _is_ours(choice.model):
+        return replace(choice, why="because no file is recommended there").take()
     return trained_in_run(path)
 
 

@@ -139,6 +139,7 @@ def test_a_memory_that_cannot_be_used_is_ignored_with_a_sentence(
         done = clf_run(*words)
         assert done.exit_code == 0
         assert f"{MEMORY_NAME} is ignored: {problem}\nmodel: runs/cells/model.onnx" in done.stderr
+    assert "model.onnx, because no file is recommended" in done.stderr
 
 
 def test_a_single_file_takes_the_place_of_no_better_one(places: Path) -> None:
