@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +14,11 @@ from edgeclf.runtime.cli.model_flags import CardFlags
 from edgeclf.runtime.errors import GateError
 from edgeclf.runtime.terminal.console import command_app, note, show_version
 from edgeclf.runtime.terminal.flags import takes
+from edgeclf.runtime.terminal.next_step import show_next
 from edgeclf.runtime.terminal.plural import plural
 
 if TYPE_CHECKING:
-    from edgeclf.benchmarks.bench.report import Report
+    from edgeclf.benchmarks.bench.report import BenchResult, Report
 
 app = command_app()
 
@@ -71,18 +72,36 @@ def bench(
     """Measure exported models on this machine (accuracy, speed, memory, start-up) and recommend the one to ship."""
     from edgeclf.benchmarks.bench.run import bench
     from edgeclf.benchmarks.bench.table import show
+    from edgeclf.runtime.model.run_folder import trained_in_run
 
     if outputs.folder:
         from edgeclf.benchmarks.bench.output_files import check_folder
 
         check_folder(outputs.folder)  # fail before the measurements, not after them
+    if options.against:
+        options = replace(options, against=trained_in_run(options.against))
     report = bench(options, described.read(replaces_card=False))
     show(report)
     _write(report, outputs)
+    if report.ship is not None and not report.misses:
+        _recommend(report, report.results[report.ship], options, described)
     if report.misses:
         raise GateError(
             report.misses[0] if len(report.misses) == 1 else f"{plural(len(report.misses), 'gate')} missed; see above"
         )
+
+
+def _recommend(report: "Report", best: "BenchResult", options: Options, described: CardFlags) -> None:
+    """Remember the file to ship, if it was compared within its own folder, and show the command that comes next."""
+    from edgeclf.runtime.model.run_folder import remember
+    from edgeclf.train.data.run_images import images_to_try
+
+    model = Path(best.path)
+    measured = {Path(result.path) for result in report.results}
+    if not described.as_arguments() and {path.parent for path in measured} == {model.parent}:
+        remember(model, "clf-bench", compared=len(measured))
+    device = () if options.devices == ("auto",) else ("--device", best.device)
+    show_next("clf-run", model, options.data or images_to_try(model.parent), *device, *described.as_arguments())
 
 
 def _write(report: "Report", outputs: Outputs) -> None:

@@ -1,6 +1,7 @@
 """The options of `clf-export` and `clf-export check`, for the command line and the library. Imports nothing heavy."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 from edgeclf.export.external_options import ExternalModel
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.terminal.flags import Text
+from edgeclf.runtime.terminal.values import parse_share
 
 OPSETS = range(13, 19)
 """From the first opset with per-channel quantisation to the last one that tf2onnx writes."""
@@ -40,7 +42,13 @@ _DATA = _option(
     panel=_GATE,
 )
 _ATOL = _option(min=0, help="Largest difference of a probability in fp32.", panel=_GATE)
-_MAX_DROP = _option(min=0, max=1, help="Share of the reference accuracy that may be lost.", panel=_GATE)
+_MAX_DROP = _option(
+    help="Share of the reference accuracy that may be lost, such as 0.01 or 1%.",
+    metavar="P",
+    show_default="0.01",
+    panel=_GATE,
+)
+_AS_SHARE = Text(partial(parse_share, "--max-drop"))
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ class GateLimits:
     """
 
     atol: Annotated[float, _ATOL] = 1e-4
-    max_drop: Annotated[float, _MAX_DROP] = 0.01
+    max_drop: Annotated[float, _AS_SHARE, _MAX_DROP] = 0.01
 
     def to_json(self) -> dict[str, float]:
         """All limits of the gate, for the parity report."""
@@ -119,7 +127,9 @@ class CheckOptions:
     atol: Annotated[
         float | None, _option(min=0, help="Largest difference of a probability; for fp32 files.", show_default="any")
     ] = None
-    max_drop: Annotated[float, _option(min=0, max=1, help="Share of B's accuracy that may be lost.")] = 0.01
+    max_drop: Annotated[
+        float, _AS_SHARE, _option(help="Share of B's accuracy that may be lost.", metavar="P", show_default="0.01")
+    ] = 0.01
 
     @property
     def limits(self) -> GateLimits:

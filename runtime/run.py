@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeclf.runtime.disk_guard import StorageGuard
@@ -20,6 +20,7 @@ from edgeclf.runtime.results.row import RowBuilder
 from edgeclf.runtime.results.sinks import check_output, open_sink
 from edgeclf.runtime.results.sorting import Sorter, check_folders
 from edgeclf.runtime.results.summary import Summary
+from edgeclf.runtime.results.terminal_lines import LEAST_SHOWN, is_for_people
 from edgeclf.runtime.run_options import RunOptions
 from edgeclf.runtime.sources.source import Source, open_source
 from edgeclf.runtime.sources.videos import is_video
@@ -78,6 +79,8 @@ class _BatchRun:
         options, card = self.options, self.classifier.card
         builder = options.row_builder(card, model)
         if options.journal_path is None:
+            if is_for_people(options.output, json_lines=options.json_lines):
+                builder = replace(builder, topk=max(builder.topk, LEAST_SHOWN))
             with open_sink(options.output, json_lines=options.json_lines) as sink:
                 yield StreamWriter(sink, builder)
             return

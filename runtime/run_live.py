@@ -1,12 +1,13 @@
 """A live run: the frames of cameras, streams or videos are answered one by one."""
 
 import os
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 from edgeclf.runtime.allocator import keep_freed_memory
 from edgeclf.runtime.cameras.capture import is_live
@@ -19,6 +20,7 @@ from edgeclf.runtime.live.health import HealthServer, Heartbeat
 from edgeclf.runtime.live.hooks import Hooks, parse_hook
 from edgeclf.runtime.live.log import open_log
 from edgeclf.runtime.live.options import LiveOptions
+from edgeclf.runtime.live.playback import Playback
 from edgeclf.runtime.live.session import Session, SessionOutputs
 from edgeclf.runtime.live.summary import LiveSummary
 from edgeclf.runtime.live.systemd import notify_ready, notify_stopping
@@ -32,6 +34,7 @@ from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import Worker
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.run_options import RunOptions
+from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.masking import mask
 from edgeclf.runtime.terminal.progress import Progress
@@ -85,10 +88,14 @@ def classify_feed(options: RunOptions, live: LiveOptions, feed: Feed, classifier
     keep_freed_memory()
     with ExitStack() as stack:
         heartbeat = stack.enter_context(_open_heartbeat(live, options.sampling.every_s or 0.0))
-        progress = stack.enter_context(Progress("watching", unit="frame", every_s=_PROGRESS_EVERY_S))
         recorder = _open_recorder(live.save, feed, options.sampling.every_s) if live.save else None
         viewers = stack.enter_context(open_viewers(live.show, live.view, recorder, heartbeat))
-        log = stack.enter_context(open_log(options.output, json_lines=options.json_lines, aside=progress.aside))
+        progress = Progress("watching", unit="frame", every_s=_PROGRESS_EVERY_S)
+        log = stack.enter_context(
+            open_log(
+                options.output, json_lines=options.json_lines, aside=progress.aside, several_sources=len(feed.names) > 1
+            )
+        )
         outputs = SessionOutputs(
             log=log,
             hooks=stack.enter_context(closing(_hooks(live, classifier.card))),
@@ -107,14 +114,18 @@ def classify_feed(options: RunOptions, live: LiveOptions, feed: Feed, classifier
             viewers=viewers,
             progress=progress,
             duration_s=live.duration_s or inf,
+            playback=Playback() if feed.waits and live.is_watched and not live.fast else None,
         )
-        loop.run()
+        with progress:
+            loop.run()
+        if loop.feed_has_ended and viewers.watched and session.summary.signal is None:
+            _show_end(session.summary, viewers)
     return session.summary
 
 
 @dataclass(kw_only=True)
 class _Loop:
-    """The loop of a live run, over the frames of a feed."""
+    """The loop of a live run, over the frames of a feed. playback: holds each frame back until it is due."""
 
     feed: Feed
     worker: Worker
@@ -123,6 +134,8 @@ class _Loop:
     viewers: OpenViewers
     progress: Progress
     duration_s: float
+    playback: Playback | None = None
+    feed_has_ended: bool = False
 
     def run(self) -> None:
         """Run to the end. An error or a signal that ends it is in the session's summary."""
@@ -138,16 +151,32 @@ class _Loop:
 
     def _process_frames(self, interrupts: Interrupts) -> None:
         deadline = monotonic() + self.duration_s
-        while not (interrupts.signal or self.viewers.closed or monotonic() >= deadline):
+
+        def is_over() -> bool:
+            return bool(interrupts.signal) or self.viewers.closed or monotonic() >= deadline
+
+        while not is_over():
             asked_at = monotonic()
             frames = self.feed.next_frames(_POLL_S)
             if frames is None:
+                self.feed_has_ended = True
                 return
             if frames:
+                asked_at += self._hold(frames[0], is_over)
                 self._answer(frames, asked_at)
             self._report_state(len(frames))
         if not interrupts.signal:
             self.feed.require_frames()
+
+    def _hold(self, frame: Frame, is_over: Callable[[], bool]) -> float:
+        """Wait until the frame is due. Returns for how many seconds."""
+        held_from = monotonic()
+        due = held_from + (self.playback.wait_s(frame) if self.playback else 0.0)
+        while (left_s := due - monotonic()) > 0 and not is_over():
+            sleep(min(left_s, _POLL_S))
+            if left_s > _POLL_S:
+                self._report_state(0)
+        return monotonic() - held_from
 
     def _answer(self, frames: Sequence[Frame], asked_at: float) -> None:
         for outcome in self.worker.classify(frames):
@@ -165,6 +194,20 @@ class _Loop:
             self.viewers.refresh()
 
 
+def _show_end(summary: LiveSummary, viewers: OpenViewers) -> None:
+    """Keep the last image. With a person at the terminal it stays until Ctrl-C, or until the window is closed."""
+    if not sys.stderr.isatty():
+        viewers.end(summary.sentence)
+        return
+    sentence = f"{summary.sentence}; Ctrl-C to close"
+    viewers.end(sentence)
+    note(sentence)
+    with Interrupts() as interrupts:
+        while not (interrupts.signal or viewers.closed):
+            viewers.refresh()
+            sleep(_POLL_S)
+
+
 def _check(options: RunOptions, live: LiveOptions) -> None:
     """Raise OptionError for options that do not go together."""
     options.require_only(_SHARED, "is for images in files, and this is a live run")
@@ -176,6 +219,8 @@ def _check(options: RunOptions, live: LiveOptions) -> None:
 
 
 def _open_cameras(options: RunOptions, live: LiveOptions) -> Feed:
+    if live.fast:
+        raise OptionError("--fast is for videos, and cameras have their own speed; leave it out")
     if options.sampling.stride > 1:
         raise OptionError(
             "--vid-stride counts the frames of videos; for a camera use --every, such as --every 0.2s for 5 answers a second"

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -19,6 +20,7 @@ from edgeclf.runtime.sources.verify_flag import BAD_IMAGES_PANEL, Verify
 from edgeclf.runtime.terminal.console import STDOUT
 from edgeclf.runtime.terminal.flags import Text, flags_given
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.runtime.terminal.values import parse_share
 
 if TYPE_CHECKING:
     from edgeclf.runtime.model.card import ModelCard
@@ -86,9 +88,10 @@ class RunOptions:
             "list.csv:column, - for paths on stdin, or a URI such as s3://bucket/photos. Live: webcam, 1, /dev/video2, 0,1 "
             "for two cameras, an rtsp:// or http:// address, or screen. Repeat the option for several sources.",
             metavar="SOURCE",
+            show_default=False,
             rich_help_panel=SOURCES_PANEL,
         ),
-    ]
+    ] = ()
     sampling: Sampling = EVERY_FRAME
     follow_links: Annotated[
         bool, typer.Option("--follow-links", help="Follow links to folders.", rich_help_panel=SOURCES_PANEL)
@@ -131,7 +134,7 @@ class RunOptions:
         typer.Option(
             "--output",
             "-o",
-            help="FILE.csv, .jsonl, .parquet or .sqlite; - is stdout. Live: .csv or .jsonl.",
+            help="FILE.csv, .jsonl, .parquet or .sqlite. Live: .csv or .jsonl. - is stdout: CSV, or on a terminal, lines.",
             metavar="FILE",
             rich_help_panel=_OUTPUT,
         ),
@@ -148,12 +151,12 @@ class RunOptions:
     ] = 1
     threshold: Annotated[
         float,
+        Text(partial(parse_share, "--conf")),
         typer.Option(
             "--conf",
-            min=0,
-            max=1,
-            help="Below this confidence the answer is `unsure`.",
+            help="Below this confidence, such as 0.9 or 90%, the answer is `unsure`.",
             metavar="P",
+            show_default="0",
             rich_help_panel=_OUTPUT,
         ),
     ] = 0.0

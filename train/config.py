@@ -6,7 +6,8 @@ from typing import Any
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.preprocess import Preprocess
-from edgeclf.runtime.terminal.console import parse_duration, parse_size
+from edgeclf.runtime.terminal.console import note, parse_duration, parse_size
+from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.reading import AS_USUAL, Reading
 from edgeclf.train.data.splitting import Splitting, parse_shares
 from edgeclf.train.networks.architectures import ConvNet, FlatNet, Network
@@ -79,7 +80,7 @@ def _recipe(recipe: Recipe, options: TrainOptions) -> Recipe:
         schedule=training.schedule,
         patience=training.patience,
         fine_tune=training.fine_tune,
-        time_s=parse_duration("--time", training.time) if training.time else None,
+        time_s=_time_limit(training.time) if training.time else None,
     )
     return replace(
         recipe,
@@ -90,6 +91,14 @@ def _recipe(recipe: Recipe, options: TrainOptions) -> Recipe:
         mixed_precision=training.mixed_precision,
         seed=training.seed,
     )
+
+
+def _time_limit(text: str) -> float:
+    """Seconds. A bare number is minutes, as in other tools."""
+    if not text.strip().isdecimal():
+        return parse_duration("--time", text)
+    note(f"--time {text} is taken as {plural(int(text), 'minute')}; write {text}s for seconds or {text}h for hours")
+    return parse_duration("--time", f"{text.strip()}m")
 
 
 def _check_training(options: TrainingOptions, network: Network) -> None:

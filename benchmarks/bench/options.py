@@ -4,6 +4,7 @@ This module imports nothing heavy, so that `clf-bench --help` is instant.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.terminal.flags import Text
+from edgeclf.runtime.terminal.values import parse_device, parse_share
 
 MAX_DROP = 0.01
 """The default limit of the accuracy gate, the same as for an export."""
@@ -28,23 +30,12 @@ def parse_batches(text: str) -> tuple[int | None, ...]:
 
 def parse_devices(text: str) -> tuple[str, ...]:
     """`"cpu,cuda"`, each name once."""
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    return tuple(dict.fromkeys(map(parse_device, text.split(","))))
 
 
 def parse_threads(text: str) -> tuple[int, ...]:
     """`"1,2"`; empty text is an empty tuple. Raises OptionError."""
     return _parse_numbers("--threads", text) if text else ()
-
-
-def parse_max_regression(text: str) -> float:
-    """`"10%"` to 0.1. Raises OptionError."""
-    try:
-        share = float(text.removesuffix("%")) / 100 if text.endswith("%") else -1.0
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 1:
-        raise OptionError(f"--max-regression takes a percentage such as 10%, not {text!r}")
-    return share
 
 
 def _parse_numbers(flag: str, text: str) -> tuple[int, ...]:
@@ -65,10 +56,10 @@ class Gates:
 
     max_drop: Annotated[
         float | None,
+        Text(partial(parse_share, "--max-drop")),
         typer.Option(
-            min=0,
-            max=1,
-            help="Largest accuracy loss, as a share of the reference model's accuracy.",
+            help="Largest accuracy loss, as a share of the reference model's accuracy, such as 0.01 or 1%.",
+            metavar="P",
             show_default=str(MAX_DROP),
             rich_help_panel=_GATES,
         ),
@@ -175,7 +166,7 @@ class Options:
     ] = None
     max_regression: Annotated[
         float | None,
-        Text(parse_max_regression),
+        Text(partial(parse_share, "--max-regression")),
         typer.Option(
             help="Largest loss of speed against the baseline.",
             metavar="P%",

@@ -1,6 +1,7 @@
 """`clf-export check`: compares exported files with a reference model on this machine. The runtime is enough."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,8 +27,10 @@ def check(
     """
     from edgeclf.export.comparison import compare
     from edgeclf.export.table import show
+    from edgeclf.runtime.model.run_folder import model_in_run, trained_in_run
 
-    report = compare(artifacts, options, described.read(replaces_card=False))
+    options = replace(options, against=trained_in_run(options.against))
+    report = compare([model_in_run(path) for path in artifacts], options, described.read(replaces_card=False))
     show(report)
     if json_output:
         typer.echo(json.dumps([parity.to_json() for parity in report.parities]))

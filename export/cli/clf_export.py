@@ -11,6 +11,7 @@ from edgeclf.export.options import ExportOptions, TargetOptions
 from edgeclf.runtime.errors import GateError
 from edgeclf.runtime.terminal.console import command_app, note, show_version
 from edgeclf.runtime.terminal.flags import takes
+from edgeclf.runtime.terminal.next_step import show_next
 
 if TYPE_CHECKING:
     from edgeclf.export.gate import Export
@@ -21,7 +22,7 @@ app.command("check")(check)
 
 EPILOG = """\b
 Examples:
-  clf-export runs/cells/model.keras                   model.onnx and model.int8.tflite beside it
+  clf-export runs/cells                               model.onnx and model.int8.tflite beside its model.keras
   clf-export model.keras --quantize fp32,fp16,int8    these three, in ONNX and in TFLite
   clf-export model.keras --all -o edge/               every format in every precision
   clf-export mine.keras --classes labels.txt --scale 1/255 --data photos/    a Keras model without a card
@@ -43,7 +44,7 @@ def export(
     model: Annotated[
         Path,
         typer.Argument(
-            help="The model.keras of a training run, or a model from another tool: a file, a folder or an archive."
+            help="A training run or its model.keras, or a model from another tool: a file, a folder or an archive."
         ),
     ],
     *,
@@ -61,7 +62,9 @@ def export(
     from edgeclf.export.table import show
     from edgeclf.runtime.model.conventions.package import find_model
     from edgeclf.runtime.model.formats import is_runnable
+    from edgeclf.runtime.model.run_folder import trained_in_run
 
+    model = trained_in_run(model)
     folder = output or model.absolute().parent if model.is_dir() else output or model.parent
     with find_model(model) as package:
         if is_runnable(package.path):
@@ -75,6 +78,8 @@ def export(
         typer.echo(json.dumps([parity.to_json() for parity in result.parities]))
     elif result.published:
         typer.echo("\n".join(map(str, result.published)))
+    if result.published:
+        _recommend(result, model, options)
     _raise_if_failed(result, model, targets)
 
 
@@ -93,6 +98,20 @@ def _export_keras(
     name = package_name(named)
     chosen = choose_targets(targets, is_external=not has_keras_card(package.path))
     return export_model(package.path, folder, chosen, options, name=name)
+
+
+def _recommend(result: "Export", model: Path, options: ExportOptions) -> None:
+    """Remember which file to ship, and show the command that comes next."""
+    from edgeclf.runtime.model.run_folder import remember
+    from edgeclf.train.data.run_images import images_to_try
+
+    folder = result.published[0].parent
+    remember(folder / result.ship, "clf-export", compared=len(result.published))
+    if len(result.published) == 1:
+        show_next("clf-run", result.published[0], options.data or images_to_try(model.parent))
+    else:
+        labelled = ("--data", options.data) if options.data and result.parities[0].is_labelled else ()
+        show_next("clf-bench", folder, *labelled)
 
 
 def _raise_if_failed(result: "Export", model: Path, targets: TargetOptions) -> None:

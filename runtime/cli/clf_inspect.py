@@ -61,8 +61,9 @@ def _show_model(model: Path, json_output: bool) -> None:
     from edgeclf.runtime.inspection.model_info import inspect_model
     from edgeclf.runtime.inspection.model_report import model_sections
     from edgeclf.runtime.inspection.report import print_sections
+    from edgeclf.runtime.model.run_folder import model_in_run
 
-    info = inspect_model(model)
+    info = inspect_model(model_in_run(model))
     if json_output:
         typer.echo(json.dumps(info.to_json(), indent=1))
     else:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from edgeclf.runtime.cli.cluster_flags import RayFlags
 from edgeclf.runtime.cli.model_flags import ModelFlags
+from edgeclf.runtime.cli.positionals import split_words
 from edgeclf.runtime.cli.undo import undo
 from edgeclf.runtime.errors import ExitCode, OptionError, OutputError
 from edgeclf.runtime.images.limits import MAX_PIXELS
@@ -27,12 +29,12 @@ app.command("undo")(undo)
 
 EPILOG = """\b
 Examples:
-  clf-run --source photos/ -o results.csv            newest model, one row per image
-  clf-run model.onnx -s 'night/*.jpg' -s day.zip     several sources, CSV on stdout
-  clf-run model.int8.tflite -s a.png --json          one JSON line per image
+  clf-run photos/ -o results.csv                     newest model, one row per image
+  clf-run model.onnx 'night/*.jpg' day.zip           several sources; a line each on a terminal, CSV in a pipe
+  clf-run runs/cells a.png --json                    the model recommended in a run folder; one JSON line per image
   find . -name '*.jpg' -print0 | clf-run -s - -0     paths from another program
-  clf-run -s inbox/ --watch -o results.jsonl         also every new image, until Ctrl-C
-  clf-run -s photos/ --conf 0.9 --sort copy --sort-dir sorted/
+  clf-run inbox/ --watch -o results.jsonl            also every new image, until Ctrl-C
+  clf-run photos/ --conf 90% --sort copy --sort-dir sorted/
   clf-run undo results.csv.journal                   put sorted images back
   clf-run --source webcam --show                     what the camera sees, in a window
   clf-run --source webcam --show --every 0.2s        the same, at most 5 answers a second
@@ -69,6 +71,8 @@ def run(
     ] = False,
 ) -> None:
     """Classify every image of the sources, one row each, failures included; or classify what a camera sees, live."""
+    path, sources = split_words(model.words, model.path, options.sources)
+    options, model = replace(options, sources=sources), replace(model, path=path)
     if summary_file:
         _check_summary_file(summary_file, options.output)
     # OpenCV has a limit of its own, which it reads when it is imported.

@@ -66,7 +66,8 @@ def _check_address(address: str) -> None:
     """Raise OptionError for what is no address: in `--ray model.onnx`, the model was meant as an argument of its own."""
     if address not in ("", "auto", "local") and ":" not in address:
         raise OptionError(
-            f"--ray takes auto or HOST:PORT, not {address!r}; if that is the model, write it first: clf-run {address} --ray"
+            f"--ray takes auto or HOST:PORT, not {address!r}; if that is a model or a source, write it first: "
+            f"clf-run {address} --ray"
         )
 
 

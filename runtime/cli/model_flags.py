@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeclf.runtime.errors import ModelError, OptionError
-from edgeclf.runtime.terminal.console import note, parse_size
+from edgeclf.runtime.terminal.console import parse_size, show_size
 from edgeclf.runtime.terminal.flags import Text
+from edgeclf.runtime.terminal.values import parse_device
 
 if TYPE_CHECKING:
     from edgeclf.runtime.model.description import ModelDescription
@@ -62,6 +63,13 @@ class CardFlags:
         if self.classes is None and (self.imgsz or self.grey or self.resize or self.fit):
             raise OptionError("--imgsz, --grey, --resize and --fit describe a model without a card; give --classes as well")
 
+    def as_arguments(self) -> tuple[str | Path, ...]:
+        """These flags as another command takes them."""
+        values = {"--classes": self.classes, "--imgsz": self.imgsz and show_size(self.imgsz)}
+        values |= {"--resize": self.resize, "--fit": self.fit}
+        given = tuple(word for flag, value in values.items() if value for word in (flag, value))
+        return (*given, "--grey") if self.grey else given
+
     def read(self, *, replaces_card: bool = True) -> "ModelDescription | None":
         """What the flags describe; None without --classes. replaces_card: see ModelDescription. Raises OptionError."""
         from edgeclf.runtime.model.description import ModelDescription
@@ -83,34 +91,54 @@ class CardFlags:
 class ModelFlags:
     """Which model runs where."""
 
+    words: Annotated[
+        tuple[str, ...],
+        typer.Argument(
+            help="The model, a .onnx or .tflite file or a run folder, and then sources, as for --source. Default model: "
+            "$CLF_MODEL, then ./model*.onnx, then the newest folder in runs/, and there the recommended file.",
+            metavar="[MODEL] SOURCE",
+            show_default=False,
+        ),
+    ] = ()
     path: Annotated[
         Path | None,
-        typer.Argument(
-            help="A .onnx or .tflite file. Default: $CLF_MODEL, then ./model*.onnx, then the newest folder in runs/.",
-            metavar="MODEL",
-            show_default=False,
+        typer.Option(
+            "--model", "-m", help="The model; all arguments are then sources.", metavar="MODEL", rich_help_panel="Model"
         ),
     ] = None
     device: Annotated[
         str,
-        typer.Option(help="auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N.", metavar="DEVICE", rich_help_panel="Speed"),
+        Text(parse_device),
+        typer.Option(
+            help="auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N; gpu is cuda, and 0 is cuda:0.",
+            metavar="DEVICE",
+            show_default="auto",
+            rich_help_panel="Speed",
+        ),
     ] = "auto"
     described: CardFlags = CardFlags()
 
     def find(self) -> Path:
         """The model that was named, or the one to take if none was. Raises ModelError if there is none."""
-        return self.path or find_model()
+        from edgeclf.runtime.model.run_folder import model_in_run
+
+        return model_in_run(self.path) if self.path else find_model()
 
 
 def find_model() -> Path:
-    """The model to take when none is named; a note says which one it is. Raises ModelError if there is none."""
-    named = os.environ.get("CLF_MODEL")
-    here = sorted(Path().glob("model*.onnx"))
-    runs = sorted(filter(Path.is_file, Path("runs").glob("*/model*.onnx")), key=lambda path: path.stat().st_mtime)
-    if not (named or here or runs):
+    """The model to take when none is named; a note says which one it is. Raises ModelError if there is none.
+
+    In each folder, the file that was recommended comes first.
+    """
+    from edgeclf.runtime.model.run_folder import Choice, choose, model_in_run
+
+    if named := os.environ.get("CLF_MODEL"):
+        return Choice(Path(named), "from $CLF_MODEL").take() if Path(named).is_file() else model_in_run(Path(named))
+    runs = [found for folder in Path().glob("runs/*/") if (found := choose(folder, "model*.onnx"))]
+    newest = max(runs, key=lambda found: found.model.stat().st_mtime, default=None)
+    found = choose(Path(), "model*.onnx") or newest
+    if found is None:
         raise ModelError(
-            "no model is named, and $CLF_MODEL, ./model*.onnx and runs/*/ hold none; try: clf-run model.onnx -s photos/"
+            "no model is named, and $CLF_MODEL, ./model*.onnx and runs/*/ hold none; try: clf-run model.onnx photos/"
         )
-    found = Path(named) if named else here[0] if here else runs[-1]
-    note(f"model: {found}")
-    return found
+    return found.take()

@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.results.append_only_file import AppendOnlyFile
 from edgeclf.runtime.results.row import COLUMNS, Row
 from edgeclf.runtime.results.sinks import Sink, open_sink
+from edgeclf.runtime.results.terminal_lines import LiveLines
 from edgeclf.runtime.results.text_sinks import CSV_HEADER, CsvWriter, JsonLinesWriter
 from edgeclf.runtime.terminal.console import STDOUT
 
@@ -27,14 +29,18 @@ class Log(Protocol):
 
 
 @contextmanager
-def open_log(output: str, *, json_lines: bool = False, aside: Aside = nullcontext) -> Iterator[Log]:
+def open_log(
+    output: str, *, json_lines: bool = False, aside: Aside = nullcontext, several_sources: bool = False
+) -> Iterator[Log]:
     """Open `FILE.csv` or `FILE.jsonl` to append rows, or stream to stdout (`-`) as CSV, or as JSON lines on request.
 
+    On a terminal, stdout gets lines for people; with several_sources, they name the source.
     aside: entered around each row on stdout, to hide what a terminal shows there.
     Raises OutputError for a file that cannot be written, that another process writes, or that holds anything else.
     """
     if output == STDOUT or (os.path.exists(output) and not os.path.isfile(output)):
-        with open_sink(output, json_lines=json_lines) as sink:
+        lines = partial(LiveLines, named=several_sources)
+        with open_sink(output, json_lines=json_lines, lines=lines) as sink:
             yield _StreamLog(sink, aside)
         return
     log = _FileLog(Path(output))

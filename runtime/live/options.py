@@ -11,6 +11,7 @@ import typer
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.terminal.console import parse_duration
 from edgeclf.runtime.terminal.flags import Text, flags_given
+from edgeclf.runtime.terminal.values import parse_share
 
 if TYPE_CHECKING:
     from edgeclf.runtime.cameras.settings import RequestedSettings
@@ -57,6 +58,9 @@ class LiveOptions:
         str | None,
         _option(help="Serve a page: at :8080 for this machine only, at 0.0.0.0:8080 with a token.", metavar="ADDRESS"),
     ] = None
+    fast: Annotated[
+        bool, _option("--fast", help="With --show or --view: play videos as fast as possible, not at their own speed.")
+    ] = False
     save: Annotated[Path | None, _option(help="Record what --show shows to FILE.mkv.", metavar="FILE")] = None
     rows: Annotated[
         str | None,
@@ -69,7 +73,8 @@ class LiveOptions:
     ] = None
     hysteresis: Annotated[
         float | None,
-        _option(min=0, max=1, help="Lead at which another label takes over.", metavar="P", show_default="0.1"),
+        Text(partial(parse_share, "--hysteresis")),
+        _option(help="Lead at which another label takes over.", metavar="P", show_default="0.1"),
     ] = None
     on_label: Annotated[
         tuple[str, ...],
@@ -129,11 +134,18 @@ class LiveOptions:
     def __post_init__(self) -> None:
         if self.rows not in (None, *_ROWS):
             raise OptionError(f"--rows takes {' or '.join(_ROWS)}, not {self.rows!r}")
+        if self.fast and not self.is_watched:
+            raise OptionError("--fast is for videos that are watched; add --show or --view, or leave it out")
 
     @property
     def given(self) -> bool:
         """Whether any of them was given."""
         return any(True for _ in flags_given(self))
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody looks at it while it runs."""
+        return self.show or self.view is not None
 
     @property
     def camera(self) -> "RequestedSettings":

@@ -7,6 +7,8 @@ from edgeclf.runtime.results.summary import Summary
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 
+_MOST_COUNTS = 3
+
 
 class LiveSummary(Summary):
     """latency: from frame to answer. dropped: frames replaced by a newer one before they were answered.
@@ -20,6 +22,13 @@ class LiveSummary(Summary):
         self.dropped = 0
         self.losses = 0
         self.lost_s = 0.0
+
+    @property
+    def sentence(self) -> str:
+        """What was seen, in a few words: `320 frames, defective 100 %`."""
+        counts = [f"{name} {count / self.total:.0%}".replace("%", " %") for name, count, _ in self._counts()]
+        more = [f"{len(counts) - _MOST_COUNTS} more"] if len(counts) > _MOST_COUNTS else []
+        return ", ".join([plural(self.total, "frame"), *counts[:_MOST_COUNTS], *more])
 
     def to_json(self) -> dict[str, Any]:
         cameras = {"dropped": self.dropped, "losses": self.losses, "lost_seconds": round(self.lost_s, 1)}

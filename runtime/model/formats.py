@@ -20,6 +20,7 @@ _FORMATS: dict[str, ModelFormat] = {
     ".h5": "HDF5",
     ".hdf5": "HDF5",
 }
+MODEL_SUFFIXES = tuple(_FORMATS)
 
 
 def model_format(path: Path) -> ModelFormat | None:

@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.results.row import Row
+from edgeclf.runtime.results.terminal_lines import ImageLines, is_for_people
 from edgeclf.runtime.results.text_sinks import CsvWriter, JsonLinesWriter
 from edgeclf.runtime.storage.atomic_write import cannot_write, publish, temporary_path
 from edgeclf.runtime.storage.own_files import refuse_foreign
@@ -92,9 +93,12 @@ class Sink:
 
 
 @contextmanager
-def open_sink(output: str, *, json_lines: bool = False) -> Iterator[Sink]:
+def open_sink(
+    output: str, *, json_lines: bool = False, lines: Callable[[BinaryIO], FormatWriter] = ImageLines
+) -> Iterator[Sink]:
     """A sink for `FILE.csv`, `.jsonl`, `.parquet`, `.sqlite` or `.db`; `-` is stdout as CSV, or as JSON lines.
 
+    lines: what to write to stdout if it is a terminal, and not JSON lines.
     A file gets its name when the block ends without an error. Otherwise, CSV and JSON lines stay in `FILE.part`; files of
     the other formats are removed, because an incomplete one cannot be read. Raises OutputError if the output cannot be
     written, or is a file that no batch run wrote, and ModuleNotFoundError if the format's library is not installed.
@@ -103,7 +107,7 @@ def open_sink(output: str, *, json_lines: bool = False) -> Iterator[Sink]:
     suffix = _suffix(output, json_lines)
     open_writer = _FORMATS[suffix]()
     if output == STDOUT:
-        sink = Sink(sys.stdout.buffer, open_writer)
+        sink = Sink(sys.stdout.buffer, lines if is_for_people(output, json_lines=json_lines) else open_writer)
         yield sink
         sink.finish()
         return

@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from edgeclf.benchmarks.clf_bench import app
+from edgeclf.runtime.model.run_folder import Choice, choose
 from tests.conftest import Command, Invoke
 from tests.support.drawings import write_images
 
@@ -47,7 +48,10 @@ def test_a_folder_is_all_it_needs(command: Command, artifacts: Path) -> None:
     assert done.stdout.strip() in (str(artifacts / "model.onnx"), str(artifacts / "model.int8.tflite"))
     assert "model.int8.tflite" in done.stderr
     assert f"the test split in {artifacts / 'split.csv'}" in done.stderr
-    assert done.stderr.strip().splitlines()[-1].startswith("ship model")
+    *_, recommendation, next_step = done.stderr.strip().splitlines()
+    assert recommendation.startswith("ship model")
+    assert next_step == f"next: clf-run {done.stdout.strip()} photos/"
+    assert choose(artifacts) == Choice(Path(done.stdout.strip()), "which clf-bench recommended")
 
 
 def test_json_holds_every_measurement(report: dict[str, Any]) -> None:
@@ -117,7 +121,7 @@ def test_several_batch_sizes_and_threads_are_several_results(clf_bench: Invoke, 
     [
         (("-b", "0"), 2, "--batch takes whole numbers"),
         (("--threads", "x"), 2, "--threads takes whole numbers"),
-        (("--max-regression", "x"), 2, "--max-regression takes a percentage"),
+        (("--max-regression", "x"), 2, "--max-regression takes a number"),
         (("--max-regression", "5%"), 2, "--baseline"),
         (("-o", "/proc/x"), 2, "/proc/x"),
         (("--baseline", "absent.json"), 2, "--baseline absent.json is not a bench.json"),

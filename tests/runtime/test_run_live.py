@@ -247,7 +247,7 @@ def test_the_page_shows_the_answer(camera: NetworkCamera, start: Callable[..., L
 @pytest.mark.skipif("DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ, reason="there is a display")
 def test_without_a_display_there_is_a_page(camera: NetworkCamera, start: Callable[..., LiveRun]) -> None:
     started = start("-s", camera.url, "--show")
-    url = started.wait_for(lambda: re.search(r"open (http://127\.0\.0\.1:\d+/)", started.stderr))[1]
+    url = started.wait_for(lambda: re.search(r"(?m)^(http://127\.0\.0\.1:\d+/)$", started.stderr))[1]
     assert started.wait_for(lambda: get_json(f"{url}state")["sources"])
 
 

@@ -33,6 +33,14 @@ def configured(
     return configure(options)
 
 
+@pytest.mark.parametrize(("text", "seconds", "said"), [("20", 1200, True), ("20s", 20, False), ("1h30m", 5400, False)])
+def test_a_bare_number_of_time_is_minutes_and_that_is_said(
+    text: str, seconds: float, said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert configured(training={"time": text}).recipe.time_s == seconds
+    assert ("20 minutes" in capsys.readouterr().err) == said
+
+
 def test_the_default_is_a_pretrained_network_at_its_own_size() -> None:
     config = configured()
     assert config.recipe.network == Backbone("efficientnet-lite0")

@@ -15,6 +15,7 @@ from edgeclf.runtime.sources.verify_flag import Verify
 from edgeclf.runtime.terminal.console import command_app, note, show_version
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.flags import takes
+from edgeclf.runtime.terminal.next_step import show_next
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.reading import AS_USUAL, Reading
 
@@ -110,6 +111,8 @@ def check(
         typer.echo(json.dumps(_as_json(data, checkup), indent=1))
     else:
         _show(checkup, show_all)
+        has_errors = checkup.having(Severity.ERROR)
+        show_next("clf-check" if has_errors else "clf-train", data, *images.reading.as_arguments())
     wrong = checkup.having(Severity.ERROR) + strict * checkup.having(Severity.WARNING)
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if wrong else ExitCode.OK)
 

@@ -11,6 +11,7 @@ from edgeclf.runtime.errors import ExitCode, OptionError, OutputError
 from edgeclf.runtime.storage.own_files import is_json_object, refuse_foreign
 from edgeclf.runtime.terminal.console import command_app, fail, note, show_version
 from edgeclf.runtime.terminal.flags import takes
+from edgeclf.runtime.terminal.next_step import show_next
 from edgeclf.train.cli.evaluate import evaluate
 from edgeclf.train.data.run_files import OPTIONS_NAME, RUN_FILES
 from edgeclf.train.options import AUGMENTATION, OUTPUT, TrainOptions
@@ -98,6 +99,7 @@ def train(
     typer.echo(json.dumps(run.metrics) if flags.json_output else run.model)
     if run.problem:
         fail(f"{run.problem}; {run.model} has the best weights from before", ExitCode.FAILED)
+    show_next("clf-export", run.model)
     if run.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
 

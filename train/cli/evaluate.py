@@ -15,6 +15,7 @@ from edgeclf.runtime.errors import DatasetError, ExitCode, OptionError, OutputEr
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.runtime.terminal.values import parse_device
 from edgeclf.train.data.reading import AS_USUAL, Reading
 from edgeclf.train.data.run_files import FIGURES
 
@@ -39,7 +40,7 @@ class Chosen:
 
 @takes(chosen=Chosen, described=CardFlags)
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A .keras, .onnx or .tflite file.")],
+    model: Annotated[Path, typer.Argument(help="A .keras, .onnx or .tflite file, or a run folder.")],
     data: Annotated[
         Path,
         typer.Argument(
@@ -59,8 +60,10 @@ def evaluate(
     json_output: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON on stdout.")] = False,
 ) -> None:
     """Measure a model on labelled images: accuracy with its confidence interval, each class, calibration, worst mistakes."""
+    from edgeclf.runtime.model.run_folder import model_in_run
+
     _check_report(report)
-    measured = measure(model, data, chosen, device, described.read())
+    measured = measure(model_in_run(model), data, chosen, parse_device(device), described.read())
     from edgeclf.train.results.table import headline, show
 
     show(measured.metrics)

@@ -46,6 +46,11 @@ class Reading:
                 f"as in {LABEL_FROM_EXAMPLE}"
             )
 
+    def as_arguments(self) -> tuple[str, ...]:
+        """These flags as another command takes them."""
+        links = ("--follow-links",) if self.follow_links else ()
+        return (*links, "--label-from", self.label_from) if self.label_from else links
+
     def label_of(self, name: str) -> str:
         """The class in a file name; empty if there is none."""
         found = re.match(self.label_from, name)

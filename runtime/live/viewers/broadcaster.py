@@ -139,6 +139,11 @@ class Broadcaster:
             self._published.wait_for(lambda: self.closed or newer(), timeout_s)
             return newer()
 
+    def wait_until_published(self, timeout_s: float) -> None:
+        """Wait until viewers can have everything that was shown."""
+        with self._lock:
+            self._published.wait_for(lambda: self.closed or not (self._changed or self._unpublished()), timeout_s)
+
     def close(self) -> None:
         """Release all waiting viewers and end the thread."""
         self._closed.set()

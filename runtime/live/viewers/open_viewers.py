@@ -18,9 +18,10 @@ _DEFAULT_ADDRESS, _ANY_FREE_PORT = ":8080", ":0"
 class OpenViewers:
     """All open viewers, used as one. False if there are none."""
 
-    def __init__(self, viewers: list[Viewer], window: WindowViewer | None = None) -> None:
+    def __init__(self, viewers: list[Viewer], window: WindowViewer | None = None, page: PageViewer | None = None) -> None:
         self._viewers = [*viewers, window] if window else viewers
         self._window = window
+        self._page = page
         self._last: dict[str, Snapshot] = {}
 
     def __bool__(self) -> bool:
@@ -37,6 +38,16 @@ class OpenViewers:
             self._last[snapshot.source] = snapshot
         for viewer in self._viewers:
             viewer.show(snapshot)
+
+    @property
+    def watched(self) -> bool:
+        """Whether there is anything to look at."""
+        return self._window is not None or self._page is not None
+
+    def end(self, sentence: str) -> None:
+        """Nothing more comes. The last images stay, and the page says the sentence."""
+        if self._page:
+            self._page.end(sentence)
 
     def refresh(self) -> None:
         """Keep the window responsive when there is nothing new to show."""
@@ -58,11 +69,13 @@ def open_viewers(show: bool, view: str | None, recorder: Recorder | None, heartb
         problem = window_problem() if show else ""
         if problem:
             note(problem)
-        if view or problem:
-            viewers.append(page := opened.enter_context(closing(_open_page(view, heartbeat))))
-            note(f"open {page.url} in a browser to watch")
+        page = opened.enter_context(closing(_open_page(view, heartbeat))) if view or problem else None
+        if page:
+            viewers.append(page)
+            note("open this page in a browser to watch:")
+            note(page.url)
         window = opened.enter_context(closing(WindowViewer())) if show and not problem else None
-        yield OpenViewers(viewers, window)
+        yield OpenViewers(viewers, window, page)
 
 
 def _open_page(address: str | None, heartbeat: Heartbeat) -> PageViewer:

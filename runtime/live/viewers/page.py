@@ -28,6 +28,7 @@ _ALIVE_S = 1.0
 _REPEAT_S = 5.0
 """How often a stream repeats its image when nothing is new. Only sending shows whether its viewer has gone."""
 _FIRST_IMAGE_S = 5.0
+_LAST_IMAGE_S = 0.5
 _BOUNDARY = b"--image\r\n"
 _NO_SOURCE = "No such source, or it has no image yet."
 
@@ -52,6 +53,7 @@ class PageViewer:
         self._heartbeat = heartbeat
         self._broadcaster = Broadcaster()
         self._html = _HTML.read_bytes()
+        self._end = ""
         self._run = secrets.token_hex(8)
         routes = {
             "/": self._page,
@@ -76,6 +78,11 @@ class PageViewer:
     def show(self, snapshot: Snapshot) -> None:
         self._broadcaster.show(snapshot)
 
+    def end(self, sentence: str) -> None:
+        """Tell viewers that nothing more comes; they keep the last image. sentence: what the page says from now on."""
+        self._broadcaster.wait_until_published(_LAST_IMAGE_S)
+        self._end = sentence
+
     def close(self) -> None:
         self._broadcaster.close()
         self._server.close()
@@ -92,7 +99,7 @@ class PageViewer:
         A message is a line of JSON, followed by a JPEG of `bytes` bytes.
         """
         yield from _message("hello", {"run": self._run, "page": sha256(self._html).hexdigest()})
-        version = 0
+        version, has_ended = 0, False
         with self._broadcaster.watching():
             while not self._broadcaster.closed:
                 update = self._broadcaster.after(version, _ALIVE_S)
@@ -101,8 +108,13 @@ class PageViewer:
                     yield from _message("change", _change_json(change), change.thumbnail)
                 for view in update.views:
                     yield from _message("source", _source_json(view.source, view.snapshot, view.shown_at), view.jpeg)
-                if not update.views:
+                if self._end and not has_ended:
+                    yield from _message("end", {"text": _printable(self._end)})
+                    has_ended = True
+                elif not update.views:
                     yield from _message("alive", {})
+            if self._end and not has_ended:
+                yield from _message("end", {"text": _printable(self._end)})
 
     def _stream(self, request: Request) -> Reply:
         number = self._source_number(request)

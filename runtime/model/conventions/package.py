@@ -13,7 +13,7 @@ from pathlib import Path
 from edgeclf.runtime.errors import EdgeclfError, ModelError
 from edgeclf.runtime.images.decode import MAX_BYTES
 from edgeclf.runtime.model.conventions.json_fields import read_fields
-from edgeclf.runtime.model.formats import SAVED_MODEL, model_format, what_to_export
+from edgeclf.runtime.model.formats import MODEL_SUFFIXES, SAVED_MODEL, model_format, what_to_export
 from edgeclf.runtime.model.model_file import read_bytes
 from edgeclf.runtime.sources.archives import has_directory, is_archive
 from edgeclf.runtime.sources.folders import is_image, is_passed_over
@@ -23,7 +23,6 @@ from edgeclf.runtime.terminal.plural import plural
 
 LIMITS = Limits(members=10_000, total_bytes=8 << 30, file_bytes=MAX_BYTES)
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
-_MODEL_SUFFIXES = (".onnx", ".tflite", ".lite", ".keras", ".h5", ".hdf5")
 _MAX_DEPTH = 3
 _MAX_ENTRIES = 100_000
 _FORMATS = ("ONNX", "TFLite", "Keras", "HDF5")
@@ -96,7 +95,7 @@ def package_name(named: Path) -> str:
     ('net', 'model.int8')
     """
     name = named.resolve().name if named.is_dir() else named.name
-    while not named.is_dir() and Path(name).suffix.lower() in (*_ARCHIVE_SUFFIXES, *_MODEL_SUFFIXES):
+    while not named.is_dir() and Path(name).suffix.lower() in (*_ARCHIVE_SUFFIXES, *MODEL_SUFFIXES):
         name = Path(name).stem
     return name
 

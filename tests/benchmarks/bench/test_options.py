@@ -9,7 +9,6 @@ from edgeclf.benchmarks.bench.options import (
     Options,
     parse_batches,
     parse_devices,
-    parse_max_regression,
     parse_threads,
 )
 from edgeclf.runtime.errors import OptionError
@@ -30,13 +29,6 @@ def test_names_and_numbers_are_kept_once() -> None:
 def test_anything_else_is_not_a_batch_size(text: str) -> None:
     with pytest.raises(OptionError, match="--batch"):
         parse_batches(text)
-
-
-def test_a_regression_is_a_percentage() -> None:
-    assert parse_max_regression("5%") == 0.05
-    for text in ("x", "0.1", "100%", "-1%"):
-        with pytest.raises(OptionError, match=f"--max-regression .*'{text}'"):
-            parse_max_regression(text)
 
 
 def test_a_regression_needs_a_baseline() -> None:

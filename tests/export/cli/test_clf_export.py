@@ -15,6 +15,7 @@ import pytest
 from typer.testing import Result
 
 from edgeclf.export.targets import TARGETS, ExportContext
+from edgeclf.runtime.model.run_folder import MEMORY_NAME, Choice, choose
 
 Invoke = Callable[..., Result]
 MakeModel = Callable[..., Path]
@@ -49,7 +50,16 @@ NAMES = [
 def test_the_real_command_publishes_and_prints_the_paths(real: Real) -> None:
     done, folder = real
     assert (done.returncode, done.stdout.splitlines()) == (0, NAMES), done.stderr
-    assert {path.name for path in folder.iterdir()} == {*NAMES, "model.keras", "model.parity.json", "SHA256SUMS"}
+    assert {path.name for path in folder.iterdir()} == {
+        *NAMES, "model.keras", "model.parity.json", "SHA256SUMS", MEMORY_NAME
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_file_to_ship_is_remembered_and_the_next_command_measures_all(real: Real) -> None:
+    done, folder = real
+    assert f"{json.loads((folder / MEMORY_NAME).read_text())['recommended']}: the fastest" in done.stderr
+    assert done.stderr.splitlines()[-1] == "next: clf-bench ."
 
 
 @pytest.mark.slow
@@ -84,6 +94,18 @@ def test_enough_images_are_not_reported_as_too_few(trained: Path, clf_export: In
     result = clf_export(trained, "--format", "onnx", "--max-drop", "0.5")
     assert result.exit_code == 0
     assert "too few" not in result.stderr
+
+
+def test_a_run_folder_stands_for_its_trained_model_and_a_single_file_is_run_next(
+    trained: Path, clf_export: Invoke, image_folder: Path
+) -> None:
+    options = {"data": str(image_folder)}
+    (trained.parent / "options.json").write_text(json.dumps(options))
+    result = clf_export(trained.parent, "--format", "onnx")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.startswith(f"model: {trained}, the trained one\n")
+    assert result.stderr.splitlines()[-1] == f"next: clf-run {trained.parent}/model.onnx {image_folder}"
+    assert choose(trained.parent) == Choice(trained.parent / "model.onnx", "which clf-export recommended")
 
 
 def test_json_prints_the_parity_report_to_stdout(trained: Path, clf_export: Invoke) -> None:

@@ -225,7 +225,7 @@ def test_a_model_is_found_and_named(
     done = clf_run("-s", "photos")
 
     assert done.exit_code == 0
-    assert done.stderr.startswith(f"model: {found}\n")
+    assert done.stderr.startswith(f"model: {found}")
 
 
 def test_without_a_model_the_error_says_where_it_looked(

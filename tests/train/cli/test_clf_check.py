@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -65,7 +66,14 @@ def test_every_kind_has_a_meaning() -> None:
 @pytest.mark.usefixtures("sound")
 def test_a_sound_folder_gets_one_sentence_and_exit_code_0(clf_check: Invoke) -> None:
     result = clf_check("data", "--strict")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no problems in 40 images\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no problems in 40 images\nnext: clf-train data\n")
+
+
+def test_the_next_command_has_the_same_images_and_is_the_check_again_after_errors(broken: Path, clf_check: Invoke) -> None:
+    result = clf_check("data", "--follow-links")
+    assert result.stderr.splitlines()[-1] == "next: clf-check data --follow-links"
+    listed = clf_check("data/cat", "--label-from", r"(\w)")
+    assert shlex.split(listed.stderr.splitlines()[-1])[1:] == ["clf-check", "data/cat", "--label-from", r"(\w)"]
 
 
 def test_files_that_are_not_images_are_counted(sound: Path, clf_check: Invoke) -> None:

@@ -66,6 +66,7 @@ def test_a_second_run_gets_a_new_folder_and_json_prints_its_metrics(lay_out: Lay
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout) == json.loads(Path("runs/data-2/metrics.json").read_text())
     assert os.listdir("runs/data") == []
+    assert result.stderr.splitlines()[-1] == "next: clf-export runs/data-2/model.keras"
 
 
 @pytest.mark.parametrize("name", RUN_FILES)

@@ -95,6 +95,29 @@ def quick_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_module, "_ALIVE_S", 0.05)
 
 
+def test_viewers_get_the_last_image_and_then_the_end_also_those_who_come_later(page: PageViewer) -> None:
+    page.show(snapshot(RED))
+    early = Live(page)
+    early.next("source")
+    page.show(snapshot(BLUE))
+    page.end("2 frames")
+    assert early.next("source")[0]["label"] == "blue"
+    late = Live(page)
+    for live in (early, late):
+        assert live.next("end")[0]["text"] == "2 frames"
+        live.close()
+
+
+def test_the_end_is_told_when_the_page_closes_at_once(page: PageViewer) -> None:
+    page.show(snapshot(RED))
+    live = Live(page)
+    live.next("source")
+    page.end("1 frame")
+    page.close()
+    assert live.next("end")[0]["text"] == "1 frame"
+    live.close()
+
+
 def test_the_state_is_the_newest_snapshot(page: PageViewer) -> None:
     page.show(snapshot(RED))
     page.show(snapshot(BLUE, changed=True, age_ms=None))

@@ -249,6 +249,23 @@ def test_the_page_reconnects_when_the_run_restarts(visit: Visit, until: Until) -
     visit.errors[:] = [text for text in visit.errors if "ERR_CONNECTION_REFUSED" not in text]  # type: ignore[attr-defined]
 
 
+def test_an_end_stays_in_view_until_the_next_run(visit: Visit, until: Until) -> None:
+    with closing(open_page("0", token="same")) as first:
+        url = first.url
+        page = visit(url)
+        first.show(snapshot(RED))
+        until(lambda: colour_of(page) == RED)
+        first.end("320 frames, red 100 %")
+        until(lambda: page.locator("#status").inner_text() == "320 frames, red 100 %")
+    page.wait_for_timeout(2500)  # the page tries to connect every second
+    assert page.locator("#status").inner_text() == "320 frames, red 100 %"
+    assert (colour_of(page), page.locator(".age").inner_text()) == (RED, "60 ms from camera to answer")
+    with closing(open_page(address_of(url), token="same")) as second:
+        second.show(snapshot(BLUE))
+        until(lambda: page.locator("#status").inner_text() == "Live" and colour_of(page) == BLUE)
+    visit.errors[:] = [text for text in visit.errors if "ERR_CONNECTION_REFUSED" not in text]  # type: ignore[attr-defined]
+
+
 def test_the_page_reconnects_after_a_silence(viewer: PageViewer, visit: Visit, until: Until) -> None:
     """Like a network that drops without notice: the connection stays open but sends nothing."""
     viewer.show(snapshot(RED))
