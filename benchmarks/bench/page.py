@@ -39,7 +39,7 @@ def page(report: Report, plot_png: bytes | None, command: str = "") -> str:
         "Environment": pairs(_environment(report, command)),
     }
     because = report.because[:1].upper() + report.because[1:] + "."
-    return html_page.page("clf-bench", because, sections, _STYLE)
+    return html_page.page("clf-bench", html_page.lead(because), sections, _STYLE)
 
 
 def _plot(report: Report, plot_png: bytes | None) -> dict[str, str]:
