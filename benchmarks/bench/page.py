@@ -30,7 +30,7 @@ def page(report: Report, plot_png: bytes | None, command: str = "") -> str:
     sections = {
         "Gates missed": bullets(report.misses),
         **_plot(report, plot_png),
-        "Speed": _table(speed_columns(report), report),
+        "Speed": _table(_speeds(report), report),
         "Accuracy": _table(accuracy_columns(report), report),
         "Cost": _table(cost_columns(report), report),
         "Notes": bullets(notes(report)),
@@ -45,6 +45,15 @@ def page(report: Report, plot_png: bytes | None, command: str = "") -> str:
 def _plot(report: Report, plot_png: bytes | None) -> dict[str, str]:
     title = "Accuracy against speed" if accuracy_columns(report) else "Images per second"
     return {title: figure(plot_png, f"{title.lower()}, one mark for each row of the tables below")} if plot_png else {}
+
+
+def _speeds(report: Report) -> Columns:
+    """The speeds; if an interval holds 1, words say what that means."""
+    columns = speed_columns(report)
+    for index, result in enumerate(report.results):
+        if index and round(result.ratio.low, 2) <= 1 <= round(result.ratio.high, 2):  # as they are shown
+            columns["times as fast"][index] += ": no clear difference"
+    return columns
 
 
 def _table(columns: Columns, report: Report) -> str:

@@ -64,6 +64,14 @@ def test_everything_measured_is_on_the_page() -> None:
     assert f"edgeclf {__version__}, onnxruntime 1.31.1, ai-edge-litert 2.3.0" in texts
 
 
+def test_a_ratio_whose_interval_holds_1_is_no_clear_difference() -> None:
+    report = make_report()
+    texts = Page(page(report, None)).texts
+    assert "1.02 (1.00 to 1.06): no clear difference" in texts
+    clear = str(report.results[3].ratio)
+    assert clear in texts
+
+
 def test_the_command_is_shown_if_it_is_known() -> None:
     assert {"command", "clf-bench runs/a -o b"} <= set(Page(page(make_report(), None, "clf-bench runs/a -o b")).texts)
     assert "command" not in Page(page(make_report(), None)).texts
