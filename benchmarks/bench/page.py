@@ -13,7 +13,7 @@ from edgeclf.benchmarks.bench.notes import conditions, method, notes
 from edgeclf.benchmarks.bench.report import Report
 from edgeclf.runtime.version import __version__
 from edgeclf.train.results import html_page
-from edgeclf.train.results.html_page import bullets, figure, pairs, paragraph, table
+from edgeclf.train.results.html_page import bullets, capitalized, figure, pairs, paragraph, table
 
 _STYLE = """
 main { max-width: 76rem }
@@ -38,8 +38,7 @@ def page(report: Report, plot_png: bytes | None, command: str = "") -> str:
         "Method": "".join(map(paragraph, method(report))),
         "Environment": pairs(_environment(report, command)),
     }
-    because = report.because[:1].upper() + report.because[1:] + "."
-    return html_page.page("clf-bench", html_page.lead(because), sections, _STYLE)
+    return html_page.page("clf-bench", html_page.lead(capitalized(report.because) + "."), sections, _STYLE)
 
 
 def _plot(report: Report, plot_png: bytes | None) -> dict[str, str]:

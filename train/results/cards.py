@@ -7,7 +7,7 @@ import numpy as np
 
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.results.evaluation import Evaluation
-from edgeclf.train.results.html_page import text
+from edgeclf.train.results.html_page import capitalized, text
 
 STYLE = """
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); gap: .75rem; margin: 1rem 0 }
@@ -41,7 +41,7 @@ def cards(
     steps = next_steps(evaluation, metrics, history)
     return (
         '<div class="cards">\n'
-        + _card(subject[:1].upper() + subject[1:], f"{metrics['accuracy']:.1%}", accuracy)
+        + _card(capitalized(subject), f"{metrics['accuracy']:.1%}", accuracy)
         + _card("Weakest class", name, weakest)
         + _card("What to do next", "", steps)
         + "</div>\n"

@@ -1,25 +1,23 @@
 """All answers with small copies of their images, for a page that filters them without a server."""
 
-import base64
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.train.results.thumbnail import thumbnail
 
 MOST_IMAGES = 10_000
 """A page with more would take long to open. The least certain answers and the mistakes are kept."""
 _FEW_IMAGES = 2_000
 _SIDE, _SMALL_SIDE = 128, 64
 """The longer side of a copy in pixels, and that for more than `_FEW_IMAGES`: 10,000 of them take 20 MB."""
-_QUALITY = 75
 _MARKUP = Path(__file__).with_name("gallery.html")
 _PLACE = "<!-- answers -->"
 
@@ -51,7 +49,7 @@ def gallery(answers: Answers, classes: Sequence[str]) -> str:
                 int(answers.predicted[index]),
                 math.floor(1000 * float(answers.confidence[index])) / 1000,  # 99.96 % is not 100 %
                 escape(answers.paths[index]) if answers.paths else "",
-                _thumbnail(answers.images[index], side),
+                thumbnail(answers.images[index], side),
             ]
             for index in shown
         ],
@@ -63,17 +61,6 @@ def _order(answers: Answers) -> NDArray[np.int64]:
     """Mistakes first, the most confident ones before the others; then correct answers, the least confident ones first."""
     wrong = answers.labels != answers.predicted
     return np.lexsort((np.where(wrong, -answers.confidence, answers.confidence), ~wrong)).astype(np.int64)
-
-
-def _thumbnail(image: Pixels, side: int) -> str:
-    height, width = image.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    if small.ndim == 3 and small.shape[2] == 3:
-        small = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
-    _, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return base64.b64encode(jpeg).decode("ascii")
 
 
 def _as_script_data(content: object) -> str:

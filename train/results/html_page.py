@@ -9,6 +9,7 @@ import html
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.version import __version__
 
 DOTS_PER_INCH = 144
 """Resolution of the figures. They look sharp on screens of up to 144 dots per inch."""
@@ -41,6 +42,7 @@ _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="generator" content="edgeclf {version}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>{style}</style>
@@ -61,6 +63,7 @@ def page(title: str, head: str, sections: Mapping[str, str], style: str = "") ->
     """
     return _PAGE.format(
         title=text(title),
+        version=__version__,
         style=_STYLE + style,
         head=head,
         sections="".join(f"<section>\n<h2>{text(name)}</h2>\n{body}</section>\n" for name, body in sections.items() if body),
@@ -87,6 +90,11 @@ def table(
 def pairs(values: Mapping[str, object]) -> str:
     """A table of two columns: names and values."""
     return table((), [(readable(name), cell_text(value)) for name, value in values.items() if value is not None])
+
+
+def capitalized(sentence: str) -> str:
+    """The same with a capital letter in front; the rest stays as it is."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def readable(name: str) -> str:

@@ -13,7 +13,22 @@ SMALLEST_PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (300).to_bytes(4) + (200
 def test_a_page_is_complete_and_well_nested() -> None:
     parsed = Page(page("title", lead("lead"), {"Section": paragraph("text")}))
     assert parsed.well_nested
-    assert parsed.tags == ["html", "head", "meta", "meta", "title", "style", "body", "main", "h1", "p", "section", "h2", "p"]
+    assert parsed.tags == [
+        "html",
+        "head",
+        "meta",
+        "meta",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "main",
+        "h1",
+        "p",
+        "section",
+        "h2",
+        "p",
+    ]
 
 
 def test_no_text_from_outside_becomes_markup() -> None:
