@@ -73,13 +73,7 @@ def check(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Also write an HTML page with the images side by side.",
-            metavar="FILE",
-            rich_help_panel="Output",
-        ),
+        typer.Option("--output", "-o", help="Also write a page with the images.", metavar="FILE", rich_help_panel="Output"),
     ] = None,
     json_output: Annotated[
         bool, typer.Option("--json", help="Write every finding to stdout as JSON.", rich_help_panel="Output")
@@ -92,27 +86,34 @@ def check(
     ] = False,
 ) -> None:
     """Check labelled images for unreadable files, copies across splits, mislabelled duplicates and odd images."""
-    from edgeclf.runtime.images.decode import Checks
-    from edgeclf.runtime.storage.atomic_write import publish_text
-    from edgeclf.runtime.storage.own_files import refuse_foreign
-    from edgeclf.train.data.archives import unpacked
-    from edgeclf.train.data.check import check as run_check
     from edgeclf.train.data.findings import Severity
-    from edgeclf.train.results.check_page import check_page, is_check_page
 
-    if output:
-        refuse_foreign(output, is_check_page)
-    with unpacked(data) as root:
-        found = run_check(root, images.reading, Checks(strict=images.verify))
-        checkup = found.moved(root, data)
-        if output:
-            publish_text(output, check_page(data, checkup, [finding.paths for finding in found.findings]))
+    checkup = _check(data, images, output)
     if json_output:
         typer.echo(json.dumps(_as_json(data, checkup), indent=1))
     else:
         _show(checkup, show_all)
     wrong = checkup.having(Severity.ERROR) + strict * checkup.having(Severity.WARNING)
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if wrong else ExitCode.OK)
+
+
+def _check(data: Path, images: ImageFlags, output: Path | None) -> "Checkup":
+    """Check the images, and write the page while those of an archive are there."""
+    from edgeclf.runtime.images.decode import Checks
+    from edgeclf.runtime.storage.atomic_write import publish_text
+    from edgeclf.runtime.storage.own_files import refuse_foreign
+    from edgeclf.train.data.archives import unpacked
+    from edgeclf.train.data.check import check
+    from edgeclf.train.results.check_page import check_page, is_check_page
+
+    if output:
+        refuse_foreign(output, is_check_page)
+    with unpacked(data) as root:
+        found = check(root, images.reading, Checks(strict=images.verify))
+        checkup = found.moved(root, data)
+        if output:
+            publish_text(output, check_page(data, checkup, [finding.paths for finding in found.findings]))
+    return checkup
 
 
 def _as_json(data: Path, checkup: "Checkup") -> dict[str, object]:
