@@ -18,4 +18,4 @@ def thumbnail(image: Pixels, side: int) -> str:
     if small.ndim == 3 and small.shape[2] == 3:
         small = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
     _, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return base64.b64encode(jpeg).decode("ascii")
+    return base64.b64encode(jpeg.tobytes()).decode("ascii")
