@@ -20,6 +20,10 @@ from tests.support.scripts import SCRIPTS
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("runtime", "train", "export", "benchmarks")
+PAGES = [
+    "README.md",
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")) if "clf-" in path.read_text("utf-8")),
+]
 NAMED_COMMAND = re.compile(r"(clf-[a-z]+)( (?:evaluate|check|undo)\b)?((?:(?! clf-)[^;,()\n])*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 OTHER_PROGRAMS = re.compile(
@@ -130,7 +134,7 @@ def test_commands_and_flags_that_a_sentence_names_exist() -> None:
     assert checked > 150
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/from-elsewhere.md", "docs/scale.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_commands_and_flags_in_the_documentation_exist(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
     blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)

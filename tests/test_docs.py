@@ -18,6 +18,7 @@ from edgeclf.runtime.results.row import COLUMNS, Row
 ROOT = Path(__file__).parents[1]
 LAYERS = ("runtime", "train", "export", "benchmarks")
 SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 HELPS = [
     *((command,) for command in SCRIPTS),
     ("clf-train", "evaluate"),
@@ -42,8 +43,36 @@ def test_files_that_a_page_names_exist(document: str) -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
-def test_the_rows_in_the_readme_are_rows_as_they_are_written() -> None:
-    page = (ROOT / "README.md").read_text("utf-8")
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").split()) <= 1_000
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_and_headings(page: str) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text("utf-8"))
+    assert [link for link in links if not link.startswith("https://") and not leads_somewhere(ROOT / page, link)] == []
+
+
+def leads_somewhere(page: Path, link: str) -> bool:
+    name, _, anchor = link.partition("#")
+    target = page.parent / name if name else page
+    return target.exists() and (not anchor or anchor in anchors(target))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that a page's headings have where it is shown."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_column_of_the_rows_is_described() -> None:
+    table = (ROOT / "docs" / "rows.md").read_text("utf-8").partition("| column |")[2].partition("\n\n")[0]
+    described = [name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1] if line else "")]
+    assert described == [*COLUMNS]
+
+
+def test_the_rows_in_the_documentation_are_rows_as_they_are_written() -> None:
+    page = (ROOT / "docs" / "rows.md").read_text("utf-8")
     block = page[page.index("path,status,label,") :].partition("```")[0]
     ok, error = csv.DictReader(io.StringIO(block))
     assert [*ok] == [*COLUMNS]

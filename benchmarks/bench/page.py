@@ -13,7 +13,7 @@ from edgeclf.benchmarks.bench.notes import conditions, method, notes
 from edgeclf.benchmarks.bench.report import Report
 from edgeclf.runtime.version import __version__
 from edgeclf.train.results import html_page
-from edgeclf.train.results.html_page import bullets, figure, pairs, paragraph, table
+from edgeclf.train.results.html_page import bullets, capitalized, figure, pairs, paragraph, table
 
 _STYLE = """
 main { max-width: 76rem }
@@ -30,7 +30,7 @@ def page(report: Report, plot_png: bytes | None, command: str = "") -> str:
     sections = {
         "Gates missed": bullets(report.misses),
         **_plot(report, plot_png),
-        "Speed": _table(speed_columns(report), report),
+        "Speed": _table(_speeds(report), report),
         "Accuracy": _table(accuracy_columns(report), report),
         "Cost": _table(cost_columns(report), report),
         "Notes": bullets(notes(report)),
@@ -38,13 +38,21 @@ def page(report: Report, plot_png: bytes | None, command: str = "") -> str:
         "Method": "".join(map(paragraph, method(report))),
         "Environment": pairs(_environment(report, command)),
     }
-    because = report.because[:1].upper() + report.because[1:] + "."
-    return html_page.page("clf-bench", because, sections, _STYLE)
+    return html_page.page("clf-bench", html_page.lead(capitalized(report.because) + "."), sections, _STYLE)
 
 
 def _plot(report: Report, plot_png: bytes | None) -> dict[str, str]:
     title = "Accuracy against speed" if accuracy_columns(report) else "Images per second"
     return {title: figure(plot_png, f"{title.lower()}, one mark for each row of the tables below")} if plot_png else {}
+
+
+def _speeds(report: Report) -> Columns:
+    """The speeds; if an interval holds 1, words say what that means."""
+    columns = speed_columns(report)
+    for index, result in enumerate(report.results):
+        if index and round(result.ratio.low, 2) <= 1 <= round(result.ratio.high, 2):  # as they are shown
+            columns["times as fast"][index] += ": no clear difference"
+    return columns
 
 
 def _table(columns: Columns, report: Report) -> str:

@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-VOID = {"meta", "img"}
+VOID = {"br", "img", "input", "meta"}
 
 
 class Page(HTMLParser):

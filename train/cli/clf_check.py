@@ -17,6 +17,7 @@ from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.next_step import show_next
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.train.data.findings import MEANINGS
 from edgeclf.train.data.reading import AS_USUAL, Reading
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ EPILOG = """\b
 Examples:
   clf-check photos/                     a table, and the first files of each kind
   clf-check photos/ --all | less        every file
+  clf-check photos/ -o check.html       a page with the images side by side
   clf-check photos/ --json              every finding as JSON, for programs
   clf-check photos/ --verify strict     also damage inside images that decode
   clf-check photos/ --strict && clf-train photos/
@@ -36,25 +38,6 @@ The images are read and never changed.
 
 Exit codes: 0 no errors, 1 errors found (with --strict: or warnings), 2 the folder cannot be checked."""
 
-MEANINGS = {
-    "leakage": "the same file in two splits; the measured accuracy would be wrong",
-    "unreadable": "cannot be decoded; training leaves it out",
-    "empty_class": "a class folder without images",
-    "missing_class": "a class that is in some splits only",
-    "layout": "folders that may be meant otherwise, or images that do not count",
-    "label_noise": "the same file in two classes; one label is wrong",
-    "case_twins": "class names that look the same; perhaps one class",
-    "duplicate": "the same file twice; copies could end up in two splits",
-    "near_duplicate": "a photograph that was saved twice, or taken twice in a row",
-    "few_images": "too few images to learn a class from",
-    "imbalance": "one class has far more images than another",
-    "few_levels": "few levels of brightness: sensor values in 16-bit files",
-    "uniform": "a single colour; perhaps a covered lens or a black frame",
-    "tiny": "far smaller than the rest, or smaller than 32 pixels",
-    "odd_mode": "not plain colour, or unlike the rest; training converts it",
-    "exif_rotated": "stored rotated; edgeclf rotates it back, others may not",
-    "wrong_extension": "the suffix does not match the contents",
-}
 _STYLES = {"error": "bold red", "warning": "yellow", "notice": "dim"}
 _SHOWN = 5
 _SHOWN_COPIES = 3
@@ -89,6 +72,10 @@ def check(
         bool,
         typer.Option("--all", help=f"Show every file, not only the first {_SHOWN} of each kind.", rich_help_panel="Output"),
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Also write a page with the images.", metavar="FILE", rich_help_panel="Output"),
+    ] = None,
     json_output: Annotated[
         bool, typer.Option("--json", help="Write every finding to stdout as JSON.", rich_help_panel="Output")
     ] = False,
@@ -100,13 +87,9 @@ def check(
     ] = False,
 ) -> None:
     """Check labelled images for unreadable files, copies across splits, mislabelled duplicates and odd images."""
-    from edgeclf.runtime.images.decode import Checks
-    from edgeclf.train.data.archives import unpacked
-    from edgeclf.train.data.check import check as run_check
     from edgeclf.train.data.findings import Severity
 
-    with unpacked(data) as root:
-        checkup = run_check(root, images.reading, Checks(strict=images.verify)).moved(root, data)
+    checkup = _check(data, images, output)
     if json_output:
         typer.echo(json.dumps(_as_json(data, checkup), indent=1))
     else:
@@ -115,6 +98,25 @@ def check(
         show_next("clf-check" if has_errors else "clf-train", data, *images.reading.as_arguments())
     wrong = checkup.having(Severity.ERROR) + strict * checkup.having(Severity.WARNING)
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if wrong else ExitCode.OK)
+
+
+def _check(data: Path, images: ImageFlags, output: Path | None) -> "Checkup":
+    """Check the images, and write the page while those of an archive are there."""
+    from edgeclf.runtime.images.decode import Checks
+    from edgeclf.runtime.storage.atomic_write import publish_text
+    from edgeclf.runtime.storage.own_files import refuse_foreign
+    from edgeclf.train.data.archives import unpacked
+    from edgeclf.train.data.check import check
+    from edgeclf.train.results.check_page import check_page, is_check_page
+
+    if output:
+        refuse_foreign(output, is_check_page)
+    with unpacked(data) as root:
+        found = check(root, images.reading, Checks(strict=images.verify))
+        checkup = found.moved(root, data)
+        if output:
+            publish_text(output, check_page(data, checkup, [finding.paths for finding in found.findings]))
+    return checkup
 
 
 def _as_json(data: Path, checkup: "Checkup") -> dict[str, object]:

@@ -36,6 +36,26 @@ class Kind(StrEnum):
     WRONG_EXTENSION = "wrong_extension"
 
 
+MEANINGS = {
+    Kind.LEAKAGE: "the same file in two splits; the measured accuracy would be wrong",
+    Kind.UNREADABLE: "cannot be decoded; training leaves it out",
+    Kind.EMPTY_CLASS: "a class folder without images",
+    Kind.MISSING_CLASS: "a class that is in some splits only",
+    Kind.LAYOUT: "folders that may be meant otherwise, or images that do not count",
+    Kind.LABEL_NOISE: "the same file in two classes; one label is wrong",
+    Kind.CASE_TWINS: "class names that look the same; perhaps one class",
+    Kind.DUPLICATE: "the same file twice; copies could end up in two splits",
+    Kind.NEAR_DUPLICATE: "a photograph that was saved twice, or taken twice in a row",
+    Kind.FEW_IMAGES: "too few images to learn a class from",
+    Kind.IMBALANCE: "one class has far more images than another",
+    Kind.FEW_LEVELS: "few levels of brightness: sensor values in 16-bit files",
+    Kind.UNIFORM: "a single colour; perhaps a covered lens or a black frame",
+    Kind.TINY: "far smaller than the rest, or smaller than 32 pixels",
+    Kind.ODD_MODE: "not plain colour, or unlike the rest; training converts it",
+    Kind.EXIF_ROTATED: "stored rotated; edgeclf rotates it back, others may not",
+    Kind.WRONG_EXTENSION: "the suffix does not match the contents",
+}
+"""What each kind of finding means, for people."""
 _ERRORS = {Kind.LEAKAGE, Kind.UNREADABLE, Kind.EMPTY_CLASS, Kind.MISSING_CLASS}
 _NOTICES = {Kind.TINY, Kind.ODD_MODE, Kind.EXIF_ROTATED, Kind.WRONG_EXTENSION}
 

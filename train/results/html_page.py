@@ -9,6 +9,7 @@ import html
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.version import __version__
 
 DOTS_PER_INCH = 144
 """Resolution of the figures. They look sharp on screens of up to 144 dots per inch."""
@@ -31,13 +32,17 @@ th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top; bo
 th { color: var(--soft); font-weight: 500; white-space: nowrap }
 td { min-width: 7rem; max-width: 36rem }
 .number { text-align: right; white-space: nowrap; min-width: 2rem }
-img { display: block; max-width: max(100%, 30rem); height: auto }
+img { display: block; max-width: 100%; height: auto }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.5rem }
+.figures figure { margin: 0 }
+figcaption { color: var(--soft); font-size: .9rem; margin: .25rem 0 }
 """
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="generator" content="edgeclf {version}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>{style}</style>
@@ -45,24 +50,29 @@ _PAGE = """<!DOCTYPE html>
 <body>
 <main>
 <h1>{title}</h1>
-<p class="lead">{lead}</p>
-{sections}</main>
+{head}{sections}</main>
 </body>
 </html>
 """
 
 
-def page(title: str, lead: str, sections: Mapping[str, str], style: str = "") -> str:
-    """A whole page. title, lead: unescaped text. sections: markup by heading; empty sections are left out.
+def page(title: str, head: str, sections: Mapping[str, str], style: str = "") -> str:
+    """A whole page. title: unescaped text. head: markup. sections: markup by heading; empty sections are left out.
 
     style: CSS rules in addition to those that every page has.
     """
     return _PAGE.format(
         title=text(title),
+        version=__version__,
         style=_STYLE + style,
-        lead=text(lead),
+        head=head,
         sections="".join(f"<section>\n<h2>{text(name)}</h2>\n{body}</section>\n" for name, body in sections.items() if body),
     )
+
+
+def lead(sentence: str) -> str:
+    """The most important sentence of a page, from unescaped text."""
+    return f'<p class="lead">{text(sentence)}</p>\n'
 
 
 def table(
@@ -79,7 +89,21 @@ def table(
 
 def pairs(values: Mapping[str, object]) -> str:
     """A table of two columns: names and values."""
-    return table((), [(name, cell_text(value)) for name, value in values.items()])
+    return table((), [(readable(name), cell_text(value)) for name, value in values.items() if value is not None])
+
+
+def capitalized(sentence: str) -> str:
+    """The same with a capital letter in front; the rest stays as it is."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def readable(name: str) -> str:
+    """The name of a value for people.
+
+    >>> readable("test_accuracy")
+    'test accuracy'
+    """
+    return name.replace("_", " ")
 
 
 def paragraph(sentences: str) -> str:
@@ -94,12 +118,11 @@ def bullets(sentences: Iterable[str]) -> str:
 
 
 def figure(png: bytes, description: str) -> str:
-    """A PNG of DOTS_PER_INCH, embedded in the page at the size that it was drawn for."""
+    """A PNG of DOTS_PER_INCH, embedded in the page at the size that it was drawn for, or smaller to be seen whole."""
     width = int.from_bytes(png[16:20]) * _SCREEN_DOTS_PER_INCH // DOTS_PER_INCH
     source = base64.b64encode(png).decode("ascii")
-    return (
-        f'<div class="scroll"><img width="{width}" alt="{text(description)}" src="data:image/png;base64,{source}"></div>\n'
-    )
+    image = f'<img width="{width}" alt="{text(description)}" src="data:image/png;base64,{source}">'
+    return f"<figure>{image}<figcaption>{text(description)}</figcaption></figure>\n"
 
 
 def cell_text(value: object) -> str:
@@ -107,7 +130,7 @@ def cell_text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {cell_text(each)}" for name, each in value.items())
+        return ", ".join(f"{readable(name)} {cell_text(each)}" for name, each in value.items() if each is not None)
     if isinstance(value, list | tuple):
         return ", ".join(map(cell_text, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -14,15 +14,32 @@ from edgeclf.runtime.model.prediction import Failure
 from edgeclf.runtime.storage.atomic_write import make_folder, publish_bytes, publish_text
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.arrays import Arrays
-from edgeclf.train.results import html_page, plots
+from edgeclf.train.results import cards, confusion_table, html_page, plots
 from edgeclf.train.results.drawing import png, printable
 from edgeclf.train.results.evaluation import Evaluation, expected_calibration_error
+from edgeclf.train.results.gallery import Answers, gallery
 from edgeclf.train.results.html_page import cell_text, pairs, paragraph, table
-from edgeclf.train.results.table import cells, headline
+from edgeclf.train.results.table import cells
 
 REPORT_NAME = "report.html"
 MAX_FAILURES = 200
 """The page lists at most this many unreadable files by name."""
+_CURVES = {
+    "curves.png": "Loss and accuracy by epoch",
+    "calibration.png": "Accuracy by confidence",
+    "roc.png": "Recall of the second class against the false positive rate",
+}
+"""The figures that are shown side by side, and what they show."""
+_STYLE = """
+.filters { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center }
+.filters label { color: var(--soft) }
+select, input, .filters button, #more { font: inherit; padding: .2rem .5rem; max-width: 100% }
+#images { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: .75rem }
+#images figure { margin: 0 }
+#images img { width: 100%; aspect-ratio: 1; object-fit: contain; background: var(--card); border-radius: .4rem }
+#images b { display: block; overflow-wrap: anywhere }
+#images .wrong b { color: #d9622b }
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,23 +106,22 @@ def draw(data: ReportData) -> dict[str, bytes]:
 
 def page(data: ReportData, figures: Mapping[str, bytes]) -> str:
     """The HTML page, with the figures from `draw`."""
-    metrics = data.evaluation.to_json()
+    evaluation = data.evaluation
+    metrics = evaluation.to_json()
     sections = {
-        "By class": _class_table(metrics),
-        "Other metrics": pairs(_other_metrics(metrics)),
-        "Training": _figure(figures, "curves.png", "Loss and accuracy by epoch"),
-        "Confusion matrix": _figure(
-            figures, "confusion.png", "Number of images by true class (rows) and predicted class (columns)"
+        "Confusion matrix": confusion_table.confusion_table(
+            evaluation.confusion, evaluation.classes, opens_gallery=evaluation.has_probabilities
         ),
-        "ROC curve": _figure(figures, "roc.png", "Recall of the second class against the false positive rate"),
-        "Calibration": _calibration(data) + _figure(figures, "calibration.png", "Accuracy by confidence"),
-        "Worst mistakes": _mistakes(data, figures),
-        "Sample batch": _figure(figures, "samples.png", "Images as the network sees them, with their classes"),
+        "Answers": _gallery(data),
+        "By class": _class_table(metrics),
+        "Training and calibration": _figures(figures, _CURVES) + _calibration(data),
+        "Other metrics": pairs(_other_metrics(metrics)),
+        "Sample batch": _figures(figures, {"samples.png": "Images as the network sees them, with their classes"}),
         "Model and training": pairs(data.facts),
         "Data": _count_table(data.counts) + _failure_table(data.failures),
     }
-    lead = headline(metrics, data.subject, data.origin)
-    return html_page.page(data.title, lead[:1].upper() + lead[1:] + ".", sections)
+    first = cards.cards(evaluation, metrics, data.history, data.subject, data.origin)
+    return html_page.page(data.title, first, sections, cards.STYLE + confusion_table.STYLE + _STYLE)
 
 
 @dataclass(frozen=True)
@@ -173,18 +189,15 @@ def _calibration(data: ReportData) -> str:
     return paragraph(" ".join(sentences))
 
 
-def _mistakes(data: ReportData, figures: Mapping[str, bytes]) -> str:
-    if not data.evaluation.has_probabilities:
+def _gallery(data: ReportData) -> str:
+    evaluation = data.evaluation
+    if not evaluation.has_probabilities:
         return ""
-    if not (mistakes := worst_mistakes(data)):
-        return paragraph("None: every prediction is correct.")
-    classes = data.evaluation.classes
-    rows = [
-        (mistake.path, classes[mistake.truth], classes[mistake.predicted], f"{mistake.confidence:.1%}")
-        for mistake in mistakes
-    ]
-    figure = _figure(figures, "mistakes.png", "The wrong predictions with the highest confidence")
-    return figure + table(("file", "true class", "predicted class", "confidence"), rows, numbers=(3,))
+    probabilities = evaluation.probabilities
+    answers = Answers(
+        evaluation.labels, probabilities.argmax(axis=1), probabilities.max(axis=1), data.images.images, data.images.paths
+    )
+    return gallery(answers, evaluation.classes)
 
 
 def _count_table(counts: Mapping[str, Mapping[str, int]]) -> str:
@@ -204,9 +217,10 @@ def _failure_table(failures: Sequence[tuple[str, Failure]]) -> str:
     return paragraph(sentence) + table(("file", "reason", "detail"), rows)
 
 
-def _figure(figures: Mapping[str, bytes], name: str, description: str) -> str:
-    """The figure as HTML, or nothing if there is no figure of that name."""
-    return html_page.figure(figures[name], description) if name in figures else ""
+def _figures(figures: Mapping[str, bytes], descriptions: Mapping[str, str]) -> str:
+    """Those of the figures that there are, side by side where there is room."""
+    drawn = [html_page.figure(figures[name], says) for name, says in descriptions.items() if name in figures]
+    return f'<div class="figures">\n{"".join(drawn)}</div>\n' if drawn else ""
 
 
 def _share(share: float | None, interval: Sequence[float] | None = None) -> str:

@@ -41,7 +41,7 @@ def test_the_page_is_well_formed_and_loads_nothing() -> None:
 def test_nothing_from_outside_becomes_markup(name: str, spelt: str) -> None:
     parsed = Page(page(everywhere(name), SMALLEST_PNG, command=name))
     known = {"html", "head", "meta", "title", "style", "body", "main", "section", "h1", "h2", "p", "div", "img", "ul", "li"}
-    assert set(parsed.tags) <= known | {"table", "tr", "th", "td"}
+    assert set(parsed.tags) <= known | {"table", "tr", "th", "td", "figure", "figcaption"}
     assert parsed.attributes == {"lang", "charset", "name", "content", "class", "width", "alt", "src"}
     assert parsed.texts.count(spelt) >= 10
 
@@ -62,6 +62,14 @@ def test_everything_measured_is_on_the_page() -> None:
     assert {"round 1", "round 3", "limit 1", "limit 3", "a note"} <= texts
     assert {"avx2, avx512_vnni, fma", "2 usable of 8", "25.8 GB", "0.3 before, 2.1 after"} <= texts
     assert f"edgeclf {__version__}, onnxruntime 1.31.1, ai-edge-litert 2.3.0" in texts
+
+
+def test_a_ratio_whose_interval_holds_1_is_no_clear_difference() -> None:
+    report = make_report()
+    texts = Page(page(report, None)).texts
+    assert "1.02 (1.00 to 1.06): no clear difference" in texts
+    clear = str(report.results[3].ratio)
+    assert clear in texts
 
 
 def test_the_command_is_shown_if_it_is_known() -> None:

@@ -14,9 +14,10 @@ import typer
 from typer.testing import Result
 
 from edgeclf.runtime.images.encode import encode_image
-from edgeclf.train.cli.clf_check import MEANINGS, app
-from edgeclf.train.data.findings import Kind
+from edgeclf.train.cli.clf_check import app
+from edgeclf.train.data.findings import MEANINGS, Kind
 from tests.support.checkups import photograph
+from tests.support.pages import Page
 
 LayOut = Callable[..., Path]
 Invoke = Callable[..., Result]
@@ -213,3 +214,32 @@ def test_verify_strict_finds_damage_inside_an_image_that_decodes(sound: Path, cl
     assert result.exit_code == 1
     assert "  data/cat/damaged.jpg: truncated: " in result.stdout
     assert clf_check("data", "--verify", "perhaps").exit_code == 2
+
+
+def test_the_page_shows_the_images_of_each_finding(clf_check: Invoke, broken: Path) -> None:
+    shutil.copy(broken / "cat/00.png", broken / "dog/copy.png")
+    assert clf_check("data", "-o", "check.html").exit_code == 1
+    text = Path("check.html").read_text("utf-8")
+    parsed = Page(text)
+    assert parsed.well_nested
+    assert {"Unreadable: 7", "Label noise: 1", "The same file in two classes; one label is wrong."} <= set(parsed.texts)
+    assert len([source for source in parsed.resources if source.startswith("data:image/jpeg;base64,")]) == 2
+    assert {"data/cat/00.png", "data/dog/copy.png"} <= set(parsed.texts)
+    assert clf_check("data", "-o", "check.html").exit_code == 1, "its own page is replaced"
+
+
+def test_the_page_of_an_archive_has_its_images(clf_check: Invoke, sound: Path) -> None:
+    shutil.copy(sound / "cat/00.png", sound / "dog/copy.png")
+    shutil.make_archive("photos", "zip", sound)
+    clf_check("photos.zip", "-o", "check.html")
+    parsed = Page(Path("check.html").read_text("utf-8"))
+    assert parsed.tags.count("img") == 2
+    assert "photos.zip/cat/00.png" in parsed.texts
+
+
+def test_the_page_replaces_no_other_file(clf_check: Invoke, sound: Path) -> None:
+    Path("notes.html").write_text("<p>mine</p>")
+    result = clf_check(sound.name, "-o", "notes.html")
+    assert result.exit_code == 2
+    assert "notes.html" in result.stderr
+    assert Path("notes.html").read_text() == "<p>mine</p>"
