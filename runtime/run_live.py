@@ -88,7 +88,7 @@ def classify_feed(options: RunOptions, live: LiveOptions, feed: Feed, classifier
         progress = stack.enter_context(Progress("watching", unit="frame", every_s=_PROGRESS_EVERY_S))
         recorder = _open_recorder(live.save, feed, options.sampling.every_s) if live.save else None
         viewers = stack.enter_context(open_viewers(live.show, live.view, recorder, heartbeat))
-        log = stack.enter_context(open_log(options.output, json_lines=options.json_lines, aside=progress.aside))
+        log = stack.enter_context(open_log(options.output, json_lines=options.json_lines))
         outputs = SessionOutputs(
             log=log,
             hooks=stack.enter_context(closing(_hooks(live, classifier.card))),

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import socket
 import subprocess
@@ -18,6 +17,7 @@ import typer
 from edgeclf.runtime.cli.clf_run import app
 from tests.conftest import Invoke
 from tests.support.network_camera import coloured
+from tests.support.terminal import Screen, run_in_terminal
 from tests.support.video_files import write_video
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -206,27 +206,22 @@ def test_errors_are_reported_before_the_first_answer(
 # On a terminal
 
 
-def on_a_terminal(*line: object) -> str:
-    """Run a command with one terminal as its stdout and stderr, and return what it wrote."""
-    reader, terminal = os.openpty()
-    process = subprocess.Popen([*map(str, line)], stdout=terminal, stderr=terminal, env=os.environ | {"TERM": "xterm"})
-    os.close(terminal)
-    written = b""
-    try:
-        while data := os.read(reader, 65536):
-            written += data
-    except OSError:  # Linux: the other end is closed
-        pass
-    os.close(reader)
-    assert process.wait(DEADLINE_S) == 0
-    return written.decode()
-
-
 @pytest.mark.parametrize("flags", [("--rows", "all"), ()], ids=["live", "batch"])
 def test_rows_on_a_terminal_have_their_own_lines(colour_model: Path, tmp_path: Path, flags: tuple[str, ...]) -> None:
     video = write_clip(tmp_path / "clip.mkv", "rgb" * 20)
-    text = on_a_terminal(CLF_RUN, colour_model, "-s", video, *flags)
-    assert ("watching" in text) == bool(flags)
-    before_rows = re.findall(rf"([^\n]*)(?:path,status,|{re.escape(str(video))}#frame=\d+,)", text)
-    assert len(before_rows) == 61
-    assert {before.rpartition("\x1b[2K")[2] for before in before_rows} == {""}
+    code, sent = run_in_terminal(["clf-run", colour_model, "-s", video, *flags], 80, tmp_path)
+
+    screen = Screen(sent, 80)
+    header, *rows = screen.lines[:61]
+    assert (code, any("watching" in line for line in screen.seen)) == (0, bool(flags))
+    assert header.startswith("path,status,")
+    assert [row.split(",")[0].rpartition("#")[2] for row in rows] == [f"frame={number}" for number in range(60)]
+
+
+def test_the_address_of_the_page_has_its_own_line_on_a_terminal(colour_model: Path, tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.mkv", "rgb" * 20)
+    words = ["clf-run", colour_model, "-s", "clip.mkv", "--view", f":{free_port()}", "--duration", "1s", "-o", "rows.csv"]
+    _, sent = run_in_terminal(words, 60, tmp_path)
+
+    (line,) = [line for line in Screen(sent, 60).lines if "http://" in line]
+    assert re.fullmatch(r"open http://\S+ in a browser to watch", line)
