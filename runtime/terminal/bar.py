@@ -60,8 +60,10 @@ def has_terminal() -> bool:
 
 def terminal_width(descriptor: int) -> int:
     """The columns of the terminal behind a descriptor; 80 if it does not say."""
-    with suppress(OSError):
-        return os.get_terminal_size(descriptor).columns or 80
+    for each in (descriptor, 0, 1, 2):  # Windows only knows the last three
+        with suppress(OSError, ValueError):
+            if columns := os.get_terminal_size(each).columns:
+                return columns
     return 80
 
 

@@ -92,3 +92,16 @@ def test_an_inner_bar_takes_the_place_of_the_outer_one_for_its_time(monkeypatch:
     names = [line.split()[0] for line in screen.seen if line]
     assert [name for name, before in zip(names, ["", *names], strict=False) if name != before] == ["outer", "inner", "outer"]
     assert screen.lines == [""]
+
+
+@pytest.mark.parametrize(("columns", "shows_detail"), [(60, False), (80, False), (120, True)])
+def test_the_detail_is_shown_only_if_room_is_left(columns: int, shows_detail: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work() -> None:
+        with Progress("calibrating (percentile)", 120_000) as progress:
+            progress.advance(60_000, "loss 0.019, accuracy 99.1%")
+            progress.advance(60_000)
+
+    bars = [line for line in Screen(shown_in_terminal(work, columns, monkeypatch), columns).seen if "━" in line]
+    assert max(map(len, bars)) < columns
+    assert all(re.search(r"120,000/120,000( images)?  [\d,]+( images)?/s  0:00 left", bar) for bar in bars[-1:])
+    assert ("accuracy 99.1%" in bars[-1]) is shows_detail
