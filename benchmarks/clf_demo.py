@@ -15,8 +15,9 @@ from typing import Annotated, Any
 import typer
 
 from edgeclf.runtime.errors import EdgeclfError, ExitCode, OutputError
-from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, show_version, stderr_console
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, show_version
 from edgeclf.runtime.terminal.escaping import unescape
+from edgeclf.runtime.terminal.tables import Column, show_table
 
 app = command_app()
 
@@ -121,26 +122,30 @@ def _accuracy(results: Path) -> float:
 
 
 def _show(metrics: dict[str, Any], results: list[DemoResult]) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("", "accuracy", "same label as Keras", "largest difference", "images/s", "size"):
-        table.add_column(column, justify="right" if column else "left")
-    for result in results:
-        cells = (
-            result.name,
-            f"{result.accuracy:.2%}",
-            "" if result.agreement is None else f"{result.agreement:.2%}",
-            "" if result.max_difference is None else f"{result.max_difference:.0e}",
-            "" if result.rate is None else f"{result.rate:,.0f}",
-            f"{result.size_bytes / 1e6:.2f} MB",
-        )
-        table.add_row(*cells)
+    columns = (
+        Column("", "left"),
+        Column("accuracy"),
+        Column("same label as Keras", spare=1),
+        Column("largest difference", spare=3),
+        Column("images/s"),
+        Column("size", spare=2),
+    )
     test = metrics["test"]
     low, high = test["accuracy_95_interval"]
     typer.echo(err=True)
     note(f"On {test['images']:,} test cells that training has not seen:")
-    stderr_console().print(table)
+    show_table(columns, [_cells(result) for result in results])
     note(f"95 % interval of Keras's accuracy: {low:.1%} to {high:.1%}")
     note(f"always predicting functional: {test['majority_share']:.2%}")
     note(PAPER)
+
+
+def _cells(result: DemoResult) -> tuple[str, ...]:
+    return (
+        result.name,
+        f"{result.accuracy:.2%}",
+        "" if result.agreement is None else f"{result.agreement:.2%}",
+        "" if result.max_difference is None else f"{result.max_difference:.0e}",
+        "" if result.rate is None else f"{result.rate:,.0f}",
+        f"{result.size_bytes / 1e6:.2f} MB",
+    )

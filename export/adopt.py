@@ -170,7 +170,7 @@ def _reference(split: Split, card: ModelCard, own_tool: OwnTool, facts: Facts) -
     """What the model's own tool answers for the images that both can read."""
     arrays = load(split, card.preprocess, "verification images")
     kept, rows = [], []
-    with Progress("classifying with the original", len(arrays)) as progress:
+    with Progress("original model", len(arrays)) as progress:
         for number, path in enumerate(arrays.paths):
             progress.advance()
             try:

@@ -128,7 +128,7 @@ def _closest(missed: list[Quantized]) -> Quantized:
 def most_sensitive(quantizer: Quantizer, method: Method, error: Callable[[bytes], float]) -> tuple[str, ...]:
     """The layers, sorted by the error of each when it alone computes in integers, largest first."""
     errors = {}
-    with Progress("measuring how sensitive layers are", len(quantizer.layers), "layer") as progress:
+    with Progress("measuring layers", len(quantizer.layers), "layer") as progress:
         for layer in quantizer.layers:
             others = [other for other in quantizer.layers if other != layer]
             errors[layer] = error(quantizer.quantize(method, others))

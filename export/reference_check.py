@@ -122,7 +122,7 @@ def _trials(images: Arrays, classes: tuple[str, ...], facts: Facts, answer: Answ
     """Other settings, with and without another order of the classes."""
     trials = []
     settings = list(_other_settings(facts))
-    with Progress("trying other --scale and --channels", len(settings), "setting") as progress:
+    with Progress("trying other settings", len(settings), "setting") as progress:
         for flags, other in settings:
             try:
                 answers = answer(other, images.images)

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 
-from rich.table import Table
-from rich.text import Text
-
 from edgeclf.export.gate_report import GateReport
 from edgeclf.export.parity import Parity
 from edgeclf.export.timing import SAME_SPEED
-from edgeclf.runtime.terminal.console import note, stderr_console
-from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.runtime.terminal.tables import Cell, Column, show_table
 from edgeclf.train.results.intervals import wilson_interval
 
 
@@ -18,7 +15,7 @@ def show(report: GateReport) -> None:
     """Print the table and the notes to stderr."""
     timed = [parity for parity in report.parities if parity.milliseconds is not None]
     ship = report.ship if len(timed) > 1 else ""
-    stderr_console().print(_table(report, ship))
+    _show_table(report, ship)
     note(f"verified on {plural(report.parities[0].images, 'image')} ({report.origin})")
     if report.compared:
         note(f"compared: {report.compared}")
@@ -35,23 +32,24 @@ def show(report: GateReport) -> None:
         _note_choice(report, ship)
 
 
-def _table(report: GateReport, ship: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("file", overflow="fold")
+def _show_table(report: GateReport, ship: str) -> None:
     first = report.parities[0]
-    accuracy = ("accuracy", "95 % interval") if first.is_labelled else ()
-    for column in ("size", *accuracy, "same class", "difference", "per image"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_row(Text(escape(report.reference)), "", *_accuracy(first, first.reference_correct))
-    for parity in report.parities:
-        table.add_row(*_cells(parity, ship))
-    return table
+    columns = [
+        Column("file", "left"),
+        Column("size", spare=1),
+        *([Column("accuracy"), Column("95 % interval", spare=4)] if first.is_labelled else []),
+        Column("same class", spare=2),
+        Column("difference", spare=3),
+        Column("per image"),
+        Column("verdict", "left"),
+    ]
+    reference = (report.reference, "", *_accuracy(first, first.reference_correct))
+    show_table(columns, [reference, *(_cells(parity, ship) for parity in report.parities)])
 
 
-def _cells(parity: Parity, ship: str) -> list[str | Text]:
+def _cells(parity: Parity, ship: str) -> list[str | Cell]:
     return [
-        Text(escape(parity.name)),
+        parity.name,
         f"{parity.size_bytes / 1e6:.2f} MB",
         *_accuracy(parity, parity.correct),
         f"{parity.agreement:.2%}",
@@ -69,10 +67,10 @@ def _accuracy(parity: Parity, correct: int) -> tuple[str, ...]:
     return f"{correct / parity.images:.2%}", f"{low:.0%} to {high:.0%}"
 
 
-def _verdict(parity: Parity, ship: str) -> Text:
+def _verdict(parity: Parity, ship: str) -> Cell:
     if parity.misses:
-        return Text("failed", "red")
-    return Text("ship", "bold green") if parity.name == ship else Text("passed")
+        return Cell("failed", "red")
+    return Cell("ship", "bold green") if parity.name == ship else Cell("passed")
 
 
 def _note_few_images(report: GateReport) -> None:

@@ -135,7 +135,6 @@ class _BatchRun:
         checks = Checks(options.max_pixels, options.strict)
         batches = classify_batches(frames, self.classifier, workers=options.threads, batch=options.batch, checks=checks)
         for outcomes in self.guard.checked(batches):
-            with progress.aside():
-                writer.record(outcomes)
+            writer.record(outcomes)
             progress.advance(len(outcomes))
             options.max_failures.check(writer.failed, writer.done)

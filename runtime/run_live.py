@@ -90,11 +90,8 @@ def classify_feed(options: RunOptions, live: LiveOptions, feed: Feed, classifier
         heartbeat = stack.enter_context(_open_heartbeat(live, options.sampling.every_s or 0.0))
         recorder = _open_recorder(live.save, feed, options.sampling.every_s) if live.save else None
         viewers = stack.enter_context(open_viewers(live.show, live.view, recorder, heartbeat))
-        progress = Progress("watching", unit="frame", every_s=_PROGRESS_EVERY_S)
         log = stack.enter_context(
-            open_log(
-                options.output, json_lines=options.json_lines, aside=progress.aside, several_sources=len(feed.names) > 1
-            )
+            open_log(options.output, json_lines=options.json_lines, several_sources=len(feed.names) > 1)
         )
         outputs = SessionOutputs(
             log=log,
@@ -112,11 +109,11 @@ def classify_feed(options: RunOptions, live: LiveOptions, feed: Feed, classifier
             session=session,
             heartbeat=heartbeat,
             viewers=viewers,
-            progress=progress,
+            progress=Progress("watching", unit="frame", every_s=_PROGRESS_EVERY_S),
             duration_s=live.duration_s or inf,
             playback=Playback() if feed.waits and live.is_watched and not live.fast else None,
         )
-        with progress:
+        with loop.progress:
             loop.run()
         if loop.feed_has_ended and viewers.watched and session.summary.signal is None:
             _show_end(session.summary, viewers)

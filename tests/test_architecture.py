@@ -33,7 +33,7 @@ FLOORS = {
         "data networks",
         "results",
         "keras_file",
-        "any_model batches checkpoint config fit history options preview recipes run stages",
+        "any_model batches checkpoint config epoch_notes fit history options preview recipes run stages",
         "cli",
     ),
     "export": (

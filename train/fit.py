@@ -20,6 +20,7 @@ from edgeclf.train.batches import Batches, Inputs
 from edgeclf.train.checkpoint import CHECKPOINT_NAME, Checkpoint
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.devices import HalfPrecision, several_devices
+from edgeclf.train.epoch_notes import note_cost, note_epoch, note_result, note_stage
 from edgeclf.train.history import HISTORY_NAME, write_history
 from edgeclf.train.networks.architectures import head_of
 from edgeclf.train.recipes import Recipe
@@ -30,6 +31,7 @@ _OPTIMIZERS: dict[str, Callable[[float], keras.Optimizer]] = {
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.9),
 }
+_MEASURED_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,10 @@ class _Fitting:
             self.state.best = model.get_weights()  # the result of the previous stage, which this one has to improve on
         try:
             if not self.is_done(stage):
+                began = time.monotonic()
+                note_stage(stage, self.state)
                 self._fit(stage, model)
+                note_result(stage, self.state, time.monotonic() - began)
             return False
         except KeyboardInterrupt as error:
             if isinstance(error, Terminated) or not self.state.best_epoch:
@@ -145,8 +150,7 @@ class _Fitting:
         recipe = self.recipe
         train, val = self._inputs(stage)
         self._compile(stage, model)
-        label = "training" if stage.name == "all" else f"training ({stage.name})"
-        with Progress(label, (stage.epochs - self.state.epoch) * len(train)) as progress:
+        with Progress("training", len(train)) as progress:
             model.fit(
                 Batches(train, recipe.batch, (recipe.seed, self.state.stage, self.state.epoch)),
                 validation_data=Batches(val, recipe.batch),
@@ -190,9 +194,10 @@ class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._progress = progress
         self._images = images
         self._shown = 0
-        self._validation = ""
         self._began = 0.0
         self._rate = 0.0
+        self._timed_from: tuple[float, int] | None = None
+        self._is_cost_known = False
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         recipe, state = self._fitting.recipe, self._fitting.state
@@ -203,12 +208,25 @@ class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         _seed(self.model, recipe.seed, state.stage, epoch)
         self._shown = 0
         self._began = time.monotonic()
+        later = (self._stage.epochs - epoch - 1) * self._images
+        self._progress.restart(f"epoch {epoch + 1}/{self._stage.epochs}", later)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         shown = min(self._images, (batch + 1) * self._fitting.recipe.batch)
         loss, accuracy = (logs or {}).get("loss", math.nan), (logs or {}).get("accuracy", math.nan)
-        self._progress.advance(shown - self._shown, f"loss {loss:.3f}, accuracy {accuracy:.3f}{self._validation}")
+        self._progress.advance(shown - self._shown, f"loss {loss:.3f}, accuracy {accuracy:.1%}")
         self._shown = shown
+        if not self._is_cost_known:
+            self._learn_cost()
+
+    def _learn_cost(self) -> None:
+        """Say how long the stage takes, as soon as that can be told. The first step compiles, and says nothing about it."""
+        progress, now = self._progress, time.monotonic()
+        began, trained = self._timed_from = self._timed_from or (now, progress.new)
+        if now - began >= _MEASURED_S:
+            self._is_cost_known = True
+            rest = self._images - progress.done + progress.later
+            note_cost(self._stage, rest * (now - began) / (progress.new - trained))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         fitting, state = self._fitting, self._fitting.state
@@ -224,7 +242,7 @@ class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
             write_history(state.rows, fitting.folder / HISTORY_NAME)  # first: after a kill in between, the epoch is repeated
             state.write(fitting.folder / CHECKPOINT_NAME)
         interrupts.pass_on()
-        self._validation = f"; validation {logs['val_loss']:.3f}, {logs['val_accuracy']:.3f}"
+        note_epoch(self._stage, state, fitting.epoch_s)
         if fitting.is_done(self._stage):
             self.model.stop_training = True
 

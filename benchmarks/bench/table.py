@@ -2,29 +2,37 @@
 
 import re
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from edgeclf.benchmarks.bench.columns import TEXT_COLUMNS, Columns, accuracy_columns, cost_columns, speed_columns
 from edgeclf.benchmarks.bench.notes import conditions, notes
 from edgeclf.benchmarks.bench.report import Report
 from edgeclf.benchmarks.results import table
-from edgeclf.runtime.terminal.console import note, stderr_console
+from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.tables import Column, show_table
 
-_NOT_ON_A_TERMINAL = ("p90 ms", "cold-start CPU", "cold-start memory")
-"""Columns that a terminal has no room for."""
-_OPTIONAL = ("95 % interval", "largest difference", "p99 ms", "p50 ms")
-"""Columns to leave out, in this order, until the table fits."""
+_SPARE = {
+    "p90 ms": 9,
+    "cold-start CPU": 9,
+    "cold-start memory": 9,
+    "95 % interval": 8,
+    "largest difference": 7,
+    "p99 ms": 6,
+    "p50 ms": 5,
+    "peak memory": 4,
+    "same label": 3,
+    "cold start": 2,
+    "of the limit": 1,
+}
+"""Columns that a terminal may have no room for; the highest number is left out first."""
+_QUIET = 9
 
 
 def show(report: Report) -> None:
     """Print to stderr: accuracy and cost, speed, the notes, the missed gates, and last the recommendation."""
-    console = stderr_console()
+    styles = [_style(report, index) for index in range(len(report.results))]
     for columns in (accuracy_columns(report) | cost_columns(report), speed_columns(report)):
-        console.print(_fitting(columns, report, console))
-        console.print()
+        show_table([_column(header) for header in columns], list(zip(*columns.values(), strict=True)), styles)
+        note("")
     for sentence in (conditions(report), str(report.machine), report.images, *notes(report)):
         note(sentence)
     for miss in report.misses:
@@ -47,32 +55,15 @@ def markdown(report: Report) -> str:
     )
 
 
-def _fitting(columns: Columns, report: Report, console: Console) -> Table:
-    """The table with as many columns as fit."""
-    left_out = list(_NOT_ON_A_TERMINAL)
-    for header in ("", *_OPTIONAL):
-        left_out.append(header)
-        made = _table({header: cells for header, cells in columns.items() if header not in left_out}, report)
-        if console.measure(made, options=console.options.update(width=10_000)).maximum <= console.width:
-            break
-    return made
-
-
-def _table(columns: Columns, report: Report) -> Table:
-    made = Table(box=None, pad_edge=False)
-    for header in columns:
-        words = header in TEXT_COLUMNS
-        heading = "\n".join(header.rsplit(" ", 1))
-        made.add_column(heading, justify="left" if words else "right", no_wrap=header != "file", overflow="fold")
-    for index, row in enumerate(zip(*columns.values(), strict=True)):
-        made.add_row(*(Text(escape(cell)) for cell in row), style=_style(report, index))
-    return made
+def _column(header: str) -> Column:
+    rank = _SPARE.get(header, 0)
+    return Column(header, "left" if header in TEXT_COLUMNS else "right", rank, quiet=rank == _QUIET)
 
 
 def _style(report: Report, index: int) -> str:
     if index == report.ship:
         return "bold green"
-    return "green" if index < len(report.results) and report.results[index].best else ""
+    return "green" if report.results[index].best else ""
 
 
 def _markdown_table(columns: Columns, ship: int | None) -> str:

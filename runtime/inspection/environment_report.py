@@ -7,7 +7,7 @@ from edgeclf.runtime.inspection.report import ReportLine, Section, Style, format
 def environment_sections(found: Environment) -> list[Section]:
     return [
         [
-            ReportLine("CONFLICT", f"{' and '.join(c.packages)} overwrite each other; to repair: {c.cure}", "bad")
+            ReportLine("CONFLICT", f"{' and '.join(c.packages)} overwrite each other; to repair: {c.cure}", "bad", (c.cure,))
             for c in found.conflicts
         ],
         _machine(found),
@@ -25,7 +25,7 @@ def _machine(found: Environment) -> Section:
     memory = format_size(found.memory_bytes) + (f", of which this process may use {format_size(limit)}" if limit else "")
     return [
         ReportLine("edgeclf", found.edgeclf),
-        ReportLine("Python", f"{found.python} ({found.executable})"),
+        ReportLine("Python", f"{found.python} ({found.executable})", names=(found.executable,)),
         ReportLine("system", found.platform),
         ReportLine("processor", found.processor),
         ReportLine("cores", f"{found.cores_usable} usable of the machine's {found.cores_machine}"),
@@ -51,7 +51,7 @@ def _opencv(found: Environment) -> Section:
     return [
         _module("OpenCV", found.opencv),
         ReportLine("  window", window if found.opencv.works else "unknown"),
-        ReportLine("cameras", ", ".join(found.cameras) or "none"),
+        ReportLine("cameras", ", ".join(found.cameras) or "none", names=tuple(found.cameras)),
     ]
 
 

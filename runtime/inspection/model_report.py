@@ -7,7 +7,7 @@ from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.inspection.model_info import ModelInfo
 from edgeclf.runtime.inspection.other_tool_report import other_tool_section
 from edgeclf.runtime.inspection.parity_report import ParityEntry
-from edgeclf.runtime.inspection.report import ReportLine, Section, breakdown, first_few, format_size
+from edgeclf.runtime.inspection.report import SHOWN_NAMES, ReportLine, Section, breakdown, first_few, format_size
 from edgeclf.runtime.inspection.structure import Structure
 from edgeclf.runtime.model.digest import SUMS_NAME
 
@@ -37,7 +37,7 @@ def model_sections(info: ModelInfo) -> list[Section]:
     structure = info.structure or Structure()
     return [
         [
-            ReportLine("file", info.file),
+            ReportLine("file", info.file, names=(info.file,)),
             ReportLine("format", f"{info.format}, {format_size(info.bytes)} ({info.bytes:,} bytes)"),
         ],
         _card(info, structure.card_text is not None),
@@ -58,11 +58,11 @@ def _card(info: ModelInfo, has_card: bool) -> Section:
         absent = f"none; name its classes: {trained if info.format in _TRAINABLE else exported}"
         absent = "none" if info.other_tool else absent
         absent = "present, but cannot be read" if has_card else absent
-        return [ReportLine("card", absent, "bad" if has_card else "plain")]
+        return [ReportLine("card", absent, "bad" if has_card else "plain", (trained, exported))]
     preprocess = card.preprocess
     colours = "grey" if preprocess.channels == 1 else "RGB"
     return [
-        ReportLine("classes", f"{len(card.classes):,}: {first_few(card.classes)}"),
+        ReportLine("classes", f"{len(card.classes):,}: {first_few(card.classes)}", names=card.classes[:SHOWN_NAMES]),
         ReportLine("images", f"{preprocess.size_hw[0]} x {preprocess.size_hw[1]} (H x W), {colours}"),
         ReportLine("resize", f"{preprocess.resize}, fit {preprocess.fit}{_crop(preprocess)}"),
         ReportLine("head", card.head),
@@ -94,12 +94,12 @@ def _contract(info: ModelInfo, structure: Structure) -> Section:
     kept = f"kept once it is adopted{by}" if info.other_tool else f"kept{by}{_exceptions(structure)}"
     verdict = {
         "kept": ReportLine("contract", kept, "plain" if info.other_tool else "good"),
-        "broken": ReportLine("contract", f"NOT kept: {check.detail}", "bad"),
-        "unusable": ReportLine("contract", f"NOT kept: {check.detail}", "bad"),
+        "broken": ReportLine("contract", f"NOT kept: {check.detail}", "bad", (info.file,)),
+        "unusable": ReportLine("contract", f"NOT kept: {check.detail}", "bad", (info.file,)),
         "not tried": ReportLine("contract", f"not tried: {check.detail}"),
     }[check.verdict]
-    inputs = [ReportLine("  input", str(tensor)) for tensor in structure.inputs[:8]]
-    outputs = [ReportLine("  output", str(tensor)) for tensor in structure.outputs[:8]]
+    inputs = [ReportLine("  input", str(tensor), names=(tensor.name,)) for tensor in structure.inputs[:8]]
+    outputs = [ReportLine("  output", str(tensor), names=(tensor.name,)) for tensor in structure.outputs[:8]]
     one_by_one = ReportLine("  batch", "images are run one by one, because the file takes one at a time")
     return [verdict, *inputs, *outputs, *([one_by_one] if check.one_by_one else [])]
 
@@ -147,7 +147,12 @@ def _parity(parity: ParityEntry | None) -> Section:
     if "accuracy" in entry and entry["accuracy"] is None:
         accuracy = "not measured, as the images had no labels"
     return [
-        ReportLine("parity", f"{parity.report}: {_SAME[parity.same_file]}", "bad" if parity.same_file is False else "plain"),
+        ReportLine(
+            "parity",
+            f"{parity.report}: {_SAME[parity.same_file]}",
+            "bad" if parity.same_file is False else "plain",
+            (parity.report,),
+        ),
         ReportLine("  accuracy", accuracy),
         ReportLine(
             "  agreement",

@@ -4,7 +4,7 @@ import shlex
 from typing import Any
 
 from edgeclf.runtime.inspection.other_tool import OtherTool
-from edgeclf.runtime.inspection.report import ReportLine, Section, first_few
+from edgeclf.runtime.inspection.report import SHOWN_NAMES, ReportLine, Section, first_few
 
 _NAMES = {"crop_pct": "crop", "crop_offset": "crop offset", "pad_color": "padding", "size_hw": "size"}
 
@@ -15,12 +15,13 @@ def other_tool_section(found: OtherTool | None, file: str) -> Section:
         return []
     if found.problem:
         return [ReportLine("other tool", found.problem, "bad")]
-    run = f"run it as it is: clf-run {shlex.quote(file)} -s photos/"
+    command = f"clf-run {shlex.quote(file)} -s photos/"
+    run = f"run it as it is: {command}"
     return [
         ReportLine("other tool", found.tool or "not recognised"),
         *(line for name, fact in found.facts.items() for line in _lines(name, fact)),
         *([ReportLine("  missing", found.unknown, "bad")] if found.unknown else []),
-        ReportLine("  to do", run if found.runs_as_it_is else f"adopt it: {found.command}"),
+        ReportLine("  to do", run if found.runs_as_it_is else f"adopt it: {found.command}", names=(command, found.command)),
     ]
 
 
@@ -29,7 +30,7 @@ def _lines(name: str, fact: dict[str, Any]) -> Section:
     if name == "scaling":
         numbers = {"mean": f"{_numbers(value['mean'])} (of levels 0 to 255)", "std": _numbers(value["std"])}
         return [ReportLine(f"  {part}", f"{text}  [{origin}]") for part, text in numbers.items()]
-    return [ReportLine(f"  {_NAMES.get(name, name)}", f"{_shown(name, value)}  [{origin}]")]
+    return [ReportLine(f"  {_NAMES.get(name, name)}", f"{_shown(name, value)}  [{origin}]", names=_names(name, value))]
 
 
 def _shown(name: str, value: Any) -> str:
@@ -40,6 +41,10 @@ def _shown(name: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return _numbers(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    return tuple(value[:SHOWN_NAMES]) if name == "classes" else ()
 
 
 def _numbers(values: Any) -> str:

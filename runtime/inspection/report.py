@@ -1,25 +1,30 @@
 """Prints reports of labelled lines. This is the one place that escapes text from model files."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.runtime.terminal.tables import fold, open_console
 
 Style = Literal["plain", "good", "bad", "dim"]
 _STYLES: dict[Style, str] = {"plain": "", "good": "green", "bad": "bold red", "dim": "dim"}
-_SHOWN_NAMES = 10
+SHOWN_NAMES = 10
 _SHOWN_CHARACTERS = 500
+_LONGEST_NAME = 4096
 _LABEL_WIDTH = 15
 
 
 @dataclass(frozen=True)
 class ReportLine:
+    """names: parts of the value that stay on one line although they may hold blanks: files, classes, commands."""
+
     label: str
     value: str
     style: Style = "plain"
+    names: tuple[str, ...] = ()
 
 
 Section = list[ReportLine]
@@ -27,27 +32,27 @@ Section = list[ReportLine]
 
 
 def print_sections(sections: Iterable[Section]) -> None:
-    """Print to stdout. Long values are wrapped on a terminal, but not in a pipe."""
-    from rich.console import Console
+    """Print to stdout. On a terminal, long values go on in the next line, but no name is broken; in a pipe they do not."""
     from rich.text import Text
 
-    console = Console(highlight=False)
-    width = console.width - _LABEL_WIDTH if sys.stdout.isatty() else _SHOWN_CHARACTERS * 2
+    console = open_console(stdout=True)
+    width = max(20, console.width - _LABEL_WIDTH) if sys.stdout.isatty() else _SHOWN_CHARACTERS * 2
     for number, section in enumerate(filter(None, sections)):
         if number:
             console.print()
         for line in section:
-            value = Text(_shorten(escape(line.value)), _STYLES[line.style])
-            for index, part in enumerate(value.wrap(console, max(20, width))):
+            names = [escape(name) for name in line.names]
+            for index, part in enumerate(fold(_shorten(escape(line.value), names), width, names)):
                 label = "" if index else line.label
-                console.print(Text(label.ljust(_LABEL_WIDTH), "bold"), part, sep="", soft_wrap=True)
+                text = Text.assemble((label.ljust(_LABEL_WIDTH), "bold"), (part, _STYLES[line.style]))
+                console.print(text, soft_wrap=True)
 
 
 def first_few(names: Iterable[str]) -> str:
     """The first names, and the number of the others."""
     every = list(names)
-    more = f", and {len(every) - _SHOWN_NAMES:,} more" if len(every) > _SHOWN_NAMES else ""
-    return ", ".join(every[:_SHOWN_NAMES]) + more
+    more = f", and {len(every) - SHOWN_NAMES:,} more" if len(every) > SHOWN_NAMES else ""
+    return ", ".join(every[:SHOWN_NAMES]) + more
 
 
 def breakdown(counts: dict[str, int], noun: str) -> str:
@@ -66,5 +71,7 @@ def format_size(count: int | None) -> str:
     return f"{count} bytes"
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + " ..."
+def _shorten(text: str, names: Sequence[str]) -> str:
+    """The beginning, cut between words; only a word that is too long for any path is cut itself."""
+    first, *others = fold(text, _SHOWN_CHARACTERS, names)
+    return f"{first[:_LONGEST_NAME]} ..." if others or len(first) > _LONGEST_NAME else first

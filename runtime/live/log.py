@@ -2,8 +2,8 @@
 
 import io
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +16,6 @@ from edgeclf.runtime.results.terminal_lines import LiveLines
 from edgeclf.runtime.results.text_sinks import CSV_HEADER, CsvWriter, JsonLinesWriter
 from edgeclf.runtime.terminal.console import STDOUT
 
-Aside = Callable[[], AbstractContextManager[None]]
 _FIRST_BYTES = {".csv": CSV_HEADER.encode(), ".jsonl": f'{{"{COLUMNS[0]}": '.encode()}
 
 
@@ -29,19 +28,16 @@ class Log(Protocol):
 
 
 @contextmanager
-def open_log(
-    output: str, *, json_lines: bool = False, aside: Aside = nullcontext, several_sources: bool = False
-) -> Iterator[Log]:
+def open_log(output: str, *, json_lines: bool = False, several_sources: bool = False) -> Iterator[Log]:
     """Open `FILE.csv` or `FILE.jsonl` to append rows, or stream to stdout (`-`) as CSV, or as JSON lines on request.
 
     On a terminal, stdout gets lines for people; with several_sources, they name the source.
-    aside: entered around each row on stdout, to hide what a terminal shows there.
     Raises OutputError for a file that cannot be written, that another process writes, or that holds anything else.
     """
     if output == STDOUT or (os.path.exists(output) and not os.path.isfile(output)):
         lines = partial(LiveLines, named=several_sources)
         with open_sink(output, json_lines=json_lines, lines=lines) as sink:
-            yield _StreamLog(sink, aside)
+            yield _StreamLog(sink)
         return
     log = _FileLog(Path(output))
     try:
@@ -51,14 +47,12 @@ def open_log(
 
 
 class _StreamLog:
-    def __init__(self, sink: Sink, aside: Aside) -> None:
+    def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self._aside = aside
 
     def write(self, row: Row) -> None:
-        with self._aside():
-            self._sink.write(row)
-            self._sink.flush()
+        self._sink.write(row)
+        self._sink.flush()
 
 
 class _FileLog:

@@ -26,7 +26,7 @@ class LiveSummary(Summary):
     @property
     def sentence(self) -> str:
         """What was seen, in a few words: `320 frames, defective 100 %`."""
-        counts = [f"{name} {count / self.total:.0%}".replace("%", " %") for name, count, _ in self._counts()]
+        counts = [f"{name.text} {count / self.total:.0%}".replace("%", " %") for name, count in self._counts()]
         more = [f"{len(counts) - _MOST_COUNTS} more"] if len(counts) > _MOST_COUNTS else []
         return ", ".join([plural(self.total, "frame"), *counts[:_MOST_COUNTS], *more])
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from edgeclf.runtime.errors import EdgeclfError
 from edgeclf.runtime.results.row import SCHEMA_VERSION, UNSURE, Row
-from edgeclf.runtime.terminal.console import note, stderr_console
-from edgeclf.runtime.terminal.escaping import escape
-from edgeclf.runtime.terminal.plural import plural
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.plural import per_second, plural
+from edgeclf.runtime.terminal.tables import Cell, Column, show_table
 
 
 class Summary:
@@ -74,27 +74,19 @@ class Summary:
 
     def show(self) -> None:
         """Print a table on stderr."""
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=None, pad_edge=False)
-        table.add_column("class")
-        table.add_column("images", justify="right")
-        table.add_column("share", justify="right")
-        for name, count, style in self._counts():
-            table.add_row(Text(name, style), f"{count:,}", f"{count / self.total:.1%}")
-        stderr_console().print(table)
+        columns = (Column("class", "left"), Column("images"), Column("share"))
+        show_table(columns, [(name, f"{count:,}", f"{count / self.total:.1%}") for name, count in self._counts()])
         skipped = f"; {plural(self.skipped, 'other file')} skipped" if self.skipped else ""
         note(f"{plural(self.total, 'image')}{self._speed()}{skipped}")
 
-    def _counts(self) -> list[tuple[str, int, str]]:
-        """Name, count and style of each line of the table."""
-        labels = [(escape(label), count, "") for label, count in self.labels.most_common()]
-        unsure = [(f"({UNSURE})", self.unsure, "yellow")] if self.unsure else []
-        return labels + unsure + [(f"error: {reason}", count, "red") for reason, count in self.failures.most_common()]
+    def _counts(self) -> list[tuple[Cell, int]]:
+        """Name and count of each line of the table."""
+        labels = [(Cell(label), count) for label, count in self.labels.most_common()]
+        unsure = [(Cell(f"({UNSURE})", "yellow"), self.unsure)] if self.unsure else []
+        return labels + unsure + [(Cell(f"error: {reason}", "red"), count) for reason, count in self.failures.most_common()]
 
     def _speed(self) -> str:
         if not self.classified_now:
             return ", all of them from earlier runs" if self.total else ""
         now = f", {self.classified_now:,} of them in this run," if self.classified_now != self.total else ""
-        return f"{now} in {self.elapsed_s:.1f} s, {self.rate:,.0f} images/s ({self.setting})"
+        return f"{now} in {self.elapsed_s:.1f} s, {per_second(self.rate, 'image')} ({self.setting})"

@@ -7,18 +7,16 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import typer
 
 from edgeclf.runtime.errors import EdgeclfError, ExitCode, OptionError
+from edgeclf.runtime.terminal.bar import above_bar
 from edgeclf.runtime.terminal.commands import CommandApp, DefaultGroup
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.streams import StdoutError, take_over_streams
 from edgeclf.runtime.version import __version__
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _EXTRA_FOR = {
     "PIL": "adopt",
@@ -166,14 +164,8 @@ def missing_extra(error: ImportError) -> str | None:
 
 def note(sentence: str) -> None:
     """Print one line on stderr. It stays one printable line even if it quotes a file name with control characters."""
-    typer.echo(escape(sentence).replace("\\\\", "\\"), err=True)
-
-
-def stderr_console() -> "Console":
-    """A rich console on stderr, which respects NO_COLOR. It is 100 columns wide if stderr is not a terminal."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 100)
+    with above_bar():
+        typer.echo(escape(sentence).replace("\\\\", "\\"), err=True)
 
 
 class _App(CommandApp):

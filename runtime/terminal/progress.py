@@ -1,25 +1,27 @@
 """The progress of a long step: how much is done, how fast, and how long the rest will take."""
 
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
 
 from edgeclf.runtime.errors import EdgeclfError
-from edgeclf.runtime.terminal.console import note, stderr_console
-from edgeclf.runtime.terminal.plural import noun_for
+from edgeclf.runtime.terminal.bar import Bar, has_terminal
+from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.plural import noun_for, per_second
 
-if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
+_MIN_BAR, _MAX_BAR = 5, 30
+_GAP = "  "
+_REDRAW_S = 0.1
 
 
 class Progress:
     """Shows the progress of a step: a bar on a terminal, a line every `every_s` seconds elsewhere.
 
-    unit: what is counted, in the singular.
+    unit: what is counted, in the singular. detail: what is shown beside the bar if there is room. later: units that come
+    after `total`; they count in the time that is left.
     """
 
     def __init__(self, label: str, total: int | None = None, unit: str = "image", *, every_s: float = 10.0) -> None:
@@ -29,23 +31,25 @@ class Progress:
         self.new = 0
         self.unit = unit
         self.detail = ""
+        self.later = 0
         self._every_s = every_s
         self._started = self._printed = time.monotonic()
-        self._bar: RichProgress | None = None
-        self._task: Any = None
+        self._drawn = 0.0
+        self._bar: Bar | None = None
 
     def __enter__(self) -> "Progress":
-        if sys.stderr.isatty():
-            self._bar = _bar()
-            self._task = self._bar.add_task(self.label, total=self.total, noun=self._noun, rate="", detail="")
-            self._bar.start()
+        if has_terminal():
+            self._bar = Bar(self._draw)
+            self._bar.__enter__()
         return self
 
     def start_at(self, done: int) -> None:
         """Count `done` units as finished earlier: they count as progress, but not in the rate."""
         self.done = done
-        if self._bar:
-            self._bar.reset(self._task, completed=done)
+
+    def restart(self, label: str, later: int) -> None:
+        """Begin another part, as long as the last one; the rate stays that of all parts."""
+        self.label, self.done, self.later = label, 0, later
 
     def advance(self, count: int = 1, detail: str = "") -> None:
         """Count `count` more units as done; `detail` is shown beside the bar until the next detail."""
@@ -54,30 +58,17 @@ class Progress:
         self.detail = detail or self.detail
         if self.total and self.done > self.total:
             self.total = None  # some things cannot be counted in advance, such as the frames of videos in a list
-        if self._bar:
-            rate = f"{self.rate:,.0f} {noun_for(2, self.unit)}/s" if self.rate >= 10 else ""
-            self._bar.update(
-                self._task, completed=self.done, total=self.total, noun=self._noun, rate=rate, detail=self.detail
-            )
-        elif time.monotonic() - self._printed >= self._every_s:
-            self._printed = time.monotonic()
+        now = time.monotonic()
+        if self._bar and (now - self._drawn >= _REDRAW_S or self.done == self.total):
+            self._drawn = now
+            self._bar.redraw()
+        elif not self._bar and now - self._printed >= self._every_s:
+            self._printed = now
             note(self._line())
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Hide the bar while something is written to stdout, if both are on one terminal."""
-        bar = self._bar if sys.stdout.isatty() else None
-        if bar:
-            bar.stop()
-        try:
-            yield
-        finally:
-            if bar:
-                bar.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar:
-            self._bar.stop()
+            self._bar.__exit__()
 
     @property
     def elapsed_s(self) -> float:
@@ -101,25 +92,45 @@ class Progress:
     def _noun(self) -> str:
         return noun_for(self.total or self.done, self.unit)
 
+    def _time_left(self) -> str:
+        if not self.total or not self.new:
+            return ""
+        minutes, seconds = divmod(round((max(0, self.total - self.done) + self.later) / self.rate), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02}:{seconds:02} left" if hours else f"{minutes}:{seconds:02} left"
+
     def _line(self) -> str:
         of_total = f" of {self.total:,}" if self.total else ""
-        left = ""
-        if self.total and self.new:
-            seconds = round(max(0, self.total - self.done) / self.rate)
-            left = f", {seconds // 60}:{seconds % 60:02} left"
-        rate = f", {self.rate:,.1f}/s" if self.rate >= 1 else ""
-        return f"{self.label}: {self.done:,}{of_total} {self._noun}{rate}{left}{'  ' + self.detail if self.detail else ''}"
+        facts = [f"{self.label}: {self.done:,}{of_total} {self._noun}", self._rate(), self._time_left()]
+        return ", ".join(filter(None, facts)) + (f"{_GAP}{self.detail}" if self.detail else "")
 
+    def _rate(self) -> str:
+        return per_second(self.rate, self.unit) if self.new else ""
 
-def _bar() -> "RichProgress":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    def _draw(self, width: int) -> str:
+        """The bar, the numbers beside it and, as far as there is room, nouns and the detail: at most `width` columns."""
+        from rich.cells import cell_len, set_cell_size
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[noun]}  {task.fields[rate]}"),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[detail]}", markup=False),
-    )
-    return Progress(*columns, console=stderr_console(), transient=True)
+        label, detail = escape(self.label), escape(self.detail)
+        count = f"{self.done:,}/{self.total:,}" if self.total else f"{self.done:,}"
+        least_bar = _MIN_BAR if self.total else 0
+        rate = self._rate()
+        short_rate = rate.replace(f" {noun_for(2, self.unit)}", "")
+        for done, speed in ((f"{count} {self._noun}", rate), (count, rate), (count, short_rate)):
+            numbers = _GAP.join(filter(None, [done, speed, self._time_left()]))
+            room = width - cell_len(numbers) - len(_GAP) * (2 if self.total else 1) - cell_len(label)
+            if room >= least_bar:
+                break
+        if room < least_bar:
+            label = set_cell_size(label, max(0, cell_len(label) + room - least_bar))
+            room = least_bar
+        with_detail = room - cell_len(detail) - len(_GAP)
+        if detail and with_detail >= least_bar:
+            numbers, room = f"{numbers}{_GAP}{detail}", with_detail
+        return _GAP.join(filter(None, [label, self._stroke(min(room, _MAX_BAR)), numbers]))
+
+    def _stroke(self, width: int) -> str:
+        if not self.total:
+            return ""
+        full = width * self.done // self.total
+        return "━" * full + "─" * (width - full)

@@ -59,7 +59,7 @@ class Interrupts:
             return
         if self.signal is not None:
             if sys.stderr.isatty():
-                os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # show the cursor again, which the progress bar has hidden
+                os.write(sys.stderr.fileno(), b"\n")  # the prompt of the shell gets a line below the progress bar
             os._exit(128 + number)
         self.signal, self._received_at = number, time.monotonic()
         if self._at_once:

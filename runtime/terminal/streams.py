@@ -4,6 +4,9 @@ import faulthandler
 import io
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
+
+from edgeclf.runtime.terminal.bar import above_bar
 
 
 class StdoutError(BaseException):
@@ -42,7 +45,8 @@ class _Stdout(io.FileIO):
 
     def write(self, data: "io.ReadableBuffer") -> int:  # type: ignore[name-defined]
         try:
-            return super().write(data)
+            with _above_bar(self, data):
+                return super().write(data)
         except OSError as error:
             _lead_to_null(self.fileno())  # otherwise the flush at exit fails again
             raise StdoutError("" if isinstance(error, BrokenPipeError) else error.strerror or str(error)) from None
@@ -51,10 +55,16 @@ class _Stdout(io.FileIO):
 class _Stderr(io.FileIO):
     def write(self, data: "io.ReadableBuffer") -> int:  # type: ignore[name-defined]
         try:
-            return super().write(data)
+            with _above_bar(self, data):
+                return super().write(data)
         except OSError:
             _lead_to_null(self.fileno())
             return len(data)
+
+
+def _above_bar(stream: io.FileIO, data: "io.ReadableBuffer") -> AbstractContextManager[None]:  # type: ignore[name-defined]
+    """Here, and not where messages are made, because the warnings of libraries come this way, too."""
+    return above_bar(ends_line=bytes(data[-1:]) == b"\n") if stream.isatty() else nullcontext()
 
 
 def _take_over_stderr() -> None:

@@ -1,7 +1,6 @@
 """`clf-check`: finds what is wrong with a folder of labelled images before training."""
 
 import json
-import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -17,6 +16,7 @@ from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.next_step import show_next
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.runtime.terminal.tables import Cell, Column, show_table
 from edgeclf.train.data.findings import MEANINGS
 from edgeclf.train.data.reading import AS_USUAL, Reading
 
@@ -148,17 +148,12 @@ def _show(checkup: "Checkup", show_all: bool) -> None:
 
 
 def _show_table(checkup: "Checkup") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("found", "kind", "severity", "meaning"):
-        table.add_column(column, justify="right" if column == "found" else "left", no_wrap=True)
+    columns = (Column("kind", "left"), Column("found"), Column("severity", "left"), Column("meaning", "left", sentence=True))
     counts = Counter((finding.kind, finding.severity) for finding in checkup.findings)
-    for (kind, severity), count in counts.items():
-        table.add_row(f"{count:,}", kind, Text(severity, _STYLES[severity]), MEANINGS[kind])
-    Console(highlight=False, width=None if sys.stdout.isatty() else 100).print(table)
+    rows = [
+        (kind, f"{count:,}", Cell(severity, _STYLES[severity]), MEANINGS[kind]) for (kind, severity), count in counts.items()
+    ]
+    show_table(columns, rows, stdout=True)
 
 
 def _line(finding: "Finding", show_all: bool) -> str:

@@ -67,13 +67,13 @@ def _guarded(archive: Path, folder: Path) -> GuardedArchive:
 def _write_images(guarded: GuardedArchive, folder: Path) -> int:
     """The number of images written below `folder`."""
     written = 0
-    with Progress(f"unpacking {guarded.path.name}") as progress:
+    with Progress("unpacking") as progress:
         if has_directory(guarded.file):  # checked as a whole before anything is unpacked
             progress.total = sum(1 for _ in _guarded(guarded.path, folder).files())
         for member in guarded.files():
             guarded.write(member, folder)
             written += 1
-            progress.advance()
+            progress.advance(detail=guarded.path.name)
     return written
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from edgeclf.runtime.terminal.console import stderr_console
-from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.runtime.terminal.tables import Column, show_table
 
 COLUMNS = ("images", "recall", "precision", "f1")
 
@@ -22,15 +21,8 @@ def headline(metrics: Mapping[str, Any], subject: str, origin: str) -> str:
 
 def show(metrics: Mapping[str, Any]) -> None:
     """Print `Evaluation.to_json()` as a table on stderr, with one row per class."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("class", "images", "recall", "precision", "F1"):
-        table.add_column(column, justify="left" if column == "class" else "right")
-    for name, counts in metrics["by_class"].items():
-        table.add_row(Text(escape(name)), *cells(counts))
-    stderr_console().print(table)
+    columns = (Column("class", "left"), *map(Column, ("images", "recall", "precision")), Column("F1", spare=1))
+    show_table(columns, [(name, *cells(counts)) for name, counts in metrics["by_class"].items()])
 
 
 def cells(counts: Mapping[str, Any]) -> list[str]:

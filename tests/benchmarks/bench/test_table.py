@@ -47,8 +47,8 @@ REPORTS = {
 def test_tables_fit_a_terminal_of_100_columns_with_one_line_per_row(report: Report, lines: Lines) -> None:
     printed = tables(lines(report))
     assert max(map(len, printed)) <= 100
-    headings, blank_lines, reference = 2 * 2, 2, report.reference is not None
-    assert len(printed) == headings + blank_lines + 2 * len(report.results) + reference
+    names = {result.name for result in report.results}
+    assert sum(line.split(" ")[0] in names for line in printed) == 2 * len(report.results)
 
 
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)

@@ -17,7 +17,7 @@ import typer
 from edgeclf.runtime.cli.clf_run import app
 from tests.conftest import Invoke
 from tests.support.network_camera import coloured
-from tests.support.pseudo_terminal import on_a_terminal
+from tests.support.terminal import Screen, run_in_terminal
 from tests.support.video_files import write_video
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -209,9 +209,22 @@ def test_errors_are_reported_before_the_first_answer(
 @pytest.mark.parametrize("flags", [("--rows", "all"), ()], ids=["live", "batch"])
 def test_rows_on_a_terminal_have_their_own_lines(colour_model: Path, tmp_path: Path, flags: tuple[str, ...]) -> None:
     video = write_clip(tmp_path / "clip.mkv", "rgb" * 20)
-    text = on_a_terminal(CLF_RUN, colour_model, "-s", video, *flags)
-    assert ("watching" in text) == bool(flags)
-    row = r"\d\d:\d\d:\d\d  " if flags else rf"{re.escape(str(video))}#frame=\d+ "
-    before_rows = re.findall(rf"([^\n]*){row}", text)
-    assert len(before_rows) == 60
-    assert {before.rpartition("\x1b[2K")[2] for before in before_rows} == {""}
+    code, sent = run_in_terminal(["clf-run", colour_model, "-s", video.name, *flags], 80, tmp_path)
+
+    screen = Screen(sent, 80)
+    rows = [
+        line
+        for line in screen.lines
+        if re.fullmatch(r"\d\d:\d\d:\d\d  \w+ .*" if flags else r"clip\.mkv#frame=\d+ .*", line)
+    ]
+    assert (code, any("watching" in line for line in screen.seen)) == (0, bool(flags))
+    assert len(rows) == 60
+
+
+def test_the_address_of_the_page_has_its_own_line_on_a_terminal(colour_model: Path, tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.mkv", "rgb" * 20)
+    words = ["clf-run", colour_model, "-s", "clip.mkv", "--view", f":{free_port()}", "--duration", "1s", "-o", "rows.csv"]
+    _, sent = run_in_terminal(words, 60, tmp_path)
+
+    (line,) = [line for line in Screen(sent, 60).lines if "http://" in line]
+    assert re.fullmatch(r"\s*http://\S+", line)

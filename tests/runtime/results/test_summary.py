@@ -41,7 +41,7 @@ def test_the_last_line_has_the_count_the_rate_and_the_setting(summary: Summary, 
     summary.show()
 
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == "4 images in 2.0 s, 2 images/s (an engine, 2 workers); 5 other files skipped"
+    assert last == "4 images in 2.0 s, 2.0 images/s (an engine, 2 workers); 5 other files skipped"
 
 
 def test_the_rate_ignores_rows_of_earlier_runs(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,7 +50,7 @@ def test_the_rate_ignores_rows_of_earlier_runs(summary: Summary, capsys: pytest.
     summary.show()
 
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("4 images, 1 of them in this run, in 2.0 s, 0 images/s (an engine, 2 workers)")
+    assert last.startswith("4 images, 1 of them in this run, in 2.0 s, 0.5 images/s (an engine, 2 workers)")
 
 
 def test_unsure_rows_are_neither_answers_nor_failures(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:

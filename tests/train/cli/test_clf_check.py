@@ -91,7 +91,7 @@ def test_an_error_is_in_the_table_and_named_with_its_file(sound: Path, clf_check
     result = clf_check("data")
     lines = [line.rstrip() for line in result.stdout.splitlines()]
     assert result.exit_code == 1
-    assert lines[1].split() == ["1", "unreadable", "error", *MEANINGS["unreadable"].split()]
+    assert lines[1].split() == ["unreadable", "1", "error", *MEANINGS["unreadable"].split()]
     assert lines[2:4] == ["", "unreadable"]
     assert lines[4].startswith("  data/cat/broken.jpg: empty: ")
     assert result.stderr.startswith("1 error in 41 images; ")
