@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, print_data
 
 app = command_app()
 
@@ -27,7 +27,7 @@ def parity(
         from edgeclf.train.quiet import import_keras
 
         import_keras()
-        typer.echo(json.dumps(compare(reference, artifacts, data), indent=1))
+        print_data(json.dumps(compare(reference, artifacts, data), indent=1))
 
 
 def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str, object]]:

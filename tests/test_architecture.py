@@ -208,6 +208,25 @@ def test_images_are_never_read_by_cv2_itself() -> None:
     assert offenders([*ALL_SOURCES, *sources("tests")], reads) == {}
 
 
+def test_stdout_is_reached_only_through_print_data_and_data_console() -> None:
+    commands = [path for path in ALL_SOURCES if "peers" not in path.parts]  # those are scripts of other environments
+
+    def others(path: Path) -> list[str]:
+        if relative(path) in ("runtime/terminal/streams.py", "runtime/terminal/console.py"):
+            return []
+        nodes = [node for node in ast.walk(syntax(path)) if isinstance(node, ast.Call | ast.Attribute)]
+        return [ast.unparse(node) for node in nodes if _is_stdout(node)]
+
+    assert offenders(commands, others) == {}
+
+
+def _is_stdout(node: ast.Call | ast.Attribute) -> bool:
+    if isinstance(node, ast.Attribute):
+        return ast.unparse(node) == "sys.stdout"
+    to_stderr = any(keyword.arg in ("err", "stderr", "file") for keyword in node.keywords)
+    return ast.unparse(node.func) in ("print", "typer.echo", "typer.secho", "Console") and not to_stderr
+
+
 def test_every_package_is_packaged() -> None:
     folders = {path.parent.relative_to(ROOT) for layer in LAYERS for path in (ROOT / layer).rglob("*.py")}
     expected = {f"edgeclf.{'.'.join(folder.parts)}" for folder in folders}

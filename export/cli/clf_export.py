@@ -9,7 +9,7 @@ import typer
 from edgeclf.export.cli.check import check
 from edgeclf.export.options import ExportOptions, TargetOptions
 from edgeclf.runtime.errors import GateError
-from edgeclf.runtime.terminal.console import command_app, note, show_version
+from edgeclf.runtime.terminal.console import command_app, note, print_data, show_version
 from edgeclf.runtime.terminal.flags import takes
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def export(
             result = _export_keras(package, model, folder, targets, options)
     show(result)
     if json_output:
-        typer.echo(json.dumps([parity.to_json() for parity in result.parities]))
+        print_data(json.dumps([parity.to_json() for parity in result.parities]))
     elif result.published:
-        typer.echo("\n".join(map(str, result.published)))
+        print_data("\n".join(map(str, result.published)))
     _raise_if_failed(result, model)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgeclf.runtime.errors import ExitCode
-from edgeclf.runtime.terminal.console import command_app, fail, friendly_errors, show_version
+from edgeclf.runtime.terminal.console import command_app, fail, friendly_errors, print_data, show_version
 
 app = command_app()
 
@@ -52,7 +52,7 @@ def _show_environment(json_output: bool) -> None:
 
     found = inspect_environment()
     if json_output:
-        typer.echo(json.dumps(asdict(found), indent=1))
+        print_data(json.dumps(asdict(found), indent=1))
         return
     print_sections(environment_sections(found))
 
@@ -64,7 +64,7 @@ def _show_model(model: Path, json_output: bool) -> None:
 
     info = inspect_model(model)
     if json_output:
-        typer.echo(json.dumps(info.to_json(), indent=1))
+        print_data(json.dumps(info.to_json(), indent=1))
     else:
         print_sections(model_sections(info))
     if info.problem:

@@ -1,12 +1,13 @@
 """Prints reports of labelled lines. This is the one place that escapes text from model files."""
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from edgeclf.runtime.terminal.console import data_console
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.runtime.terminal.streams import data_stream
 
 Style = Literal["plain", "good", "bad", "dim"]
 _STYLES: dict[Style, str] = {"plain": "", "good": "green", "bad": "bold red", "dim": "dim"}
@@ -28,11 +29,10 @@ Section = list[ReportLine]
 
 def print_sections(sections: Iterable[Section]) -> None:
     """Print to stdout. Long values are wrapped on a terminal, but not in a pipe."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
-    width = console.width - _LABEL_WIDTH if sys.stdout.isatty() else _SHOWN_CHARACTERS * 2
+    console = data_console()
+    width = console.width - _LABEL_WIDTH if data_stream().isatty() else _SHOWN_CHARACTERS * 2
     for number, section in enumerate(filter(None, sections)):
         if number:
             console.print()

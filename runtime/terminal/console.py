@@ -1,20 +1,21 @@
 """What all commands share: data goes to stdout, messages to stderr, and an error is one sentence and an exit code."""
 
+import os
 import re
 import signal
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import typer
 
 from edgeclf.runtime.errors import EdgeclfError, ExitCode, OptionError
 from edgeclf.runtime.terminal.commands import CommandApp, DefaultGroup
 from edgeclf.runtime.terminal.escaping import escape
-from edgeclf.runtime.terminal.streams import StdoutError, take_over_streams
+from edgeclf.runtime.terminal.streams import StdoutError, data_stream, stdout_for_data_only, take_over_streams
 from edgeclf.runtime.version import __version__
 
 if TYPE_CHECKING:
@@ -117,10 +118,14 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def friendly_errors() -> Iterator[None]:
-    """Turn an error that the user can fix into one sentence on stderr and an exit code. Bugs keep their traceback."""
+    """Turn an error that the user can fix into one sentence on stderr and an exit code. Bugs keep their traceback.
+
+    Inside the block, only `print_data` and `data_console` write to stdout.
+    """
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:
-        yield
+        with stdout_for_data_only():
+            yield
     except (typer.Exit, typer.Abort):
         raise
     except EdgeclfError as error:
@@ -169,11 +174,24 @@ def note(sentence: str) -> None:
     typer.echo(escape(sentence).replace("\\\\", "\\"), err=True)
 
 
+def print_data(text: object) -> None:
+    """Write what the command was asked for to stdout, as a line. Nothing that is printed in another way gets there."""
+    typer.echo(text, file=data_stream())
+
+
+def data_console() -> "Console":
+    """A rich console on stdout, for tables that the command was asked for. It is 100 columns wide if that is no terminal."""
+    from rich.console import Console
+
+    stream = data_stream()
+    return Console(file=stream, highlight=False, width=_width(stream))
+
+
 def stderr_console() -> "Console":
     """A rich console on stderr, which respects NO_COLOR. It is 100 columns wide if stderr is not a terminal."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 100)
+    return Console(stderr=True, highlight=False, width=_width(sys.stderr))
 
 
 class _App(CommandApp):
@@ -187,6 +205,15 @@ class _App(CommandApp):
             if error.detail:
                 _show_error(f"cannot write to stdout: {error.detail}")
             sys.exit(ExitCode.FAILED if error.detail else _BROKEN_PIPE)
+
+
+def _width(stream: TextIO) -> int | None:
+    """The width of a table in columns; None lets rich look at `COLUMNS` and at the other streams."""
+    if not stream.isatty():
+        return 100
+    with suppress(OSError):
+        return None if os.environ.get("COLUMNS") else os.get_terminal_size(stream.fileno()).columns or None
+    return None
 
 
 def _show_error(sentence: str) -> None:

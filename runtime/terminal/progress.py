@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgeclf.runtime.errors import EdgeclfError
 from edgeclf.runtime.terminal.console import note, stderr_console
 from edgeclf.runtime.terminal.plural import noun_for
+from edgeclf.runtime.terminal.streams import data_stream
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -66,7 +67,7 @@ class Progress:
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Hide the bar while something is written to stdout, if both are on one terminal."""
-        bar = self._bar if sys.stdout.isatty() else None
+        bar = self._bar if data_stream().isatty() else None
         if bar:
             bar.stop()
         try:

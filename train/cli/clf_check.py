@@ -1,7 +1,6 @@
 """`clf-check`: finds what is wrong with a folder of labelled images before training."""
 
 import json
-import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -12,7 +11,7 @@ import typer
 
 from edgeclf.runtime.errors import ExitCode
 from edgeclf.runtime.sources.verify_flag import Verify
-from edgeclf.runtime.terminal.console import command_app, note, show_version
+from edgeclf.runtime.terminal.console import command_app, data_console, note, print_data, show_version
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.plural import plural
@@ -107,7 +106,7 @@ def check(
     with unpacked(data) as root:
         checkup = run_check(root, images.reading, Checks(strict=images.verify)).moved(root, data)
     if json_output:
-        typer.echo(json.dumps(_as_json(data, checkup), indent=1))
+        print_data(json.dumps(_as_json(data, checkup), indent=1))
     else:
         _show(checkup, show_all)
     wrong = checkup.having(Severity.ERROR) + strict * checkup.having(Severity.WARNING)
@@ -131,19 +130,18 @@ def _show(checkup: "Checkup", show_all: bool) -> None:
         _show_table(checkup)
     for kind, of_kind in groupby(checkup.findings, lambda finding: finding.kind):
         findings = list(of_kind)
-        typer.echo(f"\n{kind}")
+        print_data(f"\n{kind}")
         shown = findings if show_all else findings[:_SHOWN]
         for finding in shown:
-            typer.echo(f"  {_line(finding, show_all)}")
+            print_data(f"  {_line(finding, show_all)}")
         if len(findings) > len(shown):
-            typer.echo(f"  and {len(findings) - len(shown):,} more; --all shows them")
+            print_data(f"  and {len(findings) - len(shown):,} more; --all shows them")
     if checkup.passed_over:
         note(checkup.passed_over)
     note(_closing(checkup))
 
 
 def _show_table(checkup: "Checkup") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -153,7 +151,7 @@ def _show_table(checkup: "Checkup") -> None:
     counts = Counter((finding.kind, finding.severity) for finding in checkup.findings)
     for (kind, severity), count in counts.items():
         table.add_row(f"{count:,}", kind, Text(severity, _STYLES[severity]), MEANINGS[kind])
-    Console(highlight=False, width=None if sys.stdout.isatty() else 100).print(table)
+    data_console().print(table)
 
 
 def _line(finding: "Finding", show_all: bool) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from edgeclf.runtime.errors import ExitCode, OptionError, OutputError
 from edgeclf.runtime.storage.own_files import is_json_object, refuse_foreign
-from edgeclf.runtime.terminal.console import command_app, fail, note, show_version
+from edgeclf.runtime.terminal.console import command_app, fail, note, print_data, show_version
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.train.cli.evaluate import evaluate
 from edgeclf.train.data.run_files import OPTIONS_NAME, RUN_FILES
@@ -90,12 +90,12 @@ def train(
     options = TrainOptions.read(resume) if resume else options
     config = configure(options)
     if folder is None:
-        typer.echo(preview(config, flags.preview_augment or Path()))
+        print_data(preview(config, flags.preview_augment or Path()))
         return
     extras = Extras(options.embed_samples, options.splits.allow_leakage, {OPTIONS_NAME: options.to_json()})
     run = run_training(config, folder, extras, resume=resume is not None)
     _show(run)
-    typer.echo(json.dumps(run.metrics) if flags.json_output else run.model)
+    print_data(json.dumps(run.metrics) if flags.json_output else run.model)
     if run.problem:
         fail(f"{run.problem}; {run.model} has the best weights from before", ExitCode.FAILED)
     if run.interrupted:

@@ -12,7 +12,7 @@ import typer
 
 from edgeclf.runtime.cli.model_flags import CardFlags
 from edgeclf.runtime.errors import DatasetError, ExitCode, OptionError, OutputError
-from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.console import note, print_data
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.reading import AS_USUAL, Reading
@@ -69,7 +69,7 @@ def evaluate(
     if report:
         note(f"report: {_write_report(report, measured)}")
     if json_output:
-        typer.echo(json.dumps(measured.to_json()))
+        print_data(json.dumps(measured.to_json()))
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if measured.images.failures else ExitCode.OK)
 
 
