@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, print_data
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, print_data
 
 app = command_app()
 
@@ -23,10 +23,9 @@ def parity(
 ) -> None:
     """Compare exported models with the Keras model; writes JSON to stdout."""
     with friendly_errors():
-        note("loading TensorFlow ...")
-        from edgeclf.train.quiet import import_keras
+        from edgeclf.train.quiet import load_keras
 
-        import_keras()
+        load_keras()
         print_data(json.dumps(compare(reference, artifacts, data), indent=1))
 
 

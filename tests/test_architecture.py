@@ -33,13 +33,13 @@ FLOORS = {
         "data networks",
         "results",
         "keras_file",
-        "any_model batches checkpoint config fit history options preview recipes run stages",
+        "any_model batches checkpoint config fit history options preparation preview recipes run stages",
         "cli",
     ),
     "export": (
         "adopt adopted_targets artifacts calibration comparison data_images external_model external_options frozen gate "
         "gate_report graph_fixes heads image_input int8 int8_onnx int8_tflite known_facts onnx_file options own_tool parity "
-        "reference_check run table target targets timing to_onnx to_tflite",
+        "preparation reference_check run table target targets timing to_onnx to_tflite",
         "cli",
     ),
     "benchmarks": (
@@ -289,16 +289,23 @@ def test_help_imports_nothing_heavy(name: str) -> None:
     assert name in done.stdout
 
 
+@pytest.fixture
+def kept_model(run_folder: Path) -> Path:
+    return run_folder / "model.keras"
+
+
 @pytest.mark.parametrize(
-    ("name", "arguments", "extra"), [("clf-train", ["."], "train"), ("clf-export", ["x.keras"], "train")]
+    ("name", "fixture", "extra"), [("clf-train", "image_folder", "train"), ("clf-export", "kept_model", "train")]
 )
-def test_a_missing_extra_is_one_sentence_with_its_cure(tmp_path: Path, name: str, arguments: list[str], extra: str) -> None:
+def test_a_missing_extra_is_one_sentence_with_its_cure(
+    tmp_path: Path, name: str, fixture: str, extra: str, request: pytest.FixtureRequest
+) -> None:
     module, function = SCRIPTS[name].split(":")
-    (tmp_path / "x.keras").write_bytes(b"x")
+    argument = str(request.getfixturevalue(fixture))
     (tmp_path / "keras.py").write_text("raise ModuleNotFoundError(\"No module named 'keras'\", name='keras')")
     (tmp_path / "tensorflow.py").write_text("raise ModuleNotFoundError(\"No module named 'tensorflow'\", name='tensorflow')")
     script = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv = {[name, *arguments]!r};"
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv = {[name, argument]!r};"
         f"import {module}; {module}.{function}()"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)

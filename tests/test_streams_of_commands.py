@@ -13,7 +13,7 @@ FAST = ["clf-check IMAGES --json", "clf-bench --help", "clf-train --help", "clf-
 SLOW = [
     "clf-bench RUN/model.onnx --infer-only --rounds 1 --seconds 0.1",
     "clf-train evaluate RUN/model.onnx IMAGES --json",
-    "clf-train IMAGES --model cnn --imgsz 16 --preview-augment sheet",
+    "clf-train IMAGES --model cnn --imgsz 32 --preview-augment sheet",
     "clf-export check RUN/model.fp16.onnx --against RUN/model.onnx --data IMAGES --json",
     "clf-export RUN/model.keras -o exported --format onnx",
 ]

@@ -9,7 +9,7 @@ import typer
 from edgeclf.export.cli.check import check
 from edgeclf.export.options import ExportOptions, TargetOptions
 from edgeclf.runtime.errors import GateError
-from edgeclf.runtime.terminal.console import command_app, note, print_data, show_version
+from edgeclf.runtime.terminal.console import command_app, print_data, show_version
 from edgeclf.runtime.terminal.flags import takes
 
 if TYPE_CHECKING:
@@ -81,16 +81,18 @@ def export(
 def _export_keras(
     package: "ModelPackage", named: Path, folder: Path, targets: TargetOptions, options: ExportOptions
 ) -> "Export":
-    note("loading TensorFlow ...")
-    from edgeclf.train.quiet import import_keras
-
-    import_keras()
-    from edgeclf.export.run import export as export_model
+    from edgeclf.export.preparation import check_export
     from edgeclf.export.targets import choose_targets
     from edgeclf.runtime.model.conventions.package import package_name
+    from edgeclf.train.quiet import check_installed, load_keras
 
     name = package_name(named)
     chosen = choose_targets(targets)
+    check_export(package.path, folder, name, chosen, options)
+    check_installed()
+    load_keras()
+    from edgeclf.export.run import export as export_model
+
     return export_model(package.path, folder, chosen, options, leave_out=targets.everything, name=name)
 
 

@@ -78,22 +78,25 @@ def train(
     if (options.data is None) == (resume is None):
         raise OptionError("name either the images to train on or the run to resume: clf-train DATA, or --resume DIR")
     folder = resume or (None if flags.preview_augment else _run_folder(options))
-    note("loading TensorFlow ...")
-    from edgeclf.train.quiet import import_keras
-
-    import_keras()
     from edgeclf.train.config import configure
-    from edgeclf.train.preview import preview
-    from edgeclf.train.run import Extras
-    from edgeclf.train.run import train as run_training
+    from edgeclf.train.preparation import Extras, prepare
+    from edgeclf.train.quiet import check_installed, load_keras
 
     options = TrainOptions.read(resume) if resume else options
     config = configure(options)
     if folder is None:
+        from edgeclf.train.preview import preview
+
         print_data(preview(config, flags.preview_augment or Path()))
         return
-    extras = Extras(options.embed_samples, options.splits.allow_leakage, {OPTIONS_NAME: options.to_json()})
-    run = run_training(config, folder, extras, resume=resume is not None)
+    check_installed()
+    splits, files = options.splits, {OPTIONS_NAME: options.to_json()}
+    extras = Extras(options.embed_samples, splits.allow_leakage, splits.drop_leaks, files)
+    dataset = prepare(config, folder, extras, resume=resume is not None)
+    load_keras()
+    from edgeclf.train.run import train as run_training
+
+    run = run_training(config, folder, extras, resume=resume is not None, dataset=dataset)
     _show(run)
     print_data(json.dumps(run.metrics) if flags.json_output else run.model)
     if run.problem:
