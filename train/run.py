@@ -35,13 +35,17 @@ from edgeclf.train.history import HISTORY_NAME, read_history
 from edgeclf.train.keras_file.samples import pick_samples
 from edgeclf.train.keras_file.saving import save
 from edgeclf.train.networks.architectures import head_of
+from edgeclf.train.networks.backbones import Backbone
 from edgeclf.train.preparation import METRICS_NAME, MODEL_NAME, Extras, prepare
+from edgeclf.train.recipes import Recipe
+from edgeclf.train.results.doubts import Calibration, calibration_doubts, doubts, training_cures
 from edgeclf.train.results.evaluation import (
     Evaluation,
     best_threshold,
     count_probabilities,
     evaluate,
     expected_calibration_error,
+    negative_log_likelihood,
     probabilities,
 )
 from edgeclf.train.results.report import ReportData, image_size, write_report
@@ -52,13 +56,14 @@ from edgeclf.train.results.temperature import fit_temperature, fold_temperature,
 class Run:
     """The result of a training run: the path of the model, and the content of `metrics.json`.
 
-    interrupted, problem: as in Trained.
+    interrupted, problem: as in Trained. warnings: what speaks against the model, as sentences.
     """
 
     model: Path
     metrics: dict[str, Any]
     interrupted: bool = False
     problem: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def train(
@@ -93,10 +98,11 @@ def train(
         publish_text(folder / METRICS_NAME, json.dumps(metrics, indent=1) + "\n")
         report = _report(card, trained, tested, splits, dataset.left_out)
         history = read_history(folder / HISTORY_NAME)
-        write_report(folder, replace(report, history=history, samples=samples["calibration"]))
+        warnings = _warnings(config.recipe, tested, splits["train"], metrics["test"])
+        write_report(folder, replace(report, history=history, samples=samples["calibration"], warnings=warnings))
         if not (trained.interrupted or trained.problem):
             (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
-        return Run(folder / MODEL_NAME, metrics, trained.interrupted, trained.problem)
+        return Run(folder / MODEL_NAME, metrics, trained.interrupted, trained.problem, warnings)
 
 
 @dataclass(frozen=True)
@@ -179,6 +185,20 @@ def _metrics(trained: Trained, tested: _Tested, started: float) -> dict[str, Any
         "parameters": trained.network.count_params(),
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def _warnings(recipe: Recipe, tested: _Tested, train: Arrays, metrics: dict[str, Any]) -> tuple[str, ...]:
+    is_default = isinstance(recipe.network, Backbone) and recipe.network == Backbone()
+    images = np.bincount(train.labels, minlength=len(tested.test.classes)).tolist()
+    found = doubts(metrics, training_cures(images, is_balanced=recipe.balance, is_default=is_default))
+    if tested.test.has_probabilities:
+        labels = tested.test.labels
+        before, after = (
+            Calibration(expected_calibration_error(labels, scores), negative_log_likelihood(labels, scores))
+            for scores in (tested.uncalibrated, tested.test.probabilities)
+        )
+        found += calibration_doubts(before, after)
+    return tuple(found)
 
 
 def _facts(config: TrainingConfig, dataset: Dataset, metrics: dict[str, Any]) -> dict[str, Any]:

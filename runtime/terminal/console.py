@@ -174,6 +174,12 @@ def note(sentence: str) -> None:
     typer.echo(escape(sentence).replace("\\\\", "\\"), err=True)
 
 
+def warn(sentence: str) -> None:
+    """Print `warning: ...` on stderr, as `note` does."""
+    typer.secho("warning: ", fg="yellow", bold=True, err=True, nl=False)
+    note(sentence)
+
+
 def print_data(text: object) -> None:
     """Write what the command was asked for to stdout, as a line. Nothing that is printed in another way gets there."""
     typer.echo(text, file=data_stream())

@@ -9,7 +9,7 @@ import typer
 
 from edgeclf.runtime.errors import ExitCode, OptionError, OutputError
 from edgeclf.runtime.storage.own_files import is_json_object, refuse_foreign
-from edgeclf.runtime.terminal.console import command_app, fail, note, print_data, show_version
+from edgeclf.runtime.terminal.console import command_app, fail, note, print_data, show_version, warn
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.train.cli.evaluate import evaluate
 from edgeclf.train.data.run_files import OPTIONS_NAME, RUN_FILES
@@ -136,3 +136,5 @@ def _show(run: "Run") -> None:
     note(headline(metrics["test"], "test accuracy", "used neither for training nor for early stopping"))
     note(f"best epoch: {metrics['best_epoch']} of {metrics['epochs']}; total time: {metrics['seconds']:.0f} s")
     note(f"report: {run.model.with_name('report.html')}")
+    for sentence in run.warnings:
+        warn(sentence)

@@ -12,7 +12,7 @@ import typer
 
 from edgeclf.runtime.cli.model_flags import CardFlags
 from edgeclf.runtime.errors import DatasetError, ExitCode, OptionError, OutputError
-from edgeclf.runtime.terminal.console import note, print_data
+from edgeclf.runtime.terminal.console import note, print_data, warn
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.reading import AS_USUAL, Reading
@@ -61,6 +61,7 @@ def evaluate(
     """Measure a model on labelled images: accuracy with its confidence interval, each class, calibration, worst mistakes."""
     _check_report(report)
     measured = measure(model, data, chosen, device, described.read())
+    from edgeclf.train.results.doubts import doubts
     from edgeclf.train.results.table import headline, show
 
     show(measured.metrics)
@@ -68,6 +69,8 @@ def evaluate(
     note(headline(measured.metrics, "accuracy", measured.origin))
     if report:
         note(f"report: {_write_report(report, measured)}")
+    for sentence in doubts(measured.metrics):
+        warn(sentence)
     if json_output:
         print_data(json.dumps(measured.to_json()))
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if measured.images.failures else ExitCode.OK)
@@ -191,6 +194,7 @@ def _check_report(report: Path | None) -> None:
 
 
 def _write_report(folder: Path, measured: Measured) -> Path:
+    from edgeclf.train.results.doubts import doubts
     from edgeclf.train.results.report import ReportData, image_size, write_report
 
     preprocess = measured.card.preprocess
@@ -203,5 +207,6 @@ def _write_report(folder: Path, measured: Measured) -> Path:
         facts={"model": measured.model, "image size": image_size(preprocess), **measured.card.training},
         counts={measured.split: Counter(measured.card.classes[label] for label in measured.images.labels)},
         failures=measured.images.failures,
+        warnings=doubts(measured.metrics),
     )
     return write_report(folder, data)

@@ -25,6 +25,7 @@ main { max-width: 60rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere 
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 1rem 0 }
 h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem }
 .lead { font-size: 1.15rem; background: var(--card); border-radius: .5rem; padding: 1rem; margin: 0 }
+.warning { border-left: .4rem solid #d9822b; padding: .5rem 1rem; margin: 0 0 1rem; font-weight: 600 }
 .scroll { overflow-x: auto; margin: .75rem 0 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line) }
@@ -45,22 +46,23 @@ _PAGE = """<!DOCTYPE html>
 <body>
 <main>
 <h1>{title}</h1>
-<p class="lead">{lead}</p>
+{warnings}<p class="lead">{lead}</p>
 {sections}</main>
 </body>
 </html>
 """
 
 
-def page(title: str, lead: str, sections: Mapping[str, str], style: str = "") -> str:
+def page(title: str, lead: str, sections: Mapping[str, str], style: str = "", *, warnings: Iterable[str] = ()) -> str:
     """A whole page. title, lead: unescaped text. sections: markup by heading; empty sections are left out.
 
-    style: CSS rules in addition to those that every page has.
+    warnings: unescaped sentences for the top. style: CSS rules in addition to those that every page has.
     """
     return _PAGE.format(
         title=text(title),
         style=_STYLE + style,
         lead=text(lead),
+        warnings="".join(f'<p class="warning">Warning: {text(sentence)}.</p>\n' for sentence in warnings),
         sections="".join(f"<section>\n<h2>{text(name)}</h2>\n{body}</section>\n" for name, body in sections.items() if body),
     )
 

@@ -32,7 +32,7 @@ class ReportData:
     title: the name of the data. images: the images of the evaluation, in the same order. subject, origin: what was measured
     and on which images, for the first sentence. facts: what was trained, by name. counts: images by split and class.
     history: the rows of `history.csv`. best_epoch: one of these rows, from 1. uncalibrated: the evaluation's probabilities
-    before temperature scaling. samples: images as the network saw them in training.
+    before temperature scaling. samples: images as the network saw them in training. warnings: sentences for the top.
     """
 
     title: str
@@ -48,6 +48,7 @@ class ReportData:
     uncalibrated: NDArray[np.float32] | None = None
     temperature: float | None = None
     samples: Arrays | None = None
+    warnings: Sequence[str] = ()
 
 
 def write_report(folder: Path, data: ReportData) -> Path:
@@ -105,7 +106,7 @@ def page(data: ReportData, figures: Mapping[str, bytes]) -> str:
         "Data": _count_table(data.counts) + _failure_table(data.failures),
     }
     lead = headline(metrics, data.subject, data.origin)
-    return html_page.page(data.title, lead[:1].upper() + lead[1:] + ".", sections)
+    return html_page.page(data.title, lead[:1].upper() + lead[1:] + ".", sections, warnings=data.warnings)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,17 @@ def test_a_second_run_gets_a_new_folder_and_json_prints_its_metrics(lay_out: Lay
     assert os.listdir("runs/data") == []
 
 
+def test_a_model_that_may_have_learnt_nothing_comes_with_a_warning(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 9, "dog": 3})
+    result = clf_train("data", *TINY)
+    doubt = r"arning: an accuracy of \S+ \(95 % interval .*\) is not clearly better than always answering (cat|dog): \d"
+    last = result.stderr[result.stderr.index("report: ") :]
+    assert re.search(doubt, last)
+    assert re.search(r"to try: --class-weight auto.*default network.*more images", last)
+    page = Path("runs/data/report.html").read_text()
+    assert re.search(doubt, page[: page.index('class="lead"')])
+
+
 @pytest.mark.parametrize("name", RUN_FILES)
 def test_a_file_of_someone_else_is_never_overwritten(name: str, lay_out: LayOut, clf_train: Invoke) -> None:
     lay_out({"cat": 3, "dog": 3})

@@ -96,6 +96,12 @@ def test_the_page_contains_the_same_figures_as_the_folder(written: Path, parsed:
     assert inside == set(beside.values())
 
 
+def test_warnings_stand_at_the_top(data: ReportData) -> None:
+    parsed = Page(page(replace(data, warnings=["it answers <b> only"]), {}))
+    top = parsed.texts[: next(number for number, text in enumerate(parsed.texts) if "always predicting" in text)]
+    assert "Warning: it answers <b> only." in top
+
+
 def test_the_first_sentence_has_accuracy_interval_and_baseline(make_arrays: MakeArrays) -> None:
     guessed = np.tile(np.array([0.8, 0.2], np.float32), (40, 1))
     arrays = make_arrays(40)
