@@ -186,7 +186,18 @@ class TrainOptions:
     training: TrainingOptions = TrainingOptions()
     augmentation: AugmentationOptions = AugmentationOptions()
     output: Annotated[
-        Path | None, _output("--output", "-o", help="Run folder.", metavar="DIR", show_default="runs/NAME-OF-DATA")
+        Path | None,
+        _output(
+            "--output",
+            "-o",
+            help="Run folder.",
+            metavar="DIR",
+            show_default="runs/NAME, or the first free of runs/NAME-2, ...",
+        ),
+    ] = None
+    name: Annotated[
+        str | None,
+        _output(help="Name of the run, for the folder runs/NAME.", metavar="NAME", show_default="the name of the data"),
     ] = None
     embed_samples: Annotated[
         bool,

@@ -106,14 +106,18 @@ def train(
 
 
 def _run_folder(options: TrainOptions) -> Path:
-    """The output folder, by default the first free one named after the data.
+    """The output folder, by default the first free one named after the run, or else after the data.
 
-    Raises OutputError if the folder holds a model, an unfinished run, or a file of another origin that a run would replace:
-    none of these is ever overwritten.
+    Raises OptionError for a name that is no folder's, and OutputError if the folder holds a model, an unfinished run,
+    or a file of another origin that a run would replace: none of these is ever overwritten.
     """
     output, data = options.output, options.data or Path()
+    if options.name is not None and output is not None:
+        raise OptionError(f"--name {options.name} stands for -o runs/{options.name}; leave out one of them")
+    if options.name is not None and (options.name in ("", "..") or Path(options.name).name != options.name):
+        raise OptionError(f"--name takes the name of a folder in runs/, not {options.name!r}; name another place with -o")
     if output is None:
-        name = data.resolve().name if data.is_dir() else data.name.partition(".")[0]
+        name = options.name or (data.resolve().name if data.is_dir() else data.name.partition(".")[0])
         numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in range(1, 10_000))
         return next(folder for folder in numbered if not folder.exists())
     if (output / "model.keras").exists():

@@ -70,6 +70,30 @@ def test_a_second_run_gets_a_new_folder_and_json_prints_its_metrics(lay_out: Lay
     assert os.listdir("runs/data") == []
 
 
+def test_a_run_has_the_name_that_was_given_and_a_number_if_it_is_taken(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 3, "dog": 3})
+    Path("runs/night").mkdir(parents=True)
+    result = clf_train("data", "--name", "night", *TINY)
+    assert (result.exit_code, result.stdout) == (0, "runs/night-2/model.keras\n"), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--name", "a/b"], r"--name .*'a/b'.*-o"),
+        (["--name", ".."], r"--name .*'\.\.'"),
+        (["--name", ""], "--name .*''"),
+        (["--name", "a", "-o", "b"], "--name a .*-o runs/a"),
+    ],
+    ids=["a path", "above", "empty", "two folders"],
+)
+def test_a_name_that_is_no_folder_is_refused(lay_out: LayOut, clf_train: Invoke, options: list[str], error: str) -> None:
+    lay_out({"cat": 3, "dog": 3})
+    result = clf_train("data", *options, *TINY)
+    assert (result.exit_code, result.stdout, Path("runs").exists()) == (2, "", False)
+    assert re.search(f"^error: .*{error}", result.stderr, re.MULTILINE)
+
+
 def test_a_model_that_may_have_learnt_nothing_comes_with_a_warning(lay_out: LayOut, clf_train: Invoke) -> None:
     lay_out({"cat": 9, "dog": 3})
     result = clf_train("data", *TINY)
