@@ -30,6 +30,8 @@ from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import Dataset
 from edgeclf.train.data.levels import brightest_of_all
 from edgeclf.train.data.listing import SPLITS
+from edgeclf.train.data.near_leaks import near_leak_notes
+from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.fit import Trained, fit
 from edgeclf.train.history import HISTORY_NAME, read_history
 from edgeclf.train.keras_file.samples import pick_samples
@@ -84,6 +86,8 @@ def train(
     dataset = dataset or prepare(config, folder, extras, resume=resume)
     with _cache_files(folder) as caches:
         splits = _load_splits(config.data, dataset, config.preprocess, caches)
+        for sentence in near_leak_notes(dataset, splits, config.splitting or Splitting()):
+            note(sentence)
         _report_bad_files(list(splits.values()), folder / "bad_files.csv")
         has_checkpoint = resume and (folder / CHECKPOINT_NAME).exists()
         classes = len(dataset.classes)

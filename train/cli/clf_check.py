@@ -1,6 +1,7 @@
 """`clf-check`: finds what is wrong with a folder of labelled images before training."""
 
 import json
+import shlex
 from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -138,6 +139,8 @@ def _show(checkup: "Checkup", show_all: bool) -> None:
             print_data(f"  and {len(findings) - len(shown):,} more; --all shows them")
     if checkup.passed_over:
         note(checkup.passed_over)
+    if checkup.split_by:
+        note(f"to keep images that look alike in one split: clf-train --split-by {shlex.quote(checkup.split_by)}")
     note(_closing(checkup))
 
 

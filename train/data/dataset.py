@@ -49,6 +49,7 @@ class Dataset:
     not put in a group; each was split on its own. copies: groups of files with the same bytes. notes: sentences about
     folders that may not be the classes, or were passed over. left_out: the number of images that `--allow-leakage` left out
     of the test and of the validation split. dropped: training images that `--drop-leaks` left out.
+    cut_from: the folder whose paths `--split-by` takes; None if some of the images were split before.
     """
 
     classes: tuple[str, ...]
@@ -61,6 +62,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=lambda: {"test": 0, "validation": 0})
     dropped: tuple["Dropped", ...] = ()
+    cut_from: Path | None = field(default=None, compare=False)
 
     @property
     def skipped(self) -> int:
@@ -111,6 +113,7 @@ def scan(root: Path, splitting: Splitting = _DEFAULT, reading: Reading = AS_USUA
         ungrouped=ungrouped,
         copies=tuple(copies),
         notes=listing.notes(),
+        cut_from=listing.top if len(missing) == len(SPLITS) - 1 else None,
     )
 
 

@@ -341,6 +341,16 @@ def test_help_shows_the_options_in_sections(clf_train: Invoke) -> None:
     assert headings == ["Commands", "Arguments", "Data", "Network", "Training", "Augmentation", "Output", "Options"]
 
 
+def test_images_that_look_alike_in_two_splits_are_shown_as_pairs(lay_out: LayOut, clf_train: Invoke) -> None:
+    root = lay_out({f"{split}/{label}": 3 for split in ("train", "val", "test") for label in ("cat", "dog")}, 40, 48)
+    again = cv2.imdecode(np.fromfile(root / "train/cat/00.png", np.uint8), cv2.IMREAD_COLOR)
+    assert again is not None
+    (root / "test/cat/again.png").write_bytes(bytes(cv2.imencode(".png", cv2.convertScaleAbs(again, alpha=0.95))[1]))
+    result = clf_train("data", *TINY, "--imgsz", "40x32")
+    assert "1 pair of images looks alike across the splits" in result.stderr
+    assert re.search(r"^  train \S+/cat/00.png ~ test \S+/cat/again.png$", result.stderr, re.MULTILINE)
+
+
 def test_findings_that_need_no_reading_are_reported_before_training(lay_out: LayOut, clf_train: Invoke) -> None:
     root = lay_out({"cat": 6, "dog": 6})
     shutil.copy(root / "cat" / "00.png", root / "dog" / "the-same.png")
