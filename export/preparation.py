@@ -22,5 +22,5 @@ def check_export(path: Path, folder: Path, name: str, targets: Sequence[Target],
         read_keras_card(path)
     else:
         check_keras_file(path)
-    if options.data is not None and not is_archive(options.data):
+    if options.data is not None and not (is_archive(options.data) and options.data.exists()):
         read_data(options.data, options.data, calibrate=any(target.calibrates for target in targets))

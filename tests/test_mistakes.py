@@ -36,6 +36,7 @@ OTHERS = [
     ("clf-export RUN/model.keras --quantize fp99", "cannot export 'fp99'"),
     ("clf-export RUN/model.keras --opset 99", "opset must be"),
     ("clf-export RUN/model.keras --data nofolder", "nofolder is not a folder"),
+    ("clf-export RUN/model.keras --data nofile.zip", "nofile.zip is not a folder"),
     ("clf-export RUN/model.keras --scale 1/255", "carries a model card"),
     ("clf-export RUN/model.keras --quantize fp32 -o foreign", "model.onnx exists already"),
     ("clf-export check RUN/model.onnx --against absent.keras", "absent.keras does not exist"),

@@ -61,7 +61,9 @@ def find_images(models: Sequence[Path], card: ModelCard, data: Path | None, limi
 
 def check_data(data: Path | None) -> None:
     """Raise DatasetError for a folder or a list without images, before any model is opened."""
-    if data is not None and not is_archive(data) and not any(any(by_class.values()) for by_class in find(data).values()):
+    if data is None or (is_archive(data) and data.exists()):
+        return
+    if not any(paths for by_class in find(data).values() for paths in by_class.values()):
         raise _no_labelled_images(data)
 
 

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -190,14 +190,20 @@ def data_console() -> "Console":
     from rich.console import Console
 
     stream = data_stream()
-    return Console(file=stream, highlight=False, width=_width(stream))
+    if not stream.isatty():
+        return Console(file=stream, highlight=False, width=100)
+    width = None
+    if not os.environ.get("COLUMNS"):
+        with suppress(OSError):  # rich asks other streams, which may be no terminal
+            width = os.get_terminal_size(stream.fileno()).columns or None
+    return Console(file=stream, highlight=False, width=width)
 
 
 def stderr_console() -> "Console":
     """A rich console on stderr, which respects NO_COLOR. It is 100 columns wide if stderr is not a terminal."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, width=_width(sys.stderr))
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 100)
 
 
 class _App(CommandApp):
@@ -211,15 +217,6 @@ class _App(CommandApp):
             if error.detail:
                 _show_error(f"cannot write to stdout: {error.detail}")
             sys.exit(ExitCode.FAILED if error.detail else _BROKEN_PIPE)
-
-
-def _width(stream: TextIO) -> int | None:
-    """The width of a table in columns; None lets rich look at `COLUMNS` and at the other streams."""
-    if not stream.isatty():
-        return 100
-    with suppress(OSError):
-        return None if os.environ.get("COLUMNS") else os.get_terminal_size(stream.fileno()).columns or None
-    return None
 
 
 def _show_error(sentence: str) -> None:
