@@ -29,7 +29,7 @@ from edgeclf.runtime.model.adoption.completion import complete, guess
 from edgeclf.runtime.model.conventions.facts import Fact, Facts
 from edgeclf.runtime.model.conventions.package import find_model
 from edgeclf.runtime.model.conventions.reading import read_facts
-from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, print_data
 from edgeclf.runtime.terminal.progress import Progress
 
 app = command_app()
@@ -58,7 +58,7 @@ def adoption(
         columns = ("model", "original", "adopted", "costs more", "of the limit")
         text = _EXPLAINED.format(runs=runs, rounds=rounds, cores=usable_cores()) + table(columns, rows)
         publish_section("Adopted models", "edgeclf.benchmarks.adoption", text)
-        typer.echo(text)
+        print_data(text)
 
 
 def _row(named: Path, runs: int, rounds: int, images: int) -> list[str]:

@@ -12,7 +12,7 @@ import typer
 from edgeclf.benchmarks.bench.options import Options
 from edgeclf.runtime.cli.model_flags import CardFlags
 from edgeclf.runtime.errors import GateError
-from edgeclf.runtime.terminal.console import command_app, note, show_version
+from edgeclf.runtime.terminal.console import command_app, note, print_data, show_version
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.next_step import show_next
 from edgeclf.runtime.terminal.plural import plural
@@ -107,9 +107,9 @@ def _recommend(report: "Report", best: "BenchResult", options: Options, describe
 def _write(report: "Report", outputs: Outputs) -> None:
     """Write the report, or the path of the recommended model, to stdout; and the files that were asked for."""
     if outputs.as_json:
-        typer.echo(json.dumps(report.to_json(), indent=1))
+        print_data(json.dumps(report.to_json(), indent=1))
     elif report.ship is not None:
-        typer.echo(report.results[report.ship].path)
+        print_data(report.results[report.ship].path)
     if outputs.folder:
         from edgeclf.benchmarks.bench.output_files import write_outputs
 

@@ -33,7 +33,7 @@ from edgeclf.runtime.model.onnx_backend import OnnxBackend
 from edgeclf.runtime.model.providers import try_providers
 from edgeclf.runtime.pipeline import classify
 from edgeclf.runtime.sources.source import open_source
-from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, print_data
 from edgeclf.runtime.terminal.progress import Progress
 
 app = command_app()
@@ -73,7 +73,7 @@ def cuda(
             with workloads_of(model, folder / "photographs", "cuda") as (workloads, batch):
                 text += f"`{model.name}`, batch {batch}:\n\n{report(measure(workloads, rounds))}\n"
         publish_section(f"CUDA: {gpu}", "edgeclf.benchmarks.cuda", text)
-        typer.echo(text)
+        print_data(text)
 
 
 @contextmanager

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import typer
-
 from edgeclf.benchmarks.machine import peak_memory_bytes
 from edgeclf.benchmarks.results import table
 from edgeclf.runtime.cluster.pending_frames import PendingFrames
@@ -22,7 +20,7 @@ from edgeclf.runtime.results.parts import Parts
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.sources.source import open_source
 from edgeclf.runtime.storage.object_store import Store
-from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, print_data
 from edgeclf.runtime.terminal.progress import Progress
 
 app = command_app()
@@ -72,7 +70,7 @@ def _row(number: int) -> Row:
 def driver(folder: Path) -> None:
     """Measure, and print JSON."""
     with friendly_errors():
-        typer.echo(json.dumps(measure(folder)))
+        print_data(json.dumps(measure(folder)))
 
 
 def measure(folder: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeclf.runtime.errors import ExitCode, ModelError
-from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, print_data
 
 app = command_app()
 
@@ -31,7 +31,7 @@ def exporting(
 
         text = small_network(rounds) + "".join(map(whole_export, models or []))
         publish_section("Exports", "edgeclf.benchmarks.exporting", text)
-        typer.echo(text)
+        print_data(text)
 
 
 def small_network(rounds: int) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, print_data
 from edgeclf.runtime.terminal.progress import Progress
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def live(
         text = EXPLAINED.format(frames=frames, width=WIDTH, height=HEIGHT, network=NETWORK, bare=BARE, rounds=rounds)
         text += table(("", "frames/s", f"time relative to {BARE}"), rows)
         publish_section("The live loop", "edgeclf.benchmarks.live", text)
-        typer.echo(text)
+        print_data(text)
 
 
 def measure(folder: Path, frames: int, rounds: int) -> "list[Rates]":

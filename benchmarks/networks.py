@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeclf.runtime.errors import EdgeclfError
-from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, print_data
 
 app = command_app()
 
@@ -51,7 +51,7 @@ def networks(
             f"Each trained on {data.name} by its own recipe, seed 0.\n\n" + table(columns, rows) + "\n" + majority + chance
         )
         publish_section(f"Networks on {data.name}", "edgeclf.benchmarks.networks", text)
-        typer.echo(text)
+        print_data(text)
 
 
 def train(data: Path, folder: Path, options: list[str]) -> dict[str, Any]:

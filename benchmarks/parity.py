@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, print_data
 
 app = command_app()
 
@@ -23,11 +23,10 @@ def parity(
 ) -> None:
     """Compare exported models with the Keras model; writes JSON to stdout."""
     with friendly_errors():
-        note("loading TensorFlow ...")
-        from edgeclf.train.quiet import import_keras
+        from edgeclf.train.quiet import load_keras
 
-        import_keras()
-        typer.echo(json.dumps(compare(reference, artifacts, data), indent=1))
+        load_keras()
+        print_data(json.dumps(compare(reference, artifacts, data), indent=1))
 
 
 def compare(reference: Path, artifacts: list[Path], data: Path) -> list[dict[str, object]]:

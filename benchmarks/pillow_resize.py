@@ -24,7 +24,7 @@ from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.images.pillow_resize import resize_as_pillow
 from edgeclf.runtime.images.pillow_weights import PillowFilter
-from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, print_data
 from edgeclf.runtime.terminal.progress import Progress
 
 app = command_app()
@@ -72,7 +72,7 @@ def pillow_resize(
             + _table(stored, rounds, threads)
         )
         publish_section("Pillow's resize", "edgeclf.benchmarks.pillow_resize", text)
-        typer.echo(text)
+        print_data(text)
 
 
 def _images(data: Path | None, count: int) -> list[Pixels]:

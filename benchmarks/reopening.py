@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, print_data
 from edgeclf.runtime.terminal.progress import Progress
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def reopening(
     """Measure, print the table, and write it to benchmarks/results.md."""
     with friendly_errors():
         if journal:
-            typer.echo(json.dumps(_reopen(journal, rows)))
+            print_data(json.dumps(_reopen(journal, rows)))
             return
         from edgeclf.benchmarks.results import publish_section, table
 
@@ -50,7 +50,7 @@ def reopening(
             text = EXPLAINED.format(rows=rows, megabytes=path.stat().st_size / 1e6)
         text += table(("", ""), list(measured.items()))
         publish_section("Going on after a million images", "edgeclf.benchmarks.reopening", text)
-        typer.echo(text)
+        print_data(text)
 
 
 def _write(path: Path, rows: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, print_data
 from edgeclf.runtime.terminal.progress import Progress
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def resize(
             )
         )
         publish_section("Default resize", "edgeclf.benchmarks.resize", text)
-        typer.echo(text)
+        print_data(text)
 
 
 def measure_accuracy(data: Path, imgsz: int, seeds: int, epochs: int, folder: Path) -> list[list[float]]:

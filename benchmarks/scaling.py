@@ -17,7 +17,7 @@ import typer
 
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError
-from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, print_data
 from edgeclf.runtime.terminal.progress import Progress
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def scaling(
         text = commands(folder, model, write_images(folder, images), rounds)
         text += HANDED_OUT.format(rows=rows, part_rows=PART_ROWS) + driver_table(folder, rows)
         publish_section("Many machines", "edgeclf.benchmarks.scaling", text)
-        typer.echo(text)
+        print_data(text)
 
 
 def write_images(folder: Path, count: int) -> list[Path]:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeclf.runtime.errors import EdgeclfError, ExitCode
-from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, print_data
 from edgeclf.runtime.terminal.plural import plural
 
 app = command_app()
@@ -45,7 +45,7 @@ def shipping(
         first, second = (json.loads(command(line)) for _ in range(2))
         text = EXPLAINED.format(subject=subject, rounds=rounds, seconds=first["seconds_a_round"], images=_images(first))
         publish_section(f"Which file to ship: {subject}", "edgeclf.benchmarks.shipping", text + compare(first, second))
-        typer.echo(text + compare(first, second))
+        print_data(text + compare(first, second))
 
 
 def train(folder: Path, data: Path | None, recipe: str, options: list[str]) -> Path:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from edgeclf.benchmarks.results import table
-from edgeclf.runtime.terminal.console import command_app
+from edgeclf.runtime.terminal.console import command_app, print_data
 
 app = command_app()
 
@@ -43,7 +43,7 @@ def sizing(
     """Print a Markdown table for runs of several sizes."""
     runs = [PlannedRun(images, cores, rate, image_bytes, handed_out) for images in IMAGES for cores in CORES]
     columns = ("images", "cores", "time", "Gbit/s", "prefixes", "runs", "memory", "cores", "requests", "saturates first")
-    typer.echo(table(columns, [run.cells(core_hour) for run in runs]), nl=False)
+    print_data(table(columns, [run.cells(core_hour) for run in runs]).rstrip())
 
 
 @dataclass(frozen=True)

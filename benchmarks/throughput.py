@@ -12,7 +12,7 @@ import typer
 
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import OptionError
-from edgeclf.runtime.terminal.console import command_app, friendly_errors, note
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, print_data
 
 if TYPE_CHECKING:
     import keras
@@ -93,7 +93,7 @@ def throughput(
             note(NO_ACCURACY)
             text += f"\n{NO_ACCURACY}\n"
         publish_section("Throughput of the pipeline", "edgeclf.benchmarks.throughput", text)
-        typer.echo(text)
+        print_data(text)
 
 
 def pipelines(folder: Path, peers: "dict[str, Peer]", images: int, rounds: int) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeclf.runtime.terminal.console import command_app, friendly_errors
+from edgeclf.runtime.terminal.console import command_app, friendly_errors, print_data
 from edgeclf.runtime.terminal.progress import Progress
 
 app = command_app()
@@ -48,7 +48,7 @@ def training(
             + table(("fed by", "seconds per epoch", "clf-train is times as fast"), rows)
         )
         publish_section("An epoch of training", "edgeclf.benchmarks.training", text)
-        typer.echo(text)
+        print_data(text)
 
 
 def measure(folder: Path, imgsz: int, rounds: int) -> dict[str, list[float]]:

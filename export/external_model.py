@@ -5,17 +5,16 @@ from typing import Any
 
 import keras
 
-from edgeclf.export.external_options import ExternalModel
+from edgeclf.export.external_options import ExternalModel, refuse_description
 from edgeclf.export.heads import OutputProbe, choose_head, detect_head
 from edgeclf.export.image_input import image_shape, in_its_shape, row_remark
 from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.model.adoption.adopted_card import preprocess_of, training_facts
-from edgeclf.runtime.model.card import ModelCard, has_keras_card
+from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.conventions.facts import Fact, Facts, Scaling
 from edgeclf.runtime.model.conventions.scales import SCALES
 from edgeclf.runtime.model.labels import count_advice
 from edgeclf.runtime.terminal.console import note, show_shape
-from edgeclf.runtime.terminal.flags import flags_given
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.keras_file.reason import reason
 from edgeclf.train.keras_file.saving import KerasModel, load_network
@@ -45,13 +44,6 @@ def count_outputs(network: keras.Model, facts: Facts, path: Path) -> int | None:
     """The number of the network's output units; None if it does not say it."""
     shape = with_scaling(network, image_shape(network, _size(facts), str(path)), facts, str(path)).output.shape
     return shape[-1] if len(shape) == 2 else None
-
-
-def refuse_description(path: Path, external: ExternalModel) -> None:
-    """Raise OptionError if the file carries a card and is described as well."""
-    described = ", ".join(flag for _, flag in flags_given(external))
-    if described and has_keras_card(path):
-        raise OptionError(f"{path} carries a model card, which says all of that; leave out {described}")
 
 
 def attach_card_to(network: keras.Model, facts: Facts, path: Path) -> KerasModel:

@@ -11,7 +11,7 @@ import typer
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.model.labels import read_classes
 from edgeclf.runtime.terminal.console import parse_size
-from edgeclf.runtime.terminal.flags import Text
+from edgeclf.runtime.terminal.flags import Text, flags_given
 
 if TYPE_CHECKING:
     from edgeclf.runtime.model.conventions.facts import Fact, Facts, Scaling
@@ -142,6 +142,15 @@ class ExternalModel:
         given = {"resize": self.resize, "fit": self.fit, "crop_pct": self.crop_pct}
         settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         ModelCard(self.classes or ("one", "two"), Preprocess(self.imgsz or (1, 1), 3, **settings))
+
+
+def refuse_description(path: Path, external: ExternalModel) -> None:
+    """Raise OptionError if the file carries a card and is described as well."""
+    from edgeclf.runtime.model.card import has_keras_card
+
+    described = ", ".join(flag for _, flag in flags_given(external))
+    if described and has_keras_card(path):
+        raise OptionError(f"{path} carries a model card, which says all of that; leave out {described}")
 
 
 def _check_choice(flag: str, value: str | None, allowed: tuple[str, ...]) -> None:

@@ -18,8 +18,8 @@ from edgeclf.export.external_model import (
     attach_card_to,
     count_outputs,
     load_external,
-    refuse_description,
 )
+from edgeclf.export.external_options import refuse_description
 from edgeclf.export.gate import (
     Export,
     Subject,

@@ -1,58 +1,76 @@
-"""The kinds of files that are made of a Keras model, and how each is made."""
+"""The kinds of files that are made of a Keras model, and how each is made. Converters are imported when they are used."""
 
-import copy
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-
-import onnx
+from typing import TYPE_CHECKING
 
 from edgeclf.export.calibration import ExportImages
 from edgeclf.export.int8 import Quantizer
-from edgeclf.export.int8_onnx import OnnxQuantizer
-from edgeclf.export.int8_tflite import TfliteQuantizer
-from edgeclf.export.onnx_file import half_precision, pack
 from edgeclf.export.options import OPSET, TargetOptions
 from edgeclf.export.target import Target, choose
-from edgeclf.export.to_onnx import convert
-from edgeclf.export.to_tflite import Precision, to_tflite
-from edgeclf.train.keras_file.saving import KerasModel
+
+if TYPE_CHECKING:
+    import onnx
+
+    from edgeclf.export.to_tflite import Precision
+    from edgeclf.train.keras_file.saving import KerasModel
 
 
 @dataclass(frozen=True)
 class ExportContext:
     """A model under export, with what its files share. folder: for temporary files."""
 
-    model: KerasModel
+    model: "KerasModel"
     images: ExportImages
     folder: Path
     opset: int = OPSET
 
     @cached_property
-    def onnx(self) -> onnx.ModelProto:
+    def onnx(self) -> "onnx.ModelProto":
         """The model in float32. Copy it before you change it."""
+        from edgeclf.export.to_onnx import convert
+
         return convert(self.model, self.opset)
 
 
-def _tflite(precision: Precision) -> Callable[[ExportContext], bytes]:
-    return lambda context: to_tflite(context.model, precision, context.images.calibration.images)
+def _tflite(precision: "Precision") -> Callable[[ExportContext], bytes]:
+    def convert(context: ExportContext) -> bytes:
+        from edgeclf.export.to_tflite import to_tflite
+
+        return to_tflite(context.model, precision, context.images.calibration.images)
+
+    return convert
+
+
+def _onnx(context: ExportContext) -> bytes:
+    from edgeclf.export.onnx_file import pack
+
+    return pack(context.onnx, context.model.card)
 
 
 def _half_onnx(context: ExportContext) -> bytes:
-    return pack(half_precision(copy.deepcopy(context.onnx)), context.model.card)
+    from edgeclf.export.onnx_file import half_precision, pack
+
+    return pack(half_precision(deepcopy(context.onnx)), context.model.card)
 
 
 def _int8_onnx(context: ExportContext) -> Quantizer:
+    from edgeclf.export.int8_onnx import OnnxQuantizer
+
     return OnnxQuantizer(context.onnx, context.model.card, context.images.calibration.images, context.folder)
 
 
 def _int8_tflite(context: ExportContext) -> Quantizer:
+    from edgeclf.export.int8_tflite import TfliteQuantizer
+
     return TfliteQuantizer(context.model, context.images.calibration.images)
 
 
 TARGETS = (
-    Target("onnx", "fp32", ".onnx", lambda context: pack(context.onnx, context.model.card)),
+    Target("onnx", "fp32", ".onnx", _onnx),
     Target("onnx", "fp16", ".fp16.onnx", _half_onnx),
     Target("onnx", "int8", ".int8.onnx", _int8_onnx),
     Target("tflite", "fp32", ".fp32.tflite", _tflite("fp32")),

@@ -33,13 +33,13 @@ FLOORS = {
         "data networks",
         "results",
         "keras_file",
-        "any_model batches checkpoint config epoch_notes fit history options preview recipes run stages",
+        "any_model batches checkpoint config epoch_notes fit history options preparation preview recipes run stages",
         "cli",
     ),
     "export": (
         "adopt adopted_targets artifacts calibration comparison data_images external_model external_options frozen gate "
         "gate_report graph_fixes heads image_input int8 int8_onnx int8_tflite known_facts onnx_file options own_tool parity "
-        "reference_check run table target targets timing to_onnx to_tflite",
+        "preparation reference_check run table target targets timing to_onnx to_tflite",
         "cli",
     ),
     "benchmarks": (
@@ -208,6 +208,25 @@ def test_images_are_never_read_by_cv2_itself() -> None:
     assert offenders([*ALL_SOURCES, *sources("tests")], reads) == {}
 
 
+def test_stdout_is_reached_only_through_print_data_and_tables() -> None:
+    commands = [path for path in ALL_SOURCES if "peers" not in path.parts]  # those are scripts of other environments
+
+    def others(path: Path) -> list[str]:
+        if relative(path) in ("runtime/terminal/streams.py", "runtime/terminal/console.py"):
+            return []
+        nodes = [node for node in ast.walk(syntax(path)) if isinstance(node, ast.Call | ast.Attribute)]
+        return [ast.unparse(node) for node in nodes if _is_stdout(node)]
+
+    assert offenders(commands, others) == {}
+
+
+def _is_stdout(node: ast.Call | ast.Attribute) -> bool:
+    if isinstance(node, ast.Attribute):
+        return ast.unparse(node) == "sys.stdout"
+    to_stderr = any(keyword.arg in ("err", "stderr", "file") for keyword in node.keywords)
+    return ast.unparse(node.func) in ("print", "typer.echo", "typer.secho", "Console") and not to_stderr
+
+
 def test_every_package_is_packaged() -> None:
     folders = {path.parent.relative_to(ROOT) for layer in LAYERS for path in (ROOT / layer).rglob("*.py")}
     expected = {f"edgeclf.{'.'.join(folder.parts)}" for folder in folders}
@@ -270,16 +289,23 @@ def test_help_imports_nothing_heavy(name: str) -> None:
     assert name in done.stdout
 
 
+@pytest.fixture
+def kept_model(run_folder: Path) -> Path:
+    return run_folder / "model.keras"
+
+
 @pytest.mark.parametrize(
-    ("name", "arguments", "extra"), [("clf-train", ["."], "train"), ("clf-export", ["x.keras"], "train")]
+    ("name", "fixture", "extra"), [("clf-train", "image_folder", "train"), ("clf-export", "kept_model", "train")]
 )
-def test_a_missing_extra_is_one_sentence_with_its_cure(tmp_path: Path, name: str, arguments: list[str], extra: str) -> None:
+def test_a_missing_extra_is_one_sentence_with_its_cure(
+    tmp_path: Path, name: str, fixture: str, extra: str, request: pytest.FixtureRequest
+) -> None:
     module, function = SCRIPTS[name].split(":")
-    (tmp_path / "x.keras").write_bytes(b"x")
+    argument = str(request.getfixturevalue(fixture))
     (tmp_path / "keras.py").write_text("raise ModuleNotFoundError(\"No module named 'keras'\", name='keras')")
     (tmp_path / "tensorflow.py").write_text("raise ModuleNotFoundError(\"No module named 'tensorflow'\", name='tensorflow')")
     script = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv = {[name, *arguments]!r};"
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv = {[name, argument]!r};"
         f"import {module}; {module}.{function}()"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)

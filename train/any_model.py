@@ -14,9 +14,10 @@ from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.formats import model_format
-from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.data.arrays import batches
+from edgeclf.train.keras_file.card import read_keras_card
+from edgeclf.train.quiet import check_installed, load_keras
 
 _BATCH = 32
 
@@ -40,6 +41,8 @@ def open_any(path: Path, device: str = "auto", card: ModelDescription | None = N
         if card is not None and card.replaces_card:
             export = f"clf-export {path} --classes labels.txt --data photos/"
             raise OptionError(f"--classes describes an exported model; leave it out for {path}, or export it: {export}")
+        read_keras_card(path)  # before TensorFlow is loaded
+        check_installed()
         return _open_keras(path)
     classifier = Classifier.open(path, device=device, card=card)
     return AnyModel(classifier.card, lambda images: _probabilities(classifier, images))
@@ -56,10 +59,7 @@ def _probabilities(classifier: Classifier, images: Pixels) -> NDArray[np.float32
 
 
 def _open_keras(path: Path) -> AnyModel:
-    note("loading TensorFlow ...")
-    from edgeclf.train.quiet import import_keras
-
-    import_keras()
+    load_keras()
     from edgeclf.train.keras_file.saving import open_keras
 
     model = open_keras(path)

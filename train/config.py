@@ -43,6 +43,7 @@ def configure(options: TrainOptions) -> TrainingConfig:
     channels, ground = 1 if network.grey else 3, network.ground
     preprocess = Preprocess(size_hw, channels, network.resize, network.fit, ground)  # type: ignore[arg-type]
     recipe, splitting = _recipe(preset.recipe, options), _splitting(preset, options.splits, seed)
+    recipe.network.check(preprocess.shape)
     return TrainingConfig(options.data, preprocess, recipe, splitting, options.reading)
 
 

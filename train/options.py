@@ -46,6 +46,9 @@ class SplitOptions:
     ] = None
     test: Annotated[Path | None, _data(help="Test set.", show_default="a share of the images")] = None
     limit: Annotated[int | None, _data(min=1, help="Use at most N images, for a quick trial.", metavar="N")] = None
+    drop_leaks: Annotated[
+        bool, _data("--drop-leaks", help="Leave out training images that are copies of validation or test images.")
+    ] = False
     allow_leakage: Annotated[bool, _data("--allow-leakage", help="Leave out test images that are in another split.")] = False
 
 
@@ -184,7 +187,18 @@ class TrainOptions:
     training: TrainingOptions = TrainingOptions()
     augmentation: AugmentationOptions = AugmentationOptions()
     output: Annotated[
-        Path | None, _output("--output", "-o", help="Run folder.", metavar="DIR", show_default="runs/NAME-OF-DATA")
+        Path | None,
+        _output(
+            "--output",
+            "-o",
+            help="Run folder.",
+            metavar="DIR",
+            show_default="runs/NAME, or the first free of runs/NAME-2, ...",
+        ),
+    ] = None
+    name: Annotated[
+        str | None,
+        _output(help="Name of the run, for the folder runs/NAME.", metavar="NAME", show_default="the name of the data"),
     ] = None
     embed_samples: Annotated[
         bool,

@@ -15,7 +15,8 @@ from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import Split
 from edgeclf.train.data.run_files import SHEET_NAME
 from edgeclf.train.networks.augment import Augmentation
-from edgeclf.train.run import find_images
+from edgeclf.train.preparation import find_images
+from edgeclf.train.quiet import load_keras
 
 IMAGES = 8
 VARIANTS = 7
@@ -37,6 +38,7 @@ def write_sheet(images: Arrays, augmentation: Augmentation, seed: int, folder: P
     if augmentation.is_nothing:
         rows *= VARIANTS + 1
     else:
+        load_keras()
         change = augmentation.build(seed)
         rows += [np.asarray(change(images.images.astype(np.float32), training=True)) for _ in range(VARIANTS)]
     columns = [np.clip(np.rint(row), 0, 255).astype(np.uint8) for row in rows]

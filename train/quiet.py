@@ -6,9 +6,11 @@ The noise: oneDNN notices, missing-GPU notices, deprecations that users cannot a
 import logging
 import os
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 from edgeclf.runtime.errors import OptionError, first_line
+from edgeclf.runtime.terminal.console import note
 
 
 def quiet_tensorflow() -> None:
@@ -20,6 +22,19 @@ def quiet_tensorflow() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # its errors are ours, in one sentence
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|tf2onnx|onnx|google)\b")
+
+
+def load_keras() -> None:
+    """As `import_keras`, and say so, because it takes seconds."""
+    note("loading TensorFlow ...")
+    import_keras()
+
+
+def check_installed() -> None:
+    """Raise ModuleNotFoundError if TensorFlow or Keras is not installed, without importing them."""
+    for name in ("tensorflow", "keras"):
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def import_keras() -> None:

@@ -7,7 +7,8 @@ from typing import Literal, get_args
 from edgeclf.runtime.errors import OptionError
 from edgeclf.train.networks.architectures import ConvNet, FlatNet, Network
 from edgeclf.train.networks.augment import Augmentation
-from edgeclf.train.networks.backbones import Backbone, native_size
+from edgeclf.train.networks.backbones import Backbone
+from edgeclf.train.networks.families import native_size
 
 Optimizer = Literal["adam", "rmsprop", "sgd"]
 Schedule = Literal["cosine", "constant"]

@@ -5,10 +5,9 @@ import io
 import json
 import platform
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,86 +16,78 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgeclf.runtime.errors import DatasetError, ModelError
+from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
-from edgeclf.runtime.sources.archives import is_archive
-from edgeclf.runtime.storage.atomic_write import make_folder, publish_text
+from edgeclf.runtime.storage.atomic_write import publish_text
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.escaping import escape_cell
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.version import __version__
 from edgeclf.train.checkpoint import CHECKPOINT_NAME
 from edgeclf.train.config import TrainingConfig
-from edgeclf.train.data.archives import unpack
 from edgeclf.train.data.arrays import Arrays, load
-from edgeclf.train.data.check import check_dataset
-from edgeclf.train.data.dataset import SPLIT_NAME, Dataset, read_dataset, scan, write_split
-from edgeclf.train.data.findings import Severity
-from edgeclf.train.data.leakage import refusal, refusals, without_leaks
+from edgeclf.train.data.dataset import Dataset
 from edgeclf.train.data.levels import brightest_of_all
 from edgeclf.train.data.listing import SPLITS
-from edgeclf.train.data.other_files import describe_kinds
+from edgeclf.train.data.near_leaks import near_leak_notes
 from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.fit import Trained, fit
 from edgeclf.train.history import HISTORY_NAME, read_history
 from edgeclf.train.keras_file.samples import pick_samples
 from edgeclf.train.keras_file.saving import save
 from edgeclf.train.networks.architectures import head_of
+from edgeclf.train.networks.backbones import Backbone
+from edgeclf.train.preparation import METRICS_NAME, MODEL_NAME, Extras, prepare
+from edgeclf.train.recipes import Recipe
+from edgeclf.train.results.doubts import Calibration, calibration_doubts, doubts, training_cures
 from edgeclf.train.results.evaluation import (
     Evaluation,
     best_threshold,
     count_probabilities,
     evaluate,
     expected_calibration_error,
+    negative_log_likelihood,
     probabilities,
 )
 from edgeclf.train.results.report import ReportData, image_size, write_report
 from edgeclf.train.results.temperature import fit_temperature, fold_temperature, scale
-
-MODEL_NAME = "model.keras"
-METRICS_NAME = "metrics.json"
-IMAGES_FOLDER = "images"
 
 
 @dataclass(frozen=True)
 class Run:
     """The result of a training run: the path of the model, and the content of `metrics.json`.
 
-    interrupted, problem: as in Trained.
+    interrupted, problem: as in Trained. warnings: what speaks against the model, as sentences.
     """
 
     model: Path
     metrics: dict[str, Any]
     interrupted: bool = False
     problem: str = ""
+    warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Extras:
-    """Options of a run that do not affect the training itself.
-
-    embed_samples: store preprocessed images inside the model, so that `clf-export` can calibrate and verify without the
-    data set. allow_leakage: if test images are in another split, too, train without them. files: texts to write into the run
-    folder, by file name.
-    """
-
-    embed_samples: bool = True
-    allow_leakage: bool = False
-    files: Mapping[str, str] = field(default_factory=dict)
-
-
-def train(config: TrainingConfig, folder: Path, extras: Extras = Extras(), *, resume: bool = False) -> Run:
+def train(
+    config: TrainingConfig,
+    folder: Path,
+    extras: Extras = Extras(),  # noqa: B008 (frozen)
+    *,
+    resume: bool = False,
+    dataset: Dataset | None = None,
+) -> Run:
     """Train as configured and write `model.keras`, `metrics.json`, `report.html` and the rest to `folder`.
 
     Images that cannot be read are skipped and listed in `bad_files.csv`. resume: continue the run in `folder`, with the
-    images of its `split.csv`. Raises DatasetError, ModelError or OutputError.
+    images of its `split.csv`. dataset: what `prepare` returned, if it was called before Keras was loaded.
+    Raises DatasetError, ModelError or OutputError.
     """
     started = time.monotonic()
-    dataset = _resume(folder) if resume else _begin(config, folder, extras)
-    _announce(config.data, dataset)
+    dataset = dataset or prepare(config, folder, extras, resume=resume)
     with _cache_files(folder) as caches:
         splits = _load_splits(config.data, dataset, config.preprocess, caches)
+        for sentence in near_leak_notes(dataset, splits, config.splitting or Splitting()):
+            note(sentence)
         _report_bad_files(list(splits.values()), folder / "bad_files.csv")
         has_checkpoint = resume and (folder / CHECKPOINT_NAME).exists()
         classes = len(dataset.classes)
@@ -111,22 +102,11 @@ def train(config: TrainingConfig, folder: Path, extras: Extras = Extras(), *, re
         publish_text(folder / METRICS_NAME, json.dumps(metrics, indent=1) + "\n")
         report = _report(card, trained, tested, splits, dataset.left_out)
         history = read_history(folder / HISTORY_NAME)
-        write_report(folder, replace(report, history=history, samples=samples["calibration"]))
+        warnings = _warnings(config.recipe, tested, splits["train"], metrics["test"])
+        write_report(folder, replace(report, history=history, samples=samples["calibration"], warnings=warnings))
         if not (trained.interrupted or trained.problem):
             (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
-        return Run(folder / MODEL_NAME, metrics, trained.interrupted, trained.problem)
-
-
-def find_images(config: TrainingConfig, folder: Path) -> Dataset:
-    """The images of a training, split. Archives are first unpacked into `folder`, and the images stay there."""
-    splitting = config.splitting or Splitting(seed=config.recipe.seed)
-    named = {"train": config.data, "val": splitting.val, "test": splitting.test}
-    unpacked = {
-        split: unpack(path, folder / IMAGES_FOLDER / split) if path and is_archive(path) else path
-        for split, path in named.items()
-    }
-    splitting = replace(splitting, val=unpacked["val"], test=unpacked["test"])
-    return scan(unpacked["train"] or config.data, splitting, config.reading)
+        return Run(folder / MODEL_NAME, metrics, trained.interrupted, trained.problem, warnings)
 
 
 @dataclass(frozen=True)
@@ -152,33 +132,6 @@ def _cache_files(folder: Path) -> Iterator[list[Path]]:
         for cache in caches:
             with suppress(OSError):  # Windows cannot remove a file that is still mapped
                 cache.unlink(missing_ok=True)
-
-
-def _begin(config: TrainingConfig, folder: Path, extras: Extras) -> Dataset:
-    dataset = find_images(config, folder)
-    findings = check_dataset(dataset)
-    if (leaks := refusals(findings)) and not extras.allow_leakage:
-        raise DatasetError(refusal(leaks))
-    for kind, count in Counter(finding.kind for finding in findings if finding.severity is not Severity.NOTICE).items():
-        note(f"{count:,} x {kind} in {config.data}; for details: clf-check {config.data}")
-    if leaks:
-        dataset = without_leaks(dataset)
-    make_folder(folder)
-    for name, text in extras.files.items():
-        publish_text(folder / name, text)
-    write_split(dataset, folder / SPLIT_NAME)
-    if leaks:  # for --resume, as split.csv lists only the images that are used
-        publish_text(folder / METRICS_NAME, json.dumps({"left_out": dataset.left_out}))
-    return dataset
-
-
-def _resume(folder: Path) -> Dataset:
-    if not (folder / CHECKPOINT_NAME).exists() and (folder / MODEL_NAME).exists():
-        raise ModelError(f"the training in {folder} is finished; start another one with clf-train DATA")
-    dataset = read_dataset(folder / SPLIT_NAME)
-    with suppress(OSError, ValueError, KeyError, TypeError):  # there is none before the end, unless images were left out
-        return replace(dataset, left_out=json.loads((folder / METRICS_NAME).read_text("utf-8"))["left_out"])
-    return dataset
 
 
 def _calibrate_and_test(network: keras.Model, val: Arrays, test: Arrays, classes: tuple[str, ...]) -> _Tested:
@@ -212,17 +165,6 @@ def _load_splits(data: Path, dataset: Dataset, preprocess: Preprocess, caches: l
     return splits
 
 
-def _announce(data: Path, dataset: Dataset) -> None:
-    counts = ", ".join(f"{name} {len(split):,}" for name, split in dataset.splits().items())
-    others = dataset.others
-    skipped = f"; skipped {plural(dataset.skipped, 'other file')}: {describe_kinds(others)}" if others else ""
-    note(f"{data}: {plural(len(dataset.classes), 'class')} ({', '.join(dataset.classes)}); images: {counts}{skipped}")
-    for sentence in dataset.notes:
-        note(sentence)
-    if dataset.ungrouped:
-        note(f"{plural(dataset.ungrouped, 'image')} without a group of --split-by; each was split on its own")
-
-
 def _report_bad_files(splits: list[Arrays], path: Path) -> None:
     failures = [failure for split in splits for failure in split.failures]
     if not failures:
@@ -247,6 +189,20 @@ def _metrics(trained: Trained, tested: _Tested, started: float) -> dict[str, Any
         "parameters": trained.network.count_params(),
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def _warnings(recipe: Recipe, tested: _Tested, train: Arrays, metrics: dict[str, Any]) -> tuple[str, ...]:
+    is_default = isinstance(recipe.network, Backbone) and recipe.network == Backbone()
+    images = np.bincount(train.labels, minlength=len(tested.test.classes)).tolist()
+    found = doubts(metrics, training_cures(images, is_balanced=recipe.balance, is_default=is_default))
+    if tested.test.has_probabilities:
+        labels = tested.test.labels
+        before, after = (
+            Calibration(expected_calibration_error(labels, scores), negative_log_likelihood(labels, scores))
+            for scores in (tested.uncalibrated, tested.test.probabilities)
+        )
+        found += calibration_doubts(before, after)
+    return tuple(found)
 
 
 def _facts(config: TrainingConfig, dataset: Dataset, metrics: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from keras import layers
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.batches import Inputs
 from edgeclf.train.data.arrays import allocate, batches
-from edgeclf.train.networks.backbones import Backbone, cut_before_last
+from edgeclf.train.networks.backbones import Backbone
+from edgeclf.train.networks.pretrained import cut_before_last
 from edgeclf.train.recipes import Recipe
 
 FLOAT16: np.dtype[Any] = np.dtype(np.float16)

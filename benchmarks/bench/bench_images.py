@@ -13,6 +13,7 @@ from edgeclf.benchmarks.photographs import write_photographs
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.sources.archives import is_archive
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.archives import unpacked
@@ -58,13 +59,25 @@ def find_images(models: Sequence[Path], card: ModelCard, data: Path | None, limi
             yield _generated(Path(folder), models, card)
 
 
+def check_data(data: Path | None) -> None:
+    """Raise DatasetError for a folder or a list without images, before any model is opened."""
+    if data is None or (is_archive(data) and data.exists()):
+        return
+    if not any(paths for by_class in find(data).values() for paths in by_class.values()):
+        raise _no_labelled_images(data)
+
+
+def _no_labelled_images(data: Path) -> DatasetError:
+    return DatasetError(f"{data} has no labelled images; pass a folder with one sub-folder per class")
+
+
 def _held_out(root: Path, card: ModelCard, data: Path) -> tuple[Split, str]:
     """The split that training has not used, as far as the folders tell, and its description."""
     found = find(root)
     name = next((name for name in ("test", "val") if name in found), "train")
     split = as_split(labelled(found.get(name, {}), card.classes, data))
     if not len(split):
-        raise DatasetError(f"{data} has no labelled images; pass a folder with one sub-folder per class")
+        raise _no_labelled_images(data)
     return split, f"the {name} split of {data}" if len(found) > 1 or name != "train" else str(data)
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from edgeclf.benchmarks.bench.measurement import first_prediction, write_line
 from edgeclf.train.quiet import import_keras
 
-import_keras()
-import keras  # noqa: E402
-
 
 def main() -> None:
+    import_keras()
+    import keras
+
     model, image = sys.argv[1:]
     network = keras.models.load_model(model, compile=False)
     height, width, channels = network.input_shape[1:]
@@ -22,7 +22,3 @@ def main() -> None:
     loaded = keras.utils.load_img(image, target_size=(height, width), color_mode=mode)
     network.predict(keras.utils.img_to_array(loaded)[np.newaxis], verbose=0)
     write_line(first_prediction())
-
-
-if __name__ == "__main__":
-    main()

@@ -28,6 +28,7 @@ from edgeclf.runtime.model.batching import best_batch
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.pipeline import classify
+from edgeclf.runtime.terminal.console import print_data
 
 WARM_UP = 0.25
 """Duration of the warm-up, as a share of the measured time."""
@@ -117,8 +118,7 @@ def first_prediction() -> dict[str, Any]:
 
 def write_line(fields: dict[str, Any]) -> None:
     """Send a line of JSON to the benchmark."""
-    sys.stdout.write(json.dumps(fields) + "\n")
-    sys.stdout.flush()
+    print_data(json.dumps(fields))
 
 
 class _TimedBackend:
@@ -219,7 +219,3 @@ def _times_per_second(run: Callable[[], object], seconds: float) -> float:
         run()
         done += 1
     return done / (time.perf_counter() - started)
-
-
-if __name__ == "__main__":
-    main()

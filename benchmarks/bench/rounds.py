@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -17,6 +16,7 @@ from edgeclf.benchmarks.bench.measurement import FirstPrediction, Measurement, T
 from edgeclf.benchmarks.bench.report import ColdStart
 from edgeclf.benchmarks.interleaving import interleaved_rounds
 from edgeclf.runtime.errors import DeviceError, EdgeclfError, ExitCode, ModelError
+from edgeclf.runtime.terminal.child import child_command
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.progress import Progress
 
@@ -102,8 +102,9 @@ class _ChildProcess:
     def __init__(self, module: str, *arguments: str, busy_s: float = 0.0) -> None:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._started = time.perf_counter()
-        line = [sys.executable, "-P", "-m", module, *arguments]  # -P: import no modules from the current folder
-        self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._stderr)
+        self._process = subprocess.Popen(
+            child_command(module, *arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._stderr
+        )
         self._timeout = threading.Timer(_TIMEOUT_S + busy_s, self._process.kill)
         self._timeout.start()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgeclf.benchmarks.bench.accuracy import MeasuredAccuracy, measure_accuracy, open_models
 from edgeclf.benchmarks.bench.baseline import Baseline
-from edgeclf.benchmarks.bench.bench_images import BenchImages, find_images
+from edgeclf.benchmarks.bench.bench_images import BenchImages, check_data, find_images
 from edgeclf.benchmarks.bench.candidates import Candidate, find_models, list_candidates, short_names
 from edgeclf.benchmarks.bench.options import Gates, Options
 from edgeclf.benchmarks.bench.recommendation import recommend
@@ -31,6 +31,7 @@ def bench(options: Options, described: ModelDescription | None = None) -> Report
     described: what models without a card take and answer. Raises ModelError, DeviceError, DatasetError or OptionError.
     """
     baseline = _open_baseline(options)
+    check_data(options.data)
     found = find_models(options.models, described=described is not None)
     models = found.models
     for sentence in found.left_out:

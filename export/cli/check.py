@@ -10,6 +10,7 @@ import typer
 from edgeclf.export.options import CheckOptions
 from edgeclf.runtime.cli.model_flags import CardFlags
 from edgeclf.runtime.errors import GateError
+from edgeclf.runtime.terminal.console import print_data
 from edgeclf.runtime.terminal.flags import takes
 
 
@@ -33,6 +34,6 @@ def check(
     report = compare([model_in_run(path) for path in artifacts], options, described.read(replaces_card=False))
     show(report)
     if json_output:
-        typer.echo(json.dumps([parity.to_json() for parity in report.parities]))
+        print_data(json.dumps([parity.to_json() for parity in report.parities]))
     if report.failed:
         raise GateError(f"{', '.join(report.failed)} does not predict like {options.against}; see the table")

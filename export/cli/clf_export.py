@@ -9,7 +9,7 @@ import typer
 from edgeclf.export.cli.check import check
 from edgeclf.export.options import ExportOptions, TargetOptions
 from edgeclf.runtime.errors import GateError
-from edgeclf.runtime.terminal.console import command_app, note, show_version
+from edgeclf.runtime.terminal.console import command_app, note, print_data, show_version
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.next_step import show_next
 
@@ -75,9 +75,9 @@ def export(
             result = _export_keras(package, model, folder, targets, options)
     show(result)
     if json_output:
-        typer.echo(json.dumps([parity.to_json() for parity in result.parities]))
+        print_data(json.dumps([parity.to_json() for parity in result.parities]))
     elif result.published:
-        typer.echo("\n".join(map(str, result.published)))
+        print_data("\n".join(map(str, result.published)))
     if result.published:
         _recommend(result, model, options)
     _raise_if_failed(result, model, targets)
@@ -86,17 +86,19 @@ def export(
 def _export_keras(
     package: "ModelPackage", named: Path, folder: Path, targets: TargetOptions, options: ExportOptions
 ) -> "Export":
-    note("loading TensorFlow ...")
-    from edgeclf.train.quiet import import_keras
-
-    import_keras()
-    from edgeclf.export.run import export as export_model
+    from edgeclf.export.preparation import check_export
     from edgeclf.export.targets import choose_targets
     from edgeclf.runtime.model.card import has_keras_card
     from edgeclf.runtime.model.conventions.package import package_name
+    from edgeclf.train.quiet import check_installed, load_keras
 
     name = package_name(named)
     chosen = choose_targets(targets, is_external=not has_keras_card(package.path))
+    check_export(package.path, folder, name, chosen, options)
+    check_installed()
+    load_keras()
+    from edgeclf.export.run import export as export_model
+
     return export_model(package.path, folder, chosen, options, name=name)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgeclf.runtime.errors import ExitCode
-from edgeclf.runtime.terminal.console import command_app, fail, friendly_errors, show_version
+from edgeclf.runtime.terminal.console import command_app, fail, friendly_errors, print_data, show_version
 
 app = command_app()
 
@@ -16,6 +16,7 @@ EPILOG = """\b
 Examples:
   clf-inspect model.onnx          its card, contract, digests, parity, contents
   clf-inspect model.keras --json  the same, for a program
+  clf-inspect runs/               the training runs in a folder, side by side
   clf-inspect                     this machine: engines that start, packages, conflicts, cameras
 
 Only reads. Exit codes: 0 all well, 2 the file is damaged or is not a model."""
@@ -29,7 +30,11 @@ def main() -> None:
 def inspect(
     model: Annotated[
         Path | None,
-        typer.Argument(help="A .keras, .onnx or .tflite file. Default: this machine.", metavar="MODEL", show_default=False),
+        typer.Argument(
+            help="A .keras, .onnx or .tflite file, or a folder of training runs. Default: this machine.",
+            metavar="MODEL",
+            show_default=False,
+        ),
     ] = None,
     *,
     json_output: Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")] = False,
@@ -41,7 +46,7 @@ def inspect(
     with friendly_errors():
         if model is None:
             _show_environment(json_output)
-        else:
+        elif not _show_runs(model, json_output):
             _show_model(model, json_output)
 
 
@@ -52,9 +57,22 @@ def _show_environment(json_output: bool) -> None:
 
     found = inspect_environment()
     if json_output:
-        typer.echo(json.dumps(asdict(found), indent=1))
+        print_data(json.dumps(asdict(found), indent=1))
         return
     print_sections(environment_sections(found))
+
+
+def _show_runs(folder: Path, json_output: bool) -> bool:
+    """Show the training runs in a folder. Returns whether there are any."""
+    from edgeclf.runtime.inspection.runs import COLUMNS, find_runs, run_row
+    from edgeclf.runtime.terminal.tables import show_table
+
+    runs = find_runs(folder)
+    if json_output and runs:
+        print_data(json.dumps([asdict(run) for run in runs], indent=1))
+    elif runs:
+        show_table(COLUMNS, [run_row(run) for run in runs], stdout=True)
+    return bool(runs)
 
 
 def _show_model(model: Path, json_output: bool) -> None:
@@ -65,7 +83,7 @@ def _show_model(model: Path, json_output: bool) -> None:
 
     info = inspect_model(model_in_run(model))
     if json_output:
-        typer.echo(json.dumps(info.to_json(), indent=1))
+        print_data(json.dumps(info.to_json(), indent=1))
     else:
         print_sections(model_sections(info))
     if info.problem:

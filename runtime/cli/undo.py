@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeclf.runtime.errors import ExitCode
-from edgeclf.runtime.terminal.console import friendly_errors, note
+from edgeclf.runtime.terminal.console import friendly_errors, note, print_data
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.plural import plural
 
@@ -36,7 +36,7 @@ def undo(
 
 
 def _show(sorted_file: "SortedFile") -> None:
-    typer.echo(f"{escape(sorted_file.source)}\t{escape(sorted_file.target)}")
+    print_data(f"{escape(sorted_file.source)}\t{escape(sorted_file.target)}")
 
 
 def _summary(result: "UndoResult", dry_run: bool) -> str:

@@ -1,7 +1,6 @@
 """Opens a model as `clf-run` would, in a separate process, because damaged files have crashed engines."""
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -16,7 +15,8 @@ from edgeclf.runtime.model.backend import ContractError, open_backend, read_mode
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.conventions.facts import NOTHING
 from edgeclf.runtime.model.digest import is_exported
-from edgeclf.runtime.terminal.console import missing_extra
+from edgeclf.runtime.terminal.child import child_command
+from edgeclf.runtime.terminal.console import missing_extra, print_data
 
 _TIMEOUT_S = 300
 
@@ -40,10 +40,9 @@ class ContractCheck:
 
 def check_contract(path: Path) -> ContractCheck:
     """Open `path` with the engine for its suffix and classify a few test images."""
-    command = [sys.executable, "-P", "-m", __name__, os.fspath(path)]
     try:
         done = subprocess.run(
-            command,
+            child_command(__name__, path),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -91,5 +90,6 @@ def _check_foreign(path: Path, data: bytes) -> ContractCheck:
     return ContractCheck("kept", backend.engine, one_by_one=backend.one_by_one, head_is_open=known.head_is_open)
 
 
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asdict(_open_and_run(Path(sys.argv[1])))))
+def main() -> None:
+    """Of the separate process."""
+    print_data(json.dumps(asdict(_open_and_run(Path(sys.argv[1])))))

@@ -1,12 +1,12 @@
 """Prints reports of labelled lines. This is the one place that escapes text from model files."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.runtime.terminal.streams import data_stream
 from edgeclf.runtime.terminal.tables import fold, open_console
 
 Style = Literal["plain", "good", "bad", "dim"]
@@ -36,7 +36,7 @@ def print_sections(sections: Iterable[Section]) -> None:
     from rich.text import Text
 
     console = open_console(stdout=True)
-    width = max(20, console.width - _LABEL_WIDTH) if sys.stdout.isatty() else _SHOWN_CHARACTERS * 2
+    width = max(20, console.width - _LABEL_WIDTH) if data_stream().isatty() else _SHOWN_CHARACTERS * 2
     for number, section in enumerate(filter(None, sections)):
         if number:
             console.print()

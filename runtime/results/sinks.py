@@ -2,7 +2,6 @@
 
 import errno
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from edgeclf.runtime.results.text_sinks import CsvWriter, JsonLinesWriter
 from edgeclf.runtime.storage.atomic_write import cannot_write, publish, temporary_path
 from edgeclf.runtime.storage.own_files import refuse_foreign
 from edgeclf.runtime.terminal.console import STDOUT
+from edgeclf.runtime.terminal.streams import data_stream
 
 
 class FormatWriter(Protocol):
@@ -107,7 +107,7 @@ def open_sink(
     suffix = _suffix(output, json_lines)
     open_writer = _FORMATS[suffix]()
     if output == STDOUT:
-        sink = Sink(sys.stdout.buffer, lines if is_for_people(output, json_lines=json_lines) else open_writer)
+        sink = Sink(data_stream().buffer, lines if is_for_people(output, json_lines=json_lines) else open_writer)
         yield sink
         sink.finish()
         return

@@ -1,6 +1,5 @@
 """Rows as lines for people, on a terminal. Programs get CSV or JSON lines."""
 
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import BinaryIO
@@ -10,6 +9,7 @@ from rich.cells import cell_len
 from edgeclf.runtime.results.row import UNSURE, Row
 from edgeclf.runtime.terminal.console import STDOUT
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.streams import data_stream
 
 LEAST_SHOWN = 2
 """A line for an image shows at least this many classes: the second one tells how close it was."""
@@ -20,7 +20,7 @@ _MAX_WAITING = 1000
 
 def is_for_people(output: str, *, json_lines: bool) -> bool:
     """Whether rows go to a terminal in no particular format."""
-    return output == STDOUT and not json_lines and sys.stdout.isatty()
+    return output == STDOUT and not json_lines and data_stream().isatty()
 
 
 class ImageLines:

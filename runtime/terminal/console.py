@@ -15,7 +15,7 @@ from edgeclf.runtime.errors import EdgeclfError, ExitCode, OptionError
 from edgeclf.runtime.terminal.bar import above_bar
 from edgeclf.runtime.terminal.commands import CommandApp, DefaultGroup
 from edgeclf.runtime.terminal.escaping import escape
-from edgeclf.runtime.terminal.streams import StdoutError, take_over_streams
+from edgeclf.runtime.terminal.streams import StdoutError, data_stream, stdout_for_data_only, take_over_streams
 from edgeclf.runtime.version import __version__
 
 _EXTRA_FOR = {
@@ -115,10 +115,14 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def friendly_errors() -> Iterator[None]:
-    """Turn an error that the user can fix into one sentence on stderr and an exit code. Bugs keep their traceback."""
+    """Turn an error that the user can fix into one sentence on stderr and an exit code. Bugs keep their traceback.
+
+    Inside the block, only `print_data` and `tables.open_console` write to stdout.
+    """
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:
-        yield
+        with stdout_for_data_only():
+            yield
     except (typer.Exit, typer.Abort):
         raise
     except EdgeclfError as error:
@@ -166,6 +170,17 @@ def note(sentence: str) -> None:
     """Print one line on stderr. It stays one printable line even if it quotes a file name with control characters."""
     with above_bar():
         typer.echo(escape(sentence).replace("\\\\", "\\"), err=True)
+
+
+def warn(sentence: str) -> None:
+    """Print `warning: ...` on stderr, as `note` does."""
+    typer.secho("warning: ", fg="yellow", bold=True, err=True, nl=False)
+    note(sentence)
+
+
+def print_data(text: object) -> None:
+    """Write what the command was asked for to stdout, as a line. Nothing that is printed in another way gets there."""
+    typer.echo(text, file=data_stream())
 
 
 class _App(CommandApp):

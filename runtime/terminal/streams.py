@@ -4,9 +4,13 @@ import faulthandler
 import io
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TextIO
 
 from edgeclf.runtime.terminal.bar import above_bar
+
+_data: TextIO | None = None
 
 
 class StdoutError(BaseException):
@@ -24,20 +28,48 @@ def take_over_streams() -> None:
     """Prepare this process's stdout and stderr. Raises StdoutError if stdout is closed.
 
     From now on, writing to stdout raises StdoutError if it fails, and takes any file name. Writing to stderr never fails:
-    lines that nobody can read are lost, and the command goes on.
+    lines that nobody can read are lost, and the command goes on. What native libraries print is hidden, on stdout as well.
     """
     if sys.stdout is None:  # the next file that is opened would take its place
         _lead_to_null(1)
     _take_over_stderr()
+    take_over_stdout()
+
+
+def take_over_stdout() -> None:
+    """Prepare only stdout, as `take_over_streams` does. What native libraries print there goes to stderr."""
     if sys.stdout is None:
         raise StdoutError("it is closed; send it to a file, or to /dev/null")
     own = sys.__stdout__
     if own is None or sys.stdout is not own:  # the command was called from Python, which has put something else in its place
         return
-    raw = _Stdout(own.fileno(), "w", closefd=False)
+    own.flush()
+    raw = _Stdout(os.dup(own.fileno()), "w")
     raw.name = own.name
+    os.dup2(2, own.fileno())  # native libraries write to file descriptor 1 itself
     buffer = io.BufferedWriter(raw)
-    sys.stdout = io.TextIOWrapper(buffer, own.encoding, errors="surrogateescape", line_buffering=own.isatty())
+    sys.stdout = io.TextIOWrapper(buffer, own.encoding, errors="surrogateescape", line_buffering=raw.isatty())
+    sys.__stdout__ = sys.stdout  # type: ignore[misc]  # the width of the terminal is asked there
+
+
+@contextmanager
+def stdout_for_data_only() -> Iterator[None]:
+    """Inside the block, only `data_stream` leads to stdout. What libraries print goes to stderr: Keras reports downloads."""
+    global _data
+    if _data is not None:
+        yield
+        return
+    data, own = sys.stdout, sys.__stdout__
+    _data, sys.stdout, sys.__stdout__ = data, sys.stderr, sys.__stderr__  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        _data, sys.stdout, sys.__stdout__ = None, data, own  # type: ignore[misc]
+
+
+def data_stream() -> TextIO:
+    """Stdout, for what a command was asked for: nothing else may be written to it."""
+    return _data or sys.stdout
 
 
 class _Stdout(io.FileIO):
@@ -80,6 +112,7 @@ def _take_over_stderr() -> None:
     is_verbose = bool(os.environ.get("EDGECLF_VERBOSE"))
     stream = _Stderr(2 if is_verbose else os.dup(2), "w")
     sys.stderr = io.TextIOWrapper(io.BufferedWriter(stream), "utf-8", errors="backslashreplace", line_buffering=True)
+    sys.__stderr__ = sys.stderr  # type: ignore[misc]
     if not is_verbose:
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         _lead_to_null(2)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edgeclf.runtime.terminal.bar import terminal_width
 from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.streams import data_stream
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,9 +55,9 @@ def open_console(*, stdout: bool = False) -> "Console":
     """A rich console on stderr or stdout, which respects NO_COLOR. It is 100 columns wide if that is not a terminal."""
     from rich.console import Console
 
-    stream = sys.stdout if stdout else sys.stderr
+    stream = data_stream() if stdout else sys.stderr
     width = terminal_width(stream.fileno()) if stream.isatty() else _WIDTH_ELSEWHERE
-    return Console(stderr=not stdout, highlight=False, width=width)
+    return Console(file=stream, highlight=False, width=width)
 
 
 def show_table(columns: Sequence[Column], rows: Rows, styles: Sequence[str] = (), *, stdout: bool = False) -> None:

@@ -13,7 +13,7 @@ FLAGS = {
     "dropout", "split", "split_by", "val", "test", "limit", "allow_leakage", "follow_links", "label_from",
     "class_weight", "epochs", "batch", "optimizer", "learning_rate", "schedule", "patience", "fine_tune", "time",
     "mixed_precision", "seed", "augment", "rotation", "width_shift", "height_shift", "translate", "shear", "zoom",
-    "horizontal_flip", "vertical_flip", "brightness", "contrast", "fill_mode", "embed_samples",
+    "horizontal_flip", "vertical_flip", "brightness", "contrast", "fill_mode", "embed_samples", "name", "drop_leaks",
 }  # fmt: skip
 
 

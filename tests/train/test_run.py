@@ -24,8 +24,9 @@ from edgeclf.train.data.listing import SPLITS
 from edgeclf.train.data.run_files import RUN_FILES
 from edgeclf.train.keras_file.samples import read_samples
 from edgeclf.train.networks.architectures import ConvNet
+from edgeclf.train.preparation import Extras
 from edgeclf.train.recipes import Recipe
-from edgeclf.train.run import Extras, Run, train
+from edgeclf.train.run import Run, train
 
 LayOut = Callable[..., Path]
 PREPROCESS = Preprocess((12, 20))

@@ -16,7 +16,8 @@ from edgeclf.train.fit import Trained, fit
 from edgeclf.train.history import read_history
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.networks.augment import Augmentation
-from edgeclf.train.networks.backbones import Backbone, cut_before_last
+from edgeclf.train.networks.backbones import Backbone
+from edgeclf.train.networks.pretrained import cut_before_last
 from edgeclf.train.recipes import Recipe
 from edgeclf.train.stages import advance_features, compute_features, plan, trainable_model
 

@@ -1,6 +1,7 @@
 """`clf-check`: finds what is wrong with a folder of labelled images before training."""
 
 import json
+import shlex
 from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -11,7 +12,7 @@ import typer
 
 from edgeclf.runtime.errors import ExitCode
 from edgeclf.runtime.sources.verify_flag import Verify
-from edgeclf.runtime.terminal.console import command_app, note, show_version
+from edgeclf.runtime.terminal.console import command_app, note, print_data, show_version
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.next_step import show_next
@@ -91,7 +92,7 @@ def check(
 
     checkup = _check(data, images, output)
     if json_output:
-        typer.echo(json.dumps(_as_json(data, checkup), indent=1))
+        print_data(json.dumps(_as_json(data, checkup), indent=1))
     else:
         _show(checkup, show_all)
         has_errors = checkup.having(Severity.ERROR)
@@ -136,14 +137,16 @@ def _show(checkup: "Checkup", show_all: bool) -> None:
         _show_table(checkup)
     for kind, of_kind in groupby(checkup.findings, lambda finding: finding.kind):
         findings = list(of_kind)
-        typer.echo(f"\n{kind}")
+        print_data(f"\n{kind}")
         shown = findings if show_all else findings[:_SHOWN]
         for finding in shown:
-            typer.echo(f"  {_line(finding, show_all)}")
+            print_data(f"  {_line(finding, show_all)}")
         if len(findings) > len(shown):
-            typer.echo(f"  and {len(findings) - len(shown):,} more; --all shows them")
+            print_data(f"  and {len(findings) - len(shown):,} more; --all shows them")
     if checkup.passed_over:
         note(checkup.passed_over)
+    if checkup.split_by:
+        note(f"to keep images that look alike in one split: clf-train --split-by {shlex.quote(checkup.split_by)}")
     note(_closing(checkup))
 
 

@@ -9,7 +9,7 @@ import typer
 
 from edgeclf.runtime.errors import ExitCode, OptionError, OutputError
 from edgeclf.runtime.storage.own_files import is_json_object, refuse_foreign
-from edgeclf.runtime.terminal.console import command_app, fail, note, show_version
+from edgeclf.runtime.terminal.console import command_app, fail, note, print_data, show_version, warn
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.next_step import show_next
 from edgeclf.train.cli.evaluate import evaluate
@@ -79,24 +79,27 @@ def train(
     if (options.data is None) == (resume is None):
         raise OptionError("name either the images to train on or the run to resume: clf-train DATA, or --resume DIR")
     folder = resume or (None if flags.preview_augment else _run_folder(options))
-    note("loading TensorFlow ...")
-    from edgeclf.train.quiet import import_keras
-
-    import_keras()
     from edgeclf.train.config import configure
-    from edgeclf.train.preview import preview
-    from edgeclf.train.run import Extras
-    from edgeclf.train.run import train as run_training
+    from edgeclf.train.preparation import Extras, prepare
+    from edgeclf.train.quiet import check_installed, load_keras
 
     options = TrainOptions.read(resume) if resume else options
     config = configure(options)
     if folder is None:
-        typer.echo(preview(config, flags.preview_augment or Path()))
+        from edgeclf.train.preview import preview
+
+        print_data(preview(config, flags.preview_augment or Path()))
         return
-    extras = Extras(options.embed_samples, options.splits.allow_leakage, {OPTIONS_NAME: options.to_json()})
-    run = run_training(config, folder, extras, resume=resume is not None)
+    check_installed()
+    splits, files = options.splits, {OPTIONS_NAME: options.to_json()}
+    extras = Extras(options.embed_samples, splits.allow_leakage, splits.drop_leaks, files)
+    dataset = prepare(config, folder, extras, resume=resume is not None)
+    load_keras()
+    from edgeclf.train.run import train as run_training
+
+    run = run_training(config, folder, extras, resume=resume is not None, dataset=dataset)
     _show(run)
-    typer.echo(json.dumps(run.metrics) if flags.json_output else run.model)
+    print_data(json.dumps(run.metrics) if flags.json_output else run.model)
     if run.problem:
         fail(f"{run.problem}; {run.model} has the best weights from before", ExitCode.FAILED)
     show_next("clf-export", run.model)
@@ -105,14 +108,18 @@ def train(
 
 
 def _run_folder(options: TrainOptions) -> Path:
-    """The output folder, by default the first free one named after the data.
+    """The output folder, by default the first free one named after the run, or else after the data.
 
-    Raises OutputError if the folder holds a model, an unfinished run, or a file of another origin that a run would replace:
-    none of these is ever overwritten.
+    Raises OptionError for a name that is no folder's, and OutputError if the folder holds a model, an unfinished run,
+    or a file of another origin that a run would replace: none of these is ever overwritten.
     """
     output, data = options.output, options.data or Path()
+    if options.name is not None and output is not None:
+        raise OptionError(f"--name {options.name} stands for -o runs/{options.name}; leave out one of them")
+    if options.name is not None and (options.name in ("", "..") or Path(options.name).name != options.name):
+        raise OptionError(f"--name takes the name of a folder in runs/, not {options.name!r}; name another place with -o")
     if output is None:
-        name = data.resolve().name if data.is_dir() else data.name.partition(".")[0]
+        name = options.name or (data.resolve().name if data.is_dir() else data.name.partition(".")[0])
         numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in range(1, 10_000))
         return next(folder for folder in numbered if not folder.exists())
     if (output / "model.keras").exists():
@@ -135,3 +142,5 @@ def _show(run: "Run") -> None:
     note(headline(metrics["test"], "test accuracy", "used neither for training nor for early stopping"))
     note(f"best epoch: {metrics['best_epoch']} of {metrics['epochs']}; total time: {metrics['seconds']:.0f} s")
     note(f"report: {run.model.with_name('report.html')}")
+    for sentence in run.warnings:
+        warn(sentence)

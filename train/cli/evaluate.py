@@ -12,7 +12,7 @@ import typer
 
 from edgeclf.runtime.cli.model_flags import CardFlags
 from edgeclf.runtime.errors import DatasetError, ExitCode, OptionError, OutputError
-from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.console import note, print_data, warn
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.values import parse_device
@@ -64,6 +64,7 @@ def evaluate(
 
     _check_report(report)
     measured = measure(model_in_run(model), data, chosen, parse_device(device), described.read())
+    from edgeclf.train.results.doubts import doubts
     from edgeclf.train.results.table import headline, show
 
     show(measured.metrics)
@@ -71,8 +72,10 @@ def evaluate(
     note(headline(measured.metrics, "accuracy", measured.origin))
     if report:
         note(f"report: {_write_report(report, measured)}")
+    for sentence in doubts(measured.metrics):
+        warn(sentence)
     if json_output:
-        typer.echo(json.dumps(measured.to_json()))
+        print_data(json.dumps(measured.to_json()))
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if measured.images.failures else ExitCode.OK)
 
 
@@ -194,6 +197,7 @@ def _check_report(report: Path | None) -> None:
 
 
 def _write_report(folder: Path, measured: Measured) -> Path:
+    from edgeclf.train.results.doubts import doubts
     from edgeclf.train.results.report import ReportData, image_size, write_report
 
     preprocess = measured.card.preprocess
@@ -206,5 +210,6 @@ def _write_report(folder: Path, measured: Measured) -> Path:
         facts={"model": measured.model, "image size": image_size(preprocess), **measured.card.training},
         counts={measured.split: Counter(measured.card.classes[label] for label in measured.images.labels)},
         failures=measured.images.failures,
+        warnings=doubts(measured.metrics),
     )
     return write_report(folder, data)

@@ -43,6 +43,8 @@ def unpack(archive: Path, folder: Path) -> Path:
     if folder.is_dir():
         note(f"{folder} already exists and is used as it is; to unpack {archive} again, remove it")
         return folder
+    if not archive.exists():
+        raise DatasetError(f"{archive} does not exist; name an archive or a folder of labelled images")
     temporary = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.part")
     make_folder(temporary)
     try:

@@ -27,7 +27,9 @@ from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
 from edgeclf.train.data.levels import brightest, too_dark
 from edgeclf.train.data.listing import SPLITS, Found, Listing, class_name, describe_merged, list_images
 from edgeclf.train.data.modes import modes, orientation
+from edgeclf.train.data.near_leaks import split_by_for
 from edgeclf.train.data.reading import AS_USUAL, LABEL_FROM_EXAMPLE, Reading
+from edgeclf.train.data.splitting import Splitting
 
 FEW_IMAGES = 20
 """A class with fewer training images is reported."""
@@ -62,8 +64,9 @@ def check(root: Path, reading: Reading = AS_USUAL, checks: Checks = _QUICK) -> C
     findings += [finding for group in copies for finding in _copies(group, places)]
     findings += [*_check_classes(found), *_check_images(images), *_near_copies(images, copies, places)]
     findings += [*_check_layout(listing)]
+    split_by = "" if listing.is_split else _split_by(listing, findings, copies)
     counts = {split: {name: len(paths) for name, paths in by_class.items()} for split, by_class in found.items()}
-    return Checkup(counts, tuple(sorted(findings, key=_rank)), listing.others, listing.passed_over)
+    return Checkup(counts, tuple(sorted(findings, key=_rank)), listing.others, listing.passed_over, split_by)
 
 
 def check_dataset(dataset: Dataset) -> list[Finding]:
@@ -147,6 +150,18 @@ def _near_copies(images: list[_Image], copies: list[tuple[str, ...]], places: di
         detail = f"look alike; in {_and(splits)}: {_and(labels)}"
         finding = replace(Finding.of(Kind.NEAR_DUPLICATE, detail, *group), parts=splits)
         yield finding if len(splits) + len(labels) > 2 else replace(finding, severity=Severity.NOTICE)
+
+
+def _split_by(listing: Listing, findings: list[Finding], copies: list[tuple[str, ...]]) -> str:
+    """What keeps the near-duplicates together when the images are split."""
+    groups = [finding.paths for finding in findings if finding.kind is Kind.NEAR_DUPLICATE]
+    pairs = [(group[0], other) for group in groups for other in group[1:]]
+    if not pairs:
+        return ""
+    by_class = listing.found["train"]
+    classes = tuple(sorted(by_class))
+    images = sorted((path, label) for label, name in enumerate(classes) for path in by_class[name])
+    return split_by_for(images, pairs, classes, listing.top, copies, splitting=Splitting())
 
 
 def _where(group: tuple[str, ...], places: dict[str, list[_Place]]) -> tuple[tuple[str, ...], tuple[str, ...]]:

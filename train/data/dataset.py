@@ -12,7 +12,7 @@ from edgeclf.runtime.storage.atomic_write import publish_text
 from edgeclf.runtime.terminal.escaping import escape, unescape
 from edgeclf.train.data.class_folders import holds_images
 from edgeclf.train.data.duplicates import exact_duplicates
-from edgeclf.train.data.listing import SPLIT_COLUMNS, SPLITS, Found, class_name, list_images, read_rows
+from edgeclf.train.data.listing import COPY_COLUMN, DROPPED, SPLIT_COLUMNS, SPLITS, Found, class_name, list_images, read_rows
 from edgeclf.train.data.reading import AS_USUAL, LABEL_FROM_EXAMPLE, Reading
 from edgeclf.train.data.splitting import Labelled, Splitting, cut, group_names, limited
 
@@ -33,13 +33,23 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Dropped:
+    """An image that nothing uses, because it has the same bytes as `copy_of`, which is in another split."""
+
+    path: str
+    label: int
+    copy_of: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Classes in sorted order, and the three splits.
 
     others: the number of files without an image extension, by kind. ungrouped: the number of images that `--split-by` did
     not put in a group; each was split on its own. copies: groups of files with the same bytes. notes: sentences about
     folders that may not be the classes, or were passed over. left_out: the number of images that `--allow-leakage` left out
-    of the test and of the validation split.
+    of the test and of the validation split. dropped: training images that `--drop-leaks` left out.
+    cut_from: the folder whose paths `--split-by` takes; None if some of the images were split before.
     """
 
     classes: tuple[str, ...]
@@ -51,6 +61,8 @@ class Dataset:
     copies: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=lambda: {"test": 0, "validation": 0})
+    dropped: tuple["Dropped", ...] = ()
+    cut_from: Path | None = field(default=None, compare=False)
 
     @property
     def skipped(self) -> int:
@@ -101,6 +113,7 @@ def scan(root: Path, splitting: Splitting = _DEFAULT, reading: Reading = AS_USUA
         ungrouped=ungrouped,
         copies=tuple(copies),
         notes=listing.notes(),
+        cut_from=listing.top if len(missing) == len(SPLITS) - 1 else None,
     )
 
 
@@ -124,13 +137,19 @@ def as_split(images: Labelled) -> Split:
 
 
 def write_split(dataset: Dataset, path: Path) -> None:
-    """Write every image with its class and split to `split.csv`. Paths are absolute and escaped."""
+    """Write every image with its class and split to `split.csv`. Paths are absolute and escaped.
+
+    Dropped images follow as the split `dropped`; only then, there is a column `copy_of`.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(SPLIT_COLUMNS)
+    writer.writerow([*SPLIT_COLUMNS, COPY_COLUMN] if dataset.dropped else SPLIT_COLUMNS)
     for name, split in dataset.splits().items():
         for image, label in zip(split.paths, split.labels, strict=True):
-            writer.writerow((escape(os.path.abspath(image)), escape(dataset.classes[label]), name))
+            cells = (_absolute(image), escape(dataset.classes[label]), name)
+            writer.writerow([*cells, ""] if dataset.dropped else cells)
+    for one in dataset.dropped:
+        writer.writerow((_absolute(one.path), escape(dataset.classes[one.label]), DROPPED, _absolute(one.copy_of)))
     publish_text(path, text.getvalue())
 
 
@@ -156,6 +175,10 @@ def read_dataset(path: Path) -> Dataset:
     labels = {name: label for label, name in enumerate(classes)}
     train, val, test = (as_split([(row.path, labels[row.label]) for row in rows if row.split == split]) for split in SPLITS)
     return Dataset(classes, train, val, test)
+
+
+def _absolute(path: str) -> str:
+    return escape(os.path.abspath(path))
 
 
 def _labels(classes: tuple[str, ...]) -> dict[str, int]:

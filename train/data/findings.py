@@ -86,12 +86,14 @@ class Finding:
 class Checkup:
     """counts: images by split and class. others: files without an image extension, by kind. passed_over: the sentence about
     folders that hold no images of the data set; empty if there are none.
+    split_by: the value of `--split-by` that keeps near-duplicates in one split; empty if they have a split, or without one.
     """
 
     counts: dict[str, dict[str, int]]
     findings: tuple[Finding, ...]
     others: Mapping[str, int]
     passed_over: str = ""
+    split_by: str = ""
 
     @property
     def skipped(self) -> int:

@@ -1,4 +1,4 @@
-"""Test images that are in another split as well: training refuses them, or leaves them out of the score."""
+"""Images that are in two splits: training refuses them, leaves them out of the training, or out of the score."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -7,7 +7,7 @@ from edgeclf.runtime.errors import DatasetError, ImageError
 from edgeclf.runtime.images.decode import read_file
 from edgeclf.runtime.images.formats.header import read_header
 from edgeclf.runtime.terminal.plural import plural
-from edgeclf.train.data.dataset import Dataset, Split, as_split
+from edgeclf.train.data.dataset import Dataset, Dropped, Split, as_split
 from edgeclf.train.data.findings import Finding, Kind
 from edgeclf.train.data.listing import SPLITS
 
@@ -24,7 +24,40 @@ def refusal(leaks: list[Finding]) -> str:
     count = f"{plural(len(leaks), 'image')} {'is' if len(leaks) == 1 else 'are'}"
     where = f"both {_and(splits)}" if len(splits) == 2 else f"more than one of {_and(splits)}"
     first, last = leaks[0].paths[0], leaks[0].paths[-1]  # from the first and the last split
-    return f"{count} in {where} (first: {first} = {last}); remove one of each, or leave them out with --allow-leakage"
+    if "train" in splits:
+        cure = "pass --drop-leaks to leave them out of the training, or --allow-leakage to leave them out of the score"
+    else:
+        cure = "remove one of each, or pass --allow-leakage to leave them out of the score"
+    return f"{count} in {where} (first: {first} = {last}); {cure}"
+
+
+def drop_leaks(dataset: Dataset) -> Dataset:
+    """The dataset without training images that are copies of validation or test images; `dropped` lists them.
+
+    Raises DatasetError if a class has no training image left.
+    """
+    split_of = {path: name for name in ("val", "test") for path in dataset.splits()[name].paths}
+    original = {
+        path: kept[-1]
+        for group in dataset.copies
+        if (kept := [path for path in group if path in split_of])
+        for path in group
+    }
+    labelled = list(zip(dataset.train.paths, dataset.train.labels, strict=True))
+    dropped = tuple(Dropped(path, label, original[path]) for path, label in labelled if path in original)
+    train = as_split([(path, label) for path, label in labelled if path not in original])
+    for label, name in enumerate(dataset.classes):
+        if label not in train.labels:
+            raise DatasetError(
+                f"every training image of class {name!r} is a copy of a validation or test image; add others, or leave out "
+                "--drop-leaks and pass --allow-leakage"
+            )
+    if not dropped:
+        return dataset
+    others = _and(sorted({split_of[image.copy_of] for image in dropped}, key=SPLITS.index))
+    count = plural(len(dropped), "image")
+    sentence = f"{count} left out of the training, because {others} holds the same files; split.csv lists them as dropped"
+    return replace(dataset, train=train, dropped=dropped, notes=(*dataset.notes, sentence))
 
 
 def without_leaks(dataset: Dataset) -> Dataset:
@@ -66,4 +99,4 @@ def _is_image(path: str) -> bool:
 
 
 def _and(names: list[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{', '.join(names[:-1])} and {names[-1]}" if names[1:] else names[0]

@@ -22,6 +22,8 @@ from edgeclf.train.data.reading import AS_USUAL, Reading
 SPLITS = ("train", "val", "test")
 
 SPLIT_COLUMNS = ["path", "label", "part"]
+COPY_COLUMN, DROPPED = "copy_of", "dropped"
+"""A further column of `split.csv`, and the split of images that are listed there but not used."""
 
 Found = dict[str, dict[str, list[str]]]
 """Paths by split and class."""
@@ -165,14 +167,15 @@ def read_rows(path: Path) -> tuple[list[ListedImage], bool]:
             columns = list(reader.fieldnames or [])
             if not {"path", "label"} <= set(columns):
                 raise DatasetError(f"{path}, line 1 must name the columns path and label, not {','.join(columns)!r}")
-            rows = [_read_row(path, reader.line_num, row, columns) for row in reader]
+            used = (row for row in reader if COPY_COLUMN not in columns or row.get("part") != DROPPED)
+            rows = [_read_row(path, reader.line_num, row, columns) for row in used]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path} cannot be read as a CSV file in UTF-8: {first_line(error)}; save it again") from None
     return rows, bool({"part", "split"} & set(columns))
 
 
 def _read_row(path: Path, line: int, row: dict[str, str | None], columns: list[str]) -> ListedImage:
-    read = unescape if columns == SPLIT_COLUMNS else str
+    read = unescape if columns in (SPLIT_COLUMNS, [*SPLIT_COLUMNS, COPY_COLUMN]) else str
     image, label = read(row["path"] or ""), read(row["label"] or "")
     for name, value in (("path", image), ("label", label)):
         if not value or "\0" in value:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard, read_zip_card
+from edgeclf.runtime.model.card import CARD_MEMBER, ModelCard
 from edgeclf.runtime.storage.atomic_write import cannot_write, publish_bytes
 from edgeclf.train.data.arrays import Arrays
+from edgeclf.train.keras_file.card import read_keras_card
 from edgeclf.train.keras_file.readable import readable
 from edgeclf.train.keras_file.reason import reason, running
 from edgeclf.train.keras_file.safety import check_keras_file
@@ -59,17 +60,7 @@ def save(network: keras.Model, card: ModelCard, samples: dict[str, Arrays], path
 
 def open_keras(path: Path) -> KerasModel:
     """Load a model that `clf-train` saved. Raises ModelError for any other file."""
-    check_keras_file(path)
-    try:
-        card_text = read_zip_card(path) if path.is_file() else None
-        card = ModelCard.from_json(card_text) if card_text is not None else None
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
-    if card is None:
-        cause = f"{path} has no model card, so its classes and image size are unknown"
-        raise ModelError(
-            f"{cause}; name them with clf-export {path} --classes labels.txt --data photos/, or train it with clf-train"
-        )
+    card = read_keras_card(path)
     return KerasModel(path, _loaded(path), card)
 
 

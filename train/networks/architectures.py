@@ -1,23 +1,28 @@
 """Networks that `clf-train` trains from scratch: from pixels of 0 to 255 to one probability per class, or one sigmoid."""
 
 from dataclasses import dataclass
-from typing import Protocol
-
-import keras
-from keras import layers
+from typing import TYPE_CHECKING, Protocol
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.model.card import Head
+
+if TYPE_CHECKING:
+    import keras
+    from keras import layers
 
 
 class Network(Protocol):
     """A description, in plain values, that builds a Keras network."""
 
-    def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
+    def build(self, shape: tuple[int, int, int], classes: int) -> "keras.Model":
         """Build a network from images `[N, H, W, C]`, 0 to 255, to `classes` probabilities, or one sigmoid for two classes.
 
         Raises OptionError if images of `shape` are too small for it.
         """
+        ...
+
+    def check(self, shape: tuple[int, int, int]) -> None:
+        """Raise OptionError if images of `shape` are too small, without loading Keras."""
         ...
 
 
@@ -37,11 +42,12 @@ class ConvNet:
     def __post_init__(self) -> None:
         _check_sizes(self.filters, self.dense, self.dropout)
 
-    def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
+    def build(self, shape: tuple[int, int, int], classes: int) -> "keras.Model":
         """A network for images of `shape` `[H, W, C]`. Raises OptionError if the images are too small for it."""
-        smallest = 2 ** (len(self.filters) + 1)
-        if min(shape[:2]) < smallest:
-            raise OptionError(f"{len(self.filters)} blocks need images of at least {smallest} pixels, not {min(shape[:2])}")
+        self.check(shape)
+        import keras
+        from keras import layers
+
         image = keras.Input(shape, name="image")
         x = layers.Rescaling(1 / 255)(image)
         for index, filters in enumerate(self.filters):
@@ -56,6 +62,10 @@ class ConvNet:
             x = layers.Dense(units, activation="relu")(x)
         x = layers.Dropout(self.dropout)(x)
         return keras.Model(image, head(classes, head_for(classes))(x), name="convnet")
+
+    def check(self, shape: tuple[int, int, int]) -> None:
+        """Raise OptionError if images of `shape` are too small."""
+        _check_image(shape, 2 ** (len(self.filters) + 1), len(self.filters))
 
 
 @dataclass(frozen=True)
@@ -74,11 +84,12 @@ class FlatNet:
     def __post_init__(self) -> None:
         _check_sizes(self.filters, self.dense, self.dropout)
 
-    def build(self, shape: tuple[int, int, int], classes: int) -> keras.Model:
+    def build(self, shape: tuple[int, int, int], classes: int) -> "keras.Model":
         """A network for images of `shape` `[H, W, C]`. Raises OptionError if the images are too small for it."""
-        smallest = 3 * 2 ** len(self.filters) - 2  # each block removes two pixels of the border and halves the rest
-        if min(shape[:2]) < smallest:
-            raise OptionError(f"{len(self.filters)} blocks need images of at least {smallest} pixels, not {min(shape[:2])}")
+        self.check(shape)
+        import keras
+        from keras import layers
+
         image = keras.Input(shape, name="image")
         x = layers.Rescaling(1 / 255)(image)
         for filters in self.filters:
@@ -92,13 +103,20 @@ class FlatNet:
         kind = self.two_classes if classes == 2 else "softmax"
         return keras.Model(image, head(classes, kind)(x), name="flatnet")
 
+    def check(self, shape: tuple[int, int, int]) -> None:
+        """Raise OptionError if images of `shape` are too small."""
+        smallest = 3 * 2 ** len(self.filters) - 2  # each block removes two pixels of the border and halves the rest
+        _check_image(shape, smallest, len(self.filters))
 
-def head(classes: int, kind: Head) -> layers.Dense:
+
+def head(classes: int, kind: Head) -> "layers.Dense":
     """The last layer, called `probabilities`."""
+    from keras import layers
+
     return layers.Dense(1 if kind == "sigmoid" else classes, activation=kind, name="probabilities")
 
 
-def head_of(network: keras.Model) -> Head:
+def head_of(network: "keras.Model") -> Head:
     """The head of a network, by its number of outputs."""
     return "sigmoid" if network.output_shape[-1] == 1 else "softmax"
 
@@ -106,6 +124,11 @@ def head_of(network: keras.Model) -> Head:
 def head_for(classes: int) -> Head:
     """One sigmoid unit for two classes, softmax for more."""
     return "sigmoid" if classes == 2 else "softmax"
+
+
+def _check_image(shape: tuple[int, int, int], smallest: int, blocks: int) -> None:
+    if min(shape[:2]) < smallest:
+        raise OptionError(f"{blocks} blocks need images of at least {smallest} pixels, not {min(shape[:2])}")
 
 
 def _check_sizes(filters: tuple[int, ...], dense: tuple[int, ...], dropout: float) -> None:

@@ -1,12 +1,12 @@
 """Random augmentation: Keras layers in front of the network during training, which are not part of the saved model."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Literal, get_args
-
-import keras
-from keras import layers
+from typing import TYPE_CHECKING, Literal, get_args
 
 from edgeclf.runtime.errors import OptionError
+
+if TYPE_CHECKING:
+    import keras
 
 Fill = Literal["reflect", "constant", "wrap", "nearest"]
 
@@ -50,11 +50,15 @@ class Augmentation:
         """Whether the only change is a horizontal flip."""
         return replace(self, fill="reflect") == Augmentation(horizontal_flip=True)
 
-    def build(self, seed: int) -> keras.Sequential:
+    def build(self, seed: int) -> "keras.Sequential":
         """Layers from float32 `[N, H, W, C]`, 0 to 255, to the same. Deterministic for a seed."""
+        import keras
+
         return keras.Sequential([*self._layers(seed)], name="augmentation")
 
-    def _layers(self, seed: int) -> list[keras.Layer]:
+    def _layers(self, seed: int) -> "list[keras.Layer]":
+        from keras import layers
+
         flip = {(1, 0): "horizontal", (0, 1): "vertical", (1, 1): "horizontal_and_vertical"}
         chosen: list[keras.Layer] = []
         if self.horizontal_flip or self.vertical_flip:

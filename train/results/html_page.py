@@ -26,6 +26,7 @@ main { max-width: 60rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere 
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 1rem 0 }
 h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem }
 .lead { font-size: 1.15rem; background: var(--card); border-radius: .5rem; padding: 1rem; margin: 0 }
+.warning { border-left: .4rem solid #d9822b; padding: .5rem 1rem; margin: 0 0 1rem; font-weight: 600 }
 .scroll { overflow-x: auto; margin: .75rem 0 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line) }
@@ -73,6 +74,11 @@ def page(title: str, head: str, sections: Mapping[str, str], style: str = "") ->
 def lead(sentence: str) -> str:
     """The most important sentence of a page, from unescaped text."""
     return f'<p class="lead">{text(sentence)}</p>\n'
+
+
+def warnings(sentences: Iterable[str]) -> str:
+    """Warnings for the top of a page, from unescaped sentences without their full stop."""
+    return "".join(f'<p class="warning">Warning: {text(sentence)}.</p>\n' for sentence in sentences)
 
 
 def table(

@@ -49,7 +49,7 @@ class ReportData:
     title: the name of the data. images: the images of the evaluation, in the same order. subject, origin: what was measured
     and on which images, for the first sentence. facts: what was trained, by name. counts: images by split and class.
     history: the rows of `history.csv`. best_epoch: one of these rows, from 1. uncalibrated: the evaluation's probabilities
-    before temperature scaling. samples: images as the network saw them in training.
+    before temperature scaling. samples: images as the network saw them in training. warnings: sentences for the top.
     """
 
     title: str
@@ -65,6 +65,7 @@ class ReportData:
     uncalibrated: NDArray[np.float32] | None = None
     temperature: float | None = None
     samples: Arrays | None = None
+    warnings: Sequence[str] = ()
 
 
 def write_report(folder: Path, data: ReportData) -> Path:
@@ -120,7 +121,7 @@ def page(data: ReportData, figures: Mapping[str, bytes]) -> str:
         "Model and training": pairs(data.facts),
         "Data": _count_table(data.counts) + _failure_table(data.failures),
     }
-    first = cards.cards(evaluation, metrics, data.history, data.subject, data.origin)
+    first = html_page.warnings(data.warnings) + cards.cards(evaluation, metrics, data.history, data.subject, data.origin)
     return html_page.page(data.title, first, sections, cards.STYLE + confusion_table.STYLE + _STYLE)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from edgeclf.benchmarks.bench.measurement import Measurement, Task, measure
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.backend import BatchError
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.terminal.child import child_command
 
 
 class RecordingBackend:
@@ -95,7 +95,7 @@ def test_the_warm_up_is_not_counted(inference_only: tuple[Measurement, list[int]
 def child_lines(task: Task, folder: Path) -> list[dict[str, Any]]:
     """What the measuring process writes."""
     (folder / "task.json").write_text(json.dumps(asdict(task)))
-    line = [sys.executable, "-m", "edgeclf.benchmarks.bench.measurement", str(folder / "task.json")]
+    line = child_command("edgeclf.benchmarks.bench.measurement", folder / "task.json")
     done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=120)
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.noisy_library import WORD, make_noisy
 from tests.support.sorted_run import SortedRun
 
 Run = Callable[..., tuple[int, str, str]]
@@ -87,6 +88,20 @@ def test_a_reader_of_stderr_that_ends_costs_only_messages(run: Run, abandoned: i
 @pytest.mark.parametrize("line", [["clf-run", "--nonsense"], ["clf-run", "absent.onnx", "-s", "photos"]], ids=" ".join)
 def test_an_error_that_nobody_can_read_keeps_its_code(line: list[str], run: Run) -> None:
     assert run(line, "2>/dev/full")[0] == 2
+
+
+@pytest.mark.parametrize("line", [CLASSIFY, [*CLASSIFY, "--json"], UNDO, INSPECT, [*INSPECT, "--json"]], ids=" ".join)
+def test_no_library_writes_to_stdout(
+    line: list[str], run: Run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, quiet, _ = run(line)
+    for name, value in make_noisy(tmp_path_factory.mktemp("noisy")).items():
+        monkeypatch.setenv(name, value)
+
+    code, printed, said = run(line)
+
+    assert (code, printed.count("\n"), WORD in printed) == (0, quiet.count("\n"), False)
+    assert f"{WORD} of " in said
 
 
 def test_both_streams_may_lose_their_reader(run: Run, abandoned: int) -> None:

@@ -1,11 +1,13 @@
 """`clf-train`: what it prints to stdout and stderr, what it refuses, and that it overwrites nothing."""
 
+import csv
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -20,8 +22,8 @@ from edgeclf.train.data.run_files import RUN_FILES
 LayOut = Callable[..., Path]
 Invoke = Callable[..., Result]
 TINY = ("--model", "cnn", "--imgsz", "16", "--filters", "4", "--epochs", "1", "--no-augment")
-TOO_SMALL = (*TINY, "--filters", "4,4,4,4")
-"""The images are found, checked and read; then the training ends with an error, because they are too small."""
+UNWRITABLE = (*TINY, "-o", f"{__file__}/run")
+"""The images are found and checked; then the command ends with an error, because the run folder cannot be made."""
 FOREIGN = re.compile(r"oneDNN|absl|tf2onnx|XNNPACK|TfLite|[Cc]uda|CUDA|\.cc:|\.py:|INFO|WARN|Warning|[IWE]0000|[Kk]eras/")
 """Found in log lines of TensorFlow, absl, oneDNN, XNNPACK, tf2onnx and in Python's warnings, but not in ours."""
 
@@ -67,6 +69,41 @@ def test_a_second_run_gets_a_new_folder_and_json_prints_its_metrics(lay_out: Lay
     assert json.loads(result.stdout) == json.loads(Path("runs/data-2/metrics.json").read_text())
     assert os.listdir("runs/data") == []
     assert result.stderr.splitlines()[-1] == "next: clf-export runs/data-2/model.keras"
+
+
+def test_a_run_has_the_name_that_was_given_and_a_number_if_it_is_taken(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 3, "dog": 3})
+    Path("runs/night").mkdir(parents=True)
+    result = clf_train("data", "--name", "night", *TINY)
+    assert (result.exit_code, result.stdout) == (0, "runs/night-2/model.keras\n"), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--name", "a/b"], r"--name .*'a/b'.*-o"),
+        (["--name", ".."], r"--name .*'\.\.'"),
+        (["--name", ""], "--name .*''"),
+        (["--name", "a", "-o", "b"], "--name a .*-o runs/a"),
+    ],
+    ids=["a path", "above", "empty", "two folders"],
+)
+def test_a_name_that_is_no_folder_is_refused(lay_out: LayOut, clf_train: Invoke, options: list[str], error: str) -> None:
+    lay_out({"cat": 3, "dog": 3})
+    result = clf_train("data", *options, *TINY)
+    assert (result.exit_code, result.stdout, Path("runs").exists()) == (2, "", False)
+    assert re.search(f"^error: .*{error}", result.stderr, re.MULTILINE)
+
+
+def test_a_model_that_may_have_learnt_nothing_comes_with_a_warning(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 9, "dog": 3})
+    result = clf_train("data", *TINY)
+    doubt = r"arning: an accuracy of \S+ \(95 % interval .*\) is not clearly better than always answering (cat|dog): \d"
+    last = result.stderr[result.stderr.index("report: ") :]
+    assert re.search(doubt, last)
+    assert re.search(r"to try: --class-weight auto.*default network.*more images", last)
+    page = Path("runs/data/report.html").read_text()
+    assert re.search(doubt, page[: page.index('class="lead"')])
 
 
 @pytest.mark.parametrize("name", RUN_FILES)
@@ -191,7 +228,7 @@ def test_a_csv_file_gives_the_labels(lay_out: LayOut, clf_train: Invoke) -> None
     root = lay_out({"a": 4, "b": 4})
     rows = [f"{path.relative_to(root.parent)},{path.parent.name}s" for path in sorted(root.rglob("*.png"))]
     Path("labels.csv").write_text("path,label\n" + "\n".join(rows))
-    assert "2 classes (as, bs)" in clf_train("labels.csv", *TOO_SMALL).stderr
+    assert "2 classes (as, bs)" in clf_train("labels.csv", *UNWRITABLE).stderr
 
 
 def test_a_split_may_be_in_another_folder(lay_out: LayOut, clf_train: Invoke) -> None:
@@ -199,7 +236,7 @@ def test_a_split_may_be_in_another_folder(lay_out: LayOut, clf_train: Invoke) ->
     (root / "train" / "cat" / "notes.txt").write_text("x")
     assert (
         "images: train 6, val 2, test 5; skipped 1 other file: 1 .txt\n"
-        in clf_train("data/train", "--test", "data/later", *TOO_SMALL).stderr
+        in clf_train("data/train", "--test", "data/later", *UNWRITABLE).stderr
     )
 
 
@@ -208,11 +245,25 @@ def test_a_test_image_in_another_split_is_refused_unless_allowed(lay_out: LayOut
     shutil.copy(root / "train" / "cat" / "00.png", root / "test" / "cat" / "copy.png")
     refused = clf_train("data", "-o", "here", *TINY)
     assert (refused.exit_code, Path("here").exists()) == (2, False)
-    assert re.search(r"error: 1 image .*train and test .*--allow-leakage", refused.stderr)
-    allowed = clf_train("data", "-o", "here", "--allow-leakage", *TOO_SMALL)
+    assert re.search(r"error: 1 image .*train and test .*--drop-leaks.*--allow-leakage", refused.stderr)
+    allowed = clf_train("data", "--allow-leakage", *UNWRITABLE)
     assert "images: train 6, val 6, test 6" in allowed.stderr
     assert "1 test image left out of the score" in allowed.stderr
-    assert "4 blocks need images" in allowed.stderr
+    assert "cannot write" in allowed.stderr
+
+
+def test_dropped_leaks_are_trained_without_and_listed_with_their_copies(lay_out: LayOut, clf_train: Invoke) -> None:
+    root = lay_out({f"{split}/{label}": 3 for split in ("train", "val", "test") for label in ("cat", "dog")})
+    shutil.copy(root / "test" / "cat" / "00.png", root / "train" / "cat" / "copy.png")
+    shutil.copy(root / "val" / "dog" / "01.png", root / "train" / "dog" / "copy.png")
+    result = clf_train("data", "-o", "here", "--drop-leaks", *TINY)
+    assert result.exit_code == 0, result.stderr
+    assert "images: train 6, val 6, test 6" in result.stderr
+    assert re.search(r"2 images left out of the training.*val and test", result.stderr)
+    rows = list(csv.DictReader(Path("here/split.csv").read_text().splitlines()))
+    dropped = [[str(Path(row[name]).relative_to(root)) for name in ("path", "copy_of")] for row in rows if row["copy_of"]]
+    assert dropped == [["train/cat/copy.png", "test/cat/00.png"], ["train/dog/copy.png", "val/dog/01.png"]]
+    assert Counter(row["part"] for row in rows) == {"train": 6, "val": 6, "test": 6, "dropped": 2}
 
 
 def test_the_score_counts_no_image_that_was_trained_on(lay_out: LayOut, clf_train: Invoke) -> None:
@@ -233,12 +284,12 @@ def test_copies_of_a_file_that_is_not_an_image_are_not_leakage(lay_out: LayOut, 
     root = lay_out({f"{split}/{label}": 3 for split in ("train", "val", "test") for label in ("cat", "dog")})
     for split in ("train", "test"):
         (root / split / "cat" / "missing.jpg").write_text("<html>404</html>")
-    assert "4 blocks need images" in clf_train("data", *TOO_SMALL).stderr
+    assert "cannot write" in clf_train("data", *UNWRITABLE).stderr
 
 
 def test_a_preview_shows_the_augmentation_without_training(lay_out: LayOut, clf_train: Invoke) -> None:
     lay_out({"cat": 5, "dog": 5})
-    result = clf_train("data", *TINY[:4], "--rotation", "30", "--preview-augment", "sheet")
+    result = clf_train("data", *TINY[:6], "--rotation", "30", "--preview-augment", "sheet")
     assert (result.exit_code, result.stdout) == (0, "sheet/augmentation.png\n"), result.stderr
     sheet = cv2.imdecode(np.fromfile("sheet/augmentation.png", np.uint8), cv2.IMREAD_COLOR)
     assert sheet is not None
@@ -291,10 +342,20 @@ def test_help_shows_the_options_in_sections(clf_train: Invoke) -> None:
     assert headings == ["Commands", "Arguments", "Data", "Network", "Training", "Augmentation", "Output", "Options"]
 
 
+def test_images_that_look_alike_in_two_splits_are_shown_as_pairs(lay_out: LayOut, clf_train: Invoke) -> None:
+    root = lay_out({f"{split}/{label}": 3 for split in ("train", "val", "test") for label in ("cat", "dog")}, 40, 48)
+    again = cv2.imdecode(np.fromfile(root / "train/cat/00.png", np.uint8), cv2.IMREAD_COLOR)
+    assert again is not None
+    (root / "test/cat/again.png").write_bytes(bytes(cv2.imencode(".png", cv2.convertScaleAbs(again, alpha=0.95))[1]))
+    result = clf_train("data", *TINY, "--imgsz", "40x32")
+    assert "1 pair of images looks alike across the splits" in result.stderr
+    assert re.search(r"^  train \S+/cat/00.png ~ test \S+/cat/again.png$", result.stderr, re.MULTILINE)
+
+
 def test_findings_that_need_no_reading_are_reported_before_training(lay_out: LayOut, clf_train: Invoke) -> None:
     root = lay_out({"cat": 6, "dog": 6})
     shutil.copy(root / "cat" / "00.png", root / "dog" / "the-same.png")
-    result = clf_train("data", *TOO_SMALL)
+    result = clf_train("data", *UNWRITABLE)
     assert re.search(r"1 x label_noise .*clf-check data", result.stderr)
 
 
@@ -302,5 +363,5 @@ def test_images_without_a_group_are_counted(lay_out: LayOut, clf_train: Invoke) 
     root = lay_out({"cat": 6, "dog": 6})
     for path in sorted(root.rglob("0[0-3].png")):
         path.rename(path.with_name(f"scene{path.stem}-{path.name}"))
-    result = clf_train("data", "--split-by", r"scene\d+", *TOO_SMALL)
+    result = clf_train("data", "--split-by", r"scene\d+", *UNWRITABLE)
     assert "4 images without a group of --split-by" in result.stderr

@@ -11,7 +11,7 @@ from edgeclf.runtime.images.encode import encode_image
 from edgeclf.train.data.check import check
 from edgeclf.train.data.dataset import Dataset, scan
 from edgeclf.train.data.findings import Finding, Kind, Severity
-from edgeclf.train.data.leakage import refusal, refusals, without_leaks
+from edgeclf.train.data.leakage import drop_leaks, refusal, refusals, without_leaks
 from tests.support.checkups import noise
 from tests.support.datasets import counts
 
@@ -63,13 +63,14 @@ def test_a_refusal_shows_copies_from_different_splits(sound: Path) -> None:
             [("train", "test"), ("val", "test")],
             "2 images are in more than one of train, val and test (first: a.jpg = b.jpg)",
         ),
+        ([("val", "test")], "1 image is in both val and test (first: a.jpg = b.jpg)"),
     ],
-    ids=["one", "some", "in all splits"],
+    ids=["one", "some", "in all splits", "not in train"],
 )
 def test_a_refusal_says_how_many_images_are_in_which_splits_and_what_to_do(leaks: list[tuple[str, ...]], start: str) -> None:
     sentence = refusal([Finding(Kind.LEAKAGE, Severity.ERROR, ("a.jpg", "b.jpg"), "", splits) for splits in leaks])
     assert sentence.startswith(start)
-    assert "--allow-leakage" in sentence
+    assert ("--drop-leaks" in sentence, "--allow-leakage" in sentence) == ("train" in leaks[0], True)
 
 
 @pytest.mark.parametrize(
@@ -113,3 +114,34 @@ def test_a_test_split_that_would_be_empty_is_refused(sound: Path) -> None:
     shutil.copytree(sound / "train", sound / "test")
     with pytest.raises(DatasetError, match=r"every test image is used in training.*--test"):
         without_leaks(scan(sound))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "expected", "copy_of"),
+    [
+        ("test/cat/00.png", "train/cat/a.png", {"train": 8, "val": 8, "test": 8}, "test/cat/00.png"),
+        ("val/cat/00.png", "train/dog/a.png", {"train": 8, "val": 8, "test": 8}, "val/cat/00.png"),
+    ],
+    ids=["of test", "of val, in another class"],
+)
+def test_copies_are_dropped_from_the_training_part_only(
+    sound: Path, source: str, target: str, expected: dict[str, int], copy_of: str
+) -> None:
+    copy(sound, source, target)
+    dataset = drop_leaks(scan(sound))
+    assert counts(dataset) == expected
+    assert [(image.path, image.copy_of) for image in dataset.dropped] == [(str(sound / target), str(sound / copy_of))]
+    assert "1 image left out of the training" in dataset.notes[-1]
+
+
+def test_a_dataset_without_leaks_stays_as_it_is(sound: Path) -> None:
+    copy(sound, "train/cat/00.png", "train/cat/a.png")
+    copy(sound, "val/cat/00.png", "test/cat/b.png")
+    assert drop_leaks(scan(sound)) == scan(sound)
+
+
+def test_a_class_without_training_images_is_not_trained(sound: Path) -> None:
+    shutil.rmtree(sound / "train/cat")
+    shutil.copytree(sound / "test/cat", sound / "train/cat")
+    with pytest.raises(DatasetError, match=r"'cat'.*copy.*--allow-leakage"):
+        drop_leaks(scan(sound))

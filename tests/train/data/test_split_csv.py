@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgeclf.runtime.errors import DatasetError
-from edgeclf.train.data.dataset import read_dataset, read_split, scan, write_split
+from edgeclf.train.data.dataset import Dropped, read_dataset, read_split, scan, write_split
 from edgeclf.train.data.listing import SPLITS
 from edgeclf.train.data.splitting import Splitting
 from tests.support.datasets import ODD_NAMES, write_csv
@@ -19,6 +20,15 @@ def test_every_split_can_be_read_back(lay_out: LayOut, tmp_path: Path) -> None:
     dataset = scan(lay_out({"cat": 10, "dog": 10}))
     write_split(dataset, tmp_path / "split.csv")
     assert {name: read_split(tmp_path / "split.csv", name, dataset.classes) for name in SPLITS} == dataset.splits()
+
+
+def test_dropped_images_are_listed_and_not_read_back(lay_out: LayOut, tmp_path: Path) -> None:
+    dataset = scan(lay_out({"cat": 10, "dog": 10}))
+    first = dataset.train.paths[0]
+    dropped = replace(dataset, dropped=(Dropped(first + "\n.png", 1, first),))
+    write_split(dropped, tmp_path / "split.csv")
+    assert (tmp_path / "split.csv").read_text().splitlines()[-1] == f"{first}\\n.png,dog,dropped,{first}"
+    assert read_dataset(tmp_path / "split.csv") == scan(tmp_path / "split.csv") == dataset
 
 
 def test_files_with_odd_names_can_be_read_back_and_scanned(lay_out: LayOut, tmp_path: Path) -> None:

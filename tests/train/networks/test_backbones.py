@@ -13,8 +13,10 @@ from keras import applications
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.train.networks.architectures import head_for
-from edgeclf.train.networks.backbones import FAMILIES, Backbone, block_ends, cut_before_last, native_size
+from edgeclf.train.networks.backbones import Backbone
 from edgeclf.train.networks.efficientnet_lite import headless, installed_weights
+from edgeclf.train.networks.families import APPLICATIONS, FAMILIES, native_size
+from edgeclf.train.networks.pretrained import block_ends, cut_before_last, scaled
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 40, 48, 3)).astype(np.float32)
 LITE = "efficientnet-lite0"
@@ -121,8 +123,8 @@ def test_case_and_hyphens_in_a_name_do_not_matter(name: str, official: str) -> N
 def test_every_family_scales_pixels_like_its_preprocess_input(name: str, module: ModuleType) -> None:
     family = next(family for pattern, family in FAMILIES.items() if fnmatchcase(name, pattern))
     expected = module.preprocess_input(IMAGES.copy())
-    scaled = np.asarray(family.scaled(IMAGES))
-    np.testing.assert_allclose(scaled[..., ::-1] if family.bgr else scaled, expected, rtol=1e-5, atol=1e-4)
+    pixels = np.asarray(scaled(IMAGES, family))
+    np.testing.assert_allclose(pixels[..., ::-1] if family.bgr else pixels, expected, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", [name for name in dir(applications) if callable(getattr(applications, name))])
@@ -234,3 +236,8 @@ def test_the_last_blocks_are_counted_from_the_head(lite: keras.Model, blocks: in
 def test_a_wrong_number_of_blocks_is_refused(lite: keras.Model, blocks: int) -> None:
     with pytest.raises(OptionError, match=rf"efficientnet-lite0 has 9 blocks .*last {blocks} cannot"):
         cut_before_last(lite, blocks)
+
+
+def test_the_networks_of_keras_are_known_without_loading_it() -> None:
+    found = [name for name in dir(keras.applications) if callable(getattr(keras.applications, name))]
+    assert sorted(APPLICATIONS) == [name for name in found if any(fnmatchcase(name, pattern) for pattern in FAMILIES)]

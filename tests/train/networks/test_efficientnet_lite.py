@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ModelError, OptionError
-from edgeclf.train.networks.efficientnet_lite import VARIANTS, classifier, headless, installed_weights, load_weights
+from edgeclf.train.networks.efficientnet_lite import classifier, headless, installed_weights, load_weights
+from edgeclf.train.networks.families import LITE
 
 GOLDEN = Path(__file__).with_name("golden")
-NAMES = list(VARIANTS)
+NAMES = list(LITE)
 pretrained_classifier = cache(classifier)  # read only
 pretrained_headless = cache(headless)  # read only
 
@@ -36,7 +37,7 @@ def test_the_logits_are_those_of_pytorch(name: str) -> None:
     weights package in `eval()`, torch 2.13.0 on a CPU, for `(images(side) - 127) / 128` as float32 `[4, 3, side, side]`.
     """
     expected = np.load(GOLDEN / f"{name}.npz")["logits"]
-    logits = pretrained_classifier(name)(images(VARIANTS[name].size).astype(np.float32), training=False)
+    logits = pretrained_classifier(name)(images(LITE[name].size).astype(np.float32), training=False)
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
 
 

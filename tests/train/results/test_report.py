@@ -106,6 +106,12 @@ def test_the_page_contains_figures_of_the_folder(written: Path, parsed: Page) ->
     assert inside == {beside[name] for name in ("curves.png", "calibration.png", "samples.png")}
 
 
+def test_warnings_stand_at_the_top(data: ReportData) -> None:
+    parsed = Page(page(replace(data, warnings=["it answers <b> only"]), {}))
+    top = parsed.texts[: next(number for number, text in enumerate(parsed.texts) if text == "Test accuracy")]
+    assert "Warning: it answers <b> only." in top
+
+
 def test_the_first_card_has_accuracy_interval_and_baseline(make_arrays: MakeArrays) -> None:
     guessed = np.tile(np.array([0.8, 0.2], np.float32), (40, 1))
     arrays = make_arrays(40)
