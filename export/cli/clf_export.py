@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgeclf.export.cli.check import EPILOG as CHECK_EPILOG
 from edgeclf.export.cli.check import check
 from edgeclf.export.options import ExportOptions, TargetOptions
 from edgeclf.runtime.errors import GateError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from edgeclf.runtime.model.conventions.package import ModelPackage
 
 app = command_app(default="export")
-app.command("check")(check)
+app.command("check", epilog=CHECK_EPILOG)(check)
 
 EPILOG = """\b
 Examples:
@@ -37,7 +38,10 @@ def main() -> None:
     app()
 
 
-@app.command(epilog=EPILOG)
+COMMON = "--data --max-drop --classes --from --imgsz --format --quantize --all --output --json"
+
+
+@app.command(epilog=EPILOG, common=COMMON)
 @takes(targets=TargetOptions, options=ExportOptions)
 def export(
     model: Annotated[

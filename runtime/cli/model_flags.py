@@ -3,11 +3,13 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from edgeclf.runtime.errors import ModelError, OptionError
+from edgeclf.runtime.images.geometry import Resize
+from edgeclf.runtime.terminal.completion import offer
 from edgeclf.runtime.terminal.console import note, parse_size
 from edgeclf.runtime.terminal.flags import Text
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from edgeclf.runtime.model.description import ModelDescription
 
 _PANEL = "Model without a card"
+DEVICES = "auto|cpu|cuda[:N]|tensorrt[:N]"
+"""How the help shows the values of --device."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,10 @@ class CardFlags:
     resize: Annotated[
         str | None,
         typer.Option(
-            help="With --classes: how images are resized: shrink, bilinear (as Keras does), nearest, area, opencv-bilinear, "
-            "or pillow-bilinear, -bicubic, -lanczos or -box.",
-            metavar="NAME",
+            help="With --classes: how images are resized (bilinear: as Keras does); also opencv-bilinear, opencv-bicubic, "
+            "and pillow-bilinear, -bicubic, -lanczos and -box.",
+            metavar="shrink|bilinear|nearest|area|...",
+            autocompletion=offer(get_args(Resize)),
             show_default="shrink",
             rich_help_panel=_PANEL,
         ),
@@ -93,7 +98,7 @@ class ModelFlags:
     ] = None
     device: Annotated[
         str,
-        typer.Option(help="auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N.", metavar="DEVICE", rich_help_panel="Speed"),
+        typer.Option(help="Where the model runs.", metavar=DEVICES, rich_help_panel="Speed"),
     ] = "auto"
     described: CardFlags = CardFlags()
 

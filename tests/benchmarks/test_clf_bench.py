@@ -183,11 +183,3 @@ def test_a_page_of_someone_else_is_refused_before_any_measurement(clf_bench: Inv
     assert done.exit_code == 2
     assert done.stderr.startswith("error: bench.html exists already")
     assert [path.name for path in tmp_path.iterdir()] == ["bench.html"]
-
-
-def test_help_has_sections(clf_bench: Invoke) -> None:
-    text = clf_bench("--help").stdout
-    titles = ("Arguments:", "Images and reference:", "Measurement:", "Gates:", "Output:", "Options:")
-    places = [text.index(f"\n{title}\n") for title in titles]
-    assert places == sorted(places)
-    assert "Measurement rounds." in text

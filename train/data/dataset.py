@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgeclf.runtime.errors import DatasetError
+from edgeclf.runtime.spelling import advice
 from edgeclf.runtime.storage.atomic_write import publish_text
 from edgeclf.runtime.terminal.escaping import escape, unescape
 from edgeclf.train.data.class_folders import holds_images
@@ -114,7 +115,7 @@ def labelled(by_class: dict[str, list[str]], classes: tuple[str, ...], data: Pat
     labels = _labels(classes)
     for name in by_class:
         if name not in labels:
-            raise DatasetError(f"{data} has the class {name!r}, which the model does not know ({', '.join(classes)})")
+            raise DatasetError(f"{data} has the class {name!r}, which the model does not know; {advice(name, classes)}")
     return [(path, labels[name]) for name in sorted(by_class) for path in by_class[name]]
 
 

@@ -4,7 +4,6 @@ The whole network, from pixels of 0 to 255 to probabilities, is one flat graph t
 the cut are frozen, and layers after it are trained.
 """
 
-import difflib
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import keras
 from keras import layers
 
 from edgeclf.runtime.errors import ModelError, OptionError, first_line
+from edgeclf.runtime.spelling import close_to, did_you_mean, plain
 from edgeclf.train.networks import efficientnet_lite
 from edgeclf.train.networks.architectures import head, head_for
 
@@ -165,12 +165,12 @@ def native_size(name: str) -> tuple[int, int]:
 
 def _official_name(name: str) -> str:
     """The official spelling of a name. Raises OptionError for an unknown one."""
-    known = {_plain(official): official for official in (*efficientnet_lite.VARIANTS, *_applications())}
-    if _plain(name) in known:
-        return known[_plain(name)]
-    close = [known[match] for match in difflib.get_close_matches(_plain(name), known)]
-    advice = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(FAMILIES)}"
-    raise OptionError(f"there is no backbone called {name}; {advice}")
+    known = {plain(official): official for official in (*efficientnet_lite.VARIANTS, *_applications())}
+    if plain(name) in known:
+        return known[plain(name)]
+    close = close_to(name, known.values())
+    others = "take cnn, efficientnet-lite0 or a network of keras.applications, such as MobileNetV2"
+    raise OptionError(f"there is no network {name!r}; {did_you_mean(close) or others}")
 
 
 def _applications() -> list[str]:
@@ -180,10 +180,6 @@ def _applications() -> list[str]:
 
 def _family_of(name: str) -> Family:
     return next(family for pattern, family in FAMILIES.items() if fnmatchcase(name, pattern))
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")
 
 
 def _application(name: str, scaled: keras.KerasTensor, weights: str) -> keras.Model:

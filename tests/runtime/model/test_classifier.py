@@ -106,7 +106,7 @@ def test_a_path_and_a_string_open_the_same_model(name: str, run_folder: Path) ->
 
 @pytest.mark.parametrize("device", ["gpu", "CPU", "cuda:", "cuda:a", "", "cpu:0", "cuda:0 ", "tensorrt:", "trt"])
 def test_an_unknown_device_is_an_option_error(device: str, onnx_model: Path) -> None:
-    with pytest.raises(OptionError, match=r"device must be .*tensorrt:N, not "):
+    with pytest.raises(OptionError, match=r"there is no device "):
         Classifier.open(onnx_model, device=device)
 
 

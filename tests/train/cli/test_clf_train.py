@@ -285,11 +285,6 @@ def test_help_is_that_of_clf_train_and_lists_evaluate(clf_train: Invoke) -> None
     assert "evaluate" in clf_train("evaluate", "--help").stdout
 
 
-def test_help_shows_the_options_in_sections(clf_train: Invoke) -> None:
-    headings = re.findall(r"^(\w+):$", clf_train("--help").stdout, re.MULTILINE)
-    assert headings == ["Commands", "Arguments", "Data", "Network", "Training", "Augmentation", "Output", "Options"]
-
-
 def test_findings_that_need_no_reading_are_reported_before_training(lay_out: LayOut, clf_train: Invoke) -> None:
     root = lay_out({"cat": 6, "dog": 6})
     shutil.copy(root / "cat" / "00.png", root / "dog" / "the-same.png")

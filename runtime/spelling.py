@@ -1,0 +1,56 @@
+"""What a mistyped word may have meant."""
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+
+from edgeclf.runtime.errors import OptionError
+
+_LONGEST_LIST = 100  # characters; an error is one line
+
+
+def close_to(word: str, known: Iterable[str], least: float = 0.6) -> list[str]:
+    """The best matches, at most two. Letter case, hyphens and underscores do not count. least: of 0 to 1, how alike.
+
+    >>> close_to("MobilenetV2", ["mobilenet-v2", "cnn"]), close_to("--epoch", ["--epochs", "--batch"])
+    (['mobilenet-v2'], ['--epochs'])
+    """
+    by_plain = {plain(name): name for name in known}
+    return [by_plain[match] for match in get_close_matches(plain(word), by_plain, n=2, cutoff=least)]
+
+
+def plain(name: str) -> str:
+    """A name without what people write differently.
+
+    >>> plain("EfficientNet-Lite_0")
+    'efficientnetlite0'
+    """
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def did_you_mean(close: Collection[str]) -> str:
+    """The question at the end of a sentence; empty without a match.
+
+    >>> did_you_mean(["crop", "pad"]), did_you_mean([])
+    ('did you mean crop or pad?', '')
+    """
+    return f"did you mean {' or '.join(close)}?" if close else ""
+
+
+def advice(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about a name that does not exist: what it may have meant, or what there is.
+
+    >>> advice("pads", ["crop", "pad"]), advice("wide", ["crop", "pad"])
+    ('did you mean pad?', 'choose from crop, pad')
+    """
+    names = list(known)
+    if close := close_to(word, names):
+        return did_you_mean(close)
+    listed = ", ".join(names)
+    return f"choose from {listed}" if len(listed) <= _LONGEST_LIST else "see --help-all for those that there are"
+
+
+def require_choice(flag: str, value: object, known: Iterable[object]) -> None:
+    """Raise OptionError if the value of `flag` is given and not in `known`."""
+    names = list(known)
+    if value is not None and value not in names:
+        raise OptionError(f"{flag} takes no {value!r}; {advice(str(value), map(str, names))}")

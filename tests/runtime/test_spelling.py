@@ -1,0 +1,30 @@
+"""What mistyped names may have meant."""
+
+import pytest
+
+from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.spelling import advice, close_to, require_choice
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "meant"),
+    [
+        ("mobilenet-v2", ["MobileNetV2", "VGG16"], ["MobileNetV2"]),
+        ("bilinaer", ["shrink", "bilinear", "nearest"], ["bilinear"]),
+        ("Efficientnet_Lite0", ["efficientnet-lite0"], ["efficientnet-lite0"]),
+        ("wide", ["crop", "pad"], []),
+    ],
+)
+def test_what_a_word_is_close_to(word: str, known: list[str], meant: list[str]) -> None:
+    assert close_to(word, known) == meant
+
+
+def test_a_long_list_is_not_part_of_a_sentence() -> None:
+    assert advice("zzz", [f"network-{number}" for number in range(40)]) == "see --help-all for those that there are"
+
+
+def test_a_value_that_is_no_choice_is_refused_with_what_it_may_have_meant() -> None:
+    require_choice("--fit", None, ["crop", "pad"])
+    require_choice("--fit", "pad", ["crop", "pad"])
+    with pytest.raises(OptionError, match="^--fit takes no 'corp'; did you mean crop"):
+        require_choice("--fit", "corp", ["crop", "pad"])
