@@ -58,7 +58,7 @@ def demo(
     """Train, export, verify and run a classifier for solar cells (2,624 photographs); takes a few minutes on two cores."""
     with friendly_errors():
         if output.exists():
-            raise OutputError(f"{output} already exists; remove it, or choose another folder with -o")
+            raise OutputError(f"{output} already exists; choose another folder with -o")
         started = time.monotonic()
         metrics, results = run_demo(output)
         _show(metrics, results)

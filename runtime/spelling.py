@@ -1,6 +1,8 @@
 """What a mistyped word may have meant."""
 
+import os
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 
 from edgeclf.runtime.errors import OptionError
@@ -34,6 +36,15 @@ def did_you_mean(close: Collection[str]) -> str:
     ('did you mean crop or pad?', '')
     """
     return f"did you mean {' or '.join(close)}?" if close else ""
+
+
+def near(path: str | os.PathLike[str]) -> str:
+    """For a path that does not exist: what is there and may have been meant, as a question; empty if there is nothing."""
+    folder, name = os.path.split(os.fspath(path).rstrip("/"))
+    with suppress(OSError, ValueError):
+        there = [entry for entry in os.listdir(folder or ".") if not entry.startswith(".")]
+        return did_you_mean([os.path.join(folder, entry) for entry in close_to(name, there)])
+    return ""
 
 
 def advice(word: str, known: Iterable[str]) -> str:

@@ -56,8 +56,8 @@ def find_models(paths: Sequence[Path], *, described: bool = False) -> FoundModel
         inside = [each for each in path.iterdir() if is_runnable(each)]
         if not inside:
             trained = path / "model.keras"
-            export = f"clf-export {trained}" if trained.is_file() else f"clf-export model.keras -o {path}"
-            raise ModelError(f"{path} has no .onnx or .tflite file; export a Keras model: {export}")
+            cure = f"export it: clf-export {trained}" if trained.is_file() else "name a folder with exported models"
+            raise ModelError(f"{path} has no .onnx or .tflite file; {cure}")
         inside.sort(key=lambda each: (len(each.suffixes), each.suffix, each.name))
         known = [each for each in inside if described or _is_known(each)]
         if not known:

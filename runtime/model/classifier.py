@@ -62,7 +62,7 @@ class Classifier:
         if not _DEVICE.fullmatch(device):
             raise OptionError(f"there is no device {device!r}; {advice(device, _DEVICES)}")
         path = Path(path)
-        _require_runnable(path)
+        require_runnable(path)
         data = read_model_file(path)
         is_ours = isinstance(card, ModelCard) or is_exported(data)
         data = data if is_ours else _adopted(path, data, card)
@@ -117,7 +117,8 @@ class Classifier:
             raise ModelError(f"{path} returns {problem}")
 
 
-def _require_runnable(path: Path) -> None:
+def require_runnable(path: Path) -> None:
+    """Raise ModelError for anything but a .onnx or .tflite file, by its name."""
     if not is_runnable(path):
         from edgeclf.runtime.model.adoption.not_runnable import why_not_run
 

@@ -173,7 +173,7 @@ def test_a_reference_model_with_the_file_name_of_a_candidate_gets_its_own_name(
 def test_a_missing_model_is_one_sentence(clf_bench: Invoke) -> None:
     done = clf_bench("absent.onnx")
     assert done.exit_code == 2
-    assert done.stderr.startswith("error: cannot read the model absent.onnx")
+    assert done.stderr.startswith("error: the model absent.onnx does not exist")
     assert len(done.stderr.splitlines()) == 1
 
 

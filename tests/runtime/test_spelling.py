@@ -26,5 +26,5 @@ def test_a_long_list_is_not_part_of_a_sentence() -> None:
 def test_a_value_that_is_no_choice_is_refused_with_what_it_may_have_meant() -> None:
     require_choice("--fit", None, ["crop", "pad"])
     require_choice("--fit", "pad", ["crop", "pad"])
-    with pytest.raises(OptionError, match="^--fit takes no 'corp'; did you mean crop"):
+    with pytest.raises(OptionError, match=r"^--fit takes no 'corp'; did you mean crop"):
         require_choice("--fit", "corp", ["crop", "pad"])

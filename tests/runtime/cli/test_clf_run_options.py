@@ -72,7 +72,7 @@ def wrong_models(
 @pytest.mark.parametrize(
     ("model", "pattern"),
     [
-        ("missing.onnx", "cannot read the model .*missing.onnx"),
+        ("missing.onnx", "the model .*missing.onnx does not exist"),
         ("text.onnx", "text.onnx is .*ONNX"),
         ("float.onnx", "uint8"),
         ("bare.onnx", "add --classes labels.txt$"),

@@ -107,8 +107,8 @@ def test_a_notice_never_fails(sound: Path, clf_check: Invoke) -> None:
 @pytest.mark.parametrize(
     ("data", "start"),
     [
-        ("missing", "error: missing is not a folder; "),
-        ("data/cat", "error: data/cat has no class folders with images; "),
+        ("missing", "error: missing does not exist; "),
+        ("data/cat", "error: data/cat holds images but no class folders; "),
     ],
     ids=["missing", "no class folders"],
 )
