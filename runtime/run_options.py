@@ -210,7 +210,9 @@ class RunOptions:
 
     def _check_output(self) -> None:
         if self.json_lines and self.output != STDOUT:
-            raise OptionError(f"--json is for stdout; name a .jsonl file instead of {self.output}")
+            is_json = self.output.endswith(".jsonl")
+            cure = "which the suffix of the file says already" if is_json else "and name a .jsonl file with -o instead"
+            raise OptionError(f"--json is for stdout; leave it out, {cure}")
 
     def _check_sorting(self) -> None:
         require_choice("--sort", self.sort, get_args(SortMode))

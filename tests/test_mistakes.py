@@ -33,6 +33,8 @@ MISTAKES = [
     ("clf-train evaluate modle.onnx photos", "did you mean model.onnx", 2),
     ("clf-train evaluate model.onnx discs", "did you mean disc?", 2),
     ("clf-train evaluate model.onnx photos --split tset", "did you mean test", 2),
+    ("clf-train evaluate zip.keras photos --classes labels.txt", "leave it out", 2),
+    ("clf-train evaluate zip.keras photos --device cpu", "leave it out", 2),
     ("clf-run model.onnx --source", "--source needs a value", 2),
     ("clf-run model.onnx -s foto", "did you mean photos", 2),
     ("clf-run model.onnx -s photos/*.png", "'photos/**/*.png'", 2),
@@ -45,6 +47,8 @@ MISTAKES = [
     ("clf-run model.onnx -s photos -o rows", "must end in .csv", 2),
     ("clf-run model.onnx -s photos -o nowhere/rows.csv", "make the folder", 2),
     ("clf-run model.onnx -s photos -o photos", "name a file", 2),
+    ("clf-run model.onnx -s photos --json -o rows.csv", "name a .jsonl file with -o", 2),
+    ("clf-run model.onnx -s photos --json -o rows.jsonl", "leave it out", 2),
     ("clf-run model.onnx -s photos --device cdua", "did you mean cuda", 2),
     ("clf-run model.onnx -s photos --conf high", "--conf takes a number", 2),
     ("clf-run model.onnx -s photos --sort copy", "--sort-dir", 2),
@@ -181,6 +185,14 @@ def test_classes_in_file_names_are_found_as_the_example_says(typed: Typed) -> No
         path.rename(f"photos/{path.parent.name}.{path.name}")
     option = cure(typed("clf-check photos"), r"(--label-from '\S+')")
     assert typed(f"clf-check photos {option}").exit_code == 0
+
+
+def test_a_journal_of_other_options_is_replaced_with_restart(typed: Typed) -> None:
+    line = "clf-run model.onnx -s photos -o rows.csv"
+    assert typed(line).exit_code == 0
+    line += " --topk 2"
+    option = cure(typed(line), r"(--restart)")
+    assert typed(f"{line} {option}").exit_code == 0
 
 
 def test_an_exported_model_is_run_as_the_export_says(typed: Typed) -> None:
