@@ -105,9 +105,9 @@ class ExternalModel:
             raise OptionError("--mean and --std belong together; give both")
         if self.scale == "caffe" and self.channels == "rgb":
             raise OptionError("--scale caffe takes bgr; leave out --channels")
-        require_choice("--from", self.tool, TOOLS)
-        require_choice("--scale", self.scale, SCALE_NAMES)
-        require_choice("--channels", self.channels, ("rgb", "bgr"))
+        require_choice("--from", self.tool, TOOLS, is_optional=True)
+        require_choice("--scale", self.scale, SCALE_NAMES, is_optional=True)
+        require_choice("--channels", self.channels, ("rgb", "bgr"), is_optional=True)
         require_choice("--head", self.head, HEADS)
         if any(not math.isfinite(number) for number in (*self.mean, *self.std)) or min(self.std, default=1) <= 0:
             raise OptionError("--mean must be numbers, and --std numbers above 0, such as 0.485,0.456,0.406")

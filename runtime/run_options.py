@@ -215,7 +215,7 @@ class RunOptions:
             raise OptionError(f"--json is for stdout; leave it out, {cure}")
 
     def _check_sorting(self) -> None:
-        require_choice("--sort", self.sort, get_args(SortMode))
+        require_choice("--sort", self.sort, get_args(SortMode), is_optional=True)
         if (self.sort is None) != (self.sort_dir is None):
             raise OptionError("--sort needs --sort-dir, and --sort-dir needs --sort; give both")
 

@@ -4,10 +4,12 @@ import os
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from difflib import get_close_matches
+from itertools import islice
 
 from edgeclf.runtime.errors import OptionError
 
 _LONGEST_LIST = 100  # characters; an error is one line
+_MAX_ENTRIES = 1_000  # of a folder; comparing more names takes seconds
 
 
 def close_to(word: str, known: Iterable[str], least: float = 0.6) -> list[str]:
@@ -42,7 +44,8 @@ def near(path: str | os.PathLike[str]) -> str:
     """For a path that does not exist: what is there and may have been meant, as a question; empty if there is nothing."""
     folder, name = os.path.split(os.fspath(path).rstrip("/"))
     with suppress(OSError, ValueError):
-        there = [entry for entry in os.listdir(folder or ".") if not entry.startswith(".")]
+        with os.scandir(folder or ".") as entries:
+            there = [entry.name for entry in islice(entries, _MAX_ENTRIES) if not entry.name.startswith(".")]
         return did_you_mean([os.path.join(folder, entry) for entry in close_to(name, there)])
     return ""
 
@@ -60,8 +63,8 @@ def advice(word: str, known: Iterable[str]) -> str:
     return f"choose from {listed}" if len(listed) <= _LONGEST_LIST else "see --help-all for those that there are"
 
 
-def require_choice(flag: str, value: object, known: Iterable[object]) -> None:
-    """Raise OptionError if the value of `flag` is given and not in `known`."""
+def require_choice(flag: str, value: object, known: Iterable[object], *, is_optional: bool = False) -> None:
+    """Raise OptionError if the value of `flag` is not in `known`. is_optional: None is a value, too."""
     names = list(known)
-    if value is not None and value not in names:
+    if value not in names and not (is_optional and value is None):
         raise OptionError(f"{flag} takes no {value!r}; {advice(str(value), map(str, names))}")

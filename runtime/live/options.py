@@ -130,7 +130,7 @@ class LiveOptions:
     health: Annotated[str | None, _option(help="Report the run's state at http://ADDRESS/health.", metavar="ADDRESS")] = None
 
     def __post_init__(self) -> None:
-        require_choice("--rows", self.rows, _ROWS)
+        require_choice("--rows", self.rows, _ROWS, is_optional=True)
 
     @property
     def given(self) -> bool:

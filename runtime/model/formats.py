@@ -12,6 +12,7 @@ ModelFormat = Literal["ONNX", "TFLite", "Keras", "HDF5", "SavedModel"]
 SAVED_MODEL = "saved_model.pb"
 """The file by which a SavedModel folder is known."""
 _SUFFIXES: dict[ModelFormat, str] = {"ONNX": ".onnx", "TFLite": ".tflite", "Keras": ".keras", "HDF5": ".h5"}
+_ZIP_NAME = 30  # where a zip file has the name of its first member
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _FORMATS: dict[str, ModelFormat] = {
     ".onnx": "ONNX",
@@ -62,20 +63,20 @@ def check_content(path: Path, data: bytes) -> None:
     if data.startswith(_LFS_POINTER):
         raise ModelError(f"{path} is a pointer of Git LFS, not the model itself; fetch it with git lfs pull")
     found, named = _format_of(data), model_format(path)
-    if found and found != named and (named or found != "Keras"):  # other files than models are zip files, too
+    if found and found != named:
         renamed = path.with_suffix(_SUFFIXES[found]) if named else f"{path}{_SUFFIXES[found]}"
         raise ModelError(f"{path} holds {found}, which its name does not say; rename it to {renamed}")
 
 
 def _format_of(data: bytes) -> ModelFormat | None:
     """What the beginning of a file says; None in doubt."""
-    if data.startswith(b"PK\x03\x04"):
-        return "Keras"
+    if data.startswith(b"PK\x03\x04") and data[_ZIP_NAME:].startswith((b"metadata.json", b"config.json")):
+        return "Keras"  # PyTorch's files are zip files, too
     if data.startswith(b"\x89HDF"):
         return "HDF5"
     if data[4:8] == b"TFL3":
         return "TFLite"
-    is_onnx = len(data) > 2 and data[0] == 8 and 3 <= data[1] <= 20 and data[2] in b"\x12\x3a"
+    is_onnx = len(data) > 2 and data[0] == 8 and 3 <= data[1] <= 20 and data[2] in b"\x12\x1a\x22\x28\x3a\x42"
     return "ONNX" if is_onnx else None
 
 

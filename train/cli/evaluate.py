@@ -152,7 +152,7 @@ def _find(data: Path, chosen: Chosen) -> tuple[str, dict[str, list[str]]]:
     from edgeclf.train.data.listing import SPLITS, list_images
 
     split = chosen.split
-    require_choice("--split", split, SPLITS)
+    require_choice("--split", split, SPLITS, is_optional=True)
     listing = list_images(data, chosen.reading)
     for sentence in listing.notes():
         note(sentence)

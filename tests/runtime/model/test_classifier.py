@@ -224,7 +224,7 @@ def test_a_keras_file_is_sent_to_clf_export(run_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("missing.onnx", r"cannot read .*missing\.onnx"),
+        ("missing.onnx", r"missing\.onnx does not exist"),
         ("folder.onnx", r"folder\.onnx is a folder"),
         ("pipe.onnx", r"pipe\.onnx is not a file"),
         ("loop.onnx", r"cannot read .*loop\.onnx"),
