@@ -9,17 +9,23 @@ from itertools import islice
 from edgeclf.runtime.errors import OptionError
 
 _LONGEST_LIST = 100  # characters; an error is one line
+_LEAST_PART = 4  # letters of a part of a name, such as `cubic` of `pillow-bicubic`
 _MAX_ENTRIES = 1_000  # of a folder; comparing more names takes seconds
 
 
 def close_to(word: str, known: Iterable[str], least: float = 0.6) -> list[str]:
-    """The best matches, at most two. Letter case, hyphens and underscores do not count. least: of 0 to 1, how alike.
+    """The best matches, at most two, or names that contain the word. Letter case, hyphens and underscores do not count.
+
+    least: of 0 to 1, how alike.
 
     >>> close_to("MobilenetV2", ["mobilenet-v2", "cnn"]), close_to("--epoch", ["--epochs", "--batch"])
     (['mobilenet-v2'], ['--epochs'])
     """
-    by_plain = {plain(name): name for name in known}
-    return [by_plain[match] for match in get_close_matches(plain(word), by_plain, n=2, cutoff=least)]
+    by_plain, sought = {plain(name): name for name in known}, plain(word)
+    close = get_close_matches(sought, by_plain, n=2, cutoff=least)
+    if not close and len(sought) >= _LEAST_PART:
+        close = [name for name in by_plain if sought in name][:2]
+    return [by_plain[match] for match in close]
 
 
 def plain(name: str) -> str:

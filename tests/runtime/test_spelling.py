@@ -15,6 +15,7 @@ from edgeclf.runtime.spelling import advice, close_to, near, require_choice
         ("bilinaer", ["shrink", "bilinear", "nearest"], ["bilinear"]),
         ("Efficientnet_Lite0", ["efficientnet-lite0"], ["efficientnet-lite0"]),
         ("wide", ["crop", "pad"], []),
+        ("cubic", ["shrink", "pillow-bicubic", "pillow-box"], ["pillow-bicubic"]),
     ],
 )
 def test_what_a_word_is_close_to(word: str, known: list[str], meant: list[str]) -> None:

@@ -18,6 +18,7 @@ from edgeclf.train.data.reading import AS_USUAL, NO_CLASSES_CURE, Reading
 from edgeclf.train.data.splitting import Labelled, Splitting, cut, group_names, limited
 
 SPLIT_NAME = "split.csv"
+_LONGEST_LIST = 60  # characters of a sentence
 
 _DEFAULT = Splitting()
 
@@ -117,7 +118,9 @@ def labelled(by_class: dict[str, list[str]], classes: tuple[str, ...], data: Pat
         if name not in labels:
             usual = "leave that folder out, or name the model that was trained on it"
             cure = did_you_mean(close_to(name, classes)) or usual
-            raise DatasetError(f"{data} has the class {name!r}, which the model does not know; {cure}")
+            listed = ", ".join(classes)
+            known = f" ({listed})" if len(listed) <= _LONGEST_LIST else ""
+            raise DatasetError(f"{data} has the class {name!r}, which the model does not know{known}; {cure}")
     return [(path, labels[name]) for name in sorted(by_class) for path in by_class[name]]
 
 
