@@ -106,9 +106,12 @@ class DefaultGroup(OneLineErrors, typer.core.TyperGroup):
 
     def _refuse_misspelt(self, ctx: Any, args: list[str]) -> None:
         """Raise MistakeError for `clf-train evalute`, which would be taken for a folder that does not exist."""
-        close = close_to(args[0], self.commands, least=0.75) if args and args[0].isalpha() else []
-        if close and args[0] not in self.commands and not os.path.lexists(args[0]):
-            raise MistakeError(f"there is no command or file {args[0]!r}; did you mean {ctx.info_name} {close[0]}?", ctx=ctx)
+        word = args[0] if args and args[0].isalpha() else ""
+        if word in self.commands or os.path.lexists(word):
+            return
+        close = close_to(word, [name for name in self.commands if name != self.default], least=0.75)
+        if word and close:
+            raise MistakeError(f"there is no command or file {word!r}; did you mean {ctx.info_name} {close[0]}?", ctx=ctx)
 
 
 class CommandApp(typer.Typer):
