@@ -23,6 +23,7 @@ FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 OTHER_PROGRAMS = re.compile(
     r"\b(?:ray start|pip|yolo export|optimum-cli|python -m|tensorflowjs_converter) [^;,]*|a container needs --device"
 )
+OF_ALL_COMMANDS = {"--help", "--help-all", "--install-completion", "--show-completion"}
 OPENS_MODELS = ("clf-run", "clf-train evaluate", "clf-bench", "clf-export check")
 
 Invoke = Callable[..., Result]
@@ -60,10 +61,7 @@ def reached_from(start: Path) -> set[Path]:
 @cache
 def flags_of(command: str) -> frozenset[str]:
     options = [option for option in commands()[command].params if option.param_type_name == "option"]
-    return frozenset(text for option in options for text in (*option.opts, *option.secondary_opts)) | {
-        "--help",
-        "--help-all",
-    }
+    return frozenset(text for option in options for text in (*option.opts, *option.secondary_opts)) | OF_ALL_COMMANDS
 
 
 @cache
