@@ -24,7 +24,7 @@ app = command_app()
 
 EPILOG = """\b
 Examples:
-  clf-bench runs/cells                                   every exported file: accuracy, speed, and which one to ship
+  clf-bench runs/cells                                   every file: accuracy, speed, which to ship
   clf-bench model.onnx model.int8.tflite --data test/ --against model.keras
   clf-bench runs/cells --threads 1,2 -b 1,8 -o bench/    the results as JSON, Markdown, a plot and a web page
   clf-bench model.onnx --infer-only --device cpu,cuda    only the model, on both devices
@@ -58,7 +58,10 @@ def main() -> None:
     app()
 
 
-@app.command(epilog=EPILOG)
+COMMON = "--data --against --device --batch --threads --end-to-end --max-drop --min-fps --baseline --output --json"
+
+
+@app.command(epilog=EPILOG, common=COMMON)
 @takes(options=Options, described=CardFlags, outputs=Outputs)
 def bench(
     *,

@@ -21,6 +21,12 @@ from edgeclf.runtime.terminal.tables import Column, show_table
 
 app = command_app()
 
+EPILOG = """\b
+Examples:
+  clf-demo                all files in demo/
+  clf-demo -o /tmp/cells  all files there
+
+Exit codes: 0 success, 2 error."""
 TRAINING = ("--model", "cnn", "--grey", "--imgsz", "100", "--epochs", "30")
 ARTIFACTS = {"ONNX fp32": "model.onnx", "TFLite fp32": "model.fp32.tflite", "TFLite INT8": "model.int8.tflite"}
 PAPER = "Deitsch et al. 2019, on their own split: 88.42 % with a CNN, 82.44 % with an SVM"
@@ -42,7 +48,7 @@ def main() -> None:
     app()
 
 
-@app.command()
+@app.command(epilog=EPILOG)
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for all files; must not exist.")] = Path("demo"),
     *,
@@ -53,7 +59,7 @@ def demo(
     """Train, export, verify and run a classifier for solar cells (2,624 photographs); takes a few minutes on two cores."""
     with friendly_errors():
         if output.exists():
-            raise OutputError(f"{output} already exists; remove it, or choose another folder with -o")
+            raise OutputError(f"{output} already exists; choose another folder with -o")
         started = time.monotonic()
         metrics, results = run_demo(output)
         _show(metrics, results)

@@ -128,7 +128,8 @@ def _read(package: ModelPackage, named: Path, options: ExportOptions) -> _Origin
     """Raises ModelError, or OptionError if a fact is missing."""
     data = read_model_file(package.path)
     if is_exported(data):
-        raise ModelError(f"{named} carries a model card already, so there is nothing to adopt; run it with clf-run {named}")
+        file = package.path if named.is_dir() else named
+        raise ModelError(f"{file} carries a model card already, so there is nothing to adopt; run it with clf-run {file}")
     network = examine(package.path, data)
     facts = known_facts(package, options.external, data)
     if is_guessable(network, facts):

@@ -56,7 +56,7 @@ def publish_all(files: list[Path], folder: Path) -> None:
         try:
             os.replace(path, folder / path.name)
         except OSError as error:
-            raise OutputError(f"cannot publish {folder / path.name}: {error.strerror}") from None
+            raise cannot_write(folder / path.name, error) from None
     publish_text(sums, format_sums(digests))
 
 

@@ -8,6 +8,7 @@ from edgeclf.export.gate_report import GateReport
 from edgeclf.export.options import CheckOptions
 from edgeclf.export.parity import Reference, check_parity
 from edgeclf.export.reference_check import reference_remarks
+from edgeclf.runtime.model.classifier import require_runnable
 from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
@@ -19,6 +20,8 @@ def compare(paths: Sequence[Path], options: CheckOptions, card: ModelDescription
 
     Raises ModelError or DatasetError.
     """
+    for path in paths:
+        require_runnable(path)
     model = open_any(options.against, card=card)
     images = read_images(options.data or options.against, model.card)
     note(f"comparing on {plural(len(images), 'image')} ...")

@@ -4,12 +4,15 @@ import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.images.geometry import Resize
 from edgeclf.runtime.model.labels import read_classes
+from edgeclf.runtime.spelling import require_choice
+from edgeclf.runtime.terminal.completion import offer
 from edgeclf.runtime.terminal.console import parse_size
 from edgeclf.runtime.terminal.flags import Text, flags_given
 
@@ -59,7 +62,7 @@ class ExternalModel:
     ] = ()
     tool: Annotated[
         str | None,
-        _flag("--from", metavar="TOOL", help=f"The tool that made it: {', '.join(TOOLS)}."),
+        _flag("--from", metavar="TOOL", help=f"The tool that made it: {', '.join(TOOLS)}.", autocompletion=offer(TOOLS)),
     ] = None
     scale: Annotated[
         str | None,
@@ -75,7 +78,14 @@ class ExternalModel:
         str | None,
         _flag(metavar="rgb|bgr", help="Its order of the colours; OpenCV reads bgr."),
     ] = None
-    resize: Annotated[str | None, _flag(metavar="NAME", help="How its images were resized, such as pillow-bicubic.")] = None
+    resize: Annotated[
+        str | None,
+        _flag(
+            metavar="shrink|bilinear|nearest|area|...",
+            help="How its images were resized, such as pillow-bicubic.",
+            autocompletion=offer(get_args(Resize)),
+        ),
+    ] = None
     fit: Annotated[str | None, _flag(metavar="stretch|crop|pad", help="How they were fitted.")] = None
     crop_pct: Annotated[
         float | None,
@@ -85,7 +95,7 @@ class ExternalModel:
     imgsz: Annotated[
         tuple[int, int] | None,
         Text(parse_size),
-        _flag(metavar="SIZE", help="Its image size, N or WIDTHxHEIGHT, if it takes any size."),
+        _flag(metavar="N|WIDTHxHEIGHT", help="Its image size, if it takes any size."),
     ] = None
 
     def __post_init__(self) -> None:
@@ -95,10 +105,10 @@ class ExternalModel:
             raise OptionError("--mean and --std belong together; give both")
         if self.scale == "caffe" and self.channels == "rgb":
             raise OptionError("--scale caffe takes bgr; leave out --channels")
-        _check_choice("--from", self.tool, TOOLS)
-        _check_choice("--scale", self.scale, SCALE_NAMES)
-        _check_choice("--channels", self.channels, ("rgb", "bgr"))
-        _check_choice("--head", self.head, HEADS)
+        require_choice("--from", self.tool, TOOLS, is_optional=True)
+        require_choice("--scale", self.scale, SCALE_NAMES, is_optional=True)
+        require_choice("--channels", self.channels, ("rgb", "bgr"), is_optional=True)
+        require_choice("--head", self.head, HEADS)
         if any(not math.isfinite(number) for number in (*self.mean, *self.std)) or min(self.std, default=1) <= 0:
             raise OptionError("--mean must be numbers, and --std numbers above 0, such as 0.485,0.456,0.406")
         if {len(self.mean), len(self.std)} - {0, 1, 3}:
@@ -151,8 +161,3 @@ def refuse_description(path: Path, external: ExternalModel) -> None:
     described = ", ".join(flag for _, flag in flags_given(external))
     if described and has_keras_card(path):
         raise OptionError(f"{path} carries a model card, which says all of that; leave out {described}")
-
-
-def _check_choice(flag: str, value: str | None, allowed: tuple[str, ...]) -> None:
-    if value is not None and value not in allowed:
-        raise OptionError(f"{flag} must be one of {', '.join(allowed)}, not {value!r}")

@@ -58,15 +58,15 @@ class TargetOptions:
     formats: Annotated[
         tuple[str, ...],
         Text(parse_names),
-        _option("--format", metavar="FORMAT,...", help="onnx, tflite or both.", show_default="onnx,tflite"),
+        _option("--format", metavar="onnx|tflite,...", help="Formats.", show_default="onnx,tflite"),
     ] = ()
     precisions: Annotated[
         tuple[str, ...],
         Text(parse_names),
         _option(
             "--quantize",
-            metavar="PRECISION,...",
-            help="fp32, fp16, int8; for TFLite also dynamic, int16x8.",
+            metavar="fp32|fp16|int8|dynamic|int16x8,...",
+            help="Precisions; dynamic and int16x8 are for TFLite.",
             show_default="fp32 for ONNX, int8 for TFLite",
         ),
     ] = ()

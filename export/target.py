@@ -7,6 +7,7 @@ from typing import Any
 from edgeclf.export.int8 import Quantizer
 from edgeclf.export.options import TargetOptions
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.spelling import advice
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def _is_chosen(target: Target, defaults: Sequence[tuple[str, str]], options: Tar
 def _check_names(names: tuple[str, ...], known: set[str]) -> None:
     for name in names:
         if name not in known:
-            raise OptionError(f"cannot export {name!r}; choose from {', '.join(sorted(known))}")
+            raise OptionError(f"cannot export {name!r}; {advice(name, sorted(known))}")
 
 
 def _check_made(names: tuple[str, ...], made: set[str], targets: Sequence[Target]) -> None:

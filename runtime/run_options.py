@@ -17,6 +17,7 @@ from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
 from edgeclf.runtime.results.sort_mode import SortMode
 from edgeclf.runtime.sources.sampling import EVERY_FRAME, SOURCES_PANEL, Sampling
 from edgeclf.runtime.sources.verify_flag import BAD_IMAGES_PANEL, Verify
+from edgeclf.runtime.spelling import require_choice
 from edgeclf.runtime.terminal.console import STDOUT
 from edgeclf.runtime.terminal.flags import Text, flags_given
 from edgeclf.runtime.terminal.plural import plural
@@ -212,11 +213,12 @@ class RunOptions:
 
     def _check_output(self) -> None:
         if self.json_lines and self.output != STDOUT:
-            raise OptionError(f"--json is for stdout; name a .jsonl file instead of {self.output}")
+            is_json = self.output.endswith(".jsonl")
+            cure = "which the suffix of the file says already" if is_json else "and name a .jsonl file with -o instead"
+            raise OptionError(f"--json is for stdout; leave it out, {cure}")
 
     def _check_sorting(self) -> None:
-        if self.sort is not None and self.sort not in get_args(SortMode):
-            raise OptionError(f"--sort takes {', '.join(get_args(SortMode))}, not {self.sort!r}")
+        require_choice("--sort", self.sort, get_args(SortMode), is_optional=True)
         if (self.sort is None) != (self.sort_dir is None):
             raise OptionError("--sort needs --sort-dir, and --sort-dir needs --sort; give both")
 

@@ -1,14 +1,12 @@
 """What an error advises works: every command and flag that a sentence names exists, and following the advice leads on."""
 
 import ast
-import importlib
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import onnx
 import pytest
@@ -16,7 +14,7 @@ import typer
 from typer.testing import Result
 
 from edgeclf.runtime.cli.model_flags import CardFlags
-from tests.support.scripts import SCRIPTS
+from tests.support.scripts import app_of, commands
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("runtime", "train", "export", "benchmarks")
@@ -29,6 +27,7 @@ FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 OTHER_PROGRAMS = re.compile(
     r"\b(?:ray start|pip|yolo export|optimum-cli|python -m|tensorflowjs_converter) [^;,]*|a container needs --device"
 )
+OF_ALL_COMMANDS = {"--help", "--help-all", "--install-completion", "--show-completion"}
 OPENS_MODELS = ("clf-run", "clf-train evaluate", "clf-bench", "clf-export check")
 
 Invoke = Callable[..., Result]
@@ -64,22 +63,9 @@ def reached_from(start: Path) -> set[Path]:
 
 
 @cache
-def commands() -> dict[str, Any]:
-    """Every command and sub-command by what is typed; a command's own name stands for its default sub-command, too."""
-    found = {}
-    for name, entry in SCRIPTS.items():
-        command = typer.main.get_command(importlib.import_module(entry.partition(":")[0]).app)
-        if hasattr(command, "commands"):
-            found |= {f"{name} {sub_name}": sub for sub_name, sub in command.commands.items()}
-            command = command.commands[command.default]
-        found[name] = command
-    return found
-
-
-@cache
 def flags_of(command: str) -> frozenset[str]:
     options = [option for option in commands()[command].params if option.param_type_name == "option"]
-    return frozenset(text for option in options for text in (*option.opts, *option.secondary_opts)) | {"--help"}
+    return frozenset(text for option in options for text in (*option.opts, *option.secondary_opts)) | OF_ALL_COMMANDS
 
 
 @cache
@@ -187,8 +173,7 @@ LINES = {
 @pytest.fixture
 def invoke(in_process: Callable[[typer.Typer], Invoke], theirs: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
     def run(command: str, *arguments: str) -> Result:
-        app = importlib.import_module(SCRIPTS[command.split()[0]].partition(":")[0]).app
-        done = in_process(app)
+        done = in_process(app_of(command.split()[0]))
         monkeypatch.chdir(theirs)
         return done(*arguments)
 

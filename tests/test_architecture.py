@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = ("runtime", "train", "export", "benchmarks")
 FLOORS = {
     "runtime": (
-        "errors cores allocator version",
+        "errors cores allocator spelling version",
         "images storage terminal",
         "cameras sources",
         "model",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.batching import BatchSplitter
-from edgeclf.runtime.model.card import ModelCard
+from edgeclf.runtime.model.card import ModelCard, has_keras_card
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.formats import model_format
@@ -39,8 +39,9 @@ def open_any(path: Path, device: str = "auto", card: ModelDescription | None = N
         if device != "auto":
             raise OptionError(f"--device is for exported models, and TensorFlow chooses the device of {path}; leave it out")
         if card is not None and card.replaces_card:
-            export = f"clf-export {path} --classes labels.txt --data photos/"
-            raise OptionError(f"--classes describes an exported model; leave it out for {path}, or export it: {export}")
+            export = f", and export it: clf-export {path} --classes labels.txt --data photos/"
+            cure = f"leave it out{'' if has_keras_card(path) else export}"
+            raise OptionError(f"--classes describes an exported model, and {path} is none; {cure}")
         read_keras_card(path)  # before TensorFlow is loaded
         check_installed()
         return _open_keras(path)

@@ -6,6 +6,7 @@ from typing import Any
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.preprocess import Preprocess
+from edgeclf.runtime.spelling import require_choice
 from edgeclf.runtime.terminal.console import note, parse_duration, parse_size
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.reading import AS_USUAL, Reading
@@ -49,8 +50,7 @@ def configure(options: TrainOptions) -> TrainingConfig:
 
 def _preset(options: NetworkOptions) -> Preset:
     if options.recipe is not None:
-        if options.recipe not in PRESETS:
-            raise OptionError(f"there is no recipe {options.recipe!r}; choose from {', '.join(PRESETS)}")
+        require_choice("--recipe", options.recipe, PRESETS)
         if options.model not in (None, "cnn"):
             raise OptionError(f"--recipe {options.recipe} brings its own network; leave out --model {options.model}")
         return PRESETS[options.recipe]
@@ -103,8 +103,7 @@ def _time_limit(text: str) -> float:
 
 
 def _check_training(options: TrainingOptions, network: Network) -> None:
-    if options.class_weight not in ("auto", "none"):
-        raise OptionError(f"--class-weight takes auto or none, not {options.class_weight!r}")
+    require_choice("--class-weight", options.class_weight, ("auto", "none"))
     if options.fine_tune and not isinstance(network, Backbone):
         raise OptionError("--fine-tune is for pretrained networks, and this recipe has none; leave it out")
 

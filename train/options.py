@@ -5,13 +5,16 @@ import os
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.images.geometry import Resize
+from edgeclf.runtime.terminal.completion import offer
 from edgeclf.train.data.reading import AS_USUAL, DATA, Reading
 from edgeclf.train.data.run_files import OPTIONS_NAME
+from edgeclf.train.networks.names import NETWORKS, RECIPES
 
 NETWORK, TRAINING, AUGMENTATION, OUTPUT = "Network", "Training", "Augmentation", "Output"
 """Headings in `clf-train --help`."""
@@ -31,13 +34,15 @@ class SplitOptions:
         str | None,
         _data(
             help="Shares of the training, validation and test split, for images that are not split yet.",
+            metavar="TRAIN,VAL,TEST",
             show_default="0.8,0.1,0.1",
         ),
     ] = None
     split_by: Annotated[
         str,
         _data(
-            help="Images to keep in the same split: folder, or a regular expression that is searched in their paths.",
+            help="Keep images in one split that share a folder, or what the expression finds in their paths.",
+            metavar="folder|REGEX",
             show_default="none",
         ),
     ] = ""
@@ -61,37 +66,42 @@ class NetworkOptions:
         _network(
             "--model",
             "-m",
-            help="efficientnet-lite0, -lite1, -lite2, cnn (a small network, trained from scratch), or a network of "
-            "keras.applications.",
+            help="efficientnet-lite0, -lite1, -lite2, cnn (small, from scratch), or one of keras.applications.",
+            metavar="NETWORK",
+            autocompletion=offer(NETWORKS),
             show_default="efficientnet-lite0",
         ),
     ] = None
     recipe: Annotated[
         str | None,
-        _network(
-            help="The network and the training of a tutorial: boolean, intro, dogs-vs-cats, homer-bart or elephants-cars."
-        ),
+        _network(help="The network and the training of a tutorial.", metavar="|".join(RECIPES), show_default="none"),
     ] = None
     weights: Annotated[
-        str | None, _network(help="Weights of a pretrained network: imagenet, none, or a file.", show_default="imagenet")
+        str | None, _network(help="Weights of a pretrained network.", metavar="imagenet|none|FILE", show_default="imagenet")
     ] = None
     imgsz: Annotated[
-        str | None, _network(help="Input size of the network: N or WIDTHxHEIGHT.", show_default="the network's own")
+        str | None, _network(help="Input size of the network.", metavar="N|WIDTHxHEIGHT", show_default="the network's own")
     ] = None
     grey: Annotated[bool, _network("--grey", help="Grey images, with one channel.")] = False
     resize: Annotated[
         str,
         _network(
-            help="How to resize images: shrink, bilinear (as Keras does), nearest, area, opencv-bilinear, or "
-            "pillow-bilinear, -bicubic, -lanczos or -box."
+            help="How to resize images (bilinear: as Keras does); also opencv-bilinear, opencv-bicubic, and "
+            "pillow-bilinear, -bicubic, -lanczos and -box.",
+            metavar="shrink|bilinear|nearest|area|...",
+            autocompletion=offer(get_args(Resize)),
         ),
     ] = "shrink"
-    fit: Annotated[str, _network(help="How to fit other aspect ratios: stretch, crop or pad.")] = "stretch"
+    fit: Annotated[str, _network(help="How to fit other aspect ratios.", metavar="stretch|crop|pad")] = "stretch"
     ground: Annotated[
-        str, _network(help="What is behind transparent pixels: white, black, or none (their hidden colours).")
+        str, _network(help="What is behind transparent pixels; none: their hidden colours.", metavar="white|black|none")
     ] = "white"
-    filters: Annotated[str | None, _network(help="With --model cnn: channels of each block, such as 16,32,64,128.")] = None
-    dense: Annotated[str | None, _network(help="With --model cnn: units of the dense layers, such as 64,32.")] = None
+    filters: Annotated[
+        str | None, _network(help="With --model cnn: channels of each block, such as 16,32,64,128.", metavar="N,...")
+    ] = None
+    dense: Annotated[
+        str | None, _network(help="With --model cnn: units of the dense layers, such as 64,32.", metavar="N,...")
+    ] = None
     dropout: Annotated[float | None, _network(help="Dropout rate before the last layer.")] = None
 
 
@@ -100,26 +110,36 @@ class TrainingOptions:
     """How the network is trained. None means: as the recipe says."""
 
     class_weight: Annotated[
-        str, _training(help="auto: weight classes so that rare ones count as much as frequent ones; or none.")
+        str, _training(help="auto: rare classes count as much as frequent ones.", metavar="auto|none")
     ] = "none"
-    epochs: Annotated[int | None, _training("--epochs", "-e", help="Maximum number of epochs.")] = None
+    epochs: Annotated[int | None, _training("--epochs", "-e", help="Maximum number of epochs.", show_default="60")] = None
     batch: Annotated[int | None, _training("--batch", "-b", help="Images per step.", show_default="32")] = None
-    optimizer: Annotated[str | None, _training(help="adam, rmsprop or sgd.", show_default="adam")] = None
-    learning_rate: Annotated[float | None, _training("--learning-rate", "--lr", "--lr0", help="Initial learning rate.")] = (
-        None
-    )
+    optimizer: Annotated[
+        str | None, _training(help="How the weights are updated.", metavar="adam|rmsprop|sgd", show_default="adam")
+    ] = None
+    learning_rate: Annotated[
+        float | None, _training("--learning-rate", "--lr", "--lr0", help="Initial learning rate.", show_default="0.003")
+    ] = None
     schedule: Annotated[
         str | None,
-        _training(help="Schedule of the learning rate: cosine (down to 0) or constant.", show_default="cosine"),
+        _training(
+            help="Schedule of the learning rate; cosine goes down to 0.", metavar="cosine|constant", show_default="cosine"
+        ),
     ] = None
     patience: Annotated[
         int | None,
-        _training(help="Stop after N epochs without a lower validation loss; 0 turns early stopping off.", metavar="N"),
+        _training(
+            help="Stop after N epochs without a lower validation loss; 0 turns early stopping off.",
+            metavar="N",
+            show_default="10",
+        ),
     ] = None
     fine_tune: Annotated[
         int | None,
         _training(
-            help="After the head, fine-tune the last N blocks of a pretrained network; 0 trains only the head.", metavar="N"
+            help="After the head, fine-tune the last N blocks of a pretrained network; 0 trains only the head.",
+            metavar="N",
+            show_default="3",
         ),
     ] = None
     time: Annotated[
@@ -165,7 +185,9 @@ class AugmentationOptions:
     fill_mode: Annotated[
         str | None,
         _augmentation(
-            help="How to fill pixels beyond the edge: reflect, constant (black), wrap or nearest.", show_default="reflect"
+            help="How to fill pixels beyond the edge; constant is black.",
+            metavar="reflect|constant|wrap|nearest",
+            show_default="reflect",
         ),
     ] = None
 
@@ -178,7 +200,9 @@ class TrainOptions:
         Path | None,
         typer.Argument(
             help="Folder with one sub-folder per class, or with train/, val/ and test/ above them; or a .zip, .tar or .csv "
-            "file."
+            "file.",
+            metavar="DATA",
+            show_default=False,
         ),
     ] = None
     splits: SplitOptions = SplitOptions()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.spelling import require_choice
 from edgeclf.train.networks.architectures import ConvNet, FlatNet, Network
 from edgeclf.train.networks.augment import Augmentation
 from edgeclf.train.networks.backbones import Backbone
@@ -55,8 +56,7 @@ class Recipe:
         if not 0 <= self.seed < 2**32:
             raise OptionError(f"seed must be from 0 to 4294967295, not {self.seed}")
         for name, allowed in (("optimizer", Optimizer), ("schedule", Schedule)):
-            if getattr(self, name) not in get_args(allowed):
-                raise OptionError(f"{name} must be one of {', '.join(get_args(allowed))}, not {getattr(self, name)!r}")
+            require_choice(f"--{name}", getattr(self, name), get_args(allowed))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from edgeclf.benchmarks.photographs import write_photographs
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard
-from edgeclf.runtime.sources.archives import is_archive
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.archives import unpacked
@@ -60,11 +59,9 @@ def find_images(models: Sequence[Path], card: ModelCard, data: Path | None, limi
 
 
 def check_data(data: Path | None) -> None:
-    """Raise DatasetError for a folder or a list without images, before any model is opened."""
-    if data is None or (is_archive(data) and data.exists()):
-        return
-    if not any(paths for by_class in find(data).values() for paths in by_class.values()):
-        raise _no_labelled_images(data)
+    """Raise DatasetError for what does not exist, before any model is opened."""
+    if data is not None and not data.exists():
+        find(data)
 
 
 def _no_labelled_images(data: Path) -> DatasetError:

@@ -10,7 +10,7 @@ from edgeclf.runtime.errors import ModelError, OptionError
 from edgeclf.runtime.model.adoption.not_runnable import why_not_run
 from edgeclf.runtime.model.digest import is_exported
 from edgeclf.runtime.model.formats import is_runnable, model_format
-from edgeclf.runtime.model.model_file import read_bytes
+from edgeclf.runtime.model.model_file import missing_model, read_bytes
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 
@@ -56,8 +56,8 @@ def find_models(paths: Sequence[Path], *, described: bool = False) -> FoundModel
         inside = [each for each in path.iterdir() if is_runnable(each)]
         if not inside:
             trained = path / "model.keras"
-            export = f"clf-export {trained}" if trained.is_file() else f"clf-export model.keras -o {path}"
-            raise ModelError(f"{path} has no .onnx or .tflite file; export a Keras model: {export}")
+            cure = f"export it: clf-export {trained}" if trained.is_file() else "name a folder with exported models"
+            raise ModelError(f"{path} has no .onnx or .tflite file; {cure}")
         inside.sort(key=lambda each: (len(each.suffixes), each.suffix, each.name))
         known = [each for each in inside if described or _is_known(each)]
         if not known:
@@ -109,7 +109,7 @@ def _require_exported(path: Path) -> Path:
     if not is_runnable(path):
         raise ModelError(why_not_run(path))
     if not path.exists():
-        raise ModelError(f"cannot read the model {path}: No such file or directory")
+        raise missing_model(path)
     return path
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from edgeclf.runtime.cli.model_flags import DEVICES
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.terminal.flags import Text
 from edgeclf.runtime.terminal.values import parse_device, parse_share
@@ -128,8 +129,8 @@ class Options:
         Text(parse_devices),
         typer.Option(
             "--device",
-            help="Devices: auto, cpu, cuda, cuda:N, ...",
-            metavar="NAME,...",
+            help="Devices.",
+            metavar=f"{DEVICES},...",
             show_default="auto",
             rich_help_panel=_MEASUREMENT,
         ),

@@ -13,6 +13,11 @@ from edgeclf.runtime.errors import GateError
 from edgeclf.runtime.terminal.console import print_data
 from edgeclf.runtime.terminal.flags import takes
 
+EPILOG = """\b
+Examples:
+  clf-export check edge/model.int8.tflite --against edge/model.onnx --data photos/
+  clf-export check edge/*.onnx edge/*.tflite --against model.keras"""
+
 
 @takes(options=CheckOptions, described=CardFlags)
 def check(

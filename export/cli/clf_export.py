@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgeclf.export.cli.check import EPILOG as CHECK_EPILOG
 from edgeclf.export.cli.check import check
 from edgeclf.export.options import ExportOptions, TargetOptions
 from edgeclf.runtime.errors import GateError
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from edgeclf.runtime.model.conventions.package import ModelPackage
 
 app = command_app(default="export")
-app.command("check")(check)
+app.command("check", epilog=CHECK_EPILOG)(check)
 
 EPILOG = """\b
 Examples:
-  clf-export runs/cells                               model.onnx and model.int8.tflite beside its model.keras
+  clf-export runs/cells                               model.onnx and model.int8.tflite in it
   clf-export model.keras --quantize fp32,fp16,int8    these three, in ONNX and in TFLite
   clf-export model.keras --all -o edge/               every format in every precision
   clf-export mine.keras --classes labels.txt --scale 1/255 --data photos/    a Keras model without a card
@@ -38,7 +39,10 @@ def main() -> None:
     app()
 
 
-@app.command(epilog=EPILOG)
+COMMON = "--data --max-drop --classes --from --imgsz --format --quantize --all --output --json"
+
+
+@app.command(epilog=EPILOG, common=COMMON)
 @takes(targets=TargetOptions, options=ExportOptions)
 def export(
     model: Annotated[

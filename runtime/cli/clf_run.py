@@ -11,6 +11,7 @@ import typer
 from edgeclf.runtime.cli.cluster_flags import RayFlags
 from edgeclf.runtime.cli.model_flags import ModelFlags
 from edgeclf.runtime.cli.positionals import split_words
+from edgeclf.runtime.cli.undo import EPILOG as UNDO_EPILOG
 from edgeclf.runtime.cli.undo import undo
 from edgeclf.runtime.errors import ExitCode, OptionError, OutputError
 from edgeclf.runtime.images.limits import MAX_PIXELS
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from edgeclf.runtime.results.summary import Summary
 
 app = command_app(default="run")
-app.command("undo")(undo)
+app.command("undo", epilog=UNDO_EPILOG)(undo)
 
 EPILOG = """\b
 Examples:
@@ -52,7 +53,10 @@ def main() -> None:
     app()
 
 
-@app.command(epilog=EPILOG)
+COMMON = "--source --every --watch --output --json --conf --sort --sort-dir --device --show --view"
+
+
+@app.command(epilog=EPILOG, common=COMMON)
 @takes(options=RunOptions, model=ModelFlags, live=LiveOptions, cluster=RayFlags)
 def run(
     options: RunOptions,

@@ -3,11 +3,13 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from edgeclf.runtime.errors import ModelError, OptionError
+from edgeclf.runtime.images.geometry import Resize
+from edgeclf.runtime.terminal.completion import offer
 from edgeclf.runtime.terminal.console import parse_size, show_size
 from edgeclf.runtime.terminal.flags import Text
 from edgeclf.runtime.terminal.values import parse_device
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from edgeclf.runtime.model.description import ModelDescription
 
 _PANEL = "Model without a card"
+DEVICES = "auto|cpu|cuda[:N]|tensorrt[:N]"
+"""How the help shows the values of --device."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,10 @@ class CardFlags:
     resize: Annotated[
         str | None,
         typer.Option(
-            help="With --classes: how images are resized: shrink, bilinear (as Keras does), nearest, area, opencv-bilinear, "
-            "or pillow-bilinear, -bicubic, -lanczos or -box.",
-            metavar="NAME",
+            help="With --classes: how images are resized (bilinear: as Keras does); also opencv-bilinear, opencv-bicubic, "
+            "and pillow-bilinear, -bicubic, -lanczos and -box.",
+            metavar="shrink|bilinear|nearest|area|...",
+            autocompletion=offer(get_args(Resize)),
             show_default="shrink",
             rich_help_panel=_PANEL,
         ),
@@ -94,8 +99,8 @@ class ModelFlags:
     words: Annotated[
         tuple[str, ...],
         typer.Argument(
-            help="The model, a .onnx or .tflite file or a run folder, and then sources, as for --source. Default model: "
-            "$CLF_MODEL, then ./model*.onnx, then the newest folder in runs/, and there the recommended file.",
+            help="A .onnx or .tflite file or a run folder, then sources, as for --source. Default: $CLF_MODEL, "
+            "./model*.onnx, the newest run.",
             metavar="[MODEL] SOURCE",
             show_default=False,
         ),
@@ -110,8 +115,8 @@ class ModelFlags:
         str,
         Text(parse_device),
         typer.Option(
-            help="auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N; gpu is cuda, and 0 is cuda:0.",
-            metavar="DEVICE",
+            help="Where the model runs; gpu is cuda, and 0 is cuda:0.",
+            metavar=DEVICES,
             show_default="auto",
             rich_help_panel="Speed",
         ),

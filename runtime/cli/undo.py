@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from edgeclf.runtime.results.sorted_file import SortedFile
     from edgeclf.runtime.results.undo import UndoResult
 
+EPILOG = """\b
+Examples:
+  clf-run undo results.csv.journal --dry-run    only say what would be put back, and from where
+  clf-run undo results.csv.journal"""
+
 
 def undo(
     journal: Annotated[Path, typer.Argument(help="The journal of the run: FILE.journal beside its output.")],

@@ -6,6 +6,18 @@ from typing import Literal
 
 Fit = Literal["stretch", "crop", "pad"]
 CropOffset = Literal["floor", "round", "lobe"]
+Resize = Literal[
+    "shrink",
+    "bilinear",
+    "nearest",
+    "area",
+    "pillow-bilinear",
+    "pillow-bicubic",
+    "pillow-lanczos",
+    "pillow-box",
+    "opencv-bilinear",
+    "opencv-bicubic",
+]
 """Where the left-over pixel of an odd border goes."""
 Size = tuple[int, int]
 """Height and width."""

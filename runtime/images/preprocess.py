@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol, get_args
 
 import cv2
 import numpy as np
@@ -14,10 +14,12 @@ from edgeclf.runtime.images.decode import Channels, Checks, Ground, Pixels, Redu
 from edgeclf.runtime.images.geometry import CropOffset as CropOffset
 from edgeclf.runtime.images.geometry import Fit as Fit
 from edgeclf.runtime.images.geometry import Layout, lay_out, lay_out_larger
+from edgeclf.runtime.images.geometry import Resize as Resize
 from edgeclf.runtime.images.levels import grey_as_pillow, through_tables, with_borders
 from edgeclf.runtime.images.limits import MAX_PIXELS
 from edgeclf.runtime.images.pillow_resize import resize_as_pillow
 from edgeclf.runtime.images.pillow_weights import PillowFilter
+from edgeclf.runtime.spelling import require_choice
 
 
 class StoredImage(Protocol):
@@ -30,19 +32,6 @@ class StoredImage(Protocol):
 
 ImageLike = str | os.PathLike[str] | bytes | StoredImage | NDArray[np.uint8]
 """A path, a file's bytes, a file in an archive, or decoded pixels: uint8 `[h, w, 3]` RGB, `[h, w, 1]` or `[h, w]` grey."""
-
-Resize = Literal[
-    "shrink",
-    "bilinear",
-    "nearest",
-    "area",
-    "pillow-bilinear",
-    "pillow-bicubic",
-    "pillow-lanczos",
-    "pillow-box",
-    "opencv-bilinear",
-    "opencv-bicubic",
-]
 
 _CHOICES = {"channels": Channels, "resize": Resize, "fit": Fit, "ground": Ground, "crop_offset": CropOffset}
 MAX_SIDE = 4096
@@ -110,9 +99,7 @@ class Preprocess:
         if len(self.size_hw) != 2 or not all(isinstance(side, int) and 1 <= side <= MAX_SIDE for side in self.size_hw):
             raise OptionError(f"image size must be two whole numbers from 1 to {MAX_SIDE}, not {self.size_hw}")
         for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in get_args(allowed):
-                choices = ", ".join(map(str, get_args(allowed)))
-                raise OptionError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
+            require_choice(name, getattr(self, name), get_args(allowed))
         self._check_crop()
         self._check_levels()
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.results.row import UNSURE, Row
+from edgeclf.runtime.spelling import advice
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.masking import mask
@@ -39,10 +40,7 @@ def parse_hook(text: str, classes: Sequence[str]) -> Hook:
     """
     labels = [label for label in (*classes, UNSURE, ANY) if text.startswith(f"{label}:")]
     if not labels:
-        known = ", ".join(map(escape, [*classes, UNSURE]))
-        raise OptionError(
-            f"--on-label takes LABEL:COMMAND, not {escape(mask(text))!r}; labels are {known}, and * for any of them"
-        )
+        raise OptionError(_no_label(text, [*classes, UNSURE, ANY]))
     label = max(labels, key=len)
     try:
         command = tuple(shlex.split(text[len(label) + 1 :], posix=os.name != "nt"))
@@ -52,6 +50,13 @@ def parse_hook(text: str, classes: Sequence[str]) -> Hook:
         name = command[0] if command else ""
         raise OptionError(f"--on-label {label}: there is no executable program {name!r}; give its path, and chmod +x it")
     return Hook(label, command)
+
+
+def _no_label(text: str, labels: Sequence[str]) -> str:
+    label, colon, _ = text.partition(":")
+    if not colon:
+        return f"--on-label takes LABEL:COMMAND, not {mask(text)!r}; write the command after the label and a colon"
+    return f"--on-label: the model has no class {label!r}; {advice(label, labels)}"
 
 
 class Hooks:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.live.label_completion import complete_labels
+from edgeclf.runtime.spelling import require_choice
 from edgeclf.runtime.terminal.console import parse_duration
 from edgeclf.runtime.terminal.flags import Text, flags_given
 from edgeclf.runtime.terminal.values import parse_share
@@ -81,6 +83,7 @@ class LiveOptions:
         _option(
             help="Run a program when LABEL appears: a class, unsure, or * for any. It gets the answer in CLF_LABEL.",
             metavar="LABEL:COMMAND",
+            autocompletion=complete_labels,
             show_default=False,
         ),
     ] = ()
@@ -132,8 +135,7 @@ class LiveOptions:
     health: Annotated[str | None, _option(help="Report the run's state at http://ADDRESS/health.", metavar="ADDRESS")] = None
 
     def __post_init__(self) -> None:
-        if self.rows not in (None, *_ROWS):
-            raise OptionError(f"--rows takes {' or '.join(_ROWS)}, not {self.rows!r}")
+        require_choice("--rows", self.rows, _ROWS, is_optional=True)
         if self.fast and not self.is_watched:
             raise OptionError("--fast is for videos that are watched; add --show or --view, or leave it out")
 

@@ -22,9 +22,11 @@ from edgeclf.runtime.model.labels import count_advice
 from edgeclf.runtime.model.last_operation import last_operation
 from edgeclf.runtime.model.output_contract import find_output_problem, probe_images
 from edgeclf.runtime.model.prediction import Prediction
+from edgeclf.runtime.spelling import advice
 from edgeclf.runtime.terminal.plural import plural
 
 _DEVICE = re.compile(r"auto|cpu|(cuda|tensorrt)(:\d+)?")
+_DEVICES = ("auto", "cpu", "cuda", "cuda:N", "tensorrt", "tensorrt:N")
 
 
 class Classifier:
@@ -58,9 +60,9 @@ class Classifier:
         Raises ModelError, DeviceError or OptionError.
         """
         if not _DEVICE.fullmatch(device):
-            raise OptionError(f"device must be auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N, not {device!r}")
+            raise OptionError(f"there is no device {device!r}; {advice(device, _DEVICES)}")
         path = Path(path)
-        _require_runnable(path)
+        require_runnable(path)
         data = read_model_file(path)
         is_ours = isinstance(card, ModelCard) or is_exported(data)
         data = data if is_ours else _adopted(path, data, card)
@@ -115,7 +117,8 @@ class Classifier:
             raise ModelError(f"{path} returns {problem}")
 
 
-def _require_runnable(path: Path) -> None:
+def require_runnable(path: Path) -> None:
+    """Raise ModelError for anything but a .onnx or .tflite file, by its name."""
     if not is_runnable(path):
         from edgeclf.runtime.model.adoption.not_runnable import why_not_run
 

@@ -11,6 +11,8 @@ ModelFormat = Literal["ONNX", "TFLite", "Keras", "HDF5", "SavedModel"]
 
 SAVED_MODEL = "saved_model.pb"
 """The file by which a SavedModel folder is known."""
+_SUFFIXES: dict[ModelFormat, str] = {"ONNX": ".onnx", "TFLite": ".tflite", "Keras": ".keras", "HDF5": ".h5"}
+_ZIP_NAME = 30  # where a zip file has the name of its first member
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _FORMATS: dict[str, ModelFormat] = {
     ".onnx": "ONNX",
@@ -53,17 +55,33 @@ def what_to_export(path: Path) -> str:
 
 
 def check_content(path: Path, data: bytes) -> None:
-    """Raise ModelError for a file that only stands for a model: an empty one, or a pointer of Git LFS."""
+    """Raise ModelError for a file that only stands for a model, or whose suffix is that of another format.
+
+    data: all of it, or its first 256 bytes.
+    """
     if not data:
         raise ModelError(f"{path} is empty; export or copy the model again")
     if data.startswith(_LFS_POINTER):
         raise ModelError(f"{path} is a pointer of Git LFS, not the model itself; fetch it with git lfs pull")
+    found, named = _format_of(data), model_format(path)
+    if found and found != named:
+        renamed = path.with_suffix(_SUFFIXES[found]) if named else f"{path}{_SUFFIXES[found]}"
+        raise ModelError(f"{path} holds {found}, which its name does not say; rename it to {renamed}")
 
 
-_TORCH = (
-    "export ONNX from it: yolo export model=FILE format=onnx for Ultralytics, timm's onnx_export.py for timm, or else"
-    ' torch.onnx.export(model.eval(), image, "model.onnx")'
-)
+def _format_of(data: bytes) -> ModelFormat | None:
+    """What the beginning of a file says; None in doubt."""
+    if data.startswith(b"PK\x03\x04") and data[_ZIP_NAME:].startswith((b"metadata.json", b"config.json")):
+        return "Keras"  # PyTorch's files are zip files, too
+    if data.startswith(b"\x89HDF"):
+        return "HDF5"
+    if data[4:8] == b"TFL3":
+        return "TFLite"
+    is_onnx = len(data) > 2 and data[0] == 8 and 3 <= data[1] <= 20 and data[2] in b"\x12\x1a\x22\x28\x3a\x42"
+    return "ONNX" if is_onnx else None
+
+
+_TORCH = "export ONNX from it: yolo export model=FILE format=onnx, timm's onnx_export.py, or torch.onnx.export in Python"
 _SOURCE = "export ONNX or TFLite from the network that it was made from"
 _ELSEWHERE = {
     "_edgetpu.tflite": "compiled for a Coral Edge TPU; take the .tflite file that it was made from, without _edgetpu",

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.model.label_formats import names_in_json, names_in_text
+from edgeclf.runtime.spelling import near
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 
@@ -26,8 +27,12 @@ def read_classes(path: Path) -> tuple[str, ...]:
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        cure = near(path) or "write the names of the classes into it, one per line"
+        raise OptionError(f"the list of classes {path} does not exist; {cure}") from None
     except OSError as error:
-        raise OptionError(f"cannot read the classes in {path}: {error.strerror}") from None
+        cure = "name a file with one class per line"
+        raise OptionError(f"cannot read the classes in {path}: {error.strerror}; {cure}") from None
     if len(data) > _MAX_BYTES:
         raise OptionError(f"{path} is larger than {_MAX_BYTES >> 20} MB; name a file that holds only the names of classes")
     return classes_in(data, str(path))
@@ -69,12 +74,12 @@ def count_advice(named: int, outputs: int) -> str:
     """What to do if the number of classes that are named is not the model's number of outputs.
 
     >>> count_advice(1000, 1001)
-    'the model probably has a background class, often as its first output: name it in the list, too'
+    'name one per output; perhaps the model has a background class, often as its first output'
     """
     if min(named, outputs) > 1 and outputs == named + 1:
-        return "the model probably has a background class, often as its first output: name it in the list, too"
+        return "name one per output; perhaps the model has a background class, often as its first output"
     if min(named, outputs) > 1 and outputs == named - 1:
-        return "the list probably names a background class that the model does not have: take it out"
+        return "name one per output; perhaps the list names a background class that the model does not have"
     return "name one class per output, in order"
 
 

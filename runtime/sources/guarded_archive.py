@@ -104,9 +104,8 @@ class GuardedArchive:
             raise self._error(f"{self.path} unpacks to more than {self._limits.total_bytes:,} bytes; unpack it yourself")
         self.file.require_ratio(self._declared_bytes)
         if self._declared_bytes > self._free_bytes:
-            raise OutputError(
-                f"{self.path} unpacks to more than the {self._free_bytes:,} bytes that are free; free some space"
-            )
+            free = f"the {self._free_bytes:,} bytes that are free for it"
+            raise OutputError(f"{self.path} unpacks to more than {free}; unpack it on another disk, and name the folder")
 
     def _refusal(self, name: str, why: str) -> EdgeclfError:
         """The error for a member that makes the whole archive unacceptable."""

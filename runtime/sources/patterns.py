@@ -9,6 +9,7 @@ from edgeclf.runtime.errors import SourceError
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.sources.folders import NO_IMAGES, SYSTEM_FOLDERS, list_folder, walk
 from edgeclf.runtime.sources.source_part import file_frame
+from edgeclf.runtime.spelling import near
 
 _DOUBLE_STAR = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
 
@@ -31,7 +32,7 @@ class PatternImages:
         searched = [_fixed_folder(pattern)] if _DOUBLE_STAR.search(pattern) else self._matches
         self.folders = tuple(path for path in searched if os.path.isdir(path))
         if not self._matches and not may_be_empty:
-            raise SourceError(f"the pattern {pattern!r} matches no file; check its folder and its spelling")
+            raise SourceError(f"the pattern {pattern!r} matches no file; {_cure(pattern)}")
 
     def frames(self, source: int) -> Iterator[Frame]:
         for path, is_frame in self._files():
@@ -87,6 +88,16 @@ def _folders(top: str, follow_links: bool) -> Iterator[tuple[str, bool]]:
             yield path, True
             inside = (*parents, listing.identity) if follow_links else ()
             waiting += [(os.path.join(path, name), inside) for name in sorted(listing.folders)]
+
+
+def _cure(pattern: str) -> str:
+    """What to do about a pattern that matches nothing: it depends on what is there."""
+    folder, name = os.path.split(pattern)
+    if not os.path.isdir(fixed := _fixed_folder(pattern)):
+        return f"there is no folder {fixed!r}; {near(fixed) or 'check its spelling'}"
+    if not glob.has_magic(folder) and any(_expand(os.path.join(folder, "*", name), "", False)):
+        return f"its sub-folders have such files: {os.path.join(folder, '**', name)!r}"
+    return f"{fixed!r} holds no such file; name the folder for all of its images"
 
 
 def _fixed_folder(pattern: str) -> str:

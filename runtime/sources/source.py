@@ -20,6 +20,7 @@ from edgeclf.runtime.sources.sequences import NumberedImages, is_sequence
 from edgeclf.runtime.sources.source_part import SourcePart
 from edgeclf.runtime.sources.videos import VideoFrames, is_video
 from edgeclf.runtime.sources.watched_folders import WatchedFolders
+from edgeclf.runtime.spelling import near
 from edgeclf.runtime.storage.object_store import is_uri, local_name
 from edgeclf.runtime.terminal.masking import mask
 
@@ -129,10 +130,8 @@ def _open_part(name: str, options: _Options) -> SourcePart:
         return NumberedImages(name, options.sampling, may_be_empty=options.resumed)
     if options.resumed:
         return _open_file(name, options)
-    raise SourceError(
-        f"{mask(name)!r} does not exist; --source takes a folder, an image, a quoted pattern like 'a/*.jpg', or a URI like "
-        "s3://bucket/photos"
-    )
+    usual = "name a folder, an image, a quoted pattern like 'a/*.jpg', or a URI like s3://bucket/photos"
+    raise SourceError(f"{mask(name)!r} does not exist; {near(name) or usual}")
 
 
 def _open_uri(name: str) -> SourcePart:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from edgeclf.runtime.errors import SourceError
 from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.spelling import near
 
 
 class SourcePart(Protocol):
@@ -61,6 +62,6 @@ def require_file(path: str, contents: str) -> os.stat_result:
 def cannot_read(path: str, error: OSError | ValueError) -> SourceError:
     """The error for a list or an archive that cannot be read."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return SourceError(f"{path!r} does not exist; check the spelling, or list its folder with ls")
+        return SourceError(f"{path!r} does not exist; {near(path) or 'check the spelling, or list its folder with ls'}")
     reason = getattr(error, "strerror", None) or str(error)
     return SourceError(f"{path!r} cannot be read: {reason}; check its permissions and its disk")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.spelling import require_choice
 from edgeclf.runtime.terminal.flags import Text
 
 BAD_IMAGES_PANEL = "Bad images"
@@ -13,8 +13,7 @@ _VALUES = ("quick", "strict")
 
 def parse_verify(text: str) -> bool:
     """Whether the checks are strict. Raises OptionError."""
-    if text not in _VALUES:
-        raise OptionError(f"--verify takes {' or '.join(_VALUES)}, not {text!r}")
+    require_choice("--verify", text, _VALUES)
     return text == "strict"
 
 

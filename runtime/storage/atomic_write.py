@@ -73,8 +73,12 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
 
 def write_advice(error: OSError, folder: Path) -> str:
     """What to do after a write to `folder` failed."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some space or choose another place"
+    if error.errno == errno.EFBIG:
+        return "choose another place, which takes files of this size"
+    if error.errno == errno.ENAMETOOLONG:
+        return "choose a shorter name"
     if error.errno == errno.ENOENT:
         return f"make the folder {folder} first"
     return "choose another place"

@@ -1,5 +1,6 @@
 """What all commands share: data goes to stdout, messages to stderr, and an error is one sentence and an exit code."""
 
+import os
 import re
 import signal
 import sys
@@ -14,8 +15,11 @@ import typer
 from edgeclf.runtime.errors import EdgeclfError, ExitCode, OptionError
 from edgeclf.runtime.terminal.bar import above_bar
 from edgeclf.runtime.terminal.commands import CommandApp, DefaultGroup
-from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.completion import join_split_words
+from edgeclf.runtime.terminal.escaping import one_line
+from edgeclf.runtime.terminal.help import HELP_NAMES
 from edgeclf.runtime.terminal.streams import StdoutError, data_stream, stdout_for_data_only, take_over_streams
+from edgeclf.runtime.terminal.usage import show_error
 from edgeclf.runtime.version import __version__
 
 _EXTRA_FOR = {
@@ -47,12 +51,12 @@ _SIZE = re.compile(r"(\d{1,6})(?:x(\d{1,6}))?", re.ASCII)
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
 
 
-def command_app(default: str | None = None) -> typer.Typer:
+def command_app(default: str | None = None) -> CommandApp:
     """The settings that all commands share. Plain help, because typer's rich help takes longer to import than all the rest.
 
     default: of several sub-commands, the one that runs when none is named.
     """
-    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    settings = {"help_option_names": HELP_NAMES, "max_content_width": 110}
     group = type("Group", (DefaultGroup,), {"default": default}) if default else None
     return _App(cls=group, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=settings)
 
@@ -147,7 +151,7 @@ def friendly_errors() -> Iterator[None]:
 
 def fail(sentence: str, code: ExitCode) -> NoReturn:
     """Print `error: ...` on stderr and exit with `code`."""
-    _show_error(sentence)
+    show_error(sentence)
     raise typer.Exit(code)
 
 
@@ -169,7 +173,7 @@ def missing_extra(error: ImportError) -> str | None:
 def note(sentence: str) -> None:
     """Print one line on stderr. It stays one printable line even if it quotes a file name with control characters."""
     with above_bar():
-        typer.echo(escape(sentence).replace("\\\\", "\\"), err=True)
+        typer.echo(one_line(sentence), err=True)
 
 
 def warn(sentence: str) -> None:
@@ -187,18 +191,14 @@ class _App(CommandApp):
     """Called as a program, it uses the process's own streams."""
 
     def __call__(self, *arguments: Any, **settings: Any) -> Any:
+        join_split_words(os.environ)
         try:
             take_over_streams()
             return super().__call__(*arguments, **settings)
         except StdoutError as error:
             if error.detail:
-                _show_error(f"cannot write to stdout: {error.detail}")
+                show_error(f"cannot write to stdout: {error.detail}")
             sys.exit(ExitCode.FAILED if error.detail else _BROKEN_PIPE)
-
-
-def _show_error(sentence: str) -> None:
-    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
-    note(sentence)
 
 
 def _crash() -> NoReturn:

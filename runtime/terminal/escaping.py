@@ -35,6 +35,11 @@ def escape_cell(text: str) -> str:
     return escaped
 
 
+def one_line(sentence: str) -> str:
+    """A sentence for people, which stays one printable line even if it quotes a file name with control characters."""
+    return escape(sentence).replace("\\\\", "\\")
+
+
 def unescape(text: str) -> str:
     """Restore the name that `escape` or `escape_cell` was given; the result is ready for `open`."""
     return _SPELLING.sub(lambda match: _read(match[0]), text)

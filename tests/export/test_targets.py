@@ -36,7 +36,7 @@ def test_targets_are_the_existing_combinations(
     ("formats", "precisions", "keywords"),
     [
         (("coreml",), (), "'coreml'; choose from onnx, tflite"),
-        ((), ("int4",), "'int4'; choose from dynamic, fp16, fp32, int16x8, int8"),
+        ((), ("int4",), "'int4'; did you mean int8"),
         (("onnx",), ("dynamic",), "dynamic: onnx comes in fp32, fp16, int8; tflite"),
     ],
     ids=str,

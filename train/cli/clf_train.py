@@ -12,6 +12,7 @@ from edgeclf.runtime.storage.own_files import is_json_object, refuse_foreign
 from edgeclf.runtime.terminal.console import command_app, fail, note, print_data, show_version, warn
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.next_step import show_next
+from edgeclf.train.cli.evaluate import EPILOG as EVALUATE_EPILOG
 from edgeclf.train.cli.evaluate import evaluate
 from edgeclf.train.data.run_files import OPTIONS_NAME, RUN_FILES
 from edgeclf.train.options import AUGMENTATION, OUTPUT, TrainOptions
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from edgeclf.train.run import Run
 
 app = command_app("train")
-app.command("evaluate")(evaluate)
+app.command("evaluate", epilog=EVALUATE_EPILOG)(evaluate)
 
 EPILOG = """\b
 Examples:
-  clf-train photos/                        one sub-folder per class, or train/, val/ and test/ above them
-  clf-train photos.zip --time 20m          an archive of such a folder; starts no epoch after 20 minutes
+  clf-train photos/                        one sub-folder per class, or train/, val/, test/ above
+  clf-train photos.zip --time 20m          an archive of such a folder; no new epoch after 20 min
   clf-train labels.csv --split-by folder   columns path,label; images of one folder stay in one split
   clf-train cells/ --model cnn --grey      a small network, trained from scratch
   clf-train photos/ --recipe boolean       the network and the training of a tutorial
@@ -64,7 +65,10 @@ class RunFlags:
     ] = False
 
 
-@app.command(epilog=EPILOG)
+COMMON = """--val --split-by --model --recipe --imgsz --grey --epochs --time --class-weight --augment --output --resume"""
+
+
+@app.command(epilog=EPILOG, common=COMMON)
 @takes(options=TrainOptions, flags=RunFlags)
 def train(
     *,

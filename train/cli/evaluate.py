@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgeclf.runtime.cli.model_flags import CardFlags
-from edgeclf.runtime.errors import DatasetError, ExitCode, OptionError, OutputError
+from edgeclf.runtime.cli.model_flags import DEVICES, CardFlags
+from edgeclf.runtime.errors import DatasetError, ExitCode, OutputError
+from edgeclf.runtime.spelling import require_choice
 from edgeclf.runtime.terminal.console import note, print_data, warn
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.plural import plural
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from edgeclf.train.data.arrays import Arrays
     from edgeclf.train.results.evaluation import Evaluation
 _MAX_LISTED = 20
+EPILOG = """\b
+Examples:
+  clf-train evaluate runs/cells/model.keras photos/    the test split, or all if there is none
+  clf-train evaluate model.onnx photos/ --report tested/"""
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,9 @@ class Chosen:
 
     split: Annotated[
         str | None,
-        typer.Option(help="train, val or test.", show_default="test, or all images if they are not split"),
+        typer.Option(
+            help="Which of them.", metavar="train|val|test", show_default="test, or all images if they are not split"
+        ),
     ] = None
     reading: Reading = AS_USUAL
 
@@ -51,9 +58,7 @@ def evaluate(
     *,
     chosen: Chosen,
     described: CardFlags,
-    device: Annotated[
-        str, typer.Option(help="For exported models: auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N.")
-    ] = "auto",
+    device: Annotated[str, typer.Option(help="For exported models.", metavar=DEVICES)] = "auto",
     report: Annotated[
         Path | None, typer.Option(help="Write report.html and its figures to DIR.", metavar="DIR", show_default=False)
     ] = None,
@@ -153,8 +158,7 @@ def _find(data: Path, chosen: Chosen) -> tuple[str, dict[str, list[str]]]:
     from edgeclf.train.data.listing import SPLITS, list_images
 
     split = chosen.split
-    if split not in (None, *SPLITS):
-        raise OptionError(f"--split must be one of {', '.join(SPLITS)}, not {split!r}")
+    require_choice("--split", split, SPLITS, is_optional=True)
     listing = list_images(data, chosen.reading)
     for sentence in listing.notes():
         note(sentence)

@@ -21,6 +21,7 @@ from edgeclf.runtime.pipeline import ordered_map
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.progress import Progress
+from edgeclf.train.data.class_folders import holds_images
 from edgeclf.train.data.dataset import Dataset
 from edgeclf.train.data.duplicates import exact_duplicates, look_alikes
 from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
@@ -28,7 +29,7 @@ from edgeclf.train.data.levels import brightest, too_dark
 from edgeclf.train.data.listing import SPLITS, Found, Listing, class_name, describe_merged, list_images
 from edgeclf.train.data.modes import modes, orientation
 from edgeclf.train.data.near_leaks import split_by_for
-from edgeclf.train.data.reading import AS_USUAL, LABEL_FROM_EXAMPLE, Reading
+from edgeclf.train.data.reading import AS_USUAL, NO_CLASSES_CURE, Reading
 from edgeclf.train.data.splitting import Splitting
 
 FEW_IMAGES = 20
@@ -108,11 +109,9 @@ def _rank(finding: Finding) -> tuple[int, int]:
 
 def _check_usable(root: Path, found: Found) -> None:
     if not any(paths for by_class in found.values() for paths in by_class.values()):
-        raise DatasetError(
-            f"{root} has no class folders with images; make one sub-folder for each class, with its name, say which part "
-            f"of the file names is the class ({LABEL_FROM_EXAMPLE}), or list the images in a CSV file with the columns path "
-            "and label"
-        )
+        if root.is_dir() and holds_images(root):
+            raise DatasetError(f"{root} holds images but no class folders; {NO_CLASSES_CURE}")
+        raise DatasetError(f"{root} holds no class folders with images; name a folder with one sub-folder per class")
     if "train" not in found:
         raise DatasetError(f"{root} has {', '.join(found)} but no train folder")
     if len({name for by_class in found.values() for name in by_class}) < 2:

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgeclf.runtime.errors import DatasetError
+from edgeclf.runtime.spelling import close_to, did_you_mean
 from edgeclf.runtime.storage.atomic_write import publish_text
 from edgeclf.runtime.terminal.escaping import escape, unescape
 from edgeclf.train.data.class_folders import holds_images
 from edgeclf.train.data.duplicates import exact_duplicates
 from edgeclf.train.data.listing import COPY_COLUMN, DROPPED, SPLIT_COLUMNS, SPLITS, Found, class_name, list_images, read_rows
-from edgeclf.train.data.reading import AS_USUAL, LABEL_FROM_EXAMPLE, Reading
+from edgeclf.train.data.reading import AS_USUAL, NO_CLASSES_CURE, Reading
 from edgeclf.train.data.splitting import Labelled, Splitting, cut, group_names, limited
 
 SPLIT_NAME = "split.csv"
+_LONGEST_LIST = 60  # characters of a sentence
 
 _DEFAULT = Splitting()
 
@@ -127,7 +129,11 @@ def labelled(by_class: dict[str, list[str]], classes: tuple[str, ...], data: Pat
     labels = _labels(classes)
     for name in by_class:
         if name not in labels:
-            raise DatasetError(f"{data} has the class {name!r}, which the model does not know ({', '.join(classes)})")
+            usual = "leave that folder out, or name the model that was trained on it"
+            cure = did_you_mean(close_to(name, classes)) or usual
+            listed = ", ".join(classes)
+            known = f" ({listed})" if len(listed) <= _LONGEST_LIST else ""
+            raise DatasetError(f"{data} has the class {name!r}, which the model does not know{known}; {cure}")
     return [(path, labels[name]) for name in sorted(by_class) for path in by_class[name]]
 
 
@@ -212,10 +218,7 @@ def _check_apart(found: Found) -> None:
 
 def _check_classes(root: Path, classes: tuple[str, ...], found: Found) -> None:
     if not classes and root.is_dir() and holds_images(root):
-        raise DatasetError(
-            f"{root} holds images but no class folders; make one sub-folder per class, say which part of the file names is "
-            f"the class ({LABEL_FROM_EXAMPLE}), or list the images in a CSV file with the columns path and label"
-        )
+        raise DatasetError(f"{root} holds images but no class folders; {NO_CLASSES_CURE}")
     if len(classes) < 2:
         names = ", ".join(classes) or "none"
         what, cure = ("class folders", "make one sub-folder per class") if root.is_dir() else ("labels", "add the others")

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgeclf.runtime.errors import DatasetError, OptionError, first_line
+from edgeclf.runtime.model.formats import model_format
 from edgeclf.runtime.sources.folders import is_passed_over, walk
+from edgeclf.runtime.spelling import near
 from edgeclf.runtime.terminal.escaping import escape, unescape
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.class_folders import SPLIT_OF, PassedOver, describe_passed_over, find_class_folders, own_output
@@ -78,9 +80,12 @@ def list_images(root: Path, reading: Reading = AS_USUAL) -> Listing:
         if reading.label_from:
             raise OptionError(f"--label-from is for folders, and {root} has a column with the labels; leave it out")
         return _list_rows(root)
-    raise DatasetError(
-        f"{root} is not a folder; name a folder with one sub-folder per class, or a CSV file with the columns path and label"
-    )
+    cure = "name a folder with one sub-folder per class, or a CSV file with the columns path and label"
+    if not root.exists():
+        raise DatasetError(f"{root} does not exist; {near(root) or cure}")
+    if model_format(root):
+        raise DatasetError(f"{root} is a model, not a folder of images; name the model first, and then the images")
+    raise DatasetError(f"{root} is not a folder; {cure}")
 
 
 def _list_folder(root: Path, reading: Reading) -> Listing:

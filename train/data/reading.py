@@ -12,6 +12,8 @@ DATA = "Data"
 """Their heading in the help."""
 LABEL_FROM_EXAMPLE = r"--label-from '(\w+)\.' for cat.17.jpg"
 
+NO_CLASSES_CURE = f"make one sub-folder per class, or say where the file names have it ({LABEL_FROM_EXAMPLE})"
+
 
 @dataclass(frozen=True)
 class Reading:

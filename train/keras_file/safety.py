@@ -11,6 +11,7 @@ from typing import Any
 
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.model.formats import check_content, model_format
+from edgeclf.runtime.spelling import near
 from edgeclf.train.keras_file.config_check import check_config
 from edgeclf.train.keras_file.saved_model_folder import check_saved_model, is_saved_model
 
@@ -55,7 +56,8 @@ def _check_kind(path: Path) -> None:
     if stat.S_ISDIR(mode):
         raise ModelError(f"{path} is a folder, not a file; clf-export takes the model.keras of a training run")
     if not mode:
-        raise ModelError(f"{path} does not exist; clf-export takes the model.keras of a training run")
+        cure = near(path) or "clf-export takes the model.keras of a training run"
+        raise ModelError(f"{path} does not exist; {cure}")
     if not stat.S_ISREG(mode):
         raise ModelError(f"{path} is a pipe or a device; copy the model to a regular file")
     if not size:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.spelling import require_choice
 
 if TYPE_CHECKING:
     import keras
@@ -37,8 +38,7 @@ class Augmentation:
         for name, value in ((field.name, getattr(self, field.name)) for field in fields(self) if field.type is float):
             if not 0 <= value <= _LIMITS.get(name, 1.0):
                 raise OptionError(f"{name.replace('_', '-')} must be from 0 to {_LIMITS.get(name, 1.0):g}, not {value}")
-        if self.fill not in get_args(Fill):
-            raise OptionError(f"fill-mode must be one of {', '.join(get_args(Fill))}, not {self.fill!r}")
+        require_choice("--fill-mode", self.fill, get_args(Fill))
 
     @property
     def is_nothing(self) -> bool:

@@ -1,10 +1,10 @@
 """What is known about pretrained networks before Keras is loaded: their names, their input and their image sizes."""
 
-import difflib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.spelling import close_to, did_you_mean, plain
 
 
 @dataclass(frozen=True)
@@ -117,18 +117,14 @@ def native_size(name: str) -> tuple[int, int]:
 
 def official_name(name: str) -> str:
     """The official spelling of a name. Raises OptionError for an unknown one."""
-    known = {_plain(official): official for official in (*LITE, *APPLICATIONS)}
-    if _plain(name) in known:
-        return known[_plain(name)]
-    close = [known[match] for match in difflib.get_close_matches(_plain(name), known)]
-    advice = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(FAMILIES)}"
-    raise OptionError(f"there is no backbone called {name}; {advice}")
+    known = {plain(official): official for official in (*LITE, *APPLICATIONS)}
+    if plain(name) in known:
+        return known[plain(name)]
+    close = close_to(name, known.values())
+    others = "take cnn, efficientnet-lite0 or a network of keras.applications, such as MobileNetV2"
+    raise OptionError(f"there is no network {name!r}; {did_you_mean(close) or others}")
 
 
 def family_of(name: str) -> Family:
     """The family of a network by its official name."""
     return next(family for pattern, family in FAMILIES.items() if fnmatchcase(name, pattern))
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")

@@ -10,6 +10,7 @@ import cv2
 from edgeclf.runtime.errors import OptionError, OutputError
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.live.viewers.overlay import letterbox
+from edgeclf.runtime.storage.atomic_write import write_advice
 
 CODECS = {".mkv": "MJPG", ".avi": "MJPG", ".mp4": "mp4v"}
 KEEP_FREE_BYTES = 100_000_000
@@ -108,11 +109,13 @@ def _create_file(path: Path) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise OutputError(f"cannot record to {path}: {error.strerror or error}; choose another place") from None
+            advice = write_advice(error, path.parent)
+            raise OutputError(f"cannot record to {path}: {error.strerror or error}; {advice}") from None
         return free
     raise AssertionError("count() is endless")
 
 
 def _check_space(path: Path) -> None:
     if shutil.disk_usage(path.parent).free < KEEP_FREE_BYTES:
-        raise OutputError(f"cannot record to {path}: less than {KEEP_FREE_BYTES / 1e6:.0f} MB of disk space are free")
+        problem = f"cannot record to {path}: less than {KEEP_FREE_BYTES / 1e6:.0f} MB of disk space are free"
+        raise OutputError(f"{problem}; free some space or choose another place")

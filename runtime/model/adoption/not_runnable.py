@@ -8,8 +8,11 @@ from edgeclf.runtime.model.card import has_keras_card
 from edgeclf.runtime.model.conventions.package import ModelPackage, find_model
 from edgeclf.runtime.model.conventions.reading import read_facts
 from edgeclf.runtime.model.digest import is_exported
-from edgeclf.runtime.model.formats import is_runnable, model_format, what_to_export
+from edgeclf.runtime.model.formats import check_content, is_runnable, model_format, what_to_export
 from edgeclf.runtime.sources.archives import is_archive
+from edgeclf.runtime.spelling import near
+
+_BEGINNING = 256
 
 
 def why_not_run(path: Path) -> str:
@@ -22,9 +25,14 @@ def why_not_run(path: Path) -> str:
     if path.is_dir() or is_archive(path):
         with find_model(path) as package:
             return _of_package(package, path)
+    if path.is_file():
+        with path.open("rb") as file:
+            check_content(path, file.read(_BEGINNING))
     if model_format(path) and path.is_file():
         with find_model(path) as package:
             return f"{path} is not a .onnx or .tflite file; export it first: {keras_command(package, path)}"
+    if not path.exists():
+        return f"{path} does not exist; {near(path) or 'name a .onnx or .tflite file, or make one with clf-export'}"
     return f"{path} is not a .onnx or .tflite file; name one, or make one with clf-export"
 
 

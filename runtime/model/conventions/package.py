@@ -18,6 +18,7 @@ from edgeclf.runtime.model.model_file import read_bytes
 from edgeclf.runtime.sources.archives import has_directory, is_archive
 from edgeclf.runtime.sources.folders import is_image, is_passed_over
 from edgeclf.runtime.sources.guarded_archive import GuardedArchive, Limits
+from edgeclf.runtime.spelling import near
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 
@@ -103,7 +104,8 @@ def package_name(named: Path) -> str:
 def _named(path: Path) -> ModelPackage:
     """The package of a path that is no archive."""
     if not path.exists():
-        raise ModelError(f"{path} does not exist; name a model file, or a folder or an archive with one")
+        cure = near(path) or "name a model file, or a folder or an archive with one"
+        raise ModelError(f"{path} does not exist; {cure}")
     if path.name == SAVED_MODEL and path.is_file():
         return _package(path.parent, str(path.parent))
     if path.is_dir() and path.suffix.lower() != ".mlpackage":
@@ -161,7 +163,7 @@ def _list(folder: Path) -> tuple[list[Path], list[Path]]:
         with os.scandir(folder) as entries:
             found = [entry for _, entry in zip(range(_MAX_ENTRIES), entries, strict=False)]
     except OSError as error:
-        raise ModelError(f"cannot list {folder}: {error.strerror}") from None
+        raise ModelError(f"cannot list {folder}: {error.strerror}; make it readable, or name the model itself") from None
     names = sorted(entry.name for entry in found if not is_passed_over(entry.name))
     paths = [folder / name for name in names]
     return [path for path in paths if path.is_file()], [path for path in paths if path.is_dir()]

@@ -174,9 +174,9 @@ def test_a_name_in_brackets_is_not_markup(trained: Path, clf_export: Invoke) -> 
     ("options", "keywords"),
     [
         (["--format", "coreml"], "'coreml'; choose from onnx, tflite"),
-        (["--quantize", "int4"], "'int4'; choose from"),
+        (["--quantize", "int4"], "'int4'; did you mean int8"),
         (["--format", "onnx", "--quantize", "dynamic"], "dynamic: onnx comes in"),
-        (["--data", "nowhere"], "nowhere is "),
+        (["--data", "nowhere"], "nowhere does not exist"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -72,7 +72,7 @@ def wrong_models(
 @pytest.mark.parametrize(
     ("model", "pattern"),
     [
-        ("missing.onnx", "cannot read the model .*missing.onnx"),
+        ("missing.onnx", "the model .*missing.onnx does not exist"),
         ("text.onnx", "text.onnx is .*ONNX"),
         ("float.onnx", "uint8"),
         ("bare.onnx", "add --classes labels.txt$"),
@@ -106,7 +106,7 @@ def test_a_wrong_model_leaves_the_journal_of_an_interrupted_run(clf_run: Invoke,
         (["-s", "photos", "-o", "results.xlsx"], "results.xlsx .*.csv, .jsonl"),
         (["-s", "photos", "-o", "x" * 300 + ".csv"], "x{100}"),
         (["-s", "photos", "-o", "/dev/full"], "No space left on device"),
-        (["-s", "photos", "--device", "tpu"], "cuda:N.* not 'tpu'"),
+        (["-s", "photos", "--device", "tpu"], "no device 'tpu'; did you mean cpu"),
         (["-s", "photos", "--classes", "nowhere.txt"], "nowhere.txt"),
         (["-s", "photos", "--classes", "names.txt", "--imgsz", "big"], "--imgsz takes .*320x240.*, not 'big'"),
         (["-s", "photos", "--classes", "names.txt", "--imgsz", "9"], "--imgsz 9 does not fit .* takes 8; leave it out"),
@@ -237,16 +237,6 @@ def test_without_a_model_the_error_says_where_it_looked(
 
 def test_version_is_shown(clf_run: Invoke) -> None:
     assert re.fullmatch(r"edgeclf \d+\.\d+\.\d+\n", clf_run("--version").stdout)
-
-
-def test_help_lists_undo_and_every_option_under_a_heading(clf_run: Invoke) -> None:
-    text = clf_run("--help").stdout
-    headings = re.findall(r"(?m)^(\w.*):$", text)
-    assert headings[:3] == ["Commands", "Arguments", "Sources"]
-    assert {"Output", "Journal", "Sorting", "Speed", "Model without a card", "Many machines"} < set(headings)
-    assert re.search(r"Commands:\n  undo  ", text)
-    assert re.findall(r"--[\w-]+", text.partition("\nOptions:\n")[2].partition("Examples:")[0]) == ["--version", "--help"]
-    assert not re.search(r"<(str|int|float|path|list)", text)
 
 
 @pytest.mark.parametrize("restart", [(), ("--restart",), ("--no-journal",)], ids=["plain", "restart", "no journal"])

@@ -161,7 +161,7 @@ def test_numbered_images_can_be_a_live_source(run: Invoke, colour_model: Path, t
         (("--no-journal",), "--no-journal is for images in files"),
         (("--workers", "2"), "--workers is for images in files"),
         (("--vid-stride", "2"), "--vid-stride .* --every 0.2s"),
-        (("--rows", "some"), "--rows takes changes or all, not 'some'"),
+        (("--rows", "some"), "--rows takes no 'some'"),
         (("--camera-size", "big"), "--camera-size takes WIDTHxHEIGHT, .* not 'big'"),
         (("--camera-size", "640"), "--camera-size takes WIDTHxHEIGHT, .* not '640'"),
         (("--save-unsure", "x"), "--save-unsure .* --conf"),
@@ -186,7 +186,7 @@ def test_options_that_make_no_sense_are_one_sentence(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--on-label", "pink:ls", "-o", "x.csv"), "'pink:ls'; labels are red, green, blue, unsure"),
+        (("--on-label", "pink:ls", "-o", "x.csv"), "no class 'pink'; choose from red, green, blue, unsure"),
         (("-o", "x.parquet"), "x.parquet: .* .csv or .jsonl"),
         (("--save", "x.gif"), "x.gif"),
         (("--view", "nowhere"), "--view .* not 'nowhere'"),

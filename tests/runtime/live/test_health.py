@@ -232,7 +232,7 @@ def unit() -> configparser.ConfigParser:
 
 
 def test_the_service_uses_only_options_that_clf_run_has(in_process: Callable[[typer.Typer], Invoke]) -> None:
-    known = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", in_process(app)("--help").stdout))
+    known = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", in_process(app)("--help-all").stdout))
     used = {word for word in shlex.split(unit()["Service"]["ExecStart"]) if word.startswith("-")}
     assert used >= {"--source", "-o", "--smooth", "--conf", "--give-up", "--health"}
     assert used <= known

@@ -200,7 +200,7 @@ def test_the_longest_matching_label_wins() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("bird:ls", "labels are cat, dog, unsure, and \\*"),
+        ("bird:ls", "choose from cat, dog, unsure, \\*"),
         ("cat", "takes LABEL:COMMAND, not 'cat'"),
         ("cat:", "no executable program ''"),
         ("cat:./no-such-program", "no executable program './no-such-program'"),

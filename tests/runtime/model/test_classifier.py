@@ -106,7 +106,7 @@ def test_a_path_and_a_string_open_the_same_model(name: str, run_folder: Path) ->
 
 @pytest.mark.parametrize("device", ["gpu", "CPU", "cuda:", "cuda:a", "", "cpu:0", "cuda:0 ", "tensorrt:", "trt"])
 def test_an_unknown_device_is_an_option_error(device: str, onnx_model: Path) -> None:
-    with pytest.raises(OptionError, match=r"device must be .*tensorrt:N, not "):
+    with pytest.raises(OptionError, match=r"there is no device "):
         Classifier.open(onnx_model, device=device)
 
 
@@ -224,7 +224,7 @@ def test_a_keras_file_is_sent_to_clf_export(run_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("missing.onnx", r"cannot read .*missing\.onnx"),
+        ("missing.onnx", r"missing\.onnx does not exist"),
         ("folder.onnx", r"folder\.onnx is a folder"),
         ("pipe.onnx", r"pipe\.onnx is not a file"),
         ("loop.onnx", r"cannot read .*loop\.onnx"),

@@ -123,6 +123,8 @@ def test_a_file_that_another_run_has_just_published_is_not_emptied(tmp_path: Pat
         (errno.ENOSPC, "free some space or choose another place"),
         (errno.ENOENT, "make the folder results first"),
         (errno.EACCES, "choose another place"),
+        (errno.EFBIG, "choose another place, which takes files of this size"),
+        (errno.ENAMETOOLONG, "choose a shorter name"),
     ],
 )
 def test_the_advice_fits_the_cause(number: int, advice: str) -> None:

@@ -337,11 +337,6 @@ def test_help_is_that_of_clf_train_and_lists_evaluate(clf_train: Invoke) -> None
     assert "evaluate" in clf_train("evaluate", "--help").stdout
 
 
-def test_help_shows_the_options_in_sections(clf_train: Invoke) -> None:
-    headings = re.findall(r"^(\w+):$", clf_train("--help").stdout, re.MULTILINE)
-    assert headings == ["Commands", "Arguments", "Data", "Network", "Training", "Augmentation", "Output", "Options"]
-
-
 def test_images_that_look_alike_in_two_splits_are_shown_as_pairs(lay_out: LayOut, clf_train: Invoke) -> None:
     root = lay_out({f"{split}/{label}": 3 for split in ("train", "val", "test") for label in ("cat", "dog")}, 40, 48)
     again = cv2.imdecode(np.fromfile(root / "train/cat/00.png", np.uint8), cv2.IMREAD_COLOR)

@@ -139,7 +139,7 @@ def test_names_that_are_not_utf_8_are_kept_in_paths_and_escaped_in_details(sound
 @pytest.mark.parametrize(
     ("layout", "pattern"),
     [
-        ({"cat": 0}, "data has no class folders with images"),
+        ({"cat": 0}, "data holds no class folders with images"),
         ({"cat": 3}, r"data has only one class folder \(cat\)"),
         ({"val/cat": 3, "val/dog": 3}, "data has val but no train folder"),
     ],
@@ -151,7 +151,7 @@ def test_a_folder_without_a_dataset_is_refused(lay_out: LayOut, layout: dict[str
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="missing is not a folder"):
+    with pytest.raises(DatasetError, match="missing does not exist"):
         check(tmp_path / "missing")
 
 

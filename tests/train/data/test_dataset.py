@@ -205,5 +205,5 @@ def test_an_image_in_two_splits_is_refused(lay_out: LayOut) -> None:
 
 
 def test_a_named_split_that_does_not_exist_is_refused(lay_out: LayOut) -> None:
-    with pytest.raises(DatasetError, match="nowhere is not a folder"):
+    with pytest.raises(DatasetError, match="nowhere does not exist"):
         scan(lay_out({"cat": 9, "dog": 9}), Splitting(val=Path("nowhere")))

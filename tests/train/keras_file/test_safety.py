@@ -144,7 +144,7 @@ def faulty_files(folder: Path, good: Path) -> dict[Path, str]:
         folder / "bare.keras": "lacks config.json or model.weights.h5",
         folder / "lzma.keras": "config.json is compressed by method 14",
         folder / "outside.keras": "assets/../../evil leads outside",
-        folder / "model.png": "is not a .keras file",
+        folder / "model.png": "model.png.keras",
     }
 
 
