@@ -18,7 +18,7 @@ _DECIMALS = 6
 _INT64 = range(-(1 << 63), 1 << 63)
 _CHECKSUMS = range(1 << 32)
 """In a zip, 32 bits of checksum stand for the time. As times, they would all be in the first four seconds of 1970."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,17 @@ class Row:
         """`mtime_ns` in the format of `time`; None for a checksum."""
         if self.mtime_ns is None or self.mtime_ns in _CHECKSUMS:
             return None
-        return _iso(_EPOCH + timedelta(milliseconds=self.mtime_ns // 1_000_000))
+        return _iso(_EPOCH + timedelta(0, 0, self.mtime_ns // 1_000))
 
 
 def current_time() -> str:
     """The time in the format of `Row.time`."""
-    return _iso(datetime.now(UTC))
+    return _iso(datetime.now(UTC).replace(tzinfo=None))
 
 
 def _iso(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """time: in UTC."""
+    return time.isoformat("T", "milliseconds") + "Z"
 
 
 def known_or_none(value: int) -> int | None:

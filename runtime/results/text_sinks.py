@@ -116,7 +116,15 @@ def json_encoder(schema: Schema) -> Callable[[Row], str]:
     """A function that gives a row as the object of a JSON line."""
     names = [column.name for column in schema.columns("jsonl")]
     values = schema.reader("jsonl")
-    return lambda row: _json_ascii(dict(zip(names, map(_json_value, values(row)), strict=True)))
+
+    def to_json(row: Row) -> str:
+        cells = dict(zip(names, values(row), strict=True))
+        text = _json_ascii(cells)
+        if "\\" not in text:  # the most: no text that might have to be escaped first
+            return text
+        return _json_ascii({name: _json_value(cell) for name, cell in cells.items()})
+
+    return to_json
 
 
 def _json_value(value: Any) -> Any:
