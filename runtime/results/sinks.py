@@ -150,10 +150,12 @@ def check_output(output: str, json_lines: bool) -> None:
 
 def check_columns(output: str, schema: Schema) -> None:
     """Raise OutputError if a database would have more columns than it can, before anything is classified."""
+    if Path(output).suffix.lower() not in _DATABASES:
+        return
     from edgeclf.runtime.results.sqlite_sink import MAX_COLUMNS
 
     count = len(schema.columns("sqlite"))
-    if Path(output).suffix.lower() in _DATABASES and count > MAX_COLUMNS:
+    if count > MAX_COLUMNS:
         raise OutputError(
             f"{output} would have {count:,} columns, and SQLite takes {MAX_COLUMNS:,}; give a smaller number with --topk, "
             "or write a .csv or .parquet file"

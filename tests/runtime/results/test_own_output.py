@@ -54,6 +54,13 @@ def test_a_file_of_another_kind_is_refused_and_stays(suffix: str, tmp_path: Path
 
 
 @by_format
+def test_a_file_of_one_long_line_is_refused_and_stays(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"labels{suffix}").write_text("x" * 1_000_000)
+
+    refuse(tmp_path / f"labels{suffix}")
+
+
+@by_format
 def test_a_link_to_a_file_of_someone_else_is_refused(suffix: str, tmp_path: Path) -> None:
     write_foreign(tmp_path / f"labels{suffix}")
     (tmp_path / f"link{suffix}").symlink_to(f"labels{suffix}")
