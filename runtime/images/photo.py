@@ -84,12 +84,10 @@ def _hours(text: str) -> float | None:
 def _place(block: bytes, directory: tiff.Directory) -> tuple[float | None, float | None]:
     latitude = _degrees(block, directory, _LATITUDE, {"N": 1, "S": -1}, 90)
     longitude = _degrees(block, directory, _LONGITUDE, {"E": 1, "W": -1}, 180)
-    is_void = exif.text(block, directory, _GPS_STATUS) == _VOID
-    if (
-        is_void or latitude is None or longitude is None or latitude == longitude == 0
-    ):  # what a receiver without a fix writes
+    if exif.text(block, directory, _GPS_STATUS) == _VOID or latitude is None or longitude is None:
         return None, None
-    return latitude, longitude
+    has_fix = (latitude, longitude) != (0, 0)
+    return (latitude, longitude) if has_fix else (None, None)
 
 
 def _degrees(
