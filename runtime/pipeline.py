@@ -164,7 +164,7 @@ class Worker:
     def _outcome(self, frame: Frame, one: Prepared | ImageError, answers: Iterator[NDArray[np.float32]]) -> Outcome:
         if isinstance(one, ImageError):
             return Outcome(frame, Failure.of(one), one.size_hw)
-        return Outcome(frame, Prediction(self._classifier.card.classes, next(answers)), one.size_hw)
+        return Outcome(frame, Prediction(self._classifier.card.classes, next(answers)), one.size_hw, one.photo)
 
 
 def _chunks(frames: Iterable[Frame | None], worker: Worker) -> Iterator[tuple[Frame, ...] | None]:

@@ -4,20 +4,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from edgeclf.runtime.disk_guard import StorageGuard
 from edgeclf.runtime.errors import NoImagesError, OptionError
-from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import classify_batches
-from edgeclf.runtime.results.journal import Journal, JournalOptions, open_journal
+from edgeclf.runtime.results.journal import JournalOptions, open_journal
 from edgeclf.runtime.results.result_writer import JournalWriter, ResultWriter, StreamWriter
-from edgeclf.runtime.results.row import RowBuilder
-from edgeclf.runtime.results.sinks import check_output, open_sink
+from edgeclf.runtime.results.sinks import check_columns, check_output, open_sink
 from edgeclf.runtime.results.sorting import Sorter, check_folders
 from edgeclf.runtime.results.summary import Summary
 from edgeclf.runtime.results.terminal_lines import LEAST_SHOWN, is_for_people
@@ -78,10 +77,13 @@ class _BatchRun:
         """Where the rows go. model: its identifier. foreign: whether its card comes from the command line."""
         options, card = self.options, self.classifier.card
         builder = options.row_builder(card, model)
+        schema = options.schema(card)
+        check_columns(options.output, schema)
+        open_output = partial(open_sink, options.output, schema, json_lines=options.json_lines, excel=options.excel)
         if options.journal_path is None:
             if is_for_people(options.output, json_lines=options.json_lines):
                 builder = replace(builder, topk=max(builder.topk, LEAST_SHOWN))
-            with open_sink(options.output, json_lines=options.json_lines) as sink:
+            with open_output() as sink:
                 yield StreamWriter(sink, builder)
             return
         if options.journal_path.parent == options.sort_dir:
@@ -94,18 +96,8 @@ class _BatchRun:
         ) as journal:
             if journal.index.done:
                 note(f"{journal.path} has the rows of {plural(journal.index.done, 'image')} already; going on from there")
-            yield self._journal_writer(journal, builder)
-
-    def _journal_writer(self, journal: Journal, builder: RowBuilder) -> JournalWriter:
-        options = self.options
-        return JournalWriter(
-            journal,
-            builder,
-            options.output,
-            json_lines=options.json_lines,
-            sorter=Sorter(options.sort, options.sort_dir) if options.sort and options.sort_dir else None,
-            check_storage=self.guard.check_roots,
-        )
+            sorter = Sorter(options.sort, options.sort_dir) if options.sort and options.sort_dir else None
+            yield JournalWriter(journal, builder, open_output, sorter=sorter, check_storage=self.guard.check_roots)
 
     def classify_into(self, writer: ResultWriter) -> Summary:
         """Classify everything that `writer` has no row for. Raises as `run` does."""
@@ -132,8 +124,9 @@ class _BatchRun:
     def _record_all(self, writer: ResultWriter, interrupts: Interrupts, progress: Progress) -> None:
         options = self.options
         frames = writer.pending(interrupts.until(self.source))
-        checks = Checks(options.max_pixels, options.strict)
-        batches = classify_batches(frames, self.classifier, workers=options.threads, batch=options.batch, checks=checks)
+        batches = classify_batches(
+            frames, self.classifier, workers=options.threads, batch=options.batch, checks=options.checks()
+        )
         for outcomes in self.guard.checked(batches):
             writer.record(outcomes)
             progress.advance(len(outcomes))

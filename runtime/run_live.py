@@ -91,7 +91,12 @@ def classify_feed(options: RunOptions, live: LiveOptions, feed: Feed, classifier
         recorder = _open_recorder(live.save, feed, options.sampling.every_s) if live.save else None
         viewers = stack.enter_context(open_viewers(live.show, live.view, recorder, heartbeat))
         log = stack.enter_context(
-            open_log(options.output, json_lines=options.json_lines, several_sources=len(feed.names) > 1)
+            open_log(
+                options.output,
+                options.schema(classifier.card),
+                json_lines=options.json_lines,
+                several_sources=len(feed.names) > 1,
+            )
         )
         outputs = SessionOutputs(
             log=log,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from edgeclf.runtime.cores import usable_cores
-from edgeclf.runtime.errors import EdgeclfError, OptionError
+from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.limits import MAX_PIXELS
+from edgeclf.runtime.results.failure_limit import NO_LIMIT, MaxFailures
 from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
 from edgeclf.runtime.results.sort_mode import SortMode
 from edgeclf.runtime.sources.sampling import EVERY_FRAME, SOURCES_PANEL, Sampling
@@ -20,16 +21,15 @@ from edgeclf.runtime.sources.verify_flag import BAD_IMAGES_PANEL, Verify
 from edgeclf.runtime.spelling import require_choice
 from edgeclf.runtime.terminal.console import STDOUT
 from edgeclf.runtime.terminal.flags import Text, flags_given
-from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.values import parse_share
 
 if TYPE_CHECKING:
+    from edgeclf.runtime.images.decode import Checks
     from edgeclf.runtime.model.card import ModelCard
+    from edgeclf.runtime.results.columns import Schema
     from edgeclf.runtime.results.row import RowBuilder
 
 _DIGEST_DIGITS = 16
-_LEAST_IMAGES_FOR_A_SHARE = 100
-"""A share of fewer images means little."""
 _OUTPUT, _JOURNAL, _SORTING, _SPEED = "Output", "Journal", "Sorting", "Speed"
 """Sections of the help."""
 
@@ -41,34 +41,6 @@ def parse_topk(text: str) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise OptionError(f"--topk takes a number from 1, or all, not {text!r}")
     return int(text)
-
-
-@dataclass(frozen=True)
-class MaxFailures:
-    """How many images may fail: a count, or a share from 0 to 1, which is checked from 100 images on."""
-
-    count: int | None = None
-    share: float | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> "MaxFailures":
-        """`"100"` or `"5%"`. Raises OptionError."""
-        number = text.removesuffix("%")
-        try:
-            limit = cls(share=float(number) / 100) if number != text else cls(count=int(number))
-        except ValueError:
-            limit = cls(count=-1)
-        if (limit.count or 0) < 0 or not 0 <= (limit.share or 0) <= 1:
-            raise OptionError(f"--max-failures takes a number or a percentage, such as 100 or 5%, not {text!r}")
-        return limit
-
-    def check(self, failed: int, done: int) -> None:
-        """Raise EdgeclfError if more images failed than allowed."""
-        too_many = self.count is not None and failed > self.count
-        too_large = self.share is not None and done >= _LEAST_IMAGES_FOR_A_SHARE and failed > self.share * done
-        if too_many or too_large:
-            limit = f"{self.count:,}" if self.count is not None else f"{100 * (self.share or 0):g}%"
-            raise EdgeclfError(f"{failed:,} of {plural(done, 'image')} failed, and --max-failures allows {limit}; stopped")
 
 
 @dataclass(frozen=True)
@@ -129,7 +101,7 @@ class RunOptions:
             metavar="N|N%",
             rich_help_panel=BAD_IMAGES_PANEL,
         ),
-    ] = MaxFailures()
+    ] = NO_LIMIT
     output: Annotated[
         str,
         typer.Option(
@@ -143,13 +115,24 @@ class RunOptions:
     json_lines: Annotated[
         bool, typer.Option("--json", help="Write JSON lines instead of CSV to stdout.", rich_help_panel=_OUTPUT)
     ] = False
+    excel: Annotated[
+        bool,
+        typer.Option("--excel", help="Write CSV as Excel expects it, for accents and times.", rich_help_panel=_OUTPUT),
+    ] = False
     topk: Annotated[
         int | None,
         Text(parse_topk),
         typer.Option(
-            help="Number of classes in the column `top`.", metavar="N|all", show_default="1", rich_help_panel=_OUTPUT
+            help="Also the classes after the best, in columns such as label_2; all: a column for the score of each class.",
+            metavar="N|all",
+            show_default="1",
+            rich_help_panel=_OUTPUT,
         ),
     ] = 1
+    exif: Annotated[
+        bool,
+        typer.Option("--exif", help="Also when, where and with which camera a photo was taken.", rich_help_panel=_OUTPUT),
+    ] = False
     threshold: Annotated[
         float,
         Text(partial(parse_share, "--conf")),
@@ -217,6 +200,10 @@ class RunOptions:
             cure = "which the suffix of the file says already" if is_json else "and name a .jsonl file with -o instead"
             raise OptionError(f"--json is for stdout; leave it out, {cure}")
 
+        if self.excel and (self.json_lines or Path(self.output).suffix.lower() not in ("", ".csv")):
+            advice = "leave out --json" if self.json_lines else f"name a .csv file instead of {self.output}"
+            raise OptionError(f"--excel is for CSV; {advice}")
+
     def _check_sorting(self) -> None:
         require_choice("--sort", self.sort, get_args(SortMode), is_optional=True)
         if (self.sort is None) != (self.sort_dir is None):
@@ -268,12 +255,27 @@ class RunOptions:
 
         return RowBuilder(self.topk or len(card.classes), self.threshold, model)
 
+    def schema(self, card: "ModelCard") -> "Schema":
+        """The columns of the rows."""
+        from edgeclf.runtime.results.columns import Schema
+
+        if self.topk is None:
+            return Schema(classes=card.classes, exif=self.exif)
+        return Schema(min(self.topk, len(card.classes)), exif=self.exif)
+
+    def checks(self) -> "Checks":
+        """What is done with a file before it is decoded."""
+        from edgeclf.runtime.images.decode import Checks
+
+        return Checks(self.max_pixels, self.strict, self.exif)
+
     def fingerprint(self, model: str, card: "ModelCard", *, foreign: bool) -> Fingerprint:
         """Everything that determines the rows. foreign: whether the card comes from the command line."""
         made_with: dict[str, Any] = {
             "model": model,
             SOURCES: list(self.sources),
-            "--topk": self.topk or len(card.classes),
+            "--topk": self.topk or "all",
+            "--exif": self.exif or None,
             "--conf": self.threshold,
             "--verify": "strict" if self.strict else None,
             "--max-pixels": self.max_pixels,

@@ -11,7 +11,6 @@ from edgeclf.runtime.cluster.job import Job, PortionResult
 from edgeclf.runtime.cluster.pending_frames import PendingFrames
 from edgeclf.runtime.cluster.plan import Plan, check_device, make_plan
 from edgeclf.runtime.errors import OutputError
-from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.description import ModelDescription
@@ -48,7 +47,7 @@ def run_ray(
     check_device(device)
     source = open_source(*options.sources, follow_links=options.follow_links, nul=options.nul, max_pixels=options.max_pixels)
     classifier = Classifier.open(model, device="cpu", threads=1, card=card)  # reports a broken model before Ray starts
-    parts = Parts(Store.open(options.output))
+    parts = Parts(Store.open(options.output), replace(options.schema(classifier.card), ray=True))
     builder = options.row_builder(classifier.card, model_id(model))
     fingerprint = _with_whole_names(options.fingerprint(builder.model, classifier.card, foreign=card is not None), parts)
     if not options.restart:
@@ -62,7 +61,7 @@ def run_ray(
             model=model.read_bytes(),
             card=card,
             builder=builder,
-            checks=Checks(options.max_pixels, options.strict),
+            checks=options.checks(),
             batch=options.batch,
             folder=os.getcwd(),
             roots=source.roots(),

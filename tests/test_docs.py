@@ -4,7 +4,6 @@ import csv
 import doctest
 import importlib
 import io
-import json
 import re
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeclf.runtime.results.row import COLUMNS, Row
+from edgeclf.runtime.results.columns import COLUMNS, PLAIN, Column
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("runtime", "train", "export", "benchmarks")
@@ -65,19 +64,24 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_column_of_the_rows_is_described() -> None:
+def test_the_columns_in_the_documentation_are_those_of_the_code() -> None:
     table = (ROOT / "docs" / "rows.md").read_text("utf-8").partition("| column |")[2].partition("\n\n")[0]
-    described = [name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1] if line else "")]
-    assert described == [*COLUMNS]
+    assert table.splitlines()[2:] == [documented(column) for column in COLUMNS]
+
+
+def documented(column: Column) -> str:
+    """Its line of the table."""
+    names = {"csv": "CSV", "jsonl": "JSON lines", "parquet": "Parquet", "sqlite": "SQLite"}
+    where = "" if len(column.outputs) == len(names) else ", ".join(names[output] for output in column.outputs)
+    return f"| `{column.name}` | {column.kind} | {column.meaning} | {', '.join(filter(None, [column.needs, where]))} |"
 
 
 def test_the_rows_in_the_documentation_are_rows_as_they_are_written() -> None:
     page = (ROOT / "docs" / "rows.md").read_text("utf-8")
     block = page[page.index("path,status,label,") :].partition("```")[0]
     ok, error = csv.DictReader(io.StringIO(block))
-    assert [*ok] == [*COLUMNS]
-    assert json.loads(ok["top"]) == {ok["label"]: float(ok["confidence"])}
-    assert json.loads(error["top"]) == Row(error["path"], error["status"]).top
+    assert [*ok] == [*error] == [column.name for column in PLAIN.columns("csv")]
+    assert not any(None in row or None in row.values() for row in (ok, error))  # no row is longer or shorter
 
 
 def modules_with_examples() -> list[str]:

@@ -31,7 +31,7 @@ app.command("undo", epilog=UNDO_EPILOG)(undo)
 EPILOG = """\b
 Examples:
   clf-run photos/ -o results.csv                     newest model, one row per image
-  clf-run model.onnx 'night/*.jpg' day.zip           several sources; a line each on a terminal, CSV in a pipe
+  clf-run model.onnx 'night/*.jpg' day.zip           several sources; CSV in a pipe
   clf-run runs/cells a.png --json                    the model recommended in a run folder; one JSON line per image
   find . -name '*.jpg' -print0 | clf-run -s - -0     paths from another program
   clf-run inbox/ --watch -o results.jsonl            also every new image, until Ctrl-C

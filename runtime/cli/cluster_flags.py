@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgeclf.runtime.run_options import RunOptions
 
 _SHARED = (
-    "sources", "output", "restart", "retry_failed", "topk", "threshold", "strict", "max_pixels", "max_failures",
+    "sources", "output", "restart", "retry_failed", "topk", "exif", "threshold", "strict", "max_pixels", "max_failures",
     "follow_links", "nul", "workers", "batch",
 )  # fmt: skip
 """Fields of RunOptions that mean the same on a cluster."""

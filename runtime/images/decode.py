@@ -69,10 +69,12 @@ class Checks:
     max_pixels: refuse images that have more pixels, or that cost as much to decode. For a limit above MAX_PIXELS, set the
     environment variable OPENCV_IO_MAX_IMAGE_PIXELS before importing anything from here: OpenCV reads its own limit once.
     strict: look for damage inside the file; see `check_integrity`. Raises ModuleNotFoundError without simplejpeg.
+    exif: no check, but what is read on the way: when, where and with which camera a photo was taken.
     """
 
     max_pixels: int = MAX_PIXELS
     strict: bool = False
+    exif: bool = False
 
     def __post_init__(self) -> None:
         if self.max_pixels < 1:

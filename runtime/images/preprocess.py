@@ -17,6 +17,7 @@ from edgeclf.runtime.images.geometry import Layout, lay_out, lay_out_larger
 from edgeclf.runtime.images.geometry import Resize as Resize
 from edgeclf.runtime.images.levels import grey_as_pillow, through_tables, with_borders
 from edgeclf.runtime.images.limits import MAX_PIXELS
+from edgeclf.runtime.images.photo import NO_PHOTO, Photo, read_photo
 from edgeclf.runtime.images.pillow_resize import resize_as_pillow
 from edgeclf.runtime.images.pillow_weights import PillowFilter
 from edgeclf.runtime.spelling import require_choice
@@ -55,10 +56,11 @@ _PILLOW: dict[str, PillowFilter] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """pixels: uint8 `[H, W, C]`, the input of the model. size_hw: the size of the stored image."""
+    """pixels: uint8 `[H, W, C]`, the input of the model. size_hw: of the stored image. photo: if it was asked for."""
 
     pixels: Pixels
     size_hw: tuple[int, int]
+    photo: Photo = NO_PHOTO
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class Preprocess:
         except ImageError as error:
             error.size_hw = size_hw
             raise
-        return Prepared(self._from_pixels(pixels), size_hw)
+        return Prepared(self._from_pixels(pixels), size_hw, read_photo(data, header) if checks.exif else NO_PHOTO)
 
     def _from_pixels(self, pixels: Pixels) -> Pixels:
         pixels = self._in_channels(pixels)

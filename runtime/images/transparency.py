@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ImageError, Reason
-from edgeclf.runtime.images.formats import exif, png, tiff, webp
-from edgeclf.runtime.images.formats.header import TRUNCATION_ERRORS, Header
+from edgeclf.runtime.images.formats import exif, png, tiff
+from edgeclf.runtime.images.formats.header import TRUNCATION_ERRORS, Header, exif_block
 
-_EXIF = {"PNG": png.exif, "WebP": webp.exif}
+_NOT_TURNED = ("PNG", "WebP")
 """Formats whose EXIF orientation OpenCV does not apply when it hands on alpha."""
 _FLIPS = {2: 1, 3: -1, 4: 0, 5: None, 6: 1, 7: -1, 8: 0}
 """By EXIF orientation, what `cv2.flip` takes; from 5 on, after rows and columns were exchanged."""
@@ -54,7 +54,7 @@ def on_ground(
 
 
 def _orientation(file: bytes, header: Header) -> int:
-    block = _EXIF[header.format](file) if header.format in _EXIF else b""
+    block = exif_block(header, file) if header.format in _NOT_TURNED else b""
     try:
         return exif.orientation(block) if block else 1
     except TRUNCATION_ERRORS:

@@ -1,6 +1,5 @@
 """Programs that run when a label appears. They run without a shell, at a limited rate, and never hold up the run."""
 
-import json
 import os
 import shlex
 import shutil
@@ -13,7 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.results.columns import PLAIN
 from edgeclf.runtime.results.row import UNSURE, Row
+from edgeclf.runtime.results.text_sinks import json_encoder
 from edgeclf.runtime.spelling import advice
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.escaping import escape
@@ -22,6 +23,7 @@ from edgeclf.runtime.terminal.masking import mask
 ANY = "*"
 _TIMEOUT_S = 60.0
 _CLOSE_S = 5.0
+_to_json = json_encoder(PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,4 +184,4 @@ def _variables(source: str, row: Row) -> dict[str, str]:
         "CLF_SOURCE": source,
         "CLF_TIME": row.time,
     }
-    return {name: escape(text) for name, text in texts.items()} | {"CLF_ROW": json.dumps(row.to_json())}
+    return {name: escape(text) for name, text in texts.items()} | {"CLF_ROW": _to_json(row)}

@@ -10,13 +10,12 @@ from typing import Protocol
 
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.results.append_only_file import AppendOnlyFile
-from edgeclf.runtime.results.row import COLUMNS, Row
+from edgeclf.runtime.results.columns import PLAIN, Schema
+from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.sinks import Sink, open_sink
 from edgeclf.runtime.results.terminal_lines import LiveLines
-from edgeclf.runtime.results.text_sinks import CSV_HEADER, CsvWriter, JsonLinesWriter
+from edgeclf.runtime.results.text_sinks import CsvWriter, JsonLinesWriter, csv_header
 from edgeclf.runtime.terminal.console import STDOUT
-
-_FIRST_BYTES = {".csv": CSV_HEADER.encode(), ".jsonl": f'{{"{COLUMNS[0]}": '.encode()}
 
 
 class Log(Protocol):
@@ -28,7 +27,9 @@ class Log(Protocol):
 
 
 @contextmanager
-def open_log(output: str, *, json_lines: bool = False, several_sources: bool = False) -> Iterator[Log]:
+def open_log(
+    output: str, schema: Schema = PLAIN, *, json_lines: bool = False, several_sources: bool = False
+) -> Iterator[Log]:
     """Open `FILE.csv` or `FILE.jsonl` to append rows, or stream to stdout (`-`) as CSV, or as JSON lines on request.
 
     On a terminal, stdout gets lines for people; with several_sources, they name the source.
@@ -36,10 +37,10 @@ def open_log(output: str, *, json_lines: bool = False, several_sources: bool = F
     """
     if output == STDOUT or (os.path.exists(output) and not os.path.isfile(output)):
         lines = partial(LiveLines, named=several_sources)
-        with open_sink(output, json_lines=json_lines, lines=lines) as sink:
+        with open_sink(output, schema, json_lines=json_lines, lines=lines) as sink:
             yield _StreamLog(sink)
         return
-    log = _FileLog(Path(output))
+    log = _FileLog(Path(output), schema)
     try:
         yield log
     finally:
@@ -56,16 +57,19 @@ class _StreamLog:
 
 
 class _FileLog:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, schema: Schema) -> None:
         suffix = path.suffix.lower()
-        if suffix not in _FIRST_BYTES:
+        first_bytes = {".csv": csv_header(schema).encode(), ".jsonl": b'{"path": '}
+        if suffix not in first_bytes:
             raise OutputError(f"{path}: a live run appends rows to a .csv or .jsonl file; name one of these with -o")
         if os.path.lexists(f"{path}.journal"):
             raise OutputError(f"{path} belongs to the batch run of {path}.journal; choose another -o for a live run")
-        self._file = AppendOnlyFile(path, "log of a live run with these columns", _FIRST_BYTES[suffix], "choose another -o")
+        self._file = AppendOnlyFile(path, "log of a live run with these columns", first_bytes[suffix], "choose another -o")
         self._buffer = io.BytesIO()
         self._writer = (
-            CsvWriter(self._buffer, header=self._file.is_empty) if suffix == ".csv" else JsonLinesWriter(self._buffer)
+            CsvWriter(self._buffer, schema, header=self._file.is_empty)
+            if suffix == ".csv"
+            else JsonLinesWriter(self._buffer, schema)
         )
 
     def write(self, row: Row) -> None:

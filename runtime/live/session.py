@@ -170,8 +170,8 @@ class _Source:
 def _with_smoothed_label(row: Row, smoothed: SmoothedPrediction) -> Row:
     confidence = round(smoothed.confidence, 6)
     if not smoothed.sure:
-        return replace(row, status=UNSURE, label="", confidence=confidence)
-    return replace(row, status="ok", label=smoothed.label, confidence=confidence)
+        return replace(row, status=UNSURE, label="", guess=smoothed.label, confidence=confidence)
+    return replace(row, status="ok", label=smoothed.label, guess="", confidence=confidence)
 
 
 def _pixels(frame: Frame) -> Pixels | None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ImageError, Reason
 from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.images.photo import NO_PHOTO, Photo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,11 +61,13 @@ class Outcome:
     """The result of one input: either a prediction or a failure.
 
     size_hw: height and width of the stored image in pixels; None if its header could not be read.
+    photo: if it was asked for.
     """
 
     frame: Frame
     result: Prediction | Failure
     size_hw: tuple[int, int] | None = None
+    photo: Photo = NO_PHOTO
 
     @property
     def name(self) -> str:

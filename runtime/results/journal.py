@@ -5,12 +5,13 @@ A header says what the rows are made with. Outputs are made from the rows, and `
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.images.photo import NO_PHOTO, Photo
 from edgeclf.runtime.results.fingerprint import Fingerprint, check_fingerprint
 from edgeclf.runtime.results.index import ImageKey, Index, image_key
 from edgeclf.runtime.results.journal_file import VERSION, VERSION_KEY, JournalFile, Line
@@ -130,10 +131,12 @@ class Journal:
             label=line.get("label", ""),
             confidence=line.get("confidence"),
             top=line.get("top", {}),
+            guess=line.get("guess", ""),
             error=line.get("error", ""),
             detail=line.get("detail", ""),
             width=line.get("width"),
             height=line.get("height"),
+            photo=Photo(**line["photo"]) if "photo" in line else NO_PHOTO,
             sorted_to=line.get("sorted_to", ""),
             model=self._model,
             time=line["time"],
@@ -203,8 +206,12 @@ def _to_line(entry: Entry) -> Line:
         line |= {"error": row.error, "detail": row.detail}
     else:
         line |= {"label": row.label, "confidence": row.confidence, "top": row.top}
+    if row.guess:
+        line["guess"] = row.guess
     if row.width is not None:
         line |= {"width": row.width, "height": row.height}
+    if row.photo != NO_PHOTO:
+        line["photo"] = asdict(row.photo)
     if row.sorted_to:
         line["sorted_to"] = row.sorted_to
     if entry.sorted:

@@ -13,7 +13,7 @@ from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.results.append_only_file import AppendOnlyFile
 
 Line = dict[str, Any]
-VERSION_KEY, VERSION = "edgeclf_journal", 1
+VERSION_KEY, VERSION = "edgeclf_journal", 2
 """The first line of every journal begins with these."""
 _BEGINNING = f'{{"{VERSION_KEY}":'.encode()
 _to_json = json.JSONEncoder(separators=(",", ":")).encode  # ASCII: a name that is not UTF-8 keeps its bytes as \udcXX

@@ -8,47 +8,44 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edgeclf.runtime.results.row import COLUMNS, SCHEMA_VERSION, Row
+from edgeclf.runtime.results.columns import PLAIN, TIMES, Kind, Schema
+from edgeclf.runtime.results.row import SCHEMA_VERSION, Row
 from edgeclf.runtime.results.utf8 import as_utf8
 
 SCHEMA_KEY = "edgeclf.schema"
 GROUP_ROWS = 50_000
 """Rows in a row group; all of them are held in memory."""
 
-_CATEGORY = pa.dictionary(pa.int32(), pa.string())
-_TYPES = {
-    "path": pa.string(),
-    "status": _CATEGORY,
-    "label": _CATEGORY,
-    "confidence": pa.float64(),
-    "top": pa.map_(pa.string(), pa.float64()),
-    "error": _CATEGORY,
-    "detail": pa.string(),
-    "width": pa.int32(),
-    "height": pa.int32(),
-    "sorted_to": pa.string(),
-    "model": _CATEGORY,
+_TYPES: dict[Kind, pa.DataType] = {
+    "text": pa.string(),
+    "category": pa.dictionary(pa.int32(), pa.string()),
+    "number": pa.float64(),
+    "whole number": pa.int64(),
     "time": pa.timestamp("ms", tz="UTC"),
-    "position_s": pa.float64(),
-    "age_ms": pa.float64(),
-    "size_bytes": pa.int64(),
-    "mtime_ns": pa.int64(),
+    "local time": pa.timestamp("ms"),
 }
-SCHEMA = pa.schema([(name, _TYPES[name]) for name in COLUMNS], metadata={SCHEMA_KEY: str(SCHEMA_VERSION)})
-"""The schema of every such file; its version is in the key-value metadata, under SCHEMA_KEY."""
 
 
-def to_table(rows: Sequence[Row]) -> pa.Table:
-    """The rows in order, with SCHEMA: null for None; text that is not valid UTF-8 is escaped by `as_utf8`."""
-    columns = [pa.array([_value(row, name) for row in rows], _TYPES[name]) for name in COLUMNS]
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+def arrow_schema(schema: Schema) -> pa.Schema:
+    """The columns with their types; the schema's version is in the key-value metadata, under SCHEMA_KEY."""
+    fields = [(as_utf8(column.name), _TYPES[column.kind]) for column in schema.columns("parquet")]
+    return pa.schema(fields, metadata={SCHEMA_KEY: str(SCHEMA_VERSION)})
+
+
+def to_table(rows: Sequence[Row], schema: Schema = PLAIN) -> pa.Table:
+    """The rows in order: null for None; text that is not valid UTF-8 is escaped by `as_utf8`."""
+    columns = schema.columns("parquet")
+    values = zip(*map(schema.reader("parquet"), rows), strict=True) if rows else [()] * len(columns)
+    arrays = [_array(cells, column.kind) for cells, column in zip(values, columns, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(schema))
 
 
 class ParquetWriter:
     """Writes rows as in `to_table`, one row group at a time."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._parquet = pq.ParquetWriter(file, SCHEMA)
+    def __init__(self, file: BinaryIO, schema: Schema = PLAIN) -> None:
+        self._schema = schema
+        self._parquet = pq.ParquetWriter(file, arrow_schema(schema))
         self._waiting: list[Row] = []
 
     def write(self, row: Row) -> None:
@@ -76,14 +73,13 @@ class ParquetWriter:
             return False
 
     def _write_group(self) -> None:
-        self._parquet.write_table(to_table(self._waiting))
+        self._parquet.write_table(to_table(self._waiting, self._schema))
         self._waiting.clear()
 
 
-def _value(row: Row, name: str) -> Any:
-    value = getattr(row, name)
-    if name == "time":
-        return datetime.fromisoformat(value) if value else None
-    if name == "top":
-        return [(as_utf8(label), score) for label, score in value.items()]
-    return as_utf8(value) if isinstance(value, str) else value
+def _array(cells: Sequence[Any], kind: Kind) -> pa.Array:
+    if kind in TIMES:
+        cells = [datetime.fromisoformat(cell) if cell else None for cell in cells]
+    elif kind in ("text", "category"):
+        cells = list(map(as_utf8, cells))
+    return pa.array(cells, _TYPES[kind])

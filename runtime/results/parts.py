@@ -17,26 +17,30 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from edgeclf.runtime.errors import OutputError, first_line
+from edgeclf.runtime.results.columns import Schema
 from edgeclf.runtime.results.fingerprint import Fingerprint, check_fingerprint
 from edgeclf.runtime.results.index import Index, image_key
-from edgeclf.runtime.results.parquet_sink import SCHEMA, to_table
+from edgeclf.runtime.results.parquet_sink import arrow_schema, to_table
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.summary import Summary
 from edgeclf.runtime.storage.object_store import Store
 
 HEADER = "_clf-run.json"
 """Says what the parts were made with. Readers of a folder ignore names that begin with an underscore."""
-VERSION_KEY, VERSION = "edgeclf_parts", 1
+VERSION_KEY, VERSION = "edgeclf_parts", 2
 _PART = re.compile(r"part-(\d{4,})-[0-9a-f]{8}-\d{6,}\.parquet")
+WITH_TIMES = Schema(ray=True)
+"""The least columns that parts need."""
 _AT_ONCE = 32
 """Parts read at the same time: an object store takes some 50 ms to start each."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts below one URI or local folder."""
+    """The parts below one URI or local folder. schema: of their rows."""
 
     store: Store
+    schema: Schema = WITH_TIMES
 
     def check(self, fingerprint: Fingerprint) -> None:
         """Raise OutputError if the parts were made with something else, or cannot be read. Writes nothing."""
@@ -62,7 +66,7 @@ class Parts:
 
     def write(self, run_prefix: str, number: int, rows: Sequence[Row]) -> None:
         """Write or replace the part with this number. run_prefix: from `begin`. Raises OutputError."""
-        self._write(f"{run_prefix}-{number:06}.parquet", to_table(rows))
+        self._write(f"{run_prefix}-{number:06}.parquet", to_table(rows, self.schema))
 
     def index(self, names: Sequence[str] | None = None, *, retry_failed: bool = False) -> Index:
         """Which images have rows, by their paths. names: the parts to read, by default all. Raises OutputError."""
@@ -82,7 +86,7 @@ class Parts:
         if not index.has_outdated_lines:
             return
         line = 0
-        for name, table in self._read(names, *SCHEMA.names):
+        for name, table in self._read(names, *arrow_schema(self.schema).names):
             valid = [index.is_valid(image_key(0, path), line + at) for at, path in enumerate(table["path"].to_pylist())]
             line += len(valid)
             if not any(valid):

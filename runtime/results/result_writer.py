@@ -1,6 +1,7 @@
 """What happens to outcomes: their rows are streamed into an output, or kept in a journal from which the output is made."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Protocol
 
@@ -9,7 +10,7 @@ from edgeclf.runtime.model.prediction import Outcome
 from edgeclf.runtime.results.journal import Entry, Journal
 from edgeclf.runtime.results.journal_file import Line
 from edgeclf.runtime.results.row import Row, RowBuilder
-from edgeclf.runtime.results.sinks import Sink, open_sink
+from edgeclf.runtime.results.sinks import Sink
 from edgeclf.runtime.results.sorting import Sorter
 from edgeclf.runtime.results.summary import Summary
 from edgeclf.runtime.terminal.console import note
@@ -76,9 +77,8 @@ class JournalWriter:
         self,
         journal: Journal,
         builder: RowBuilder,
-        output: str,
+        open_output: Callable[[], AbstractContextManager[Sink]],
         *,
-        json_lines: bool,
         sorter: Sorter | None = None,
         check_storage: Callable[[], None] = lambda: None,
     ) -> None:
@@ -88,8 +88,7 @@ class JournalWriter:
         self._journal = journal
         self._builder = builder
         self._sorter = sorter
-        self._output = output
-        self._json_lines = json_lines
+        self._open_output = open_output
         if sorter:
             self._finish_earlier_sorting(sorter)
 
@@ -114,7 +113,7 @@ class JournalWriter:
     def finish(self, summary: Summary) -> None:
         if dropped := self._journal.drop_missing_failures():
             note(f"rows left out, because the image failed before and is missing now: {dropped:,}")
-        with open_sink(self._output, json_lines=self._json_lines) as sink:
+        with self._open_output() as sink:
             for row in self._journal.rows():
                 sink.write(row)
                 summary.add(row)

@@ -1,34 +1,38 @@
-"""The row that every input becomes, in every output format: version 1 of the schema."""
+"""The row that every input becomes, in every output format: version 2 of the schema."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final, Literal
 
 from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.images.photo import NO_PHOTO, Photo
 from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Status = Literal["ok", "unsure", "error"]
 UNSURE: Final = "unsure"
 """The status of an answer whose confidence is below the threshold; shown in place of a label."""
 _DECIMALS = 6
 _INT64 = range(-(1 << 63), 1 << 63)
+_CHECKSUMS = range(1 << 32)
+"""In a zip, 32 bits of checksum stand for the time. As times, they would all be in the first four seconds of 1970."""
+_EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """path: the source as it was named, and the place in it. status: `ok`, `unsure` (see RowBuilder) or `error`.
 
-    label, confidence: the most probable class and its probability, 0 to 1; an unsure row has no label.
+    label, confidence: the most probable class and its probability, 0 to 1; an unsure row has no label, but a guess.
     top: the most probable classes with their probabilities, best first. error, detail: the reason from the closed list,
-    and more about it. width, height: of the stored image in pixels, if its header could be read.
-    sorted_to: where `--sort` put the image. model: the first 16 hexadecimal digits of the model file's sha256.
-    time: when it was classified, ISO 8601 in UTC. position_s: seconds from the beginning of the video. age_ms: from the
-    frame's delivery by the camera to the answer. size_bytes, mtime_ns: of the file (for a frame, the video) when it was
-    listed; its last change in nanoseconds since 1970. An image in an archive has its own size and time; in a zip, its
-    checksum stands for the time. Both are None if nothing is known about the file, and for a camera.
+    and more about it. width, height: of the stored image in pixels, if its header could be read. photo: what it says about
+    itself, if that was asked for. sorted_to: where `--sort` put the image. model: the first 16 hexadecimal digits of the
+    model file's sha256. time: when it was classified, ISO 8601 in UTC. position_s: seconds from the beginning of the video.
+    age_ms: from the frame's delivery by the camera to the answer. size_bytes, mtime_ns: of the file (for a frame, the video)
+    when it was listed; its last change in nanoseconds since 1970. An image in an archive has its own size and time; in a
+    zip, its checksum stands for the time. Both are None if nothing is known about the file, and for a camera.
     """
 
     path: str
@@ -36,10 +40,12 @@ class Row:
     label: str = ""
     confidence: float | None = None
     top: dict[str, float] = field(default_factory=dict)
+    guess: str = ""
     error: str = ""
     detail: str = ""
     width: int | None = None
     height: int | None = None
+    photo: Photo = NO_PHOTO
     sorted_to: str = ""
     model: str = ""
     time: str = ""
@@ -48,18 +54,22 @@ class Row:
     size_bytes: int | None = None
     mtime_ns: int | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Every column, in the schema's order. Missing values are None or empty text."""
-        return {name: getattr(self, name) for name in COLUMNS}
-
-
-COLUMNS = tuple(column.name for column in fields(Row))
-"""The schema's columns, in order."""
+    @property
+    def modified(self) -> str | None:
+        """`mtime_ns` in the format of `time`; None for a checksum."""
+        if self.mtime_ns is None or self.mtime_ns in _CHECKSUMS:
+            return None
+        return _iso(_EPOCH + timedelta(0, 0, self.mtime_ns // 1_000))
 
 
 def current_time() -> str:
     """The time in the format of `Row.time`."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _iso(datetime.now(UTC).replace(tzinfo=None))
+
+
+def _iso(time: datetime) -> str:
+    """time: in UTC."""
+    return time.isoformat("T", "milliseconds") + "Z"
 
 
 def known_or_none(value: int) -> int | None:
@@ -97,6 +107,7 @@ class RowBuilder:
             path=outcome.name,
             width=width,
             height=height,
+            photo=outcome.photo,
             model=self.model,
             time=time,
             position_s=frame.position_s,
@@ -114,6 +125,7 @@ class RowBuilder:
         return {
             "status": "ok" if sure else UNSURE,
             "label": result.label if sure else "",
+            "guess": "" if sure else result.label,
             "confidence": round(result.confidence, _DECIMALS),
             "top": {label: round(score, _DECIMALS) for label, score in result.top(self.topk)},
         }

@@ -4,13 +4,15 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from edgeclf.runtime.errors import OutputError
+from edgeclf.runtime.results.columns import PLAIN, Schema
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.terminal_lines import ImageLines, is_for_people
-from edgeclf.runtime.results.text_sinks import CsvWriter, JsonLinesWriter
+from edgeclf.runtime.results.text_sinks import CsvWriter, ExcelWriter, JsonLinesWriter
 from edgeclf.runtime.storage.atomic_write import cannot_write, publish, temporary_path
 from edgeclf.runtime.storage.own_files import refuse_foreign
 from edgeclf.runtime.terminal.console import STDOUT
@@ -38,7 +40,7 @@ class FormatWriter(Protocol):
 class Format(Protocol):
     """Opens a writer."""
 
-    def __call__(self, file: BinaryIO) -> FormatWriter: ...
+    def __call__(self, file: BinaryIO, schema: Schema) -> FormatWriter: ...
 
     def wrote(self, path: Path) -> bool:
         """Whether a file holds rows of a batch run in this format, and nothing else. Raises OSError."""
@@ -94,24 +96,31 @@ class Sink:
 
 @contextmanager
 def open_sink(
-    output: str, *, json_lines: bool = False, lines: Callable[[BinaryIO], FormatWriter] = ImageLines
+    output: str,
+    schema: Schema = PLAIN,
+    *,
+    json_lines: bool = False,
+    excel: bool = False,
+    lines: Callable[[BinaryIO], FormatWriter] = ImageLines,
 ) -> Iterator[Sink]:
     """A sink for `FILE.csv`, `.jsonl`, `.parquet`, `.sqlite` or `.db`; `-` is stdout as CSV, or as JSON lines.
 
-    lines: what to write to stdout if it is a terminal, and not JSON lines.
+    excel: CSV is written as Excel expects it; see `ExcelWriter`. lines: what to write to stdout if it is a terminal, and not
+    JSON lines.
     A file gets its name when the block ends without an error. Otherwise, CSV and JSON lines stay in `FILE.part`; files of
     the other formats are removed, because an incomplete one cannot be read. Raises OutputError if the output cannot be
     written, or is a file that no batch run wrote, and ModuleNotFoundError if the format's library is not installed.
     `check_output` raises the same beforehand.
     """
     suffix = _suffix(output, json_lines)
-    open_writer = _FORMATS[suffix]()
+    format_: Format = ExcelWriter if excel else _FORMATS[suffix]()
+    open_writer = partial(format_, schema=schema)
     if output == STDOUT:
         sink = Sink(data_stream().buffer, lines if is_for_people(output, json_lines=json_lines) else open_writer)
         yield sink
         sink.finish()
         return
-    refuse_foreign(Path(output), open_writer.wrote)
+    refuse_foreign(Path(output), format_.wrote)
     keeps_rows = suffix in _LINES
     with publish(Path(output), keep_partial=keeps_rows) as file:
         sink = Sink(file, open_writer, keeps_rows=keeps_rows)
@@ -139,6 +148,20 @@ def check_output(output: str, json_lines: bool) -> None:
     refuse_foreign(Path(output), wrote)
 
 
+def check_columns(output: str, schema: Schema) -> None:
+    """Raise OutputError if a database would have more columns than it can, before anything is classified."""
+    if Path(output).suffix.lower() not in _DATABASES:
+        return
+    from edgeclf.runtime.results.sqlite_sink import MAX_COLUMNS
+
+    count = len(schema.columns("sqlite"))
+    if count > MAX_COLUMNS:
+        raise OutputError(
+            f"{output} would have {count:,} columns, and SQLite takes {MAX_COLUMNS:,}; give a smaller number with --topk, "
+            "or write a .csv or .parquet file"
+        )
+
+
 def _suffix(output: str, json_lines: bool) -> str:
     path = Path(output)
     suffix = ".jsonl" if json_lines else ".csv"
@@ -147,7 +170,8 @@ def _suffix(output: str, json_lines: bool) -> str:
     if os.path.isdir(path):
         raise OutputError(f"{path} is a folder; name a file, such as {path / 'results.csv'}")
     if suffix not in _FORMATS:
-        raise OutputError(f"{path} must end in {', '.join(_FORMATS)}; the suffix chooses the format of the results")
+        advice = "for Excel, name a .csv file and add --excel" if suffix in _EXCEL else "the suffix chooses the format"
+        raise OutputError(f"{path} must end in {', '.join(_FORMATS)}; {advice}")
     return suffix
 
 
@@ -164,6 +188,8 @@ def _sqlite() -> Format:
 
 
 _LINES = (".csv", ".jsonl")
+_EXCEL = (".xlsx", ".xls")
+_DATABASES = (".sqlite", ".db")
 _FORMATS: dict[str, Callable[[], Format]] = {
     ".csv": lambda: CsvWriter,
     ".jsonl": lambda: JsonLinesWriter,

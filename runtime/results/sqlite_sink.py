@@ -1,6 +1,5 @@
 """Rows as an SQLite database: one table `results`, and one table `meta` for what all rows share."""
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -9,40 +8,36 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from edgeclf.runtime.results.row import COLUMNS, SCHEMA_VERSION, Row
+from edgeclf.runtime.results.columns import PLAIN, Kind, Schema
+from edgeclf.runtime.results.row import SCHEMA_VERSION, Row
 from edgeclf.runtime.results.utf8 import as_utf8
 from edgeclf.runtime.version import __version__
 
 TRANSACTION_ROWS = 10_000
 
-_TYPES = {
-    "path": "TEXT NOT NULL",
-    "status": "TEXT NOT NULL",
-    "label": "TEXT NOT NULL",
-    "confidence": "REAL",
-    "top": "TEXT NOT NULL",
-    "error": "TEXT NOT NULL",
-    "detail": "TEXT NOT NULL",
-    "width": "INTEGER",
-    "height": "INTEGER",
-    "sorted_to": "TEXT NOT NULL",
-    "model": "TEXT NOT NULL",
-    "time": "TEXT NOT NULL",
-    "position_s": "REAL",
-    "age_ms": "REAL",
-    "size_bytes": "INTEGER",
-    "mtime_ns": "INTEGER",
+MAX_COLUMNS = 2_000
+"""SQLite's own limit."""
+
+_TYPES: dict[Kind, str] = {
+    "text": "TEXT NOT NULL",
+    "category": "TEXT NOT NULL",
+    "number": "REAL",
+    "whole number": "INTEGER",
+    "time": "TEXT",
+    "local time": "TEXT",
 }
-_INSERT = f"INSERT INTO results VALUES ({', '.join('?' * len(COLUMNS))})"
 
 
 class SqliteWriter:
-    """Typed columns, NULL for None, `top` as a JSON object; rowid gives the order of the rows.
+    """Typed columns, NULL for None; rowid gives the order of the rows.
 
     Text that is not valid UTF-8 is escaped by `as_utf8`.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, schema: Schema = PLAIN) -> None:
+        self._columns = schema.columns("sqlite")
+        self._values = schema.reader("sqlite")
+        self._insert = f"INSERT INTO results VALUES ({', '.join('?' * len(self._columns))})"
         self._waiting: list[tuple[Any, ...]] = []
         with _as_os_error():
             # `publish` has locked the file already, and on some file systems SQLite's own lock would collide with that.
@@ -53,14 +48,14 @@ class SqliteWriter:
             self._create_tables()
 
     def write(self, row: Row) -> None:
-        self._waiting.append(tuple(_value(getattr(row, name)) for name in COLUMNS))
+        self._waiting.append(tuple(map(_value, self._values(row))))
         if len(self._waiting) == TRANSACTION_ROWS:
             self.flush()
 
     def flush(self) -> None:
         """Write the rows so far, in one transaction."""
         with _as_os_error(), self._database:
-            self._database.executemany(_INSERT, self._waiting)
+            self._database.executemany(self._insert, self._waiting)
         self._waiting.clear()
 
     def finish(self) -> None:
@@ -85,16 +80,19 @@ class SqliteWriter:
 
     def _create_tables(self) -> None:
         with self._database:
-            self._database.execute(f"CREATE TABLE results ({', '.join(f'{name} {_TYPES[name]}' for name in COLUMNS)})")
+            columns = ", ".join(f"{_quoted(column.name)} {_TYPES[column.kind]}" for column in self._columns)
+            self._database.execute(f"CREATE TABLE results ({columns})")
             self._database.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
             meta = {"schema": str(SCHEMA_VERSION), "edgeclf": __version__}
             self._database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
 
 
 def _value(value: Any) -> Any:
-    if isinstance(value, dict):
-        return json.dumps(value)
     return as_utf8(value) if isinstance(value, str) else value
+
+
+def _quoted(name: str) -> str:
+    return '"' + as_utf8(name).replace('"', '""') + '"'
 
 
 @contextmanager

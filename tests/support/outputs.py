@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edgeclf.runtime.results.row import COLUMNS, Row
+from edgeclf.runtime.results.columns import PLAIN, Output, Schema
+from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.sinks import open_sink
 
 MODEL, TIME = "0123456789abcdef", "2026-01-02T03:04:05.678Z"
@@ -34,6 +35,7 @@ UNSURE = Row(
     status="unsure",
     confidence=0.5,
     top={"cat": 0.5},
+    guess="cat",
     width=640,
     height=480,
     model=MODEL,
@@ -44,10 +46,24 @@ UNSURE = Row(
 FAILED = Row("c.jpg", "error", error="empty", detail="the file holds 0 bytes", model=MODEL, time=TIME)
 ROWS = {"ok": OK, "unsure": UNSURE, "error": FAILED}
 FORMATS = (".csv", ".jsonl", ".parquet", ".sqlite", ".db")
+OUTPUTS: dict[str, Output] = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".sqlite": "sqlite", ".db": "sqlite"}
 
 
-def write(path: Path, *rows: Row) -> Path:
-    with open_sink(str(path)) as sink:
+def columns(suffix: str = ".csv", schema: Schema = PLAIN) -> list[str]:
+    """The names of the columns of an output."""
+    return [column.name for column in schema.columns(OUTPUTS[suffix])]
+
+
+CSV_HEADER = ",".join(columns()) + "\n"
+
+
+def cells(row: Row, suffix: str, schema: Schema = PLAIN) -> dict[str, Any]:
+    """The values of a row by the names of their columns, before a format spells them."""
+    return dict(zip(columns(suffix, schema), schema.reader(OUTPUTS[suffix])(row), strict=True))
+
+
+def write(path: Path, *rows: Row, schema: Schema = PLAIN) -> Path:
+    with open_sink(str(path), schema) as sink:
         for row in rows:
             sink.write(row)
     return path
@@ -73,7 +89,9 @@ def query(path: Path, question: str) -> list[Any]:
 
 
 def read_sqlite(path: Path) -> list[dict[str, Any]]:
-    return [dict(zip(COLUMNS, values, strict=True)) for values in query(path, "SELECT * FROM results ORDER BY rowid")]
+    with closing(sqlite3.connect(path)) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in database.execute("SELECT * FROM results ORDER BY rowid")]
 
 
 READERS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {

@@ -9,7 +9,7 @@ from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.sorting import Sorter
 from tests.support.files import CONTENT
 
-HEADER = {"edgeclf_journal": 1, "fingerprint": {"model": "0"}}
+HEADER = {"edgeclf_journal": 2, "fingerprint": {"model": "0"}}
 
 
 class SortedRun:

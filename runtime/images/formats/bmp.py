@@ -61,6 +61,11 @@ def has_alpha(data: bytes) -> bool:
     return bits == 32 and compression in _BIT_FIELDS and bool(struct.unpack_from("<I", data, 66)[0])
 
 
+def exif(data: bytes) -> bytes:
+    """Always empty."""
+    return b""
+
+
 def unsupported(data: bytes) -> str:
     """The kinds that only printers read, as in `a JPEG inside`; otherwise empty."""
     header_bytes, compression = struct.unpack_from("<I12xI", data, 14)

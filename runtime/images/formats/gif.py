@@ -60,6 +60,11 @@ def has_alpha(data: bytes) -> bool:
     return bool(flags & _TRANSPARENT)
 
 
+def exif(data: bytes) -> bytes:
+    """Always empty."""
+    return b""
+
+
 def unsupported(data: bytes) -> str:
     """Always empty."""
     return ""

@@ -39,6 +39,10 @@ class _Format(Protocol):
 
     def has_alpha(self, data: bytes, /) -> bool: ...
 
+    def exif(self, data: bytes, /) -> bytes:
+        """Its EXIF block, empty without one."""
+        ...
+
     def unsupported(self, data: bytes, /) -> str:
         """What the file holds that is not read although it is sound; empty for a file that is read."""
         ...
@@ -102,6 +106,14 @@ def has_alpha(header: Header, data: bytes) -> bool:
         return _FORMATS[header.format].has_alpha(data)
     except TRUNCATION_ERRORS:
         return False
+
+
+def exif_block(header: Header, data: bytes) -> bytes:
+    """The EXIF block, laid out as a TIFF; empty without one."""
+    try:
+        return _FORMATS[header.format].exif(data)
+    except TRUNCATION_ERRORS:
+        return b""
 
 
 def unsupported(header: Header, data: bytes) -> str:

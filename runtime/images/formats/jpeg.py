@@ -13,6 +13,7 @@ _STARTS_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the thre
 _SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _HIERARCHICAL = frozenset({0xC5, 0xC6, 0xCD, 0xCE})
+_EXIF = b"Exif\0\0"
 _USUAL_SCANS = 20
 """Encoders write 10 scans for colour by default, and up to a dozen when they optimise for size."""
 
@@ -51,6 +52,16 @@ def decode_cost(data: bytes, pixels: int, limit: int) -> int:
 def has_alpha(data: bytes) -> bool:
     """Always False."""
     return False
+
+
+def exif(data: bytes) -> bytes:
+    """Its EXIF block, empty without one. Raises the same errors as `size`."""
+    for marker, position in segments(data):
+        if marker in (START_OF_SCAN, END_OF_IMAGE):
+            break
+        if marker == APP1 and data.startswith(_EXIF, position + 4):
+            return data[position + 4 + len(_EXIF) : position + 2 + int(struct.unpack_from(">H", data, position + 2)[0])]
+    return b""
 
 
 def unsupported(data: bytes) -> str:

@@ -123,7 +123,7 @@ def pages(data: bytes) -> int:
     count, position, seen = 0, _first_directory(data), {0}
     while position not in seen and len(seen) <= _MAX_PAGES:  # a hostile file may go round in circles
         seen.add(position)
-        directory, position = _directory_at(data, position)
+        directory, position = directory_at(data, position)
         count += not first_number(data, directory, PAGE_KIND, 0) & (_THUMBNAIL | _MASK)
     return count
 
@@ -166,23 +166,18 @@ def byte_order(data: bytes) -> str:
     return "<" if data[:2] == b"II" else ">"
 
 
+def exif(data: bytes) -> bytes:
+    """The file itself: an EXIF block is laid out as a TIFF."""
+    return data
+
+
 def read_directory(data: bytes) -> Directory:
     """The first directory. Raises struct.error or OverflowError when it is truncated."""
-    return _directory_at(data, _first_directory(data))[0]
+    return directory_at(data, _first_directory(data))[0]
 
 
-def _is_big(data: bytes) -> bool:
-    """Whether it is a BigTIFF, with 64-bit offsets."""
-    return bool(struct.unpack_from(byte_order(data) + "H", data, 2)[0] == 43)
-
-
-def _first_directory(data: bytes) -> int:
-    offset, at = ("Q", 8) if _is_big(data) else ("I", 4)
-    return int(struct.unpack_from(byte_order(data) + offset, data, at)[0])
-
-
-def _directory_at(data: bytes, start: int) -> tuple[Directory, int]:
-    """The directory at a position, and the position of the next one, 0 for none. Raises the same errors."""
+def directory_at(data: bytes, start: int) -> tuple[Directory, int]:
+    """The directory at a position, and the position of the next one, 0 for none. Raises as `read_directory` does."""
     order = byte_order(data)
     big = _is_big(data)
     offset, count_format, entry_bytes = ("Q", "Q", 20) if big else ("I", "H", 12)
@@ -198,3 +193,13 @@ def _directory_at(data: bytes, start: int) -> tuple[Directory, int]:
         directory.setdefault(tag, Entry(kind, items, value if is_elsewhere else place))
         place += entry_bytes
     return directory, following
+
+
+def _is_big(data: bytes) -> bool:
+    """Whether it is a BigTIFF, with 64-bit offsets."""
+    return bool(struct.unpack_from(byte_order(data) + "H", data, 2)[0] == 43)
+
+
+def _first_directory(data: bytes) -> int:
+    offset, at = ("Q", 8) if _is_big(data) else ("I", 4)
+    return int(struct.unpack_from(byte_order(data) + offset, data, at)[0])

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeclf.runtime.results.row import COLUMNS
 from tests.conftest import Command, Invoke
 from tests.runtime.cli.conftest import rows_of
+from tests.support.outputs import CSV_HEADER
 
 CLF_RUN = Path(sys.executable).with_name("clf-run")
 
@@ -85,7 +85,7 @@ def test_a_reader_of_stdout_that_ends_early_causes_no_traceback(colour_model: Pa
         check=False,
     )
 
-    assert (done.returncode, done.stdout) == (141, ",".join(COLUMNS) + "\n")
+    assert (done.returncode, done.stdout) == (141, CSV_HEADER)
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
 

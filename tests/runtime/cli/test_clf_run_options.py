@@ -103,7 +103,9 @@ def test_a_wrong_model_leaves_the_journal_of_an_interrupted_run(clf_run: Invoke,
         (["-s", "nowhere"], "'nowhere' does not exist"),
         (["-s", "void"], "'void' .*no images"),
         (["-s", "photos", "-o", "nowhere/results.csv"], "nowhere/results.csv: No such file or directory"),
-        (["-s", "photos", "-o", "results.xlsx"], "results.xlsx .*.csv, .jsonl"),
+        (["-s", "photos", "-o", "results.xlsx"], "results.xlsx .*.csv, .jsonl.*--excel"),
+        (["-s", "photos", "-o", "r.parquet", "--excel"], "--excel is for CSV; name a .csv file instead of r.parquet"),
+        (["-s", "photos", "--json", "--excel"], "--excel is for CSV; leave out --json"),
         (["-s", "photos", "-o", "x" * 300 + ".csv"], "x{100}"),
         (["-s", "photos", "-o", "/dev/full"], "No space left on device"),
         (["-s", "photos", "--device", "tpu"], "no device 'tpu'; did you mean cpu"),
@@ -253,7 +255,7 @@ def test_a_file_of_the_user_is_no_output(
     assert not (tmp_path / "labels.csv.journal").exists()
 
 
-@pytest.mark.parametrize("text", ["mine", "[1]", '{"schema": 1}', '{"edgeclf_journal":1}'])
+@pytest.mark.parametrize("text", ["mine", "[1]", '{"schema": 1}', '{"edgeclf_journal":2}'])
 def test_a_file_of_the_user_is_no_summary(
     text: str, clf_run: Invoke, colour_model: Path, photos: Path, tmp_path: Path
 ) -> None:

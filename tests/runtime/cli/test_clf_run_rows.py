@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edgeclf.runtime.results.row import COLUMNS
 from edgeclf.runtime.terminal.escaping import unescape
 from tests.conftest import Invoke
 from tests.runtime.cli.conftest import rows_of
+from tests.support.outputs import columns
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_json_lines_hold_every_column(clf_run: Invoke, colour_model: Path, photo
     done = clf_run(colour_model, "-s", photos / "a.png", "--json")
 
     row = json.loads(done.stdout)
-    assert tuple(row) == COLUMNS
+    assert list(row) == columns(".jsonl")
     assert (row["status"], row["width"], row["height"]) == ("ok", 48, 32)
     assert row["model"] == hashlib.sha256(colour_model.read_bytes()).hexdigest()[:16]
 
@@ -76,11 +76,12 @@ def test_as_many_classes_as_requested_best_first(
     assert next(iter(row["top"].items())) == (row["label"], row["confidence"])
 
 
-def test_an_answer_below_the_threshold_is_unsure_without_a_label(clf_run: Invoke, colour_model: Path, photos: Path) -> None:
+def test_an_answer_below_the_threshold_is_a_guess(clf_run: Invoke, colour_model: Path, photos: Path) -> None:
     done = clf_run(colour_model, "-s", photos / "a.png", "--json", "--conf", 1)
 
     row = json.loads(done.stdout)
     assert (done.exit_code, row["status"], row["label"]) == (0, "unsure", "")
+    assert row["guess"] == next(iter(row["top"]))
     assert 0 < row["confidence"] < 1
     assert len(row["top"]) == 1
     assert "(unsure)" in done.stderr
@@ -116,7 +117,7 @@ def test_csv_gives_every_odd_name_back(clf_run: Invoke, colour_model: Path, odd_
 def test_json_lines_give_every_odd_name_back(clf_run: Invoke, colour_model: Path, odd_names: set[bytes]) -> None:
     done = clf_run(colour_model, "-s", "odd", "--json")
 
-    found = {os.fsencode(json.loads(line)["path"]) for line in done.stdout.splitlines()}
+    found = {os.fsencode(unescape(json.loads(line)["path"])) for line in done.stdout.splitlines()}
     assert found == {b"odd/" + name for name in odd_names}
 
 

@@ -50,7 +50,7 @@ def run(model: Path, source: Path, *options: str) -> subprocess.CompletedProcess
 def outcomes(stdout: bytes) -> list[tuple[str, str]]:
     """The path of each JSON line, with its label or reason."""
     rows = [json.loads(line) for line in stdout.splitlines()]
-    return [(row["path"], row["label"] if row["status"] == "ok" else row["error"]) for row in rows]
+    return [(unescape(row["path"]), row["label"] if row["status"] == "ok" else row["error"]) for row in rows]
 
 
 def is_printable(text: bytes) -> bool:

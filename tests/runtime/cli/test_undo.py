@@ -30,7 +30,7 @@ def moved(tmp_path: Path) -> Path:
     (tmp_path / "sorted").mkdir()
     (tmp_path / "sorted" / NAME).write_bytes(b"x")
     line = {"how": "move", "from": str(tmp_path / NAME), "to": str(tmp_path / "sorted" / NAME), "size": 1, "mtime_ns": 1}
-    lines = ({"edgeclf_journal": 1}, {"path": NAME, "sorted": line | {"made": 1}})
+    lines = ({"edgeclf_journal": 2}, {"path": NAME, "sorted": line | {"made": 1}})
     (tmp_path / "journal").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return tmp_path
 
@@ -67,7 +67,7 @@ def test_dry_run_prints_from_and_to_and_changes_nothing(clf_undo: Invoke, moved:
 
 
 def test_journal_without_sorted_images_has_nothing_to_undo(clf_undo: Invoke, tmp_path: Path) -> None:
-    (tmp_path / "journal").write_text('{"edgeclf_journal": 1}\n')
+    (tmp_path / "journal").write_text('{"edgeclf_journal": 2}\n')
 
     result = clf_undo("journal")
 

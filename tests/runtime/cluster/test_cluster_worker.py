@@ -15,12 +15,14 @@ from edgeclf.runtime.cluster.plan import Plan
 from edgeclf.runtime.errors import DeviceError, ImageError, OutputError, Reason, SourceError
 from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.results.columns import Schema
 from edgeclf.runtime.results.parts import Parts
 from edgeclf.runtime.results.row import RowBuilder
 from edgeclf.runtime.sources.source import open_source
 from edgeclf.runtime.sources.unreadable import UnreadableImage
 from edgeclf.runtime.storage.object_store import Store
 from edgeclf.runtime.version import __version__
+from tests.support.photos import photo
 
 PLAN = Plan(workers=1, cores=2, threads=2, gpus=0, device="cpu")
 
@@ -179,3 +181,16 @@ def test_an_image_known_to_be_unreadable_becomes_an_error_row(job: Job) -> None:
     broken = UnreadableImage(ImageError(Reason.CORRUPT, "its archive is damaged"))
     (result,) = results_of(job, Portion(0, (Frame("a.zip/b.png", broken, "b.png"),)))
     assert (result.images, result.failed, result.error) == (1, 1, None)
+
+
+def test_parts_have_the_columns_that_the_options_ask_for(job: Job, photos: Path, tmp_path: Path) -> None:
+    (photos / "a.jpg").write_bytes(photo())
+    schema = Schema(classes=("red", "green", "blue"), exif=True, ray=True)
+    job = replace(job, parts=Parts(job.parts.store, schema), builder=RowBuilder(topk=3), checks=Checks(exif=True))
+
+    results_of(job, portion_of(photos / "a.jpg"), portion_of(photos / "4.png", number=1))
+
+    table = pq.read_table(tmp_path / "rows")
+    assert table.column_names == [column.name for column in schema.columns("parquet")]
+    assert sorted(table["camera"].to_pylist()) == ["", "Canon EOS 80D"]
+    assert sum(score or 0 for name in schema.classes for score in table[f"score_{name}"].to_pylist()) == pytest.approx(1)

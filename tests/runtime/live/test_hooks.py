@@ -11,6 +11,7 @@ import pytest
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.live.hooks import Hook, Hooks, parse_hook
 from edgeclf.runtime.results.row import Row
+from tests.support.outputs import cells
 
 Until = Callable[[Callable[[], bool]], None]
 CAT = Row("webcam#frame=7", "ok", "cat", 0.9, {"cat": 0.9}, time="2026-01-02T03:04:05.678Z")
@@ -61,7 +62,7 @@ def test_the_program_gets_the_answer(script: HookScript) -> None:
 def test_the_program_gets_the_whole_row_as_json(script: HookScript) -> None:
     script.write('printf "%s\\n" "$CLF_ROW" > "$OUT"')
     script.pass_rows(script.hooks("cat"), CAT)
-    assert json.loads(script.lines[0]) == CAT.to_json()
+    assert json.loads(script.lines[0]) == cells(CAT, ".jsonl")
 
 
 def test_it_runs_once_while_the_label_stays(script: HookScript) -> None:

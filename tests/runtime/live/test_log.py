@@ -12,7 +12,8 @@ import pytest
 
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.live.log import open_log
-from edgeclf.runtime.results.row import COLUMNS, Row
+from edgeclf.runtime.results.row import Row
+from tests.support.outputs import CSV_HEADER
 
 ROW = Row("webcam#frame=1", "ok", "cat", 0.9, {"cat": 0.9}, time="2026-01-02T03:04:05.678Z", age_ms=12.5)
 by_format = pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
@@ -50,13 +51,13 @@ def test_a_row_of_a_camera_has_no_file_size_or_time(tmp_path: Path) -> None:
     write(tmp_path / "log.csv", ROW)
     with (tmp_path / "log.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
-    assert (row["size_bytes"], row["mtime_ns"]) == ("", "")
+    assert (row["size_bytes"], row["modified"]) == ("", "")
 
 
 def test_csv_has_one_header(tmp_path: Path) -> None:
     write(tmp_path / "log.csv", ROW)
     write(tmp_path / "log.csv", ROW)
-    assert (tmp_path / "log.csv").read_text().count(",".join(COLUMNS)) == 1
+    assert (tmp_path / "log.csv").read_text().count(CSV_HEADER) == 1
 
 
 @by_format

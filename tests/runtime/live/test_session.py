@@ -179,3 +179,14 @@ def test_an_unreadable_file_is_not_read_again_to_be_shown(tested: SessionUnderTe
     frame = Frame("huge.png", str(tmp_path / "huge.png"))
     tested.session.process(Outcome(frame, Failure(Reason.TOO_LARGE, "too many pixels")))
     assert tested.viewer.snapshots == []
+
+
+def test_an_unsure_row_has_the_guess_of_the_smoothed_answer(tmp_path: Path) -> None:
+    tested = SessionUnderTest(tmp_path, SmoothingOptions(threshold=0.7))
+
+    (unsure,) = tested.answer(0.4)
+    (sure,) = tested.answer(0.9)
+    tested.close()
+
+    assert (unsure.status, unsure.label, unsure.guess) == ("unsure", "", "dog")
+    assert (sure.label, sure.guess) == ("cat", "")

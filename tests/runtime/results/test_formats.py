@@ -1,24 +1,23 @@
 """Formats: rows read back as they were written."""
 
 import csv
-import json
 import os
-from collections.abc import Callable
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from edgeclf.runtime.results.parquet_sink import GROUP_ROWS, SCHEMA, to_table
-from edgeclf.runtime.results.row import COLUMNS, Row
+from edgeclf.runtime.results.columns import PLAIN, Schema
+from edgeclf.runtime.results.parquet_sink import GROUP_ROWS, arrow_schema, to_table
+from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.sinks import open_sink
 from edgeclf.runtime.results.sqlite_sink import TRANSACTION_ROWS
 from edgeclf.runtime.terminal.escaping import unescape
 from tests.support.outputs import (
+    CSV_HEADER,
     FAILED,
     FORMATS,
     MODEL,
@@ -27,6 +26,8 @@ from tests.support.outputs import (
     ROWS,
     TIME,
     UNSURE,
+    cells,
+    columns,
     query,
     read_json_lines,
     read_parquet,
@@ -34,7 +35,7 @@ from tests.support.outputs import (
     write,
 )
 
-MODEL_AND_TIME, FILE = f"{MODEL},{TIME}", "60000,1790000000123456789"
+FILE = "2026-09-21T14:13:20.123Z,60000"
 RAW_NAMES = {
     "plain": b"cat.jpg",
     "latin-1": b"caf\xe9.jpg",
@@ -63,16 +64,8 @@ NAMES = [os.fsdecode(name) for name in RAW_NAMES.values()]
 by_format = pytest.mark.parametrize("suffix", FORMATS)
 
 
-UNESCAPE = {".csv": unescape, ".jsonl": str, ".parquet": unescape, ".sqlite": unescape, ".db": unescape}
+UNESCAPE = {".csv": unescape, ".jsonl": unescape, ".parquet": unescape, ".sqlite": unescape, ".db": unescape}
 """Restores a text cell."""
-TOP: dict[str, Callable[[Any], dict[str, float]]] = {
-    ".csv": lambda cell: dict(json.loads(unescape(cell))),
-    ".jsonl": dict,
-    ".parquet": lambda top: {unescape(label): score for label, score in top.items()},
-    ".sqlite": json.loads,
-    ".db": json.loads,
-}
-"""Restores the column `top`."""
 
 
 @by_format
@@ -87,12 +80,24 @@ def test_every_format_gives_every_name_back(suffix: str, tmp_path: Path) -> None
 
 
 @by_format
-def test_every_format_gives_the_classes_of_top_back(suffix: str, tmp_path: Path) -> None:
-    tops = [{name: 0.75, "b": 0.25} for name in NAMES]
+def test_every_format_gives_the_names_of_all_classes_back(suffix: str, tmp_path: Path) -> None:
+    rows = [replace(OK, top={"dog": 0.75, name: 0.25}) for name in NAMES]
 
-    read = READERS[suffix](write(tmp_path / f"results{suffix}", *[replace(OK, top=top) for top in tops]))
+    read = READERS[suffix](write(tmp_path / f"results{suffix}", *rows, schema=Schema(2)))
 
-    assert [TOP[suffix](row["top"]) for row in read] == tops
+    seconds = [list(row["top"])[1] if suffix == ".jsonl" else row["label_2"] for row in read]
+    assert [unescape(name) for name in seconds] == NAMES
+
+
+@by_format
+def test_every_class_has_a_column_of_its_own(suffix: str, tmp_path: Path) -> None:
+    classes = (*NAMES, "dog", "Dog")
+    scores = {label: number / 100 for number, label in enumerate(classes)}
+
+    (read,) = READERS[suffix](write(tmp_path / f"results{suffix}", replace(OK, top=scores), schema=Schema(classes=classes)))
+
+    found = list(read["top"].values()) if suffix == ".jsonl" else [read[name] for name in read if name.startswith("score_")]
+    assert [float(score) for score in found] == list(scores.values())
 
 
 @by_format
@@ -100,7 +105,7 @@ def test_every_format_gives_the_classes_of_top_back(suffix: str, tmp_path: Path)
 def test_every_format_has_the_columns_of_the_schema_in_order(row: Row, suffix: str, tmp_path: Path) -> None:
     (read,) = READERS[suffix](write(tmp_path / f"results{suffix}", row))
 
-    assert tuple(read) == COLUMNS
+    assert list(read) == columns(suffix)
 
 
 @by_format
@@ -138,18 +143,15 @@ def test_a_json_line_is_one_line_of_printable_ascii(tmp_path: Path) -> None:
 
 
 def test_csv_without_rows_has_its_header(tmp_path: Path) -> None:
-    assert write(tmp_path / "results.csv").read_text() == ",".join(COLUMNS) + "\n"
+    assert write(tmp_path / "results.csv").read_text() == CSV_HEADER
 
 
 @pytest.mark.parametrize(
     ("row", "line"),
     [
-        (
-            OK,
-            f'a.jpg,ok,dog,0.750000,"{{""dog"": 0.75, ""cat"": 0.25}}",,,640,480,sorted/dog/a.jpg,{MODEL_AND_TIME},,,{FILE}',
-        ),
-        (UNSURE, f'b.mkv#frame=2,unsure,,0.500000,"{{""cat"": 0.5}}",,,640,480,,{MODEL_AND_TIME},0.080000,12.500000,,'),
-        (FAILED, f"c.jpg,error,,,{{}},empty,the file holds 0 bytes,,,,{MODEL_AND_TIME},,,,"),
+        (OK, f"a.jpg,ok,dog,0.750000,,,,640,480,sorted/dog/a.jpg,{TIME},,,{FILE},{MODEL}"),
+        (UNSURE, f"b.mkv#frame=2,unsure,,0.500000,cat,,,640,480,,{TIME},0.080000,12.500000,,,{MODEL}"),
+        (FAILED, f"c.jpg,error,,,,empty,the file holds 0 bytes,,,,{TIME},,,,,{MODEL}"),
     ],
     ids=list(ROWS),
 )
@@ -159,38 +161,39 @@ def test_csv_has_exactly_this_line(row: Row, line: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
 def test_a_json_line_has_every_column_even_if_it_is_empty(row: Row, tmp_path: Path) -> None:
-    assert read_json_lines(write(tmp_path / "results.jsonl", row)) == [asdict(row)]
+    assert read_json_lines(write(tmp_path / "results.jsonl", row)) == [cells(row, ".jsonl")]
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
 def test_a_parquet_row_has_the_values_of_the_row(row: Row, tmp_path: Path) -> None:
-    time = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
+    expected = cells(row, ".parquet")
+    times = {name: expected[name] and datetime.fromisoformat(expected[name]) for name in ("time", "modified")}
 
-    assert read_parquet(write(tmp_path / "results.parquet", row)) == [asdict(row) | {"time": time}]
+    assert read_parquet(write(tmp_path / "results.parquet", row)) == [expected | times]
 
 
 def test_parquet_columns_have_types_for_queries(tmp_path: Path) -> None:
-    schema = pq.read_schema(write(tmp_path / "results.parquet", OK))
+    schema = pq.read_schema(write(tmp_path / "results.parquet", OK, schema=Schema(exif=True, ray=True)))
 
     assert {str(schema.field(name).type) for name in ("path", "detail", "sorted_to")} == {"string"}
     assert all(pa.types.is_dictionary(schema.field(name).type) for name in ("status", "label", "error", "model"))
-    assert [str(schema.field(name).type) for name in ("confidence", "width", "height")] == ["double", "int32", "int32"]
-    assert str(schema.field("top").type).startswith("map<string, double")
-    assert str(schema.field("time").type) == "timestamp[ms, tz=UTC]"
-    assert [str(schema.field(name).type) for name in ("size_bytes", "mtime_ns")] == ["int64", "int64"]
+    assert {str(schema.field(name).type) for name in ("width", "height", "size_bytes", "mtime_ns")} == {"int64"}
+    assert {str(schema.field(name).type) for name in ("confidence", "latitude")} == {"double"}
+    assert {str(schema.field(name).type) for name in ("time", "modified")} == {"timestamp[ms, tz=UTC]"}
+    assert str(schema.field("taken_at").type) == "timestamp[ms]"
 
 
 def test_parquet_metadata_has_the_version_of_the_schema(tmp_path: Path) -> None:
     metadata = pq.read_metadata(write(tmp_path / "results.parquet", OK)).metadata
 
-    assert metadata[b"edgeclf.schema"] == b"1"
+    assert metadata[b"edgeclf.schema"] == b"2"
 
 
 @pytest.mark.parametrize("rows", [[], list(ROWS.values())], ids=["no rows", "rows"])
 def test_to_table_equals_what_a_parquet_file_holds(rows: list[Row], tmp_path: Path) -> None:
     table = to_table(rows)
 
-    assert table.schema.equals(SCHEMA, check_metadata=True)
+    assert table.schema.equals(arrow_schema(PLAIN), check_metadata=True)
     assert table.to_pylist(maps_as_pydicts="strict") == read_parquet(write(tmp_path / "results.parquet", *rows))
 
 
@@ -205,7 +208,7 @@ def test_parquet_is_written_in_row_groups(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
 def test_a_sqlite_row_has_the_values_of_the_row(row: Row, tmp_path: Path) -> None:
-    assert read_sqlite(write(tmp_path / "results.sqlite", row)) == [asdict(row) | {"top": json.dumps(row.top)}]
+    assert read_sqlite(write(tmp_path / "results.sqlite", row)) == [cells(row, ".sqlite")]
 
 
 def test_sqlite_holds_more_rows_than_a_transaction(tmp_path: Path) -> None:
@@ -217,7 +220,7 @@ def test_sqlite_holds_more_rows_than_a_transaction(tmp_path: Path) -> None:
 def test_sqlite_meta_has_the_version_of_the_schema(tmp_path: Path) -> None:
     path = write(tmp_path / "results.db", OK)
 
-    assert query(path, "SELECT value FROM meta WHERE key = 'schema'") == [("1",)]
+    assert query(path, "SELECT value FROM meta WHERE key = 'schema'") == [("2",)]
 
 
 @pytest.mark.parametrize(

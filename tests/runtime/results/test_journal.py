@@ -234,3 +234,11 @@ def _growth(journal: Journal, path: Path, number: int) -> int:
 def no_trace() -> Iterator[None]:
     yield
     tracemalloc.stop()
+
+
+def test_a_journal_of_the_schema_before_is_refused_in_one_sentence(path: Path) -> None:
+    record(path, entry(frame("a.jpg")))
+    path.write_bytes(path.read_bytes().replace(b'{"edgeclf_journal":2', b'{"edgeclf_journal":1'))
+
+    with pytest.raises(OutputError, match="not a journal of this version of clf-run; choose another -o, or add --restart"):
+        record(path, entry(frame("b.jpg")))

@@ -11,7 +11,7 @@ import pytest
 
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.live.log import open_log
-from edgeclf.runtime.results.row import COLUMNS
+from edgeclf.runtime.results.columns import Schema
 from edgeclf.runtime.results.sinks import check_output, open_sink
 from tests.support.outputs import FORMATS, OK, READERS, UNSURE, write
 
@@ -54,6 +54,13 @@ def test_a_file_of_another_kind_is_refused_and_stays(suffix: str, tmp_path: Path
 
 
 @by_format
+def test_a_file_of_one_long_line_is_refused_and_stays(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"labels{suffix}").write_text("x" * 1_000_000)
+
+    refuse(tmp_path / f"labels{suffix}")
+
+
+@by_format
 def test_a_link_to_a_file_of_someone_else_is_refused(suffix: str, tmp_path: Path) -> None:
     write_foreign(tmp_path / f"labels{suffix}")
     (tmp_path / f"link{suffix}").symlink_to(f"labels{suffix}")
@@ -91,7 +98,7 @@ def test_a_database_with_a_table_of_its_owner_is_refused(tmp_path: Path) -> None
 
 def test_an_output_that_was_edited_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "results.csv", OK)
-    path.write_text(path.read_text().replace(",".join(COLUMNS), ",".join([*COLUMNS, "checked"])))
+    path.write_text(path.read_text().replace(",model\n", ",model,checked\n"))
 
     refuse(path)
 
@@ -113,3 +120,32 @@ def test_a_file_that_appears_during_the_run_stays(tmp_path: Path) -> None:
         pass
 
     assert path.read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize(
+    "schema", [Schema(3), Schema(exif=True), Schema(classes=("a,b", "B", "b", 'c "d"'))], ids=["topk", "exif", "classes"]
+)
+def test_an_earlier_output_with_other_columns_is_replaced(schema: Schema, suffix: str, tmp_path: Path) -> None:
+    path = write(tmp_path / f"results{suffix}", OK, schema=schema)
+
+    assert len(READERS[suffix](write(path, OK, OK))) == 2
+
+
+def test_an_output_for_excel_is_replaced(tmp_path: Path) -> None:
+    with open_sink(str(tmp_path / "results.csv"), excel=True) as sink:
+        sink.write(OK)
+
+    assert len(READERS[".csv"](write(tmp_path / "results.csv", OK, OK))) == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(",guess", ",label_3,confidence_3,guess"), (",guess", ",mine,guess"), (",guess", ""), ("confidence,", "")],
+    ids=["gap", "own column", "no guess", "no confidence"],
+)
+def test_a_header_that_no_run_writes_is_refused(before: str, after: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "results.csv", OK)
+    path.write_text(path.read_text().replace(before, after, 1))
+
+    refuse(path)

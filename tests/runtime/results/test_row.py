@@ -66,3 +66,21 @@ def test_a_number_beyond_64_bits_is_left_out(listed: Frame, number: int) -> None
     row = row_of(replace(listed, size_bytes=number, mtime_ns=number))
 
     assert (row.size_bytes, row.mtime_ns) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("time_ns", "modified"),
+    [
+        (1_790_000_000_123_999_999, "2026-09-21T14:13:20.123Z"),
+        (-1_000_000_000, "1969-12-31T23:59:59.000Z"),
+        ((1 << 63) - 1, "2262-04-11T23:47:16.854Z"),
+        (-(1 << 63), "1677-09-21T00:12:43.145Z"),
+        ((1 << 32) - 1, None),
+        (0, None),
+        (-1, None),
+    ],
+)
+def test_modified_is_the_time_of_the_file_unless_a_checksum_stands_for_it(
+    listed: Frame, time_ns: int, modified: str | None
+) -> None:
+    assert row_of(replace(listed, mtime_ns=time_ns)).modified == modified

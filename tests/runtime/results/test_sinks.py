@@ -6,16 +6,18 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgeclf.runtime.errors import OutputError
+from edgeclf.runtime.results.columns import Schema
 from edgeclf.runtime.results.row import Row
-from edgeclf.runtime.results.sinks import check_output, open_sink
+from edgeclf.runtime.results.sinks import check_columns, check_output, open_sink
+from edgeclf.runtime.results.sqlite_sink import MAX_COLUMNS
 from edgeclf.runtime.terminal.console import missing_extra
-from tests.support.outputs import FORMATS, OK, READERS, write
+from tests.support.outputs import FORMATS, OK, READERS, cells, columns, write
 
 by_format = pytest.mark.parametrize("suffix", FORMATS)
 
@@ -26,7 +28,7 @@ def test_a_named_pipe_takes_the_format_of_its_name(tmp_path: Path) -> None:
     with ThreadPoolExecutor() as readers:
         text = readers.submit((tmp_path / "rows.jsonl").read_text)
         write(tmp_path / "rows.jsonl", OK)
-        assert json.loads(text.result(60)) == asdict(OK)
+        assert json.loads(text.result(60)) == cells(OK, ".jsonl")
 
 
 @by_format
@@ -212,3 +214,17 @@ def test_a_reader_that_goes_away_is_a_broken_pipe(tmp_path: Path) -> None:
 
     with pytest.raises(BrokenPipeError):
         write_without_reader(tmp_path / "pipe")
+
+
+def test_a_database_with_too_many_columns_is_refused_beforehand() -> None:
+    thousands = Schema(classes=tuple(map(str, range(2_000))))
+
+    check_columns("results.csv", thousands)
+    with pytest.raises(OutputError, match=r"2,016 columns, and SQLite takes 2,000; .*--topk"):
+        check_columns("results.sqlite", thousands)
+
+
+def test_a_database_takes_as_many_columns_as_it_says(tmp_path: Path) -> None:
+    most = Schema(classes=tuple(map(str, range(MAX_COLUMNS - len(columns(".sqlite"))))))
+
+    assert len(READERS[".sqlite"](write(tmp_path / "results.sqlite", OK, schema=most))[0]) == MAX_COLUMNS

@@ -71,8 +71,8 @@ def test_a_journal_of_a_run_without_sorting_keeps_its_name(run: SortedRun) -> No
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\xff\xd8\xff\xe0" * 1000, b"path,status\na.jpg,ok\n", b'{"a": 1}\n', b"[]\n", b'{"edgeclf_journal": 2}\n'],
-    ids=["empty", "image", "csv", "json", "list", "newer"],
+    [b"", b"\xff\xd8\xff\xe0" * 1000, b"path,status\na.jpg,ok\n", b'{"a": 1}\n', b"[]\n", b'{"edgeclf_journal": 1}\n'],
+    ids=["empty", "image", "csv", "json", "list", "older"],
 )
 def test_a_file_that_is_not_a_journal_is_refused_and_not_changed(content: bytes, run: SortedRun) -> None:
     run.journal.write_bytes(content)
