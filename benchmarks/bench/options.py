@@ -66,7 +66,10 @@ class Gates:
         ),
     ] = None
     min_fps: Annotated[
-        float, typer.Option(min=0, help="Lowest acceptable speed, in images per second.", rich_help_panel=_GATES)
+        float,
+        typer.Option(
+            min=0, help="Lowest acceptable speed, in images per second.", show_default="none", rich_help_panel=_GATES
+        ),
     ] = 0.0
 
     @property

@@ -49,6 +49,10 @@ class SectionedCommand(OneLineErrors, typer.core.TyperCommand):
         optional = {name for one in self.get_params(ctx) if _value_is_optional(one) for name in one.opts}
         return super().parse_args(ctx, [_complete(args, place, optional) for place in range(len(args))])
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """`DATA` instead of `{data}`."""
+        return [piece.replace("{", "").replace("}", "").upper() for piece in super().collect_usage_pieces(ctx)]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         help_page.write_examples(formatter, self.epilog)
         parameters, is_short = self._all_params(ctx), self._is_short(ctx)

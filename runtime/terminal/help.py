@@ -7,6 +7,7 @@ from typing import Any
 HELP_NAMES = ["-h", "--help", "--help-all"]
 _TYPE_NAME = re.compile(r" <(?:list\[)?(\w+)(?: range)?\]?>")
 _DEFAULT = re.compile(r"\[default: \((.+?)\)(?=[;\]])")
+_AT_LEAST = re.compile(r"; x>=[01](?:\.0)?(?=\])|  \[x>=[01](?:\.0)?\]")
 _PLACEHOLDERS = {"str": "TEXT", "int": "N", "float": "NUMBER", "path": "PATH", "file": "FILE", "directory": "DIR"}
 _EXAMPLES_FIRST = 2
 _Records = list[tuple[str, str]]
@@ -72,11 +73,12 @@ def _write_lines(formatter: Any, title: str, lines: list[str]) -> None:
 
 
 def _plain_term(parameter: Any, term: str) -> str:
-    """`--topk <int range>` as `--topk N`, and `model <path>` as `model`: users do not know the names of Python's types."""
+    """`--topk <int range>` as `--topk N`, and `model <path>` as `MODEL`: users do not know the names of Python's types."""
     is_argument = parameter.param_type_name == "argument"
-    return _TYPE_NAME.sub(lambda match: "" if is_argument else f" {_PLACEHOLDERS.get(match[1], 'VALUE')}", term)
+    plain = _TYPE_NAME.sub(lambda match: "" if is_argument else f" {_PLACEHOLDERS.get(match[1], 'VALUE')}", term)
+    return plain.upper() if is_argument else plain
 
 
 def _plain_default(text: str) -> str:
-    """`[default: (measured)]` as `[default: measured]`."""
-    return _DEFAULT.sub(r"[default: \1", text)
+    """`[default: (measured); x>=0]` as `[default: measured]`: numbers are not negative unless it is said."""
+    return _DEFAULT.sub(r"[default: \1", _AT_LEAST.sub("", text))

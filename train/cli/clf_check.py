@@ -56,7 +56,7 @@ class ImageFlags:
     verify: Verify = False
 
 
-@app.command(epilog=EPILOG, common="--label-from --verify --all --json --strict")
+@app.command(epilog=EPILOG, common="--label-from --verify --all --output --json --strict")
 @takes(images=ImageFlags)
 def check(
     data: Annotated[
