@@ -1,5 +1,6 @@
 """Photographs that were saved or taken twice and lie in different splits, and a `--split-by` that keeps them together."""
 
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -41,7 +42,8 @@ def near_leak_notes(dataset: Dataset, splits: Mapping[str, Arrays], splitting: S
     if not pairs:
         return []
     looks = "1 pair of images looks" if len(pairs) == 1 else f"{plural(len(pairs), 'pair')} of images look"
-    lines = [f"  {split_of[one]} {one} ~ {split_of[other]} {other}" for one, other in pairs[:_SHOWN]]
+    top = os.path.commonpath([os.path.dirname(path) for path in split_of])
+    lines = [f"  {' ~ '.join(_place(path, split_of[path], top) for path in pair)}" for pair in pairs[:_SHOWN]]
     more = [f"  and {len(pairs) - _SHOWN:,} more"] if len(pairs) > _SHOWN else []
     cures = []
     if dataset.cut_from is not None:
@@ -51,6 +53,12 @@ def near_leak_notes(dataset: Dataset, splits: Mapping[str, Arrays], splitting: S
         by = split_by_for(sorted(images), pairs, dataset.classes, dataset.cut_from, dataset.copies, splitting=splitting)
         cures = [f"to keep them together: --split-by {shlex.quote(by)}"] if by else []
     return [f"{looks} alike across the splits, which can make the accuracy too high:", *lines, *more, *cures]
+
+
+def _place(path: str, split: str, top: str) -> str:
+    """A file below the folder of all images, and its split, unless a folder is called so."""
+    name = os.path.relpath(path, top)
+    return name if name.startswith(split + os.sep) else f"{split} {name}"
 
 
 def split_by_for(

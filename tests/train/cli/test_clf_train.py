@@ -344,7 +344,7 @@ def test_images_that_look_alike_in_two_splits_are_shown_as_pairs(lay_out: LayOut
     (root / "test/cat/again.png").write_bytes(bytes(cv2.imencode(".png", cv2.convertScaleAbs(again, alpha=0.95))[1]))
     result = clf_train("data", *TINY, "--imgsz", "40x32")
     assert "1 pair of images looks alike across the splits" in result.stderr
-    assert re.search(r"^  train \S+/cat/00.png ~ test \S+/cat/again.png$", result.stderr, re.MULTILINE)
+    assert re.search(r"^  train/cat/00.png ~ test/cat/again.png$", result.stderr, re.MULTILINE)
 
 
 def test_findings_that_need_no_reading_are_reported_before_training(lay_out: LayOut, clf_train: Invoke) -> None:
