@@ -33,7 +33,8 @@ FLOORS = {
         "data networks",
         "results",
         "keras_file",
-        "any_model batches checkpoint config epoch_notes fit history options preparation preview recipes run stages",
+        "any_model batches checkpoint config config_file epoch_notes fit history options preparation preview recipes "
+        "resolved run stages",
         "cli",
     ),
     "export": (

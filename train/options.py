@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,9 @@ from edgeclf.train.networks.names import NETWORKS, RECIPES
 
 NETWORK, TRAINING, AUGMENTATION, OUTPUT = "Network", "Training", "Augmentation", "Output"
 """Headings in `clf-train --help`."""
+
+MADE_WITH = "made_with"
+"""The entry of `options.json` that is no option: command and versions."""
 
 _data = partial(typer.Option, rich_help_panel=DATA)
 _network = partial(typer.Option, rich_help_panel=NETWORK)
@@ -229,34 +233,38 @@ class TrainOptions:
         _output("--embed-samples/--no-embed-samples", help="Store sample images inside the model, for clf-export."),
     ] = True
 
-    def to_json(self) -> str:
-        """The content of `options.json` in the run folder: one value per flag, with absolute paths."""
-        values = {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in _flags(self)}
+    def to_json(self, made_with: Mapping[str, str] | None = None) -> str:
+        """The content of `options.json` in the run folder: one value per flag, with absolute paths.
+
+        made_with: command and versions, for people.
+        """
+        values = {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in flag_values(self)}
         weights = self.network.weights
         if weights and Path(weights).is_file():
             values["weights"] = os.path.abspath(weights)
-        return json.dumps(values, indent=1) + "\n"
+        return json.dumps(values | ({MADE_WITH: made_with} if made_with else {}), indent=1) + "\n"
 
     @classmethod
     def read(cls, folder: Path) -> "TrainOptions":
         """The options of the run in `folder`, which becomes their output. Raises ModelError if the folder has none."""
         try:
             values = json.loads((folder / OPTIONS_NAME).read_text("utf-8", "surrogateescape"))
+            values.pop(MADE_WITH, None)
             paths = {name: Path(values[name]) for name in ("data", "val", "test") if values[name] is not None}
             options: TrainOptions = _build(cls, values | paths | {"output": folder})
-            if unknown := set(values) - {name for name, _ in _flags(options)}:
+            if unknown := set(values) - {name for name, _ in flag_values(options)}:
                 raise ValueError(f"unknown option {min(unknown)!r}")
             return options
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{folder} holds no training to resume ({error}); start one with clf-train DATA") from None
 
 
-def _flags(options: Any) -> list[tuple[str, Any]]:
+def flag_values(options: Any) -> list[tuple[str, Any]]:
     """Names and values of all flags, those of nested groups included."""
     found = []
     for field in fields(options):
         value = getattr(options, field.name)
-        found += _flags(value) if is_dataclass(value) else [(field.name, value)]
+        found += flag_values(value) if is_dataclass(value) else [(field.name, value)]
     return found
 
 

@@ -28,6 +28,7 @@ from edgeclf.train.checkpoint import CHECKPOINT_NAME
 from edgeclf.train.config import TrainingConfig
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import Dataset
+from edgeclf.train.data.digest import data_digest
 from edgeclf.train.data.levels import brightest_of_all
 from edgeclf.train.data.listing import SPLITS
 from edgeclf.train.data.near_leaks import near_leak_notes
@@ -40,6 +41,7 @@ from edgeclf.train.networks.architectures import head_of
 from edgeclf.train.networks.backbones import Backbone
 from edgeclf.train.preparation import METRICS_NAME, MODEL_NAME, Extras, prepare
 from edgeclf.train.recipes import Recipe
+from edgeclf.train.resolved import made_with
 from edgeclf.train.results.doubts import Calibration, calibration_doubts, doubts, training_cures
 from edgeclf.train.results.evaluation import (
     Evaluation,
@@ -94,13 +96,15 @@ def train(
         trained = fit(config.recipe, classes, splits["train"], splits["val"], folder, resume=has_checkpoint)
         note("evaluating ...")
         tested = _calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes)
-        metrics = _metrics(trained, tested, started) | {"left_out": dataset.left_out}
+        kept = {"left_out": dataset.left_out, "data_digest": data_digest(dataset.splits())}
+        metrics = _metrics(trained, tested, started) | kept
         facts = _facts(config, dataset, metrics)
         card = ModelCard(dataset.classes, config.preprocess, head_of(trained.network), facts)
         samples = {"calibration": pick_samples(splits["train"]), "verification": pick_samples(splits["val"])}
         save(trained.network, card, samples if extras.embed_samples else {}, folder / MODEL_NAME)
         publish_text(folder / METRICS_NAME, json.dumps(metrics, indent=1) + "\n")
         report = _report(card, trained, tested, splits, dataset.left_out)
+        report = replace(report, facts={**report.facts, **_training_facts(config.recipe, metrics)})
         history = read_history(folder / HISTORY_NAME)
         warnings = _warnings(config.recipe, tested, splits["train"], metrics["test"])
         write_report(folder, replace(report, history=history, samples=samples["calibration"], warnings=warnings))
@@ -219,6 +223,21 @@ def _facts(config: TrainingConfig, dataset: Dataset, metrics: dict[str, Any]) ->
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "python": platform.python_version(),
+    }
+
+
+def _training_facts(recipe: Recipe, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """How the network was trained, for the report."""
+    changes = {name: value for name, value in asdict(recipe.augmentation).items() if value and name != "fill"}
+    return {
+        "optimizer": f"{recipe.optimizer}, {recipe.schedule}",
+        "learning rate": recipe.learning_rate,
+        "batch": recipe.batch,
+        "fine-tuned blocks": recipe.fine_tune or None,
+        "augmentation": changes or None,
+        "data digest": metrics["data_digest"],
+        "duration": f"{metrics['seconds']:,.0f} s",
+        "command": made_with()["command"],
     }
 
 

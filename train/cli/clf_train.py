@@ -42,6 +42,15 @@ def main() -> None:
     app()
 
 
+def _use_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Let the values in the file be the defaults of this command."""
+    if path is not None:
+        from edgeclf.train.config_file import read_config
+
+        context.default_map = read_config(path)
+    return path
+
+
 @dataclass(frozen=True)
 class RunFlags:
     """Flags that are not part of the description of a training."""
@@ -63,6 +72,20 @@ class RunFlags:
     json_output: Annotated[
         bool, typer.Option("--json", help="Print the metrics as JSON on stdout.", rich_help_panel=OUTPUT)
     ] = False
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take options from a TOML file, or from the options.json of a run; others on the command line go first.",
+            metavar="FILE",
+            is_eager=True,
+            callback=_use_config,
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    show_config: Annotated[
+        bool,
+        typer.Option("--show-config", help="Print all options as TOML, and do not train.", rich_help_panel=OUTPUT),
+    ] = False
 
 
 COMMON = """--val --split-by --model --recipe --imgsz --grey --epochs --time --class-weight --augment --output --resume"""
@@ -82,10 +105,14 @@ def train(
     resume = flags.resume
     if (options.data is None) == (resume is None):
         raise OptionError("name either the images to train on or the run to resume: clf-train DATA, or --resume DIR")
+    if flags.show_config:
+        _show_config(options)
+        return
     folder = resume or (None if flags.preview_augment else _run_folder(options))
     from edgeclf.train.config import configure
     from edgeclf.train.preparation import Extras, prepare
     from edgeclf.train.quiet import check_installed, load_keras
+    from edgeclf.train.resolved import made_with, resolve
 
     options = TrainOptions.read(resume) if resume else options
     config = configure(options)
@@ -95,20 +122,32 @@ def train(
         print_data(preview(config, flags.preview_augment or Path()))
         return
     check_installed()
-    splits, files = options.splits, {OPTIONS_NAME: options.to_json()}
+    splits, files = options.splits, {OPTIONS_NAME: resolve(options).to_json(made_with())}
     extras = Extras(options.embed_samples, splits.allow_leakage, splits.drop_leaks, files)
     dataset = prepare(config, folder, extras, resume=resume is not None)
     load_keras()
     from edgeclf.train.run import train as run_training
 
     run = run_training(config, folder, extras, resume=resume is not None, dataset=dataset)
+    _finish(run, json_output=flags.json_output)
+
+
+def _finish(run: "Run", *, json_output: bool) -> None:
+    """Show what was reached, and end with the run's exit code."""
     _show(run)
-    print_data(json.dumps(run.metrics) if flags.json_output else run.model)
+    print_data(json.dumps(run.metrics) if json_output else run.model)
     if run.problem:
         fail(f"{run.problem}; {run.model} has the best weights from before", ExitCode.FAILED)
     show_next("clf-export", run.model)
     if run.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+def _show_config(options: TrainOptions) -> None:
+    from edgeclf.train.config_file import to_toml
+    from edgeclf.train.resolved import resolve
+
+    print_data(to_toml(resolve(options)).rstrip())
 
 
 def _run_folder(options: TrainOptions) -> Path:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import cv2
+import keras
 import numpy as np
 import pytest
 from typer.testing import Result
@@ -69,6 +70,20 @@ def test_a_second_run_gets_a_new_folder_and_json_prints_its_metrics(lay_out: Lay
     assert json.loads(result.stdout) == json.loads(Path("runs/data-2/metrics.json").read_text())
     assert os.listdir("runs/data") == []
     assert result.stderr.splitlines()[-1] == "next: clf-export runs/data-2/model.keras"
+
+
+def test_the_options_of_a_run_alone_repeat_it(lay_out: LayOut, clf_train: Invoke) -> None:
+    lay_out({"cat": 6, "dog": 6})
+    first = clf_train("data", *TINY, "--rotation", "10", "--seed", "3")
+    again = clf_train("--config", "runs/data/options.json")
+    assert (first.exit_code, again.exit_code) == (0, 0), again.stderr
+    assert again.stdout == "runs/data-2/model.keras\n"
+    one, other = (
+        keras.models.load_model(path.strip(), compile=False).get_weights() for path in (first.stdout, again.stdout)
+    )
+    assert all(np.array_equal(left, right) for left, right in zip(one, other, strict=True))
+    digests = [json.loads(Path(f"runs/{name}/metrics.json").read_text())["data_digest"] for name in ("data", "data-2")]
+    assert digests[0] == digests[1]
 
 
 def test_a_run_has_the_name_that_was_given_and_a_number_if_it_is_taken(lay_out: LayOut, clf_train: Invoke) -> None:
