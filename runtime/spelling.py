@@ -73,4 +73,4 @@ def require_choice(flag: str, value: object, known: Iterable[object], *, is_opti
     """Raise OptionError if the value of `flag` is not in `known`. is_optional: None is a value, too."""
     names = list(known)
     if value not in names and not (is_optional and value is None):
-        raise OptionError(f"{flag} takes no {value!r}; {advice(str(value), map(str, names))}")
+        raise OptionError(f"{flag} cannot be {value!r}; {advice(str(value), map(str, names))}")

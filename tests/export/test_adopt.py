@@ -195,7 +195,7 @@ ERRORS = {
     "an opset": (["--data", "photos", *LEVELS, "--opset", "15"], "--opset is for Keras models"),
     "both scale and mean": (["--data", "photos", *LEVELS, "--mean", "0", "--std", "1"], "say the same"),
     "mean alone": (["--data", "photos", "--mean", "0.5"], "belong together"),
-    "an unknown tool": (["--data", "photos", "--from", "fastai"], "--from takes no 'fastai'"),
+    "an unknown tool": (["--data", "photos", "--from", "fastai"], "--from cannot be 'fastai'"),
     "too many labels": (["--data", "photos", *LEVELS, "--classes", "four.txt"], "3 scores, but --classes names 4 classes"),
     "the wrong head": (["--data", "photos", *LEVELS, "--head", "softmax"], "--head softmax does not fit"),
 }

@@ -224,7 +224,7 @@ def test_data_with_too_few_images_is_refused(run_copy: KerasModel, tmp_path: Pat
 
 
 def test_missing_data_is_refused(trained: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="missing is "):
+    with pytest.raises(DatasetError, match="missing does not exist"):
         choose_images(open_keras(trained), tmp_path / "missing")
 
 

@@ -207,9 +207,9 @@ def test_a_step_that_exceeds_memory_is_refused_before_the_first_image(save: Save
 @pytest.mark.parametrize(
     ("options", "keywords"),
     [
-        ({"scale": "255"}, "--scale takes no '255'; did you mean 1/255"),
-        ({"head": "linear"}, "--head takes no 'linear'; choose from auto"),
-        ({"resize": "cubic"}, "resize takes no 'cubic'; did you mean"),
+        ({"scale": "255"}, "--scale cannot be '255'; did you mean 1/255"),
+        ({"head": "linear"}, "--head cannot be 'linear'; choose from auto"),
+        ({"resize": "cubic"}, "resize cannot be 'cubic'; did you mean"),
         ({"imgsz": (0, 8)}, "image size must be"),
         ({"classes": ("a", "a")}, "at least two classes"),
     ],

@@ -29,9 +29,9 @@ def test_a_long_list_is_not_part_of_a_sentence() -> None:
 def test_a_value_that_is_no_choice_is_refused_with_what_it_may_have_meant() -> None:
     require_choice("--fit", None, ["crop", "pad"], is_optional=True)
     require_choice("--fit", "pad", ["crop", "pad"])
-    with pytest.raises(OptionError, match=r"^--fit takes no None; choose from crop, pad"):
+    with pytest.raises(OptionError, match=r"^--fit cannot be None; choose from crop, pad"):
         require_choice("--fit", None, ["crop", "pad"])
-    with pytest.raises(OptionError, match=r"^--fit takes no 'corp'; did you mean crop"):
+    with pytest.raises(OptionError, match=r"^--fit cannot be 'corp'; did you mean crop"):
         require_choice("--fit", "corp", ["crop", "pad"])
 
 

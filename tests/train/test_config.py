@@ -130,7 +130,7 @@ def test_a_single_shift_overrides_translate() -> None:
 @pytest.mark.parametrize(
     ("network", "training", "error"),
     [
-        ({"recipe": "hot-dog"}, {}, r"--recipe takes no 'hot-dog'; choose from cnn, boolean, intro"),
+        ({"recipe": "hot-dog"}, {}, r"--recipe cannot be 'hot-dog'; choose from cnn, boolean, intro"),
         ({"recipe": "intro", "model": "MobileNetV2"}, {}, "--recipe intro .*--model MobileNetV2"),
         ({"model": "cnn", "weights": "imagenet"}, {}, "--weights .* pretrained"),
         ({"filters": "8"}, {}, "--filters .*--model cnn"),

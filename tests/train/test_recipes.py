@@ -114,5 +114,5 @@ def test_a_backbone_is_trained_with_flips_only_so_that_features_are_computed_onc
 )
 def test_invalid_settings_are_refused(options: dict[str, Any]) -> None:
     name, value = next(iter(options.items()))
-    with pytest.raises(OptionError, match=rf"^{name.removesuffix('_s').replace('_', '-')} must be .*{value}"):
+    with pytest.raises(OptionError, match=rf"^(--)?{name.removesuffix('_s').replace('_', '-')} (must|cannot) be .*{value}"):
         replace(Recipe(ConvNet()), **options)

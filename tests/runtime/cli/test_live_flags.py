@@ -161,7 +161,7 @@ def test_numbered_images_can_be_a_live_source(run: Invoke, colour_model: Path, t
         (("--no-journal",), "--no-journal is for images in files"),
         (("--workers", "2"), "--workers is for images in files"),
         (("--vid-stride", "2"), "--vid-stride .* --every 0.2s"),
-        (("--rows", "some"), "--rows takes no 'some'"),
+        (("--rows", "some"), "--rows cannot be 'some'"),
         (("--camera-size", "big"), "--camera-size takes WIDTHxHEIGHT, .* not 'big'"),
         (("--camera-size", "640"), "--camera-size takes WIDTHxHEIGHT, .* not '640'"),
         (("--save-unsure", "x"), "--save-unsure .* --conf"),

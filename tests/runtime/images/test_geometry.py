@@ -150,7 +150,7 @@ def test_each_channel_has_its_own_table() -> None:
         ({"crop_pct": True}, "not True"),
         ({"crop_pct": "0.9"}, "not '0.9'"),
         ({"crop_pct": 1e-3}, "8,192 pixels; 0.001 makes 32,000"),
-        ({"crop_offset": "ceil"}, "crop_offset takes no 'ceil'; choose from floor, round, lobe"),
+        ({"crop_offset": "ceil"}, "crop_offset cannot be 'ceil'; choose from floor, round, lobe"),
         ({"pad_color": ()}, r"pad_color must be 1 or 3 levels from 0 to 255, not \(\)"),
         ({"pad_color": (1, 2)}, r"not \(1, 2\)"),
         ({"pad_color": (256,)}, "not"),

@@ -131,7 +131,7 @@ def test_an_existing_report_is_never_overwritten(
     [
         (["missing"], "missing .*folder"),
         (["splits", "--split", "train"], "splits has no train split; .*--split.* test, val"),
-        (["splits", "--split", "dev"], "--split takes no 'dev'; choose from train, val, test"),
+        (["splits", "--split", "dev"], "--split cannot be 'dev'; choose from train, val, test"),
         (["plain", "--split", "test"], "plain has no test split"),
         (["empty"], "empty holds no images"),
         (["stranger"], r"stranger .*'triangle'.*\(disc, square\)"),

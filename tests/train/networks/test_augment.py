@@ -107,5 +107,5 @@ def test_values_out_of_range_are_refused(name: str, value: float) -> None:
 
 
 def test_an_unknown_fill_names_the_known_ones() -> None:
-    with pytest.raises(OptionError, match="--fill-mode takes no 'mirror'; choose from"):
+    with pytest.raises(OptionError, match="--fill-mode cannot be 'mirror'; choose from"):
         Augmentation(fill="mirror")  # type: ignore[arg-type]
