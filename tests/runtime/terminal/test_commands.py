@@ -50,7 +50,7 @@ def test_help_lists_the_other_commands_and_only_there() -> None:
 
 def test_help_shows_no_names_of_python_types() -> None:
     text = run("--help")
-    for shown in ("  name  [required]", "--colour TEXT  ", "--width N ", "--size NUMBER ", "[default: measured; x>=1]"):
+    for shown in ("  NAME  [required]", "--colour TEXT  ", "--width N ", "--size NUMBER ", "[default: measured]"):
         assert shown in text
     assert not [hidden for hidden in ("<", "list[", "(measured)", "name str") if hidden in text]
 
