@@ -62,7 +62,7 @@ def test_page_of_a_live_run_is_in_the_wheel(edge: Path, tmp_path: Path) -> None:
 def test_missing_extra_names_its_cure(edge: Path, tmp_path: Path) -> None:
     done = subprocess.run([edge / "bin" / "clf-train", tmp_path], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.endswith("error: this needs keras, which is not installed: pip install 'edgeclf[train]'\n")
+    assert done.stderr.endswith("error: this needs tensorflow, which is not installed: pip install 'edgeclf[train]'\n")
 
 
 def _uv(*arguments: str | Path) -> str:
