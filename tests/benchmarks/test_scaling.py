@@ -97,7 +97,7 @@ def test_the_machine_that_runs_the_command_is_measured(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("in_process")  # for its settings
 def test_the_command_writes_its_section(tmp_path: Path, onnx_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results.md")
