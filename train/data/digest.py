@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 
 from edgeclf.train.data.dataset import Split
+from edgeclf.train.data.short_names import short_names
 
 _DIGITS = 16
 
@@ -14,11 +15,12 @@ def data_digest(splits: Mapping[str, Split]) -> str:
 
     Contents are not read. A file that is gone counts with size -1.
     """
-    images = [
-        (name, label, path) for name, split in splits.items() for label, path in zip(split.labels, split.paths, strict=True)
-    ]
-    top = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for _, _, path in images])
-    lines = sorted(f"{name}\0{label}\0{os.path.relpath(path, top)}\0{_size(path)}" for name, label, path in images)
+    names = short_names(path for split in splits.values() for path in split.paths)
+    lines = sorted(
+        f"{name}\0{label}\0{names[path]}\0{_size(path)}"
+        for name, split in splits.items()
+        for label, path in zip(split.labels, split.paths, strict=True)
+    )
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
 
 

@@ -15,6 +15,7 @@ from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.data.dataset import Dataset
 from edgeclf.train.data.duplicates import look_alikes
+from edgeclf.train.data.short_names import short_names
 from edgeclf.train.data.splitting import Labelled, Splitting, cut, group_names
 
 _SHOWN = 5
@@ -42,8 +43,8 @@ def near_leak_notes(dataset: Dataset, splits: Mapping[str, Arrays], splitting: S
     if not pairs:
         return []
     looks = "1 pair of images looks" if len(pairs) == 1 else f"{plural(len(pairs), 'pair')} of images look"
-    top = os.path.commonpath([os.path.dirname(path) for path in split_of])
-    lines = [f"  {' ~ '.join(_place(path, split_of[path], top) for path in pair)}" for pair in pairs[:_SHOWN]]
+    names = short_names(split_of)
+    lines = [f"  {' ~ '.join(_place(names[path], split_of[path]) for path in pair)}" for pair in pairs[:_SHOWN]]
     more = [f"  and {len(pairs) - _SHOWN:,} more"] if len(pairs) > _SHOWN else []
     cures = []
     if dataset.cut_from is not None:
@@ -55,9 +56,8 @@ def near_leak_notes(dataset: Dataset, splits: Mapping[str, Arrays], splitting: S
     return [f"{looks} alike across the splits, which can make the accuracy too high:", *lines, *more, *cures]
 
 
-def _place(path: str, split: str, top: str) -> str:
-    """A file below the folder of all images, and its split, unless a folder is called so."""
-    name = os.path.relpath(path, top)
+def _place(name: str, split: str) -> str:
+    """A file and its split, unless a folder is called so."""
     return name if name.startswith(split + os.sep) else f"{split} {name}"
 
 
