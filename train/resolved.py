@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from edgeclf.runtime.terminal.console import show_size
-from edgeclf.train.config import DEFAULT_MODEL, configure
+from edgeclf.train.config import DEFAULT_MODEL, TrainingConfig
 from edgeclf.train.networks.architectures import ConvNet, FlatNet, Network
 from edgeclf.train.networks.augment import Augmentation
 from edgeclf.train.networks.backbones import Backbone
@@ -18,9 +18,8 @@ from edgeclf.train.options import AugmentationOptions, NetworkOptions, TrainOpti
 _PACKAGES = ("edgeclf", "tensorflow", "keras", "numpy")
 
 
-def resolve(options: TrainOptions) -> TrainOptions:
-    """The same training, with nothing left to defaults: `configure` makes the same of both. Raises OptionError."""
-    config = configure(options)
+def resolve(options: TrainOptions, config: TrainingConfig) -> TrainOptions:
+    """The same training, with nothing left to defaults. config: what `configure` makes of both."""
     recipe = config.recipe
     training = replace(
         options.training,
@@ -30,6 +29,7 @@ def resolve(options: TrainOptions) -> TrainOptions:
         learning_rate=recipe.learning_rate,
         schedule=recipe.schedule,
         patience=recipe.patience,
+        time=f"{recipe.time_s:g}s" if recipe.time_s else None,
         fine_tune=recipe.fine_tune if isinstance(recipe.network, Backbone) else None,
     )
     splits = options.splits

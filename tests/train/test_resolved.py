@@ -39,11 +39,11 @@ def clf_train(in_process: Callable[..., Invoke]) -> Invoke:
 
 @pytest.mark.parametrize("options", TRAININGS.values(), ids=TRAININGS)
 def test_resolved_options_describe_the_same_training(options: TrainOptions) -> None:
-    assert configure(resolve(options)) == configure(options)
+    assert configure(resolve(options, configure(options))) == configure(options)
 
 
 def test_nothing_that_matters_is_left_to_defaults() -> None:
-    values = json.loads(resolve(USUAL).to_json(made_with()))
+    values = json.loads(resolve(USUAL, configure(USUAL)).to_json(made_with()))
     chosen = {"val", "test", "limit", "recipe", "filters", "dense", "time", "translate", "output", "name"}
     assert {name for name, value in values.items() if value is None} == chosen
     assert (values["model"], values["imgsz"], values["learning_rate"]) == ("efficientnet-lite0", "256", 0.003)
@@ -54,18 +54,24 @@ def test_nothing_that_matters_is_left_to_defaults() -> None:
 def test_the_shown_options_are_a_file_that_makes_the_same_training(
     options: TrainOptions, clf_train: Invoke, tmp_path: Path
 ) -> None:
-    (tmp_path / "run.toml").write_text(to_toml(resolve(options)))
+    (tmp_path / "run.toml").write_text(to_toml(resolve(options, configure(options))))
     shown = clf_train("--config", tmp_path / "run.toml", "--show-config")
     assert (shown.exit_code, shown.stderr) == (0, "")
     assert shown.stdout == (tmp_path / "run.toml").read_text()
 
 
 def test_the_options_of_a_run_are_a_file_too_and_flags_go_first(clf_train: Invoke, tmp_path: Path) -> None:
-    options = replace(resolve(TRAININGS["by hand"]), output=tmp_path / "run")
+    options = replace(resolve(TRAININGS["by hand"], configure(TRAININGS["by hand"])), output=tmp_path / "run")
     (tmp_path / "options.json").write_text(options.to_json(made_with()))
     shown = clf_train("--config", tmp_path / "options.json", "--show-config", "--epochs", "5")
     assert shown.stdout == to_toml(options).replace("epochs = 3", "epochs = 5")
     assert "output" not in read_config(tmp_path / "options.json")
+
+
+def test_bare_minutes_are_written_as_seconds_and_said_once(clf_train: Invoke) -> None:
+    shown = clf_train("photos", "--time", "20", "--show-config")
+    assert 'time = "1200s"' in shown.stdout
+    assert shown.stderr.count("20 minutes") == 1
 
 
 def test_tables_only_group_options_and_lists_are_values_with_commas(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def train(
         print_data(preview(config, flags.preview_augment or Path()))
         return
     check_installed()
-    splits, files = options.splits, {OPTIONS_NAME: resolve(options).to_json(made_with())}
+    splits, files = options.splits, {OPTIONS_NAME: resolve(options, config).to_json(made_with())}
     extras = Extras(options.embed_samples, splits.allow_leakage, splits.drop_leaks, files)
     dataset = prepare(config, folder, extras, resume=resume is not None)
     load_keras()
@@ -144,10 +144,11 @@ def _finish(run: "Run", *, json_output: bool) -> None:
 
 
 def _show_config(options: TrainOptions) -> None:
+    from edgeclf.train.config import configure
     from edgeclf.train.config_file import to_toml
     from edgeclf.train.resolved import resolve
 
-    print_data(to_toml(resolve(options)).rstrip())
+    print_data(to_toml(resolve(options, configure(options))).rstrip())
 
 
 def _run_folder(options: TrainOptions) -> Path:
