@@ -22,11 +22,11 @@ _MEMORISED = 0.1
 
 
 def cards(
-    evaluation: Evaluation, metrics: Mapping[str, Any], history: Sequence[Mapping[str, str]], subject: str, origin: str
+    evaluation: Evaluation, metrics: Mapping[str, Any], epoch: Mapping[str, str] | None, subject: str, origin: str
 ) -> str:
     """The markup of the three cards.
 
-    metrics: `evaluation.to_json()`. history: rows of `history.csv`, if there are any. subject, origin: as for a report.
+    metrics: `evaluation.to_json()`. epoch: the row of `history.csv` whose weights were kept. subject, origin: as in a report.
     """
     low, high = metrics["accuracy_95_interval"]
     accuracy = [
@@ -38,7 +38,7 @@ def cards(
     images = metrics["by_class"][name]["images"]
     found = f"{share:.1%} of {plural(images, 'image')} of {name} are found"
     weakest = [found, *_confused(evaluation, weak)]
-    steps = next_steps(evaluation, metrics, history)
+    steps = next_steps(evaluation, metrics, epoch)
     return (
         '<div class="cards">\n'
         + _card(capitalized(subject), f"{metrics['accuracy']:.1%}", accuracy)
@@ -48,7 +48,7 @@ def cards(
     )
 
 
-def next_steps(evaluation: Evaluation, metrics: Mapping[str, Any], history: Sequence[Mapping[str, str]]) -> list[str]:
+def next_steps(evaluation: Evaluation, metrics: Mapping[str, Any], epoch: Mapping[str, str] | None) -> list[str]:
     """What would probably help most, as sentences; the most important one first."""
     steps = []
     worst = _worst_confusion(evaluation)
@@ -61,7 +61,7 @@ def next_steps(evaluation: Evaluation, metrics: Mapping[str, Any], history: Sequ
     low, high = metrics["accuracy_95_interval"]
     if high - low > _WIDE_INTERVAL:
         steps.append("More test images would tell the accuracy more exactly.")
-    if history and _is_memorised(history):
+    if epoch and float(epoch["accuracy"]) - float(epoch["val_accuracy"]) > _MEMORISED:
         steps.append("The network knows its training images by heart: more images, or augmentation, would help most.")
     return steps or ["Export it, and measure it on the device."]
 
@@ -95,8 +95,3 @@ def _worst_confusion(evaluation: Evaluation) -> tuple[int, int, int] | None:
         return None
     true, predicted = np.unravel_index(int(mistakes.argmax()), mistakes.shape)
     return int(true), int(predicted), int(mistakes.max())
-
-
-def _is_memorised(history: Sequence[Mapping[str, str]]) -> bool:
-    last = history[-1]
-    return float(last["accuracy"]) - float(last["val_accuracy"]) > _MEMORISED

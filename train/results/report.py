@@ -121,7 +121,8 @@ def page(data: ReportData, figures: Mapping[str, bytes]) -> str:
         "Model and training": pairs(data.facts),
         "Data": _count_table(data.counts) + _failure_table(data.failures),
     }
-    first = html_page.warnings(data.warnings) + cards.cards(evaluation, metrics, data.history, data.subject, data.origin)
+    kept = data.history[data.best_epoch - 1] if data.history and data.best_epoch else None
+    first = html_page.warnings(data.warnings) + cards.cards(evaluation, metrics, kept, data.subject, data.origin)
     return html_page.page(data.title, first, sections, cards.STYLE + confusion_table.STYLE + _STYLE)
 
 

@@ -134,6 +134,18 @@ def test_the_other_cards_name_the_weakest_class_and_the_most_frequent_mistake(ma
     assert "Look at 20 images of dog answered as cat" in text
 
 
+@pytest.mark.parametrize(("best_epoch", "advised"), [(1, False), (2, True)])
+def test_the_epoch_that_was_kept_decides_whether_more_images_are_advised(
+    make_arrays: MakeArrays, best_epoch: int, advised: bool
+) -> None:
+    history = [{**HISTORY[0], "val_accuracy": value} for value in ("0.5", "0.2")]
+    arrays = make_arrays(40)
+    guessed = np.tile(np.array([0.8, 0.2], np.float32), (40, 1))
+    data = ReportData("data", count_probabilities(guessed, arrays.labels, ("cat", "dog")), arrays)
+    text = page(replace(data, history=history, best_epoch=best_epoch), {})
+    assert ("by heart" in text) == advised
+
+
 def test_the_page_follows_the_colour_scheme_and_fits_a_phone(written: Path) -> None:
     text = written.read_text("utf-8")
     assert "color-scheme: light dark" in text
