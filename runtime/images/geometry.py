@@ -6,6 +6,7 @@ from typing import Literal
 
 Fit = Literal["stretch", "crop", "pad"]
 CropOffset = Literal["floor", "round", "lobe"]
+"""Where the left-over pixel of an odd border goes."""
 Resize = Literal[
     "shrink",
     "bilinear",
@@ -18,7 +19,7 @@ Resize = Literal[
     "opencv-bilinear",
     "opencv-bicubic",
 ]
-"""Where the left-over pixel of an odd border goes."""
+"""How images are resized: our own way, and those of other tools."""
 Size = tuple[int, int]
 """Height and width."""
 

@@ -35,7 +35,7 @@ def _asked_values(model: Any, tensor: Any, types: dict[int, str]) -> int:
     buffer, dtype = model.Buffers(tensor.Buffer()), _INTEGERS.get(types.get(tensor.Type(), ""))
     if dtype is None or not buffer.DataLength():
         return 0
-    sides = np.frombuffer(buffer.DataAsNumpy().tobytes()[:1024], dtype)
+    sides = np.frombuffer(buffer.DataAsNumpy()[:1024].tobytes(), dtype)
     return math.prod(max(1, abs(int(side))) for side in sides)
 
 
