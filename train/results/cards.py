@@ -26,7 +26,7 @@ def cards(
 ) -> str:
     """The markup of the three cards.
 
-    metrics: `evaluation.to_json()`. epoch: the row of `history.csv` whose weights were kept. subject, origin: as in a report.
+    metrics: `evaluation.to_json()`. epoch: the row of `history.csv` whose weights are kept. subject, origin: as in a report.
     """
     low, high = metrics["accuracy_95_interval"]
     accuracy = [
