@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edgeclf.runtime.version import __version__
 
 if TYPE_CHECKING:
+    from edgeclf.export.function import export
     from edgeclf.runtime import (
         Classifier,
         EdgeclfError,
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
         classify,
         open_source,
     )
+    from edgeclf.train.function import train
 
 _PACKAGES = ("train", "export", "runtime", "benchmarks")
+"""The first two can be called."""
 
 __all__ = [
+    "train",
+    "export",
     "Classifier",
     "classify",
     "open_source",
@@ -52,4 +57,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, *_PACKAGES]
+    return sorted({*__all__, *_PACKAGES})

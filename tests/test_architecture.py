@@ -18,13 +18,13 @@ ROOT = Path(__file__).parents[1]
 LAYERS = ("runtime", "train", "export", "benchmarks")
 FLOORS = {
     "runtime": (
-        "errors cores allocator spelling version",
+        "errors cores allocator callable_package spelling version",
         "images storage terminal",
         "cameras sources",
         "model",
         "pipeline disk_guard results",
         "cluster live",
-        "run_options",
+        "outcomes run_options",
         "run run_live run_ray inspection",
         "cli",
     ),
@@ -34,13 +34,13 @@ FLOORS = {
         "results",
         "keras_file",
         "any_model batches checkpoint config config_file epoch_notes fit history options preparation preview recipes "
-        "resolved run stages",
+        "function resolved run stages start",
         "cli",
     ),
     "export": (
-        "adopt adopted_targets artifacts calibration comparison data_images external_model external_options frozen gate "
-        "gate_report graph_fixes heads image_input int8 int8_onnx int8_tflite known_facts onnx_file options own_tool parity "
-        "preparation reference_check run table target targets timing to_onnx to_tflite",
+        "adopt adopted_targets artifacts calibration comparison data_images external_model external_options frozen function "
+        "gate gate_report graph_fixes heads image_input int8 int8_onnx int8_tflite known_facts onnx_file options own_tool "
+        "parity preparation reference_check run start table target targets timing to_onnx to_tflite",
         "cli",
     ),
     "benchmarks": (
@@ -136,6 +136,7 @@ def test_the_runtime_imports_what_an_edge_device_has() -> None:
     base = {"numpy", "cv2", "typer", "rich", "onnxruntime", "ai_edge_litert", "edgeclf"}
     base |= {"google", "flatbuffers"}  # protobuf and flatbuffers, which come with onnxruntime
     extras = {"fsspec", "mss", "pyarrow", "ray", "simplejpeg"}
+    extras |= {"IPython", "pandas"}  # only where the user has them
     extras |= {"h5py"}  # comes with training; without it, clf-inspect says so
     known = {*sys.stdlib_module_names, *base, *extras}
     assert offenders(sources("runtime"), lambda path: {name.split(".")[0] for name in imports(path)} - known) == {}

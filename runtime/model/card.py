@@ -11,6 +11,8 @@ from typing import IO, Any, Literal, get_args
 from edgeclf.runtime.errors import EdgeclfError, ModelError, first_line
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.formats import model_format
+from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.plural import plural
 
 SCHEMA = 1
 CARD_KEY = "edgeclf.card"
@@ -20,9 +22,10 @@ CARD_MEMBER = "edgeclf/card.json"
 
 Head = Literal["softmax", "sigmoid", "logits"]
 _MAX_BYTES = 4 << 20
+_MAX_NAMES = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelCard:
     """classes: labels in the order of the output columns.
     preprocess: how an image becomes the input.
@@ -45,6 +48,26 @@ class ModelCard:
             raise ModelError(f"head must be one of {', '.join(get_args(Head))}, not {self.head!r}")
         if self.head == "sigmoid" and len(self.classes) != 2:
             raise ModelError(f"a sigmoid head needs two classes, not {len(self.classes)}")
+
+    def __repr__(self) -> str:
+        return f"ModelCard({self.summary})"
+
+    @property
+    def summary(self) -> str:
+        """Classes and images, on one line."""
+        return f"{self.class_list}; images of {self.image_kind}"
+
+    @property
+    def class_list(self) -> str:
+        """The number of classes, and the names of the first ones."""
+        more = ", ..." if len(self.classes) > _MAX_NAMES else ""
+        return f"{plural(len(self.classes), 'class')}: {', '.join(map(escape, self.classes[:_MAX_NAMES]))}{more}"
+
+    @property
+    def image_kind(self) -> str:
+        """Such as `224 x 224 RGB`."""
+        height, width = self.preprocess.size_hw
+        return f"{width} x {height} {'RGB' if self.preprocess.channels == 3 else 'grey'}"
 
     def to_json(self) -> str:
         """ASCII JSON that `from_json` of this and later versions can read."""
