@@ -9,6 +9,7 @@ from edgeclf.export.external_options import ExternalModel
 from edgeclf.export.options import ExportOptions, GateLimits, TargetOptions
 from edgeclf.export.start import left_out, raise_if_failed, remember_choice, start_export
 from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.notebook import native_output_hidden
 
 if TYPE_CHECKING:
     from edgeclf.export.gate import Export
@@ -43,7 +44,8 @@ def export(  # noqa: PLR0913 (an editor shows each option with its type)
     limits = GateLimits(max_drop=max_drop)
     targets = TargetOptions(_names(formats), _names(quantize), everything)
     options = ExportOptions(None if data is None else Path(data), limits, external=external)
-    result = start_export(path, targets, options, None if output is None else Path(output))
+    with native_output_hidden():
+        result = start_export(path, targets, options, None if output is None else Path(output))
     raise_if_failed(result, path)
     if result.failed:
         note(f"warning: {left_out(result)}")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.notebook import native_output_hidden
 from edgeclf.train.options import AugmentationOptions, NetworkOptions, SplitOptions, TrainingOptions, TrainOptions
 from edgeclf.train.start import start_training
 
@@ -61,10 +62,12 @@ def train(  # noqa: PLR0913 (an editor shows each option with its type)
         augmentation=AugmentationOptions(augment),
         output=_path(output),
     )
-    return _announced(start_training(options, _path(resume)))
+    return _start(options, _path(resume))
 
 
-def _announced(run: "Run") -> "Run":
+def _start(options: TrainOptions, resume: Path | None) -> "Run":
+    with native_output_hidden():
+        run = start_training(options, resume)
     if run.problem:
         note(f"warning: {run.problem}; {run.model} has the best weights from before")
     return run

@@ -3,8 +3,10 @@
 IPython is only used where it runs already. Colours and sizes are those of the page around, light or dark.
 """
 
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from html import escape as escape_html
 from typing import Any
 
@@ -33,6 +35,25 @@ def update_line(text: str) -> None:
     else:
         _lines.clear()
         _lines[cell] = display(shown, raw=True, display_id=True)
+
+
+@contextmanager
+def native_output_hidden() -> Iterator[None]:
+    """In a notebook, hide what native libraries print meanwhile, such as TensorFlow: it means nothing to users.
+
+    Python itself prints by another way there. EDGECLF_VERBOSE=1 hides nothing.
+    """
+    if not in_notebook() or os.environ.get("EDGECLF_VERBOSE"):
+        yield
+        return
+    own, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+    try:
+        yield
+    finally:
+        os.dup2(own, 2)
+        os.close(own)
 
 
 def as_html(text: object) -> str:
