@@ -52,9 +52,19 @@ def __getattr__(name: str) -> object:
     if name in _PACKAGES:
         return importlib.import_module(f"{__name__}.{name}")
     if name in __all__:
-        return getattr(importlib.import_module(f"{__name__}.runtime"), name)
+        return _from_runtime(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return sorted({*__all__, *_PACKAGES})
+
+
+def _from_runtime(name: str) -> object:
+    try:
+        return getattr(importlib.import_module(f"{__name__}.runtime"), name)
+    except ImportError as error:
+        from edgeclf.runtime.terminal.console import missing_extra
+
+        error.add_note(missing_extra(error) or "")
+        raise

@@ -56,3 +56,17 @@ def test_the_options_of_a_training_are_those_of_the_command() -> None:
 def test_a_call_with_a_folder_that_does_not_exist_is_an_error_before_tensorflow(call: Callable[..., object]) -> None:
     with pytest.raises(edgeclf.EdgeclfError, match="does not exist"):
         call("nothing/")
+
+
+@pytest.mark.parametrize(("missing", "use", "extra"), [("cv2", "Classifier", "cpu"), ("tensorflow", "train('.')", "train")])
+def test_a_library_that_is_missing_is_named_with_its_cure(
+    missing: str, use: str, extra: str, fresh_python: Callable[..., str]
+) -> None:
+    printed = fresh_python(
+        "import importlib.util, sys, traceback, edgeclf\n"
+        f"sys.modules[{missing!r}] = None\n"
+        "importlib.util.find_spec = lambda name: None\n"
+        f"try:\n    edgeclf.{use}\nexcept ImportError:\n    print(traceback.format_exc())"
+    )
+
+    assert f"pip install 'edgeclf[{extra}]'" in printed

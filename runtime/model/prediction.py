@@ -108,3 +108,6 @@ class Outcome:
     def name(self) -> str:
         """The path in the result row."""
         return self.frame.name
+
+    def __repr__(self) -> str:
+        return f"Outcome({self.name!r}, {self.result!r})"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgeclf.runtime import Classifier, Failure, ModelCard, Prediction, Preprocess, Reason
+from edgeclf.runtime import Classifier, Failure, Frame, ModelCard, Outcome, Prediction, Preprocess, Reason
 
 
 def predict(classes: tuple[str, ...]) -> Prediction:
@@ -79,6 +79,7 @@ def test_a_prediction_can_be_pickled(classifier: Classifier, path: Path) -> None
     ("value", "words"),
     [
         (predict(("a", "b")), ["Prediction", "label='a'", "confidence=0.6667"]),
+        (Outcome(Frame("a.png", bytes(1000)), predict(("a", "b"))), ["Outcome('a.png', Prediction(label='a'"]),
         (Failure(Reason.TRUNCATED, "JPEG without its end"), ["Failure", "truncated", "JPEG without its end"]),
         (
             ModelCard(("a", "b\n"), Preprocess((48, 64), 1), training={"much": "more"}),
@@ -86,7 +87,7 @@ def test_a_prediction_can_be_pickled(classifier: Classifier, path: Path) -> None
         ),
         (ModelCard(tuple("abcdefgh"), Preprocess((48, 64))), ["8 classes: a, b, c, d, e, ...", "RGB"]),
     ],
-    ids=["prediction", "failure", "card", "many-classes"],
+    ids=["prediction", "outcome", "failure", "card", "many-classes"],
 )
 def test_a_repr_says_what_matters_on_one_line(value: object, words: list[str]) -> None:
     assert [word for word in words if word not in repr(value)] == []
