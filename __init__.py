@@ -66,5 +66,6 @@ def _from_runtime(name: str) -> object:
     except ImportError as error:
         from edgeclf.runtime.terminal.console import missing_extra
 
-        error.add_note(missing_extra(error) or "")
+        if cure := missing_extra(error):
+            error.add_note(cure)
         raise

@@ -58,7 +58,7 @@ class Subject:
     made_with: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Export(GateReport):
     """The result of an export. published: the files under their final names.
 

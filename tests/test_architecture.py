@@ -132,6 +132,10 @@ def test_nothing_imports_the_names_that_exist_only_in_a_checkout() -> None:
     assert offenders([*ALL_SOURCES, *sources("tests")], lambda path: imports_of(path, *LAYERS)) == {}
 
 
+def test_the_names_for_users_are_imported_from_where_they_stand() -> None:
+    assert offenders(ALL_SOURCES, lambda path: [name for name in imports(path) if name == "edgeclf"]) == {}
+
+
 def test_the_runtime_imports_what_an_edge_device_has() -> None:
     base = {"numpy", "cv2", "typer", "rich", "onnxruntime", "ai_edge_litert", "edgeclf"}
     base |= {"google", "flatbuffers"}  # protobuf and flatbuffers, which come with onnxruntime

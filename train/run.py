@@ -58,7 +58,7 @@ from edgeclf.train.results.table import measured_accuracy
 from edgeclf.train.results.temperature import fit_temperature, fold_temperature, scale
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Run:
     """The result of a training run: the path of the model, and the content of `metrics.json`.
 

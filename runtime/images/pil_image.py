@@ -1,5 +1,6 @@
 """Images of Pillow that are in memory. Pillow itself is never imported: an edge device may lack it."""
 
+import struct
 from typing import Any, Literal, Protocol, TypeGuard
 
 import cv2
@@ -10,6 +11,8 @@ from edgeclf.runtime.errors import ImageError, Reason, first_line
 from edgeclf.runtime.images.transparency import cover_ground, turn_upright
 
 _ORIENTATION = 0x0112
+_DAMAGE = (OSError, ValueError, SyntaxError, KeyError, struct.error)
+"""What Pillow raises for a damaged file."""
 _DEEP = "I"
 """Modes that begin with it hold more than 8 bits: 16 of them, of which the upper ones count, as in a file."""
 
@@ -40,9 +43,12 @@ def pixels_of(image: PilImage, ground: Literal["white", "black", "none"]) -> NDA
     """
     try:
         pixels = _deep(image) if image.mode.startswith(_DEEP) else _on_ground(image, ground)
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except (OSError, ValueError, SyntaxError) as error:
+    except _DAMAGE as error:
         raise ImageError(Reason.CORRUPT, f"Pillow cannot decode it ({first_line(error)})") from None
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)  # not before: Pillow turns a TIFF itself when it reads the pixels
+    except _DAMAGE:
+        orientation = 1
     return turn_upright(pixels, orientation)
 
 

@@ -25,7 +25,7 @@ _MAX_BYTES = 4 << 20
 _MAX_NAMES = 5
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class ModelCard:
     """classes: labels in the order of the output columns.
     preprocess: how an image becomes the input.

@@ -27,9 +27,9 @@ from edgeclf.runtime.spelling import advice
 from edgeclf.runtime.terminal.plural import plural
 
 _DEVICE = re.compile(r"auto|cpu|(cuda|tensorrt)(:\d+)?")
+_DEVICES = ("auto", "cpu", "cuda", "cuda:N", "tensorrt", "tensorrt:N")
 _BATCH = 32
 """Images of a list in one run of the model."""
-_DEVICES = ("auto", "cpu", "cuda", "cuda:N", "tensorrt", "tensorrt:N")
 
 
 class Classifier:

@@ -13,10 +13,10 @@ from edgeclf.runtime import ImageError, Preprocess
 RGB, GREY = Preprocess((32, 48)), Preprocess((32, 48), 1)
 
 
-def stored(image: Image.Image, **options: object) -> tuple[bytes, Image.Image]:
-    """A PNG file, and what Pillow opens from it."""
+def stored(image: Image.Image, kind: str = "PNG", **options: object) -> tuple[bytes, Image.Image]:
+    """A file, and what Pillow opens from it."""
     file = io.BytesIO()
-    image.save(file, "PNG", **options)
+    image.save(file, kind, **options)
     return file.getvalue(), Image.open(io.BytesIO(file.getvalue()))
 
 
@@ -46,10 +46,11 @@ def lab(image: Image.Image) -> Image.Image:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_image_is_turned_upright_as_its_file_is(orientation: int, scene: NDArray[np.uint8]) -> None:
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_an_image_is_turned_upright_as_its_file_is(kind: str, orientation: int, scene: NDArray[np.uint8]) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data, opened = stored(Image.fromarray(scene), exif=exif)
+    data, opened = stored(Image.fromarray(scene), kind, exif=exif)
 
     np.testing.assert_array_equal(RGB(opened), RGB(data))
 
@@ -78,6 +79,13 @@ def test_a_file_that_pillow_cannot_decode_is_an_image_error(png: bytes) -> None:
 
     with pytest.raises(ImageError, match="corrupt"):
         RGB(cut)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")  # of Pillow
+def test_damaged_exif_ends_nothing(scene: NDArray[np.uint8]) -> None:
+    image = stored(Image.fromarray(scene), exif=b"Exif\0\0II*\0\xff\xff\xff\xff")[1]
+
+    np.testing.assert_array_equal(RGB(image), RGB(scene))
 
 
 def test_pillow_is_not_imported_for_it(fresh_python: Callable[..., str]) -> None:
