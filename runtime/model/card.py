@@ -55,13 +55,13 @@ class ModelCard:
     @property
     def summary(self) -> str:
         """Classes and images, on one line."""
-        return f"{self.class_list}; images of {self.image_kind}"
+        return f"{plural(len(self.classes), 'class')}: {self.first_classes}; images of {self.image_kind}"
 
     @property
-    def class_list(self) -> str:
-        """The number of classes, and the names of the first ones."""
+    def first_classes(self) -> str:
+        """The names of the first classes, and dots if there are more."""
         more = ", ..." if len(self.classes) > _MAX_NAMES else ""
-        return f"{plural(len(self.classes), 'class')}: {', '.join(map(escape, self.classes[:_MAX_NAMES]))}{more}"
+        return f"{', '.join(map(escape, self.classes[:_MAX_NAMES]))}{more}"
 
     @property
     def image_kind(self) -> str:

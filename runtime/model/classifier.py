@@ -131,7 +131,8 @@ class Classifier:
     def _repr_html_(self) -> str:
         from edgeclf.runtime.terminal.notebook import table_html
 
-        rows = [("classes", self.card.class_list), ("images", self.card.image_kind)]
+        names = f"{self.card.first_classes} ({len(self.card.classes):,})"
+        rows = [("classes", names), ("images", self.card.image_kind)]
         engine = f"{self.backend.engine} on {self.backend.device}"
         return table_html(self.path.name if self.path else "Classifier", [*rows, ("engine", engine)])
 

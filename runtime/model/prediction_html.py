@@ -22,7 +22,7 @@ def prediction_html(best: Sequence[tuple[str, float]], others: int, image: AnyIm
     bars = "".join(_bar(label, score) for label, score in best)
     rest = f'<tr><td colspan="3">and {plural(others, "other class")}</td></tr>' if others > 0 else ""
     style = "display:flex;flex-wrap:wrap;gap:1em;align-items:center"
-    return f'<div style="{style}">{_thumbnail(image)}<table>{bars}{rest}</table></div>'
+    return f'<div style="{style}">{_thumbnail(image)}<table style="color:inherit">{bars}{rest}</table></div>'
 
 
 def _bar(label: str, score: float) -> str:

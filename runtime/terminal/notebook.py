@@ -69,4 +69,4 @@ def table_html(title: str, rows: Iterable[tuple[str, object]]) -> str:
         f'<tr><td style="{left};opacity:.7">{as_html(name)}</td><td style="{left}">{as_html(value)}</td></tr>'
         for name, value in rows
     )
-    return f"<table>{head}{''.join(cells)}</table>"
+    return f'<table style="color:inherit">{head}{"".join(cells)}</table>'
