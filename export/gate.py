@@ -23,6 +23,8 @@ from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.storage.atomic_write import make_folder, publish_bytes, publish_text
 from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.notebook import table_html
+from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.version import __version__
 
 SENSITIVITY_IMAGES = 16
@@ -64,6 +66,25 @@ class Export(GateReport):
     """
 
     published: tuple[Path, ...] = ()
+
+    @property
+    def model(self) -> Path:
+        """The file to ship. Raises GateError if no file was published."""
+        for path in self.published:
+            if path.name == self.ship:
+                return path
+        raise GateError(f"no file was published, because {', '.join(self.failed)} failed the gate")
+
+    def __repr__(self) -> str:
+        files = ", ".join(f"{parity.name} {parity.verdict}" for parity in self.parities)
+        ship = f"; ship {self.ship}" if self.published else "; nothing was published"
+        return f"Export({files}{ship})"
+
+    def _repr_html_(self) -> str:
+        rows = [(parity.name, parity.verdict) for parity in self.parities]
+        folder = self.published[0].parent if self.published else "nothing was published"
+        origin = ("verified on", f"{plural(self.parities[0].images, 'image')} ({self.origin})")
+        return table_html(str(folder), [*rows, origin, *([("ship", self.ship)] if self.published else [])])
 
 
 def check_output_folder(folder: Path, name: str, targets: Sequence[Target]) -> None:

@@ -81,6 +81,14 @@ class Parity:
     def accuracy(self) -> float:
         return self.correct / self.images
 
+    @property
+    def verdict(self) -> str:
+        """On one line: passed, with size and accuracy, or why it failed."""
+        if self.misses:
+            return f"failed: {self.misses[0]}"
+        accuracy = f", accuracy {self.accuracy:.1%}" if self.is_labelled else ""
+        return f"passed ({self.size_bytes / 1e6:.2f} MB{accuracy}, same class {self.agreement:.1%})"
+
     @classmethod
     def failed(cls, name: str, precision: str, reference: Reference, miss: str, size_bytes: int = 0) -> "Parity":
         """For a file without predictions to compare."""

@@ -24,7 +24,7 @@ from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.images.preprocess import Prepared
 from edgeclf.runtime.model.batching import BatchSplitter, best_batch
 from edgeclf.runtime.model.classifier import Classifier
-from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
+from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction, at_hand
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -41,24 +41,6 @@ _FEW = 256
 """With fewer frames, measuring the best batch takes longer than it saves."""
 
 
-def classify(
-    frames: Iterable[Frame | None],
-    classifier: Classifier,
-    *,
-    workers: int | None = None,
-    batch: int | None = 1,
-    checks: Checks = Checks(),  # noqa: B008 (frozen)
-) -> Iterator[Outcome]:
-    """One outcome per frame, in the order of the frames; an image that cannot be read is an outcome too.
-
-    frames: None among them is a pause, at which all outcomes so far are returned. workers: threads, by default one for each
-    usable core; open the classifier with `threads=1` for that. batch: images in one call of the model; None measures which
-    number is fastest. A batch that does not fit into memory is halved. checks: what files must pass before they are
-    decoded. Raises ModelError.
-    """
-    yield from chain.from_iterable(classify_batches(frames, classifier, workers=workers, batch=batch, checks=checks))
-
-
 def classify_batches(
     frames: Iterable[Frame | None],
     classifier: Classifier,
@@ -67,7 +49,13 @@ def classify_batches(
     batch: int | None = 1,
     checks: Checks = Checks(),  # noqa: B008 (frozen)
 ) -> Iterator[list[Outcome]]:
-    """Like `classify`, but returns the outcomes of several frames at a time, as they become ready."""
+    """One outcome per frame, in the order of the frames, several at a time, as they become ready.
+
+    An image that cannot be read is an outcome too. frames: None among them is a pause, at which all outcomes so far are
+    returned. workers: threads, by default one for each usable core; open the classifier with `threads=1` for that. batch:
+    images in one call of the model; None measures which number is fastest. A batch that does not fit into memory is halved.
+    checks: what files must pass before they are decoded. Raises ModelError.
+    """
     workers = workers or usable_cores()
     frames = iter(frames)
     if batch is None:
@@ -164,7 +152,8 @@ class Worker:
     def _outcome(self, frame: Frame, one: Prepared | ImageError, answers: Iterator[NDArray[np.float32]]) -> Outcome:
         if isinstance(one, ImageError):
             return Outcome(frame, Failure.of(one), one.size_hw)
-        return Outcome(frame, Prediction(self._classifier.card.classes, next(answers)), one.size_hw, one.photo)
+        prediction = Prediction(self._classifier.card.classes, next(answers), at_hand(frame.image))
+        return Outcome(frame, prediction, one.size_hw, one.photo)
 
 
 def _chunks(frames: Iterable[Frame | None], worker: Worker) -> Iterator[tuple[Frame, ...] | None]:

@@ -22,6 +22,7 @@ from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.storage.atomic_write import publish_text
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.escaping import escape_cell
+from edgeclf.runtime.terminal.notebook import table_html
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.version import __version__
 from edgeclf.train.checkpoint import CHECKPOINT_NAME
@@ -53,6 +54,7 @@ from edgeclf.train.results.evaluation import (
     probabilities,
 )
 from edgeclf.train.results.report import ReportData, image_size, write_report
+from edgeclf.train.results.table import measured_accuracy
 from edgeclf.train.results.temperature import fit_temperature, fold_temperature, scale
 
 
@@ -68,6 +70,23 @@ class Run:
     interrupted: bool = False
     problem: str = ""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The run folder, with `report.html` in it."""
+        return self.model.parent
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}, {self._accuracy()}{self.problem and f'; {self.problem}'})"
+
+    def _repr_html_(self) -> str:
+        measured = [("test accuracy", self._accuracy().removeprefix("test accuracy ")), ("epochs", self.metrics["epochs"])]
+        rows = [*measured, ("report", self.folder / "report.html")]
+        doubts = [("warning", sentence) for sentence in (self.problem, *self.warnings) if sentence]
+        return table_html(str(self.folder), [*rows, *doubts])
+
+    def _accuracy(self) -> str:
+        return measured_accuracy(self.metrics["test"], "test accuracy")
 
 
 def train(

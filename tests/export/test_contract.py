@@ -125,9 +125,7 @@ def test_the_card_is_in_the_metadata_of_onnx(run_folder: Path, exported_onnx: Pa
 def test_labels_are_the_names_of_the_folders(run_folder: Path, image_folder: Path, name: str) -> None:
     classifier = Classifier.open(run_folder / name)
     paths = sorted(image_folder.rglob("*.png"))
-    right = [
-        prediction.label == path.parent.name for prediction, path in zip(classifier.predict_batch(paths), paths, strict=True)
-    ]
+    right = [prediction.label == path.parent.name for prediction, path in zip(classifier.predict(paths), paths, strict=True)]
     assert np.mean(right) >= 0.95
 
 

@@ -81,7 +81,7 @@ def test_a_folder_of_images_becomes_an_accurate_classifier(small_run: TrainedRun
     folder, labels = small_run
     classifier = Classifier.open(folder / name)
     unseen = [encode(label, seed) for seed in range(100, 110) for label in labels]
-    assert [prediction.label for prediction in classifier.predict_batch(unseen)] == list(labels) * 10
+    assert [prediction.label for prediction in classifier.predict(unseen)] == list(labels) * 10
 
 
 def test_the_default_is_onnx_and_int8(small_run: TrainedRun) -> None:
