@@ -33,8 +33,8 @@ FLOORS = {
         "data networks",
         "results",
         "keras_file",
-        "any_model batches checkpoint config config_file epoch_notes fit history options preparation preview recipes "
-        "resolved run stages",
+        "any_model batches checkpoint config config_file epoch_notes fit history lesson options preparation preview recipes "
+        "resolved run soft_targets stages teaching teaching_options views",
         "cli",
     ),
     "export": (

@@ -21,6 +21,7 @@ from edgeclf.train.data.findings import Severity
 from edgeclf.train.data.leakage import drop_leaks, refusal, refusals, without_leaks
 from edgeclf.train.data.other_files import describe_kinds
 from edgeclf.train.data.splitting import Splitting
+from edgeclf.train.teaching import check_teaching
 
 MODEL_NAME = "model.keras"
 METRICS_NAME = "metrics.json"
@@ -50,7 +51,8 @@ def prepare(config: TrainingConfig, folder: Path, extras: Extras = Extras(), *, 
     if resume:
         dataset = _resume(folder)
         _announce(config.data, dataset)
-        return dataset
+        # Only split.csv says how the images were split.
+        return check_teaching(replace(config.teaching, takes_split=False), dataset) if config.teaching else dataset
     dataset = _find(config, folder, extras)
     _announce(config.data, dataset)
     make_folder(folder)
@@ -76,6 +78,8 @@ def find_images(config: TrainingConfig, folder: Path) -> Dataset:
 
 def _find(config: TrainingConfig, folder: Path, extras: Extras) -> Dataset:
     dataset = find_images(config, folder)
+    if config.teaching:
+        dataset = check_teaching(config.teaching, dataset)
     if extras.drop_leaks:
         dataset = drop_leaks(dataset)
     findings = check_dataset(dataset)

@@ -37,6 +37,7 @@ from edgeclf.train.fit import Trained, fit
 from edgeclf.train.history import HISTORY_NAME, read_history
 from edgeclf.train.keras_file.samples import pick_samples
 from edgeclf.train.keras_file.saving import save
+from edgeclf.train.lesson import ask_teacher, lesson_facts
 from edgeclf.train.networks.architectures import head_of
 from edgeclf.train.networks.backbones import Backbone
 from edgeclf.train.preparation import METRICS_NAME, MODEL_NAME, Extras, prepare
@@ -93,10 +94,14 @@ def train(
         _report_bad_files(list(splits.values()), folder / "bad_files.csv")
         has_checkpoint = resume and (folder / CHECKPOINT_NAME).exists()
         classes = len(dataset.classes)
-        trained = fit(config.recipe, classes, splits["train"], splits["val"], folder, resume=has_checkpoint)
+        lesson = splits["train"]
+        if config.teaching:
+            lesson = ask_teacher(config.teaching, config.recipe, lesson, dataset, config.preprocess, caches[-1])
+        trained = fit(config.recipe, classes, lesson, splits["val"], folder, resume=has_checkpoint)
         note("evaluating ...")
         tested = _calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes)
         kept = {"left_out": dataset.left_out, "data_digest": data_digest(dataset.splits())}
+        kept |= {"teaching": lesson_facts(config.teaching, config.recipe, dataset)} if config.teaching else {}
         metrics = _metrics(trained, tested, started) | kept
         facts = _facts(config, dataset, metrics)
         card = ModelCard(dataset.classes, config.preprocess, head_of(trained.network), facts)
@@ -128,8 +133,8 @@ class _Tested:
 
 @contextmanager
 def _cache_files(folder: Path) -> Iterator[list[Path]]:
-    """Paths for memory-mapped images, one per split. The files are removed afterwards."""
-    caches = [folder / f".{name}.u8" for name in SPLITS]
+    """Paths for memory-mapped images, one per split and one for the views of a lesson. The files are removed afterwards."""
+    caches = [folder / f".{name}.u8" for name in (*SPLITS, "views")]
     try:
         yield caches
     finally:
@@ -157,7 +162,7 @@ def _calibrate_and_test(network: keras.Model, val: Arrays, test: Arrays, classes
 def _load_splits(data: Path, dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -> dict[str, Arrays]:
     splits = {
         name: load(split, preprocess, name, cache)
-        for (name, split), cache in zip(dataset.splits().items(), caches, strict=True)
+        for (name, split), cache in zip(dataset.splits().items(), caches, strict=False)
     }
     for label, name in enumerate(dataset.classes):
         if not (splits["train"].labels == label).any():
@@ -229,7 +234,8 @@ def _facts(config: TrainingConfig, dataset: Dataset, metrics: dict[str, Any]) ->
 def _training_facts(recipe: Recipe, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """How the network was trained, for the report."""
     changes = {name: value for name, value in asdict(recipe.augmentation).items() if value and name != "fill"}
-    return {
+    taught = {name.replace("_", " "): value for name, value in metrics.get("teaching", {}).items()}
+    return taught | {
         "optimizer": f"{recipe.optimizer}, {recipe.schedule}",
         "learning rate": recipe.learning_rate,
         "batch": recipe.batch,

@@ -79,7 +79,7 @@ def compute_features(cut: keras.Layer, network: keras.Model, images: Inputs, cac
                 values[start : start + len(batch)] = front.predict_on_batch(batch[:, :, ::step].astype(np.float32))
                 start += len(batch)
                 progress.advance(len(batch))
-    return Inputs(values, np.tile(images.labels, len(steps)))
+    return Inputs(values, np.concatenate([images.labels] * len(steps)))
 
 
 def advance_features(start: keras.Layer, cut: keras.Layer, features: Inputs, cache: Path) -> Inputs:

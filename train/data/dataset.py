@@ -52,6 +52,7 @@ class Dataset:
     folders that may not be the classes, or were passed over. left_out: the number of images that `--allow-leakage` left out
     of the test and of the validation split. dropped: training images that `--drop-leaks` left out.
     cut_from: the folder whose paths `--split-by` takes; None if some of the images were split before.
+    unlabelled: further training images, to which only a teacher has answers.
     """
 
     classes: tuple[str, ...]
@@ -65,6 +66,7 @@ class Dataset:
     left_out: Mapping[str, int] = field(default_factory=lambda: {"test": 0, "validation": 0})
     dropped: tuple["Dropped", ...] = ()
     cut_from: Path | None = field(default=None, compare=False)
+    unlabelled: tuple[str, ...] = ()
 
     @property
     def skipped(self) -> int:
