@@ -32,6 +32,8 @@ TRAIN = [
     ("clf-train cats --teacher RUN", "does not know 'cat' and the images have none of 'square'"),
     ("clf-train IMAGES --teacher RUN --unlabelled IMAGES", "is the folder of labelled images"),
     ("clf-train IMAGES --teacher RUN --unlabelled empty", "empty holds no images"),
+    ("clf-train IMAGES --teacher RUN --folds 3", "--folds does not go with --teacher"),
+    ("clf-train IMAGES --folds 40", "class disc holds 30 images, too few for --folds 40; .*or pass --folds 30"),
     ("clf-train IMAGES --teacher RUN --class-weight auto", "--class-weight auto does not go with --teacher"),
     ("clf-train evaluate RUN/model.keras nofolder", "nofolder does not exist"),
     ("clf-train evaluate absent.keras IMAGES", "absent.keras does not exist"),

@@ -70,6 +70,7 @@ def _splitting(preset: Preset, options: SplitOptions, seed: int) -> Splitting:
         test=options.test,
         limit=options.limit,
         seed=seed,
+        folds=options.folds or 0,
     )
 
 
@@ -81,6 +82,8 @@ def _teaching(options: TrainOptions) -> Teaching | None:
                 f"--unlabelled {given.unlabelled} needs a model that labels these images; name it with --teacher"
             )
         return None
+    if options.splits.folds:
+        raise OptionError("--folds does not go with --teacher, which knows the images of every fold; leave one of them out")
     if options.training.class_weight == "auto":
         raise OptionError("--class-weight auto does not go with --teacher; train the teacher with it, and leave it out here")
     labelled = [path.resolve() for path in (options.data, options.splits.val, options.splits.test) if path]

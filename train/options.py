@@ -56,6 +56,10 @@ class SplitOptions:
         Path | None, _data(help="Validation set, used for early stopping.", show_default="a share of the images")
     ] = None
     test: Annotated[Path | None, _data(help="Test set.", show_default="a share of the images")] = None
+    folds: Annotated[
+        int | None,
+        _data(min=2, help="Cross-validate with N folds, then train on all images.", metavar="N", show_default="none"),
+    ] = None
     limit: Annotated[int | None, _data(min=1, help="Use at most N images, for a quick trial.", metavar="N")] = None
     drop_leaks: Annotated[
         bool, _data("--drop-leaks", help="Leave out training images that are copies of validation or test images.")

@@ -53,6 +53,7 @@ from edgeclf.train.results.evaluation import (
     negative_log_likelihood,
     probabilities,
 )
+from edgeclf.train.results.out_of_fold import ORIGIN, OutOfFold
 from edgeclf.train.results.report import ReportData, image_size, write_report
 from edgeclf.train.results.temperature import fit_temperature, fold_temperature, scale
 
@@ -78,19 +79,22 @@ def train(
     *,
     resume: bool = False,
     dataset: Dataset | None = None,
+    out_of_fold: OutOfFold | None = None,
 ) -> Run:
     """Train as configured and write `model.keras`, `metrics.json`, `report.html` and the rest to `folder`.
 
     Images that cannot be read are skipped and listed in `bad_files.csv`. resume: continue the run in `folder`, with the
-    images of its `split.csv`. dataset: what `prepare` returned, if it was called before Keras was loaded.
+    images of its `split.csv`. dataset: what `prepare` returned, if it was called before Keras was loaded. out_of_fold: what
+    a cross-validation has found; its answers are evaluated in place of the model's, if there are any.
     Raises DatasetError, ModelError or OutputError.
     """
     started = time.monotonic()
     dataset = dataset or prepare(config, folder, extras, resume=resume)
     with _cache_files(folder) as caches:
         splits = _load_splits(config.data, dataset, config.preprocess, caches)
-        for sentence in near_leak_notes(dataset, splits, config.splitting or Splitting()):
-            note(sentence)
+        if not out_of_fold:  # the folds have said so already
+            for sentence in near_leak_notes(dataset, splits, config.splitting or Splitting()):
+                note(sentence)
         _report_bad_files(list(splits.values()), folder / "bad_files.csv")
         has_checkpoint = resume and (folder / CHECKPOINT_NAME).exists()
         classes = len(dataset.classes)
@@ -99,9 +103,10 @@ def train(
             lesson = ask_teacher(config.teaching, config.recipe, lesson, dataset, config.preprocess, caches[-1])
         trained = fit(config.recipe, classes, lesson, splits["val"], folder, resume=has_checkpoint)
         note("evaluating ...")
-        tested = _calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes)
+        tested = _calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes, out_of_fold)
         kept = {"left_out": dataset.left_out, "data_digest": data_digest(dataset.splits())}
         kept |= {"teaching": lesson_facts(config.teaching, config.recipe, dataset)} if config.teaching else {}
+        kept |= {"folds": out_of_fold.to_json()} if out_of_fold else {}
         metrics = _metrics(trained, tested, started) | kept
         facts = _facts(config, dataset, metrics)
         card = ModelCard(dataset.classes, config.preprocess, head_of(trained.network), facts)
@@ -109,7 +114,9 @@ def train(
         save(trained.network, card, samples if extras.embed_samples else {}, folder / MODEL_NAME)
         publish_text(folder / METRICS_NAME, json.dumps(metrics, indent=1) + "\n")
         report = _report(card, trained, tested, splits, dataset.left_out)
-        report = replace(report, facts={**report.facts, **_training_facts(config.recipe, metrics)})
+        more = _training_facts(config.recipe, metrics)
+        more |= {"cross-validation": out_of_fold.sentence()} if out_of_fold else {}
+        report = replace(report, facts={**report.facts, **more})
         history = read_history(folder / HISTORY_NAME)
         warnings = _warnings(config.recipe, tested, splits["train"], metrics["test"])
         write_report(folder, replace(report, history=history, samples=samples["calibration"], warnings=warnings))
@@ -122,13 +129,14 @@ def train(
 class _Tested:
     """What the calibrated network predicts for the validation and the test split.
 
-    uncalibrated: the probabilities for the test split before temperature scaling.
+    uncalibrated: the probabilities for the test split before temperature scaling; None if they are those of folds.
     """
 
     val: Evaluation
     test: Evaluation
-    uncalibrated: NDArray[np.float32]
+    uncalibrated: NDArray[np.float32] | None
     temperature: float
+    origin: str = ReportData.origin
 
 
 @contextmanager
@@ -143,20 +151,21 @@ def _cache_files(folder: Path) -> Iterator[list[Path]]:
                 cache.unlink(missing_ok=True)
 
 
-def _calibrate_and_test(network: keras.Model, val: Arrays, test: Arrays, classes: tuple[str, ...]) -> _Tested:
+def _calibrate_and_test(
+    network: keras.Model, val: Arrays, test: Arrays, classes: tuple[str, ...], out_of_fold: OutOfFold | None
+) -> _Tested:
     """Fit the temperature on the validation split, fold it into the network, then evaluate the test split."""
     validated = probabilities(network, val.images)
     temperature = fit_temperature(validated, val.labels)
     fold_temperature(network, temperature)
     validated = scale(validated, temperature)
     threshold = best_threshold(val.labels, validated[:, 1]) if len(classes) == 2 else None
+    counted = count_probabilities(validated, val.labels, classes, threshold)
+    if out_of_fold and out_of_fold.answers:  # each is calibrated by its own temperature
+        tested = count_probabilities(out_of_fold.of(test), test.labels, classes, threshold)
+        return _Tested(counted, tested, None, temperature, ORIGIN)
     tested = evaluate(network, test, classes, threshold)
-    return _Tested(
-        val=count_probabilities(validated, val.labels, classes, threshold),
-        test=tested,
-        uncalibrated=scale(tested.probabilities, 1 / temperature),
-        temperature=temperature,
-    )
+    return _Tested(counted, tested, scale(tested.probabilities, 1 / temperature), temperature)
 
 
 def _load_splits(data: Path, dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -> dict[str, Arrays]:
@@ -188,9 +197,12 @@ def _report_bad_files(splits: list[Arrays], path: Path) -> None:
 
 
 def _metrics(trained: Trained, tested: _Tested, started: float) -> dict[str, Any]:
-    before = expected_calibration_error(tested.test.labels, tested.uncalibrated)
+    before = {}
+    if tested.uncalibrated is not None:
+        error = expected_calibration_error(tested.test.labels, tested.uncalibrated)
+        before = {"expected_calibration_error_before_scaling": round(error, 6)}
     return {
-        "test": tested.test.to_json() | {"expected_calibration_error_before_scaling": round(before, 6)},
+        "test": tested.test.to_json() | before,
         "validation": tested.val.to_json(),
         "temperature": round(tested.temperature, 6),
         "epochs": trained.epochs,
@@ -204,7 +216,7 @@ def _warnings(recipe: Recipe, tested: _Tested, train: Arrays, metrics: dict[str,
     is_default = isinstance(recipe.network, Backbone) and recipe.network == Backbone()
     images = np.bincount(train.labels, minlength=len(tested.test.classes)).tolist()
     found = doubts(metrics, training_cures(images, is_balanced=recipe.balance, is_default=is_default))
-    if tested.test.has_probabilities:
+    if tested.test.has_probabilities and tested.uncalibrated is not None:
         labels = tested.test.labels
         before, after = (
             Calibration(expected_calibration_error(labels, scores), negative_log_likelihood(labels, scores))
@@ -267,6 +279,7 @@ def _report(
         best_epoch=trained.best_epoch,
         uncalibrated=tested.uncalibrated,
         temperature=tested.temperature,
+        origin=tested.origin,
     )
 
 

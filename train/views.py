@@ -64,7 +64,8 @@ def _views_of(
         data = read_file(path)
         pixels = _decode(data, teacher, student)
         crops = [_crop(pixels, viewing, rng) for _ in range(viewing.count - 1)]
-        return np.stack([teacher(one) for one in (data, *crops)]), np.stack([student(one) for one in (data, *crops)])
+        seen: list[bytes | Pixels] = [data, *crops]
+        return np.stack([teacher(one) for one in seen]), np.stack([student(one) for one in seen])
     except ImageError:
         return None
 

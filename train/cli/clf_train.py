@@ -126,9 +126,11 @@ def train(
     extras = Extras(options.embed_samples, splits.allow_leakage, splits.drop_leaks, files)
     dataset = prepare(config, folder, extras, resume=resume is not None)
     load_keras()
+    from edgeclf.train.folds import cross_validate
     from edgeclf.train.run import train as run_training
 
-    run = run_training(config, folder, extras, resume=resume is not None, dataset=dataset)
+    train_all = cross_validate if dataset.folds else run_training
+    run = train_all(config, folder, extras, resume=resume is not None, dataset=dataset)
     _finish(run, json_output=flags.json_output)
 
 
@@ -168,7 +170,8 @@ def _run_folder(options: TrainOptions) -> Path:
         return next(folder for folder in numbered if not folder.exists())
     if (output / "model.keras").exists():
         raise OutputError(f"{output} already holds a model.keras; choose another folder with -o, or remove it")
-    if (output / "checkpoint.npz").exists():
+    is_of_folds = (output / "fold-1").exists() and (output / "split.csv").exists()  # the last file before the trainings
+    if is_of_folds or (output / "checkpoint.npz").exists():
         raise OutputError(
             f"{output} holds an unfinished training; resume it with --resume {output}, or choose another folder with -o"
         )
@@ -179,11 +182,15 @@ def _run_folder(options: TrainOptions) -> Path:
 
 
 def _show(run: "Run") -> None:
+    from edgeclf.train.results.out_of_fold import ORIGIN
     from edgeclf.train.results.table import headline, show
 
     metrics = run.metrics
     show(metrics["test"])
-    note(headline(metrics["test"], "test accuracy", "used neither for training nor for early stopping"))
+    origin = "used neither for training nor for early stopping"
+    if metrics.get("folds", {}).get("are_the_test"):
+        origin = ORIGIN
+    note(headline(metrics["test"], "test accuracy", origin))
     note(f"best epoch: {metrics['best_epoch']} of {metrics['epochs']}; total time: {metrics['seconds']:.0f} s")
     note(f"report: {run.model.with_name('report.html')}")
     for sentence in run.warnings:
