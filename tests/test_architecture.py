@@ -33,8 +33,8 @@ FLOORS = {
         "data networks",
         "results",
         "keras_file",
-        "any_model batches checkpoint config config_file epoch_notes fit frozen_front function history options preparation "
-        "preview recipes resolved run stages start",
+        "any_model batches checkpoint config config_file epoch_notes fit folds frozen_front function history lesson options "
+        "preparation preview recipes resolved run soft_targets stages start teaching teaching_options views",
         "cli",
     ),
     "export": (
@@ -47,7 +47,7 @@ FLOORS = {
         "interleaving machine photographs results solar_cells",
         "bench peers",
         "adoption clf_bench clf_demo cuda driver exporting live networks parity pillow_resize reopening resize scaling "
-        "shipping sizing throughput training",
+        "shipping sizing teaching throughput training",
     ),
 }
 """From the ground up: folders and files directly below a layer. Each may import itself and what is on the floors below it;

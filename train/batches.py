@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs of a training stage, in memory or memory-mapped: images or features, and int64 labels `[N]`.
+    """Inputs of a training stage, in memory or memory-mapped: images or features, and what they should give.
 
     values: `[versions * N, ...]`: the first version of all images, then the next one.
+    labels: int64 `[N]`, or probabilities, float32 `[N, outputs]`.
     """
 
     values: NDArray[Any]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     versions: int = 1
 
     def __len__(self) -> int:
@@ -45,7 +46,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return math.ceil(len(self._order) / self._size)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
         chosen = self._order[index * self._size : (index + 1) * self._size]
         return self._values[self._version[chosen] * len(self._labels) + chosen], self._labels[chosen]
 

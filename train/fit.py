@@ -25,6 +25,7 @@ from edgeclf.train.history import HISTORY_NAME, write_history
 from edgeclf.train.networks.architectures import head_of
 from edgeclf.train.recipes import Recipe
 from edgeclf.train.results.evaluation import probabilities
+from edgeclf.train.soft_targets import loss_and_accuracy, targets
 from edgeclf.train.stages import Stage, compute_features, is_cacheable, plan, trainable_model
 
 _OPTIMIZERS: dict[str, Callable[[float], keras.Optimizer]] = {
@@ -81,8 +82,9 @@ class _Fitting:
         self.recipe = recipe
         self.network = network
         self.plan = plan(recipe, network)
-        self.train = Inputs(train.images, train.labels)
+        self.train = targets(train, head_of(network))
         self.val = Inputs(val.images, val.labels)
+        self.is_taught = train.answers is not None
         self.folder = folder
         self.state = state
         self.problem = ""
@@ -164,10 +166,10 @@ class _Fitting:
             )
 
     def _compile(self, stage: Stage, model: keras.Model) -> None:
-        loss = "binary_crossentropy" if head_of(self.network) == "sigmoid" else "sparse_categorical_crossentropy"
+        loss, accuracy = loss_and_accuracy(head_of(self.network), is_taught=self.is_taught)
         optimizer = _OPTIMIZERS[self.recipe.optimizer](stage.learning_rate)
         # XLA ("auto") made a step three times slower on two CPU cores.
-        model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
+        model.compile(optimizer, loss, metrics=[accuracy], jit_compile=False)
         if self.state.optimizer:
             optimizer.build(model.trainable_variables)
             for variable, value in zip(optimizer.variables, self.state.optimizer, strict=True):

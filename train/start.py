@@ -28,9 +28,11 @@ def start_training(options: TrainOptions, resume: Path | None = None) -> "Run":
     extras = Extras(options.embed_samples, splits.allow_leakage, splits.drop_leaks, files)
     dataset = prepare(config, folder, extras, resume=resume is not None)
     load_keras()
+    from edgeclf.train.folds import cross_validate
     from edgeclf.train.run import train
 
-    return train(config, folder, extras, resume=resume is not None, dataset=dataset)
+    train_all = cross_validate if dataset.folds else train
+    return train_all(config, folder, extras, resume=resume is not None, dataset=dataset)
 
 
 def require_data(options: TrainOptions, resume: Path | None) -> None:
@@ -56,7 +58,8 @@ def output_folder(options: TrainOptions) -> Path:
         return next(folder for folder in numbered if not folder.exists())
     if (output / "model.keras").exists():
         raise OutputError(f"{output} already holds a model.keras; choose another folder with -o, or remove it")
-    if (output / "checkpoint.npz").exists():
+    is_of_folds = (output / "fold-1").exists() and (output / "split.csv").exists()  # the last file before the trainings
+    if is_of_folds or (output / "checkpoint.npz").exists():
         raise OutputError(
             f"{output} holds an unfinished training; resume it with --resume {output}, or choose another folder with -o"
         )

@@ -133,11 +133,15 @@ def _show_config(options: TrainOptions) -> None:
 
 
 def _show(run: "Run") -> None:
+    from edgeclf.train.results.out_of_fold import ORIGIN
     from edgeclf.train.results.table import headline, show
 
     metrics = run.metrics
     show(metrics["test"])
-    note(headline(metrics["test"], "test accuracy", "used neither for training nor for early stopping"))
+    origin = "used neither for training nor for early stopping"
+    if metrics.get("folds", {}).get("are_the_test"):
+        origin = ORIGIN
+    note(headline(metrics["test"], "test accuracy", origin))
     note(f"best epoch: {metrics['best_epoch']} of {metrics['epochs']}; total time: {metrics['seconds']:.0f} s")
     note(f"report: {run.model.with_name('report.html')}")
     for sentence in run.warnings:
