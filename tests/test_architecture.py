@@ -20,7 +20,7 @@ FLOORS = {
     "runtime": (
         "errors cores allocator spelling version",
         "images storage terminal",
-        "cameras sources",
+        "cameras drawing sources",
         "model",
         "pipeline disk_guard results",
         "cluster live",
