@@ -119,6 +119,10 @@ class RunOptions:
         bool,
         typer.Option("--excel", help="Write CSV as Excel expects it, for accents and times.", rich_help_panel=_OUTPUT),
     ] = False
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Write each image, with its answer drawn on, to DIR.", metavar="DIR", rich_help_panel=_OUTPUT),
+    ] = None
     topk: Annotated[
         int | None,
         Text(parse_topk),
