@@ -69,6 +69,7 @@ HEAVY = {
     "pyarrow",
     "ray",
     "simplejpeg",
+    "xlsxwriter",
 }
 
 
@@ -135,7 +136,7 @@ def test_nothing_imports_the_names_that_exist_only_in_a_checkout() -> None:
 def test_the_runtime_imports_what_an_edge_device_has() -> None:
     base = {"numpy", "cv2", "typer", "rich", "onnxruntime", "ai_edge_litert", "edgeclf"}
     base |= {"google", "flatbuffers"}  # protobuf and flatbuffers, which come with onnxruntime
-    extras = {"fsspec", "mss", "pyarrow", "ray", "simplejpeg"}
+    extras = {"fsspec", "mss", "pyarrow", "ray", "simplejpeg", "xlsxwriter"}
     extras |= {"h5py"}  # comes with training; without it, clf-inspect says so
     known = {*sys.stdlib_module_names, *base, *extras}
     assert offenders(sources("runtime"), lambda path: {name.split(".")[0] for name in imports(path)} - known) == {}
