@@ -44,10 +44,10 @@ FLOORS = {
         "cli",
     ),
     "benchmarks": (
-        "interleaving machine photographs results solar_cells",
+        "fabrics interleaving machine photographs results solar_cells",
         "bench peers",
-        "adoption clf_bench clf_demo cuda driver exporting live networks parity pillow_resize reopening resize scaling "
-        "shipping sizing throughput training",
+        "adoption clf_bench clf_demo cuda driver exporting live networks parity pillow_resize reopening resize "
+        "scaling screenshots shipping sizing throughput training",
     ),
 }
 """From the ground up: folders and files directly below a layer. Each may import itself and what is on the floors below it;

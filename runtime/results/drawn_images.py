@@ -130,7 +130,7 @@ def check_save_folder(folder: Path, sources: Iterable[str]) -> None:
         source = Path(os.path.realpath(name))
         if target.is_relative_to(source) or source.is_relative_to(target):
             where = f"lies in the source {name}" if target.is_relative_to(source) else f"holds the source {name}"
-            raise OptionError(f"--save {folder} {where}, so images would be written among it; choose another folder")
+            raise OptionError(f"--save {folder} {where}, and nothing is written into sources; choose another folder")
 
 
 def _comment(frame: Frame) -> bytes:
