@@ -42,6 +42,7 @@ _EXTRA_FOR = {
     "sklearn": "train",
     "tensorflow": "train",
     "tf2onnx": "export",
+    "xlsxwriter": "excel",
 }
 _NEEDS_TENSORFLOW = ("demo", "export", "train")
 _FIRST_PYTHON_WITHOUT_TENSORFLOW = (3, 14)
