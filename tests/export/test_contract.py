@@ -11,6 +11,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from edgeclf.export.frozen import freeze
 from edgeclf.export.to_onnx import to_onnx
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.card import CARD_KEY, ModelCard, read_zip_card
@@ -147,7 +148,7 @@ def other(request: pytest.FixtureRequest, make_model: MakeModel) -> Path:
 def test_any_shape_and_head_is_exported_in_inference_mode(other: Path, suffix: str, tmp_path: Path) -> None:
     model = open_keras(other)
     path = tmp_path / f"model{suffix}"
-    path.write_bytes(to_onnx(model) if suffix == ".onnx" else to_tflite(model, "fp32"))
+    path.write_bytes(to_onnx(freeze(model)) if suffix == ".onnx" else to_tflite(freeze(model), "fp32"))
     images = read_samples(other, "verification", model.card.preprocess).images
     expected = probabilities(model.network, images)
     np.testing.assert_allclose(Classifier.open(path).probabilities(images), expected, atol=1e-4)
@@ -157,6 +158,6 @@ def test_any_shape_and_head_is_exported_in_inference_mode(other: Path, suffix: s
 def test_exporting_does_not_change_the_network(trained: Path) -> None:
     model = open_keras(trained)
     before = [weight.tobytes() for weight in model.network.get_weights()]
-    to_onnx(model)
-    to_tflite(model, "fp32")
+    to_onnx(freeze(model))
+    to_tflite(freeze(model), "fp32")
     assert [weight.tobytes() for weight in model.network.get_weights()] == before

@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from edgeclf.export.external_options import ExternalModel
+from edgeclf.export.frozen import Frozen, freeze
 from edgeclf.export.int8 import Quantizer
 from edgeclf.export.options import ExportOptions
 from edgeclf.export.run import export, export_network
@@ -195,6 +196,18 @@ def test_every_target_passes_and_is_timed(trained: Path, tmp_path: Path) -> None
     assert report["ship"] in report["trade_offs"]
     digests = {item["file"]: item["sha256"] for item in report["artifacts"]}
     assert digests == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in result.published}
+
+
+def test_all_files_are_made_of_one_graph(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs: list[Frozen] = []
+
+    def counted(model: KerasModel) -> Frozen:
+        graphs.append(freeze(model))
+        return graphs[-1]
+
+    monkeypatch.setattr("edgeclf.export.frozen.freeze", counted)
+    assert export(trained, tmp_path / "edge", (ONNX, FP32, INT8)).passed
+    assert len(graphs) == 1
 
 
 def test_a_network_in_memory_is_exported_with_given_images(image_folder: Path, tmp_path: Path) -> None:
