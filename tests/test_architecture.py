@@ -34,13 +34,14 @@ FLOORS = {
         "results",
         "keras_file",
         "any_model batches checkpoint config config_file epoch_notes fit folds frozen_front function history lesson options "
-        "preparation preview recipes resolved run soft_targets stages start teaching teaching_options views",
+        "preparation preview recipes resolved run soft_targets stages start teaching teaching_options "
+        "tested views",
         "cli",
     ),
     "export": (
         "adopt adopted_targets artifacts calibration comparison data_images external_model external_options frozen function "
-        "gate gate_report graph_fixes heads image_input int8 int8_onnx int8_tflite known_facts onnx_file options own_tool "
-        "parity preparation reference_check run start table target targets timing to_onnx to_tflite",
+        "gate gate_report graph_fixes heads histograms image_input int8 int8_onnx int8_tflite known_facts onnx_file options "
+        "own_tool parity preparation reference_check run start table target targets timing to_onnx to_tflite",
         "cli",
     ),
     "benchmarks": (

@@ -24,8 +24,8 @@ _ARRAYS = ("weights", "best", "optimizer")
 class Checkpoint:
     """stage, epoch: the current stage, from 0, and the number of its completed epochs.
 
-    best_losses, best_epoch, best: the loss of each validation image in the best epoch, that epoch (counted from 1 over all
-    stages), and its weights.
+    best_losses, best_epoch, best: the validation losses of the best epoch, of each image or their mean, that epoch (counted
+    from 1 over all stages), and its weights.
     waited: epochs since then. seconds: time spent so far. rows: the history. weights, optimizer: the current variables.
     """
 

@@ -48,7 +48,7 @@ def configure(options: TrainOptions) -> TrainingConfig:
     preprocess = Preprocess(size_hw, channels, network.resize, network.fit, ground)  # type: ignore[arg-type]
     recipe, splitting = _recipe(preset.recipe, options), _splitting(preset, options.splits, seed)
     recipe.network.check(preprocess.shape)
-    return TrainingConfig(options.data, preprocess, recipe, splitting, options.reading, _teaching(options))
+    return TrainingConfig(options.data, preprocess, recipe, splitting, reading=options.reading, teaching=_teaching(options))
 
 
 def _preset(options: NetworkOptions) -> Preset:

@@ -25,7 +25,7 @@ from edgeclf.train.history import HISTORY_NAME, write_history
 from edgeclf.train.networks.architectures import head_of
 from edgeclf.train.recipes import Recipe
 from edgeclf.train.results.evaluation import probabilities
-from edgeclf.train.soft_targets import loss_and_accuracy, targets
+from edgeclf.train.soft_targets import inputs, loss_and_accuracy
 from edgeclf.train.stages import Stage, compute_features, is_cacheable, plan, trainable_model
 
 _OPTIMIZERS: dict[str, Callable[[float], keras.Optimizer]] = {
@@ -82,8 +82,8 @@ class _Fitting:
         self.recipe = recipe
         self.network = network
         self.plan = plan(recipe, network)
-        self.train = targets(train, head_of(network))
-        self.val = Inputs(val.images, val.labels)
+        self.train, self.val = inputs(train, val, head_of(network))
+        self.val_labels = val.labels
         self.is_taught = train.answers is not None
         self.folder = folder
         self.state = state
@@ -157,6 +157,7 @@ class _Fitting:
         with Progress("training", len(self.train)) as progress:
             model.fit(
                 Batches(train, recipe.batch, (recipe.seed, self.state.stage, self.state.epoch)),
+                validation_data=Batches(val, recipe.batch),
                 initial_epoch=self.state.epoch,
                 epochs=stage.epochs,
                 shuffle=False,  # Batches shuffles images; fit would shuffle whole batches
@@ -234,14 +235,14 @@ class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         fitting, state = self._fitting, self._fitting.state
-        validated = probabilities(self.model, self._val.values)
-        losses = image_losses(validated, self._val.labels)
-        if not math.isfinite(logs["loss"] + losses.sum()):
+        if not math.isfinite(logs["loss"] + logs["val_loss"]):
             # An exception here would be lost in Keras's own clean-up.
             fitting.problem = f"the loss became infinite or NaN in epoch {len(state.rows) + 1}; try a lower --learning-rate"
             self.model.stop_training = True
             return
-        logs |= {"val_loss": losses.mean(), "val_accuracy": (validated.argmax(axis=1) == self._val.labels).mean()}
+        losses = np.array([logs["val_loss"]])
+        if fitting.plan[-1].refines:
+            losses = image_losses(probabilities(self.model, self._val.values), fitting.val_labels)
         with Interrupts() as interrupts:  # an exception inside np.savez becomes another one
             state.epoch, state.waited = epoch + 1, state.waited + 1
             fitting.epoch_s, state.seconds = time.monotonic() - self._began, fitting.seconds()
@@ -271,7 +272,7 @@ def image_losses(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) 
 
 
 def is_better(losses: NDArray[np.float64], best: Sequence[float], *, beyond_noise: bool) -> bool:
-    """Whether the mean of the losses is lower than that of the best epoch so far, which are those of the same images.
+    """Whether the mean of the losses is lower than that of the best epoch so far, of the same images.
 
     beyond_noise: by more than one standard error of the mean of the paired differences, as in the one-standard-error rule
     (Breiman et al. 1984, "Classification and Regression Trees"): of two models whose difference is noise, take the simpler.

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.any_model import open_any
+from edgeclf.train.config import TrainingConfig
 from edgeclf.train.data.arrays import Arrays, allocate
 from edgeclf.train.data.dataset import Dataset
 from edgeclf.train.networks.backbones import Backbone
@@ -33,15 +33,16 @@ def viewing_for(recipe: Recipe) -> Viewing:
     )
 
 
-def ask_teacher(
-    teaching: Teaching, recipe: Recipe, train: Arrays, dataset: Dataset, student: Preprocess, cache: Path
-) -> Arrays:
-    """Views of the training and the unlabelled images for the student, with the teacher's answers.
+def ask_teacher(config: TrainingConfig, train: Arrays, dataset: Dataset, cache: Path) -> Arrays:
+    """Views of the training and the unlabelled images for the student, with the answers of the teacher, if there is one.
 
     The order depends only on the recipe's seed. cache: the file for many views; the caller removes it. Raises ModelError.
     """
-    teacher = open_any(teaching.teacher, label="")
-    order = order_of_answers(teacher.card, dataset.classes, teaching.teacher)
+    if config.teaching is None:
+        return train
+    path, recipe, student = config.teaching.teacher, config.recipe, config.preprocess
+    teacher = open_any(path, label="")
+    order = order_of_answers(teacher.card, dataset.classes, path)
     paths = [*train.paths, *dataset.unlabelled]
     paths = [paths[i] for i in np.random.default_rng((recipe.seed, 3)).permutation(len(paths))]
     viewing = viewing_for(recipe)

@@ -14,7 +14,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.images.preprocess import Preprocess
@@ -40,24 +39,13 @@ from edgeclf.train.keras_file.samples import pick_samples
 from edgeclf.train.keras_file.saving import save
 from edgeclf.train.lesson import ask_teacher, lesson_facts
 from edgeclf.train.networks.architectures import head_of
-from edgeclf.train.networks.backbones import Backbone
 from edgeclf.train.preparation import METRICS_NAME, MODEL_NAME, Extras, prepare
 from edgeclf.train.recipes import Recipe
 from edgeclf.train.resolved import made_with
-from edgeclf.train.results.doubts import Calibration, calibration_doubts, doubts, training_cures
-from edgeclf.train.results.evaluation import (
-    Evaluation,
-    best_threshold,
-    count_probabilities,
-    evaluate,
-    expected_calibration_error,
-    negative_log_likelihood,
-    probabilities,
-)
-from edgeclf.train.results.out_of_fold import ORIGIN, OutOfFold
+from edgeclf.train.results.out_of_fold import OutOfFold
 from edgeclf.train.results.report import ReportData, image_size, write_report
 from edgeclf.train.results.table import measured_accuracy
-from edgeclf.train.results.temperature import fit_temperature, fold_temperature, scale
+from edgeclf.train.tested import Tested, calibrate_and_test, metrics_of, warnings_of
 
 
 @dataclass(frozen=True)
@@ -111,22 +99,18 @@ def train(
     dataset = dataset or prepare(config, folder, extras, resume=resume)
     with _cache_files(folder) as caches:
         splits = _load_splits(config.data, dataset, config.preprocess, caches)
-        if not out_of_fold:  # the folds have said so already
-            for sentence in near_leak_notes(dataset, splits, config.splitting or Splitting()):
-                note(sentence)
+        for sentence in () if out_of_fold else near_leak_notes(dataset, splits, config.splitting or Splitting()):
+            note(sentence)  # the folds have said so already
         _report_bad_files(list(splits.values()), folder / "bad_files.csv")
         has_checkpoint = resume and (folder / CHECKPOINT_NAME).exists()
-        classes = len(dataset.classes)
-        lesson = splits["train"]
-        if config.teaching:
-            lesson = ask_teacher(config.teaching, config.recipe, lesson, dataset, config.preprocess, caches[-1])
-        trained = fit(config.recipe, classes, lesson, splits["val"], folder, resume=has_checkpoint)
+        lesson = ask_teacher(config, splits["train"], dataset, caches[-1])
+        trained = fit(config.recipe, len(dataset.classes), lesson, splits["val"], folder, resume=has_checkpoint)
         note("evaluating ...")
-        tested = _calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes, out_of_fold)
+        tested = calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes, out_of_fold=out_of_fold)
         kept = {"left_out": dataset.left_out, "data_digest": data_digest(dataset.splits())}
         kept |= {"teaching": lesson_facts(config.teaching, config.recipe, dataset)} if config.teaching else {}
         kept |= {"folds": out_of_fold.to_json()} if out_of_fold else {}
-        metrics = _metrics(trained, tested, started) | kept
+        metrics = metrics_of(trained, tested, started) | kept
         facts = _facts(config, dataset, metrics)
         card = ModelCard(dataset.classes, config.preprocess, head_of(trained.network), facts)
         samples = {"calibration": pick_samples(splits["train"]), "verification": pick_samples(splits["val"])}
@@ -137,25 +121,11 @@ def train(
         more |= {"cross-validation": out_of_fold.sentence()} if out_of_fold else {}
         report = replace(report, facts={**report.facts, **more})
         history = read_history(folder / HISTORY_NAME)
-        warnings = _warnings(config.recipe, tested, splits["train"], metrics["test"])
+        warnings = warnings_of(config.recipe, tested, splits["train"], metrics["test"])
         write_report(folder, replace(report, history=history, samples=samples["calibration"], warnings=warnings))
         if not (trained.interrupted or trained.problem):
             (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
         return Run(folder / MODEL_NAME, metrics, trained.interrupted, trained.problem, warnings)
-
-
-@dataclass(frozen=True)
-class _Tested:
-    """What the calibrated network predicts for the validation and the test split.
-
-    uncalibrated: the probabilities for the test split before temperature scaling; None if they are those of folds.
-    """
-
-    val: Evaluation
-    test: Evaluation
-    uncalibrated: NDArray[np.float32] | None
-    temperature: float
-    origin: str = ReportData.origin
 
 
 @contextmanager
@@ -168,23 +138,6 @@ def _cache_files(folder: Path) -> Iterator[list[Path]]:
         for cache in caches:
             with suppress(OSError):  # Windows cannot remove a file that is still mapped
                 cache.unlink(missing_ok=True)
-
-
-def _calibrate_and_test(
-    network: keras.Model, val: Arrays, test: Arrays, classes: tuple[str, ...], out_of_fold: OutOfFold | None
-) -> _Tested:
-    """Fit the temperature on the validation split, fold it into the network, then evaluate the test split."""
-    validated = probabilities(network, val.images)
-    temperature = fit_temperature(validated, val.labels)
-    fold_temperature(network, temperature)
-    validated = scale(validated, temperature)
-    threshold = best_threshold(val.labels, validated[:, 1]) if len(classes) == 2 else None
-    counted = count_probabilities(validated, val.labels, classes, threshold)
-    if out_of_fold and out_of_fold.answers:  # each is calibrated by its own temperature
-        tested = count_probabilities(out_of_fold.of(test), test.labels, classes, threshold)
-        return _Tested(counted, tested, None, temperature, ORIGIN)
-    tested = evaluate(network, test, classes, threshold)
-    return _Tested(counted, tested, scale(tested.probabilities, 1 / temperature), temperature)
 
 
 def _load_splits(data: Path, dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -> dict[str, Arrays]:
@@ -213,36 +166,6 @@ def _report_bad_files(splits: list[Arrays], path: Path) -> None:
     writer.writerows((escape_cell(name), failure.reason, escape_cell(failure.detail)) for name, failure in failures)
     publish_text(path, text.getvalue())
     note(f"skipped {plural(len(failures), 'unreadable image')}; for the reasons, see {path}")
-
-
-def _metrics(trained: Trained, tested: _Tested, started: float) -> dict[str, Any]:
-    before = {}
-    if tested.uncalibrated is not None:
-        error = expected_calibration_error(tested.test.labels, tested.uncalibrated)
-        before = {"expected_calibration_error_before_scaling": round(error, 6)}
-    return {
-        "test": tested.test.to_json() | before,
-        "validation": tested.val.to_json(),
-        "temperature": round(tested.temperature, 6),
-        "epochs": trained.epochs,
-        "best_epoch": trained.best_epoch,
-        "parameters": trained.network.count_params(),
-        "seconds": round(time.monotonic() - started, 1),
-    }
-
-
-def _warnings(recipe: Recipe, tested: _Tested, train: Arrays, metrics: dict[str, Any]) -> tuple[str, ...]:
-    is_default = isinstance(recipe.network, Backbone) and recipe.network == Backbone()
-    images = np.bincount(train.labels, minlength=len(tested.test.classes)).tolist()
-    found = doubts(metrics, training_cures(images, is_balanced=recipe.balance, is_default=is_default))
-    if tested.test.has_probabilities and tested.uncalibrated is not None:
-        labels = tested.test.labels
-        before, after = (
-            Calibration(expected_calibration_error(labels, scores), negative_log_likelihood(labels, scores))
-            for scores in (tested.uncalibrated, tested.test.probabilities)
-        )
-        found += calibration_doubts(before, after)
-    return tuple(found)
 
 
 def _facts(config: TrainingConfig, dataset: Dataset, metrics: dict[str, Any]) -> dict[str, Any]:
@@ -279,7 +202,7 @@ def _training_facts(recipe: Recipe, metrics: Mapping[str, Any]) -> dict[str, Any
 
 
 def _report(
-    card: ModelCard, trained: Trained, tested: _Tested, splits: dict[str, Arrays], left_out: Mapping[str, int]
+    card: ModelCard, trained: Trained, tested: Tested, splits: dict[str, Arrays], left_out: Mapping[str, int]
 ) -> ReportData:
     facts = {
         "parameters": f"{trained.network.count_params():,}",

@@ -3,18 +3,20 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from edgeclf.runtime.model.card import Head
 from edgeclf.train.batches import Inputs
 from edgeclf.train.data.arrays import Arrays
 
 
-def targets(images: Arrays, head: Head) -> Inputs:
-    """The images with their labels, or with a teacher's answers if there are any."""
-    if images.answers is None:
-        return Inputs(images.images, images.labels)
+def inputs(train: Arrays, val: Arrays, head: Head) -> tuple[Inputs, Inputs]:
+    """Both splits with their targets. With a teacher's answers, the labels of the validation split have the same shape."""
+    if train.answers is None:
+        return Inputs(train.images, train.labels), Inputs(val.images, val.labels)
+    known = np.eye(train.answers.shape[1], dtype=np.float32)[val.labels]
     first = 1 if head == "sigmoid" else 0  # a sigmoid answers only for the second class
-    return Inputs(images.images, images.answers[:, first:])
+    return Inputs(train.images, train.answers[:, first:]), Inputs(val.images, known[:, first:])
 
 
 def loss_and_accuracy(head: Head, *, is_taught: bool) -> tuple[str, Any]:

@@ -130,9 +130,8 @@ def cut(
     splits = ("train", *missing)
     shares = [splitting.share(split) for split in splits]
     counts = np.bincount([label for _, label in images], minlength=len(classes))
-    return _assigned(
-        images, names, copies, classes, dict(zip(splits, _targets(counts, shares), strict=True)), splitting.seed
-    )
+    targets = dict(zip(splits, _targets(counts, shares), strict=True))
+    return _assigned(images, names, copies, classes, targets=targets, seed=splitting.seed)
 
 
 def cut_folds(
@@ -152,7 +151,7 @@ def cut_folds(
     first = np.concatenate([[0], np.cumsum(counts % folds)[:-1]])
     more = (np.arange(folds)[:, None] - first) % folds < counts % folds
     targets = {f"fold {number + 1}": counts // folds + more[number] for number in range(folds)}
-    return list(_assigned(images, names, copies, classes, targets, splitting.seed).values())
+    return list(_assigned(images, names, copies, classes, targets=targets, seed=splitting.seed).values())
 
 
 def _assigned(
