@@ -21,7 +21,7 @@ _OWN = ("model.keras", "model.onnx", "model.int8.tflite")
 
 def write_everything(folder: Path) -> None:
     """Fill a folder. It has no `runs/photos`, which the commands make. Loads TensorFlow."""
-    for name in ("photos", "cells", "night", "test", "inbox"):
+    for name in ("photos", "cells", "night", "test", "inbox", "more"):
         write_images(folder / name, 20, ".jpg")  # with fewer, clf-check warns
     (folder / "labels.txt").write_text(_LABELS)
     shutil.copy(folder / "photos/disc/disc000.jpg", folder / "cell.png")
