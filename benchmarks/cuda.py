@@ -31,7 +31,7 @@ from edgeclf.runtime.model.batching import best_batch
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.onnx_backend import OnnxBackend
 from edgeclf.runtime.model.providers import try_providers
-from edgeclf.runtime.pipeline import classify
+from edgeclf.runtime.outcomes import classify
 from edgeclf.runtime.sources.source import open_source
 from edgeclf.runtime.terminal.console import command_app, friendly_errors, print_data
 from edgeclf.runtime.terminal.progress import Progress

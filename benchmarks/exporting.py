@@ -1,16 +1,18 @@
-"""How long an export takes and how accurate its files are: a default export of a small CNN, and `--all` for your models.
+"""How long an export takes and how accurate its files are: of a small CNN, and of your models by default and with `--all`.
 
-`python -m edgeclf.benchmarks.exporting runs/photos/model.keras`
+`python -m edgeclf.benchmarks.exporting runs/photos/model.keras --against ../older/.venv/bin/clf-export`
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -18,18 +20,24 @@ from edgeclf.runtime.errors import ExitCode, ModelError
 from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, print_data
 
 app = command_app()
+_THIS = Path(sys.executable).with_name("clf-export")
 
 
 @app.command()
 def exporting(
     models: Annotated[list[Path] | None, typer.Argument(help="Trained model.keras files.", show_default="none")] = None,
-    rounds: Annotated[int, typer.Option(help="Exports of the small CNN.")] = 3,
+    rounds: Annotated[int, typer.Option(help="Exports of each model by default.")] = 3,
+    against: Annotated[
+        Path | None, typer.Option(help="The clf-export of another version, measured in turns with this one.")
+    ] = None,
 ) -> None:
     """Measure, print the tables, and write them to benchmarks/results.md."""
     with friendly_errors():
         from edgeclf.benchmarks.results import publish_section
 
-        text = small_network(rounds) + "".join(map(whole_export, models or []))
+        tools = {"this version": _THIS} | ({str(against): against} if against else {})
+        text = small_network(rounds)
+        text += "".join(default_export(model, tools, rounds) + whole_export(model) for model in models or [])
         publish_section("Exports", "edgeclf.benchmarks.exporting", text)
         print_data(text)
 
@@ -38,7 +46,7 @@ def small_network(rounds: int) -> str:
     """A sentence about the wall-clock time of a default export of `clf-train --model cnn`."""
     with tempfile.TemporaryDirectory() as name:
         model = _untrained(Path(name))
-        seconds = sorted(_export(model)[0] for _ in range(rounds))
+        seconds = sorted(_export(model).seconds for _ in range(rounds))
     spread = f"{seconds[0]:.1f} to {seconds[-1]:.1f} s"
     return (
         f"The default export of `clf-train`'s small CNN (128 x 128, two classes): {statistics.median(seconds):.1f} s "
@@ -46,12 +54,40 @@ def small_network(rounds: int) -> str:
     )
 
 
+def default_export(model: Path, tools: Mapping[str, Path], rounds: int) -> str:
+    """A table of the time that each version needs for the default files; the versions take turns."""
+    from edgeclf.benchmarks.results import table
+
+    taken: dict[str, list[_Exported]] = {name: [] for name in tools}
+    for number in range(rounds):
+        for name, tool in tools.items():
+            note(f"exporting {model} with {name}, {number + 1} of {rounds} ...")
+            taken[name].append(_export(model, tool=tool))
+    rows = [
+        (
+            name,
+            _median_and_ends([one.seconds for one in runs]),
+            _median_and_ends([one.cpu_seconds for one in runs]),
+            ", ".join(f"{item['file']} {'passed' if item['passed'] else 'missed'}" for item in runs[0].artifacts),
+            ", ".join(str(item["attempts"]) for item in runs[0].artifacts),
+        )
+        for name, runs in taken.items()
+    ]
+    columns = ("version", "seconds", "seconds of all cores", "files", "attempts")
+    return f"The default export of {_facts(model)[0]}:\n\n" + table(columns, rows) + "\n"
+
+
+def _median_and_ends(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
 def whole_export(model: Path) -> str:
     """A table of all files that can be exported from one model."""
     from edgeclf.benchmarks.results import table
 
     note(f"exporting {model} ...")
-    seconds, artifacts = _export(model, "--all")
+    done = _export(model, "--all")
+    artifacts = done.artifacts
     keras = artifacts[0]["reference_accuracy"]
     rows = [
         (
@@ -69,7 +105,9 @@ def whole_export(model: Path) -> str:
     network, data = _facts(model)
     return (
         f"{network} trained on {data}: Keras {keras:.2%} of {artifacts[0]['images']} validation images; "
-        f"`clf-export --all` took {seconds:.0f} s.\n\n" + table(columns, rows) + "\n"
+        f"`clf-export --all` took {done.seconds:.0f} s, and {done.cpu_seconds:.0f} s of all cores.\n\n"
+        + table(columns, rows)
+        + "\n"
     )
 
 
@@ -102,16 +140,29 @@ def _untrained(folder: Path) -> Path:
     return folder / "m.keras"
 
 
-def _export(model: Path, *options: str) -> tuple[float, list[dict[str, Any]]]:
-    """Run the real command. Returns its seconds and its parity report."""
+class _Exported(NamedTuple):
+    """seconds: by the clock. cpu_seconds: of all cores. artifacts: the parity report."""
+
+    seconds: float
+    cpu_seconds: float
+    artifacts: list[dict[str, Any]]
+
+
+def _export(model: Path, *options: str, tool: Path = _THIS) -> _Exported:
+    """Run the real command."""
     with tempfile.TemporaryDirectory() as folder:
-        line = [str(Path(sys.executable).with_name("clf-export")), str(model), "-o", folder, "--json", *options]
-        started = time.perf_counter()
+        line = [str(tool), str(model), "-o", folder, "--json", *options]
+        started, used = time.perf_counter(), _cpu_seconds_of_children()
         done = subprocess.run(line, capture_output=True, text=True, check=False)
-        seconds = time.perf_counter() - started
+        seconds, cpu_seconds = time.perf_counter() - started, _cpu_seconds_of_children() - used
     if done.returncode not in (ExitCode.OK, ExitCode.GATE_MISSED):
         raise ModelError(f"{model} cannot be exported ({done.stderr.strip().splitlines()[-1]})")
-    return seconds, json.loads(done.stdout)
+    return _Exported(seconds, cpu_seconds, json.loads(done.stdout))
+
+
+def _cpu_seconds_of_children() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 if __name__ == "__main__":

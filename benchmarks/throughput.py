@@ -160,6 +160,7 @@ def networks() -> "dict[str, keras.Model]":
 
 def export_network(network: "keras.Model", folder: Path) -> None:
     """Write the same weights as `model.keras`, `model.onnx` and `model.fp32.tflite`."""
+    from edgeclf.export.frozen import freeze
     from edgeclf.export.to_onnx import to_onnx
     from edgeclf.export.to_tflite import to_tflite
     from edgeclf.runtime.images.preprocess import Preprocess
@@ -168,9 +169,9 @@ def export_network(network: "keras.Model", folder: Path) -> None:
 
     card = ModelCard(("a", "b"), Preprocess((SIZE, SIZE)), "sigmoid" if network.output_shape[1] == 1 else "softmax")
     network.save(folder / "model.keras")
-    model = KerasModel(folder / "model.keras", network, card)
-    (folder / "model.onnx").write_bytes(to_onnx(model))
-    (folder / "model.fp32.tflite").write_bytes(to_tflite(model, "fp32"))
+    frozen = freeze(KerasModel(folder / "model.keras", network, card))
+    (folder / "model.onnx").write_bytes(to_onnx(frozen))
+    (folder / "model.fp32.tflite").write_bytes(to_tflite(frozen, "fp32"))
 
 
 def _ending(path: Path) -> str:

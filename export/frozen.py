@@ -2,23 +2,52 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import tensorflow as tf
+from tensorflow.python.eager.wrap_function import function_from_graph_def
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.backend import INPUT, OUTPUT
-from edgeclf.runtime.model.card import Head
+from edgeclf.runtime.model.card import Head, ModelCard
 from edgeclf.train.keras_file.reason import reason
 from edgeclf.train.keras_file.saving import KerasModel
 
 
-def freeze(model: KerasModel, input_type: tf.DType) -> tf.types.experimental.ConcreteFunction:
-    """A graph that takes `image`, `input_type` `[batch, H, W, C]`, 0 to 255, and returns `probabilities`, float32
-    `[batch, classes]`.
+@dataclass(frozen=True)
+class Frozen:
+    """A network as a graph, with its card. path: of the model that it was made of.
 
-    It is in inference mode and every weight is a constant, because converters fail on variables, and on the extra inputs
-    that `keras.Model.export` leaves in some networks. Raises ModelError if the network cannot be frozen.
+    function: takes `image`, uint8 `[batch, H, W, C]`, and returns `probabilities`, float32 `[batch, classes]`.
+    """
+
+    path: Path
+    card: ModelCard
+    function: tf.types.experimental.ConcreteFunction
+
+    def of_floats(self) -> tf.types.experimental.ConcreteFunction:
+        """The same function of float32 images: the cast at its beginning is left out."""
+        graph = self.function.graph.as_graph_def()
+        (source,) = (tensor.op.name for tensor in self.function.inputs)
+        casts = [node for node in graph.node if node.op == "Cast" and list(node.input) == [source]]
+        for node in casts:
+            graph.node.remove(node)
+        cast = {node.name for node in casts}
+        for node in graph.node:
+            node.input[:] = [source if name in cast else name for name in node.input]
+            if node.name == source:
+                node.attr["dtype"].type = tf.float32.as_datatype_enum
+        outputs = [tensor.name for tensor in self.function.outputs]
+        return function_from_graph_def(graph, [f"{source}:0"], outputs)
+
+
+def freeze(model: KerasModel) -> Frozen:
+    """The network in inference mode, in which every weight is a constant.
+
+    Converters fail on variables, and on the extra inputs that `keras.Model.export` leaves in some networks. Freezing takes
+    seconds, so all files are made of one graph. Raises ModelError if the network cannot be frozen.
     """
     shape = (None, *model.card.preprocess.shape)
 
@@ -26,13 +55,14 @@ def freeze(model: KerasModel, input_type: tf.DType) -> tf.types.experimental.Con
         raw = tf.cast(model.network(tf.cast(image, tf.float32), training=False), tf.float32)
         return tf.identity(_as_probabilities(raw, model.card.head), name=OUTPUT)
 
-    traced = tf.function(serve, input_signature=[tf.TensorSpec(shape, input_type, name=INPUT)], autograph=False)
+    traced = tf.function(serve, input_signature=[tf.TensorSpec(shape, tf.uint8, name=INPUT)], autograph=False)
     try:
         with _inlined_functions():
-            return convert_variables_to_constants_v2(traced.get_concrete_function())
+            function = convert_variables_to_constants_v2(traced.get_concrete_function())
     except Exception as error:  # layers raise many classes without a common base
         problem = f"{model.path} cannot be frozen, maybe because it updates its weights during inference ({reason(error)})"
         raise ModelError(f"{problem}; use layers that respect training=False") from None
+    return Frozen(model.path, model.card, function)
 
 
 def _as_probabilities(raw: tf.Tensor, head: Head) -> tf.Tensor:

@@ -1,22 +1,22 @@
 """Finds an INT8 file that passes the gate: first with other calibrations, then with the most sensitive layers in float."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, get_args
-
-import numpy as np
+from typing import Literal, Protocol, get_args
 
 from edgeclf.export.parity import Parity
+from edgeclf.runtime.cores import usable_cores
+from edgeclf.runtime.pipeline import ordered_map
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.progress import Progress
 
 Method = Literal["min-max", "entropy", "percentile"]
 METHODS: tuple[Method, ...] = get_args(Method)
-ENTROPY_BINS, QUANTIZED_BINS = 512, 128
-"""Bins of the histogram, and of its quantised form, which shows the loss of a range. With equal numbers, which is
-onnxruntime's default, only the full range would be tried.
-"""
+_MOST_AT_ONCE = 4
+"""Files that the gate checks at once. More would need more memory, and many of them come after the one that passes."""
+_CHECK_BYTES = 64 << 20
+"""At least what a check holds, so that few files are made ahead of it."""
 
 
 class Quantizer(Protocol):
@@ -54,25 +54,44 @@ class Quantized:
     attempt: Attempt
 
 
-def search(quantizer: Quantizer, check: Callable[[bytes], Parity], error: Callable[[bytes], float]) -> Quantized:
+def search(quantizer: Quantizer, check: Callable[[bytes, int], Parity], error: Callable[[bytes], float]) -> Quantized:
     """Try every method, then every method with more and more sensitive layers in float, until an attempt passes.
 
-    check: the gate. error: the error of a file on calibration images; verification images must not guide the choice.
+    check: the gate, for a file and a number of threads. error: the error of a file on calibration images; verification
+    images must not guide the choice. Both are called from several threads.
     Returns the first attempt that passes. If none does, returns the closest one.
     """
     missed: list[Quantized] = []
-    for attempt in map(Attempt, METHODS):
-        made = _make(quantizer, attempt, check, missed)
+    cores = usable_cores()
+    for attempt in map(Attempt, METHODS):  # one by one, because most calibrations are not needed
+        data = quantizer.quantize(attempt.method)
+        made = _judged(quantizer, attempt, data, check(data, cores), missed)
         if not made.parity.misses:
             return made
-    methods = sorted(METHODS, key=lambda method: method != _closest(missed).attempt.method)
+    closest = _closest(missed).attempt.method
+    methods = sorted(METHODS, key=lambda method: method != closest)
     sensitive = most_sensitive(quantizer, METHODS[0], error)  # min-max, so that values cut off by a range do not count
-    for count in _doubling(len(sensitive)):
-        for method in methods:
-            made = _make(quantizer, Attempt(method, sensitive[:count]), check, missed)
-            if not made.parity.misses:
-                return made
+    counts = _doubling(len(sensitive))
+    attempts = [Attempt(method, sensitive[:count]) for count in counts for method in methods]
+    for attempt, data, parity in _checked(quantizer, attempts, check):
+        made = _judged(quantizer, attempt, data, parity, missed)
+        if not made.parity.misses:
+            return made
     return _closest(missed)
+
+
+def _checked(
+    quantizer: Quantizer, attempts: Iterable[Attempt], check: Callable[[bytes, int], Parity]
+) -> Iterator[tuple[Attempt, bytes, Parity]]:
+    """The attempts in their order, with their files and what the gate says. Several are checked at once."""
+    workers = min(_MOST_AT_ONCE, usable_cores())
+    threads = usable_cores() // workers
+
+    def judge(made: tuple[Attempt, bytes]) -> tuple[Attempt, bytes, Parity]:
+        return *made, check(made[1], threads)
+
+    files = ((attempt, quantizer.quantize(attempt.method, attempt.in_float)) for attempt in attempts)
+    return ordered_map(judge, files, workers, size_bytes=lambda _: _CHECK_BYTES)
 
 
 def _doubling(end: int) -> Iterator[int]:
@@ -101,20 +120,9 @@ def by_layer(operations: Iterable[tuple[str, bool]]) -> dict[str, list[str]]:
     return layers
 
 
-def fix_bins(collector: Any, ranges: Mapping[Any, tuple[float, float]]) -> None:
-    """Give the full range of every tensor to a `HistogramCollector` of onnxruntime before the first image.
-
-    Otherwise the first image sets the width of the bins, and an image with numbers a million times as large needs a million
-    times as many bins.
-    """
-    collector.collect({name: [np.array(ends, np.float32)] for name, ends in ranges.items()})
-
-
-def _make(quantizer: Quantizer, attempt: Attempt, check: Callable[[bytes], Parity], missed: list[Quantized]) -> Quantized:
-    data = quantizer.quantize(attempt.method, attempt.in_float)
+def _judged(quantizer: Quantizer, attempt: Attempt, data: bytes, parity: Parity, missed: list[Quantized]) -> Quantized:
     made_by = f"{attempt}, {quantizer.activations} activations"
-    parity = replace(check(data), made_by=made_by, attempts=len(missed) + 1)
-    made = Quantized(data, parity, attempt)
+    made = Quantized(data, replace(parity, made_by=made_by, attempts=len(missed) + 1), attempt)
     if parity.misses:
         note(f"{attempt} failed: {parity.misses[0]}; trying another way")
         missed.append(made)
@@ -127,10 +135,10 @@ def _closest(missed: list[Quantized]) -> Quantized:
 
 def most_sensitive(quantizer: Quantizer, method: Method, error: Callable[[bytes], float]) -> tuple[str, ...]:
     """The layers, sorted by the error of each when it alone computes in integers, largest first."""
+    files = (quantizer.quantize(method, [other for other in quantizer.layers if other != one]) for one in quantizer.layers)
     errors = {}
     with Progress("measuring layers", len(quantizer.layers), "layer") as progress:
-        for layer in quantizer.layers:
-            others = [other for other in quantizer.layers if other != layer]
-            errors[layer] = error(quantizer.quantize(method, others))
+        for layer, found in zip(quantizer.layers, ordered_map(error, files, usable_cores(), size_bytes=len), strict=True):
+            errors[layer] = found
             progress.advance()
     return tuple(sorted(errors, key=lambda layer: -errors[layer]))

@@ -7,20 +7,15 @@ from collections.abc import Collection, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.calibrate import (
-    HistogramCollector,
-    create_calibrator,
-    load_tensors_data,
-    save_tensors_data,
-)
+from onnxruntime.quantization.calibrate import create_calibrator, load_tensors_data, save_tensors_data
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from edgeclf.export.int8 import ENTROPY_BINS, QUANTIZED_BINS, Method, by_layer, fix_bins
+from edgeclf.export.histograms import Histograms
+from edgeclf.export.int8 import Method, by_layer
 from edgeclf.export.onnx_file import pack
 from edgeclf.export.timing import milliseconds
 from edgeclf.runtime.cores import usable_cores
@@ -31,10 +26,10 @@ from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.storage.atomic_write import publish_bytes
 from edgeclf.runtime.terminal.progress import Progress
 
-_METHODS: dict[Method, tuple[CalibrationMethod, dict[str, Any]]] = {
-    "min-max": (CalibrationMethod.MinMax, {}),
-    "entropy": (CalibrationMethod.Entropy, {"num_bins": ENTROPY_BINS, "num_quantized_bins": QUANTIZED_BINS}),
-    "percentile": (CalibrationMethod.Percentile, {"percentile": 99.99, "symmetric": False}),
+_METHODS: dict[Method, CalibrationMethod] = {
+    "min-max": CalibrationMethod.MinMax,
+    "entropy": CalibrationMethod.Entropy,
+    "percentile": CalibrationMethod.Percentile,
 }
 _TYPES = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
 _OPERATIONS = ("Conv", "Gemm", "MatMul")
@@ -81,7 +76,7 @@ class OnnxQuantizer:
                 activation_type=_TYPES[activations],
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=excluded,
-                calibrate_method=_METHODS[method][0],
+                calibrate_method=_METHODS[method],
                 calibration_cache_path=self._ranges(method),
             )
         return pack(onnx.load(quantized), self._card)
@@ -104,16 +99,14 @@ class OnnxQuantizer:
         path = self._folder / f"{method}.json"
         if path.exists():
             return path
-        kind, options = _METHODS[method]
         with _quiet_quantisation():
             calibrator = create_calibrator(
                 self._float,
                 augmented_model_path=str(self._folder / "augmented.onnx"),
-                calibrate_method=kind,
-                extra_options=options,
+                calibrate_method=_METHODS[method],
             )
             if method != "min-max":
-                calibrator.collector = self._collector(calibrator)
+                calibrator.collector = self._histograms(method)
         with Progress(f"calibrating ({method})", len(self._images)) as progress:
             for image in self._images:
                 with _quiet_quantisation():
@@ -123,13 +116,9 @@ class OnnxQuantizer:
             save_tensors_data(calibrator.compute_data(), path)
         return path
 
-    def _collector(self, calibrator: Any) -> HistogramCollector:
-        """The collector that the calibrator would make itself, but with fixed bins."""
-        names = ("method", "symmetric", "num_bins", "num_quantized_bins", "percentile", "scenario")
-        collector = HistogramCollector(**{name: getattr(calibrator, name) for name in names})
+    def _histograms(self, method: Method) -> Histograms:
         ranges = load_tensors_data(self._ranges("min-max")).items()
-        fix_bins(collector, {name: (np.min(data.lowest), np.max(data.highest)) for name, data in ranges})
-        return collector
+        return Histograms(method, {name: (np.min(data.lowest), np.max(data.highest)) for name, data in ranges})
 
 
 class _OneImage(CalibrationDataReader):  # type: ignore[misc]

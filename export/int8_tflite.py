@@ -4,24 +4,27 @@ import contextlib
 import io
 import warnings
 from collections.abc import Collection, Iterator
+from copy import copy
 from functools import cached_property
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
-from onnxruntime.quantization.calibrate import HistogramCollector
+from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 from tensorflow.lite.tools.flatbuffer_utils import convert_bytearray_to_object, convert_object_to_bytearray
 
-from edgeclf.export.int8 import ENTROPY_BINS, QUANTIZED_BINS, Method, by_layer, fix_bins
+from edgeclf.export.frozen import Frozen
+from edgeclf.export.histograms import Histograms
+from edgeclf.export.int8 import Method, by_layer
 from edgeclf.export.to_tflite import make_converter, run_converter
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.tflite_card import append_card
 from edgeclf.runtime.terminal.progress import Progress
-from edgeclf.train.keras_file.saving import KerasModel
 
 _OPERATIONS = (3, 4, 9, 67)
 """CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED and TRANSPOSE_CONV in TFLite's schema."""
@@ -30,30 +33,28 @@ _Ranges = dict[int, tuple[float, float]]
 
 
 class TfliteQuantizer:
-    """Quantises one network in several ways.
+    """Quantises one network in several ways. It is converted and calibrated once.
 
     images: preprocessed training images, uint8 `[N, H, W, C]`.
     """
 
     activations = "int8"
 
-    def __init__(self, model: KerasModel, images: Pixels) -> None:
-        self._model = model
-        self._images = images
-        self._integer = _Calibrated(model, images, tf.float32)
-        self.layers = tuple(self._integer.layers)
+    def __init__(self, model: Frozen, images: Pixels) -> None:
+        self._card = model.card
+        self._calibrated = _Calibrated(model, images)
+        self._with_casts: dict[Method, bytes] = {}
+        self.layers = tuple(self._calibrated.layers)
 
     def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
         """An all-integer file with uint8 output. With layers in float, the output is float32."""
-        if in_float:
-            return append_card(self._mixed.quantize(method, in_float), self._model.card)
-        integers = self._integer.quantize(method)
-        return append_card(bytes(modify_model_io_type(integers, tf.uint8, tf.uint8)), self._model.card)
-
-    @cached_property
-    def _mixed(self) -> "_Calibrated":
-        """A model with a cast from uint8 in front, so that the first layer can stay in float."""
-        return _Calibrated(self._model, self._images, tf.uint8)
+        ranged = self._calibrated.with_ranges(method)
+        if not in_float:
+            return append_card(bytes(modify_model_io_type(mlir_quantize(ranged), tf.uint8, tf.uint8)), self._card)
+        if method not in self._with_casts:
+            self._with_casts[method] = _with_cast(ranged)
+        excluded = set(chain.from_iterable(self._calibrated.layers[layer] for layer in in_float))
+        return append_card(bytes(mlir_quantize(self._with_casts[method], denylisted_nodes=excluded)), self._card)
 
 
 class _Calibrated:
@@ -63,15 +64,12 @@ class _Calibrated:
     `tf.lite.experimental.QuantizationDebugger` calls the same functions.
     """
 
-    def __init__(self, model: KerasModel, images: Pixels, input_type: tf.DType) -> None:
+    def __init__(self, model: Frozen, images: Pixels) -> None:
         self._images = images
-        self._input_type = input_type.as_numpy_dtype
-        converter = make_converter(model, input_type)
+        converter = make_converter(model, tf.float32)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = self._one_by_one
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        if input_type == tf.uint8:
-            converter.target_spec.supported_ops.append(tf.lite.OpsSet.TFLITE_BUILTINS)  # for the cast
         converter._experimental_calibrate_only = True
         self._files: dict[Method, bytes] = {"min-max": run_converter(converter, model)}
 
@@ -86,36 +84,30 @@ class _Calibrated:
             for one in graph.subgraphs[0].operators
         )
 
-    def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
-        """A file in integers except for the layers in `in_float`, with float32 input and output."""
+    def with_ranges(self, method: Method) -> bytes:
+        """The model with the ranges of one method."""
         if method not in self._files:
-            self._files[method] = self._with_ranges(self._ranges(method))
-        excluded = set(chain.from_iterable(self.layers[layer] for layer in in_float))
-        return bytes(mlir_quantize(self._files[method], denylisted_nodes=excluded or None))
-
-    def _with_ranges(self, ranges: _Ranges) -> bytes:
-        graph = self._graph()
-        for index, (low, high) in ranges.items():
-            quantization = graph.subgraphs[0].tensors[index].quantization
-            quantization.min, quantization.max = [min(low, 0.0)], [max(high, 0.0)]
-        return bytes(convert_object_to_bytearray(graph))
+            graph = self._graph()
+            for index, (low, high) in self._ranges(method).items():
+                quantization = graph.subgraphs[0].tensors[index].quantization
+                quantization.min, quantization.max = [min(low, 0.0)], [max(high, 0.0)]
+            self._files[method] = bytes(convert_object_to_bytearray(graph))
+        return self._files[method]
 
     def _ranges(self, method: Method) -> _Ranges:
         """The range of each tensor, from histograms over all calibration images. The input keeps its range, 0 to 255."""
-        collector = _collector(method)
         subgraph = self._graph().subgraphs[0]
         ranged = {i: one for i, one in enumerate(subgraph.tensors) if _has_range(one) and i not in subgraph.inputs}
-        with contextlib.redirect_stdout(io.StringIO()):  # the collector prints
-            fix_bins(collector, {i: (one.quantization.min[0], one.quantization.max[0]) for i, one in ranged.items()})
+        ends = {i: (one.quantization.min[0], one.quantization.max[0]) for i, one in ranged.items()}
+        collector = Histograms(method, ends)
         interpreter = _observable(self._files["min-max"])
         with Progress(f"calibrating ({method})", len(self._images)) as progress:
             for image in self._one_by_one():
                 interpreter.set_tensor(subgraph.inputs[0], image[0])
                 interpreter.invoke()
-                with contextlib.redirect_stdout(io.StringIO()):
-                    collector.collect({i: [interpreter.get_tensor(i)] for i in ranged})
+                collector.collect({i: [interpreter.get_tensor(i)] for i in ranged})
                 progress.advance()
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()):  # the collector prints
             found = collector.compute_collection_result()
         return {index: (float(ends[0]), float(ends[1])) for index, ends in found.items()}
 
@@ -126,7 +118,7 @@ class _Calibrated:
         model takes raw bytes, whatever the calibration images.
         """
         for image in self._images:
-            batch = image[None].astype(self._input_type)
+            batch = image[None].astype(np.float32)
             batch[0, 0, 0], batch[0, -1, -1] = 0, 255
             yield [batch]
 
@@ -147,14 +139,24 @@ def _has_range(tensor: Any) -> bool:
     return tensor.type == _FLOAT32 and tensor.quantization is not None and tensor.quantization.min is not None
 
 
-def _collector(method: Method) -> HistogramCollector:
-    """The same method and parameters as for ONNX."""
-    entropy = method == "entropy"
-    return HistogramCollector(
-        method="entropy" if entropy else "percentile",
-        symmetric=False,
-        num_bins=ENTROPY_BINS if entropy else 2048,
-        num_quantized_bins=QUANTIZED_BINS if entropy else None,
-        percentile=None if entropy else 99.99,
-        scenario=None,
-    )
+def _with_cast(tflite: bytes) -> bytes:
+    """A model of float32 images, with a cast from uint8 in front, so that its first layer can stay in float."""
+    graph = convert_bytearray_to_object(bytearray(tflite))
+    (subgraph,) = graph.subgraphs
+    (number,) = subgraph.inputs
+    floats = subgraph.tensors[number]
+    image = copy(floats)
+    image.type, image.quantization, image.buffer = schema.TensorType.UINT8, None, len(graph.buffers)
+    floats.name = b"Cast"
+    graph.buffers.append(schema.BufferT())
+    subgraph.tensors.append(image)
+    subgraph.inputs = [len(subgraph.tensors) - 1]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CAST
+    graph.operatorCodes.append(code)
+    cast = schema.OperatorT()
+    cast.opcodeIndex, cast.inputs, cast.outputs = len(graph.operatorCodes) - 1, subgraph.inputs, [number]
+    subgraph.operators.insert(0, cast)
+    for signature in graph.signatureDefs:
+        signature.inputs[0].tensorIndex = subgraph.inputs[0]
+    return bytes(convert_object_to_bytearray(graph))

@@ -81,6 +81,14 @@ class Parity:
     def accuracy(self) -> float:
         return self.correct / self.images
 
+    @property
+    def verdict(self) -> str:
+        """On one line: passed, with size and accuracy, or why it failed."""
+        if self.misses:
+            return f"failed: {self.misses[0]}"
+        accuracy = f", accuracy {self.accuracy:.1%}" if self.is_labelled else ""
+        return f"passed ({self.size_bytes / 1e6:.2f} MB{accuracy}, same class {self.agreement:.1%})"
+
     @classmethod
     def failed(cls, name: str, precision: str, reference: Reference, miss: str, size_bytes: int = 0) -> "Parity":
         """For a file without predictions to compare."""
@@ -134,15 +142,21 @@ class Parity:
 
 
 def check_parity(
-    path: Path, precision: str, reference: Reference, limits: GateLimits, card: ModelDescription | None = None
+    path: Path,
+    precision: str,
+    reference: Reference,
+    limits: GateLimits,
+    card: ModelDescription | None = None,
+    *,
+    threads: int | None = None,
 ) -> Parity:
     """Compare the predictions of the file at `path` with those of the reference model.
 
     A file that does not open, or whose predictions depend on the batch size, is a miss like any other.
-    card: describes a file without one.
+    card: describes a file without one. threads: for the engine; default all cores.
     """
     try:
-        probabilities = _predict(path, reference, card)
+        probabilities = _predict(Classifier.open(path, device="cpu", card=card, threads=threads), path, reference)
     except EdgeclfError as error:
         miss = str(error).replace(str(path), path.name)
         return Parity.failed(path.name, precision, reference, miss, path.stat().st_size)
@@ -177,9 +191,8 @@ def _count_correct(probabilities: NDArray[np.float32], images: Arrays) -> int:
     return int((probabilities.argmax(axis=1) == images.labels).sum())
 
 
-def _predict(path: Path, reference: Reference, card: ModelDescription | None) -> NDArray[np.float32]:
+def _predict(classifier: Classifier, path: Path, reference: Reference) -> NDArray[np.float32]:
     """Probabilities for all images, float32 `[N, classes]`. Raises ModelError if they depend on the batch size."""
-    classifier = Classifier.open(path, device="cpu", card=card)
     images, classes = reference.images.images, reference.probabilities.shape[1]
     if len(classifier.card.classes) != classes:
         raise ModelError(f"{path} has {plural(len(classifier.card.classes), 'class')}, but {reference.name} has {classes:,}")

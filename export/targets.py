@@ -15,6 +15,7 @@ from edgeclf.export.target import Target, choose
 if TYPE_CHECKING:
     import onnx
 
+    from edgeclf.export.frozen import Frozen
     from edgeclf.export.to_tflite import Precision
     from edgeclf.train.keras_file.saving import KerasModel
 
@@ -29,18 +30,25 @@ class ExportContext:
     opset: int = OPSET
 
     @cached_property
+    def frozen(self) -> "Frozen":
+        """The graph that every file is made of."""
+        from edgeclf.export.frozen import freeze
+
+        return freeze(self.model)
+
+    @cached_property
     def onnx(self) -> "onnx.ModelProto":
         """The model in float32. Copy it before you change it."""
         from edgeclf.export.to_onnx import convert
 
-        return convert(self.model, self.opset)
+        return convert(self.frozen, self.opset)
 
 
 def _tflite(precision: "Precision") -> Callable[[ExportContext], bytes]:
     def convert(context: ExportContext) -> bytes:
         from edgeclf.export.to_tflite import to_tflite
 
-        return to_tflite(context.model, precision, context.images.calibration.images)
+        return to_tflite(context.frozen, precision, context.images.calibration.images)
 
     return convert
 
@@ -66,7 +74,7 @@ def _int8_onnx(context: ExportContext) -> Quantizer:
 def _int8_tflite(context: ExportContext) -> Quantizer:
     from edgeclf.export.int8_tflite import TfliteQuantizer
 
-    return TfliteQuantizer(context.model, context.images.calibration.images)
+    return TfliteQuantizer(context.frozen, context.images.calibration.images)
 
 
 TARGETS = (

@@ -3,34 +3,31 @@
 from pathlib import Path
 
 import onnx
-import tensorflow as tf
 import tf2onnx
 
-from edgeclf.export.frozen import freeze
+from edgeclf.export.frozen import Frozen
 from edgeclf.export.graph_fixes import HANDLERS, fixed_graph
 from edgeclf.export.onnx_file import pack
 from edgeclf.export.options import OPSET
 from edgeclf.runtime.errors import GateError, ModelError, first_line
 from edgeclf.runtime.model.backend import INPUT, OUTPUT
-from edgeclf.train.keras_file.saving import KerasModel
 
 
-def to_onnx(model: KerasModel, opset: int = OPSET) -> bytes:
+def to_onnx(model: Frozen, opset: int = OPSET) -> bytes:
     """A finished file in float32. Raises the errors of `convert` and `pack`."""
     return pack(convert(model, opset), model.card)
 
 
-def convert(model: KerasModel, opset: int = OPSET) -> onnx.ModelProto:
+def convert(model: Frozen, opset: int = OPSET) -> onnx.ModelProto:
     """The network in float32, with input `image` and output `probabilities`. `pack` makes a file of it.
 
     opset: one of OPSETS. Raises ModelError if a layer has no counterpart in ONNX, and GateError if several inputs are left.
     """
-    frozen = freeze(model, tf.uint8)
     try:
         proto, _ = tf2onnx.convert.from_graph_def(
-            fixed_graph(frozen.graph),
-            input_names=[frozen.inputs[0].name],
-            output_names=[frozen.outputs[0].name],
+            fixed_graph(model.function.graph),
+            input_names=[model.function.inputs[0].name],
+            output_names=[model.function.outputs[0].name],
             opset=opset,
             custom_op_handlers=HANDLERS,
         )

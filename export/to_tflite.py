@@ -6,18 +6,17 @@ from typing import Literal
 
 import tensorflow as tf
 
-from edgeclf.export.frozen import freeze
+from edgeclf.export.frozen import Frozen
 from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.backend import INPUT, OUTPUT
 from edgeclf.runtime.model.tflite_card import append_card
-from edgeclf.train.keras_file.saving import KerasModel
 
 _UNKNOWN_OPERATION = re.compile(r"'tf\.(\w+)' op is neither")
 Precision = Literal["fp32", "fp16", "dynamic", "int16x8"]
 
 
-def to_tflite(model: KerasModel, precision: Precision, calibration: Pixels | None = None) -> bytes:
+def to_tflite(model: Frozen, precision: Precision, calibration: Pixels | None = None) -> bytes:
     """A finished file with uint8 input and float32 output.
 
     fp16 stores weights in half precision. dynamic stores them in 8 bits and computes in float. int16x8 computes with 8-bit
@@ -40,7 +39,7 @@ def to_tflite(model: KerasModel, precision: Precision, calibration: Pixels | Non
     return append_card(run_converter(converter, model), model.card)
 
 
-def run_converter(converter: tf.lite.TFLiteConverter, model: KerasModel) -> bytes:
+def run_converter(converter: tf.lite.TFLiteConverter, model: Frozen) -> bytes:
     """Run the converter. Raises ModelError with its message."""
     try:
         converted: bytes = converter.convert()
@@ -52,9 +51,11 @@ def run_converter(converter: tf.lite.TFLiteConverter, model: KerasModel) -> byte
     return converted
 
 
-def make_converter(model: KerasModel, input_type: tf.DType) -> tf.lite.TFLiteConverter:
-    """A converter for the frozen graph, with a signature that names the input `image` and the output `probabilities`."""
-    frozen = freeze(model, input_type)
+def make_converter(model: Frozen, input_type: tf.DType) -> tf.lite.TFLiteConverter:
+    """A converter for images of one type, uint8 or float32. The signature calls the input `image` and the output
+    `probabilities`.
+    """
+    frozen = model.function if input_type == tf.uint8 else model.of_floats()
     module = tf.Module()
     shape = (None, *model.card.preprocess.shape)
     module.serve = tf.function(

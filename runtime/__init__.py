@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edgeclf.runtime.model.card import ModelCard
     from edgeclf.runtime.model.classifier import Classifier
     from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
-    from edgeclf.runtime.pipeline import classify
+    from edgeclf.runtime.outcomes import classify
     from edgeclf.runtime.sources.source import open_source
 
 _MODULES = {
@@ -26,7 +26,7 @@ _MODULES = {
     "Prediction": "model.prediction",
     "Preprocess": "images.preprocess",
     "Reason": "errors",
-    "classify": "pipeline",
+    "classify": "outcomes",
     "open_source": "sources.source",
 }
 

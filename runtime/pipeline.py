@@ -24,7 +24,7 @@ from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.images.preprocess import Prepared
 from edgeclf.runtime.model.batching import BatchSplitter, best_batch
 from edgeclf.runtime.model.classifier import Classifier
-from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
+from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction, at_hand
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -41,24 +41,6 @@ _FEW = 256
 """With fewer frames, measuring the best batch takes longer than it saves."""
 
 
-def classify(
-    frames: Iterable[Frame | None],
-    classifier: Classifier,
-    *,
-    workers: int | None = None,
-    batch: int | None = 1,
-    checks: Checks = Checks(),  # noqa: B008 (frozen)
-) -> Iterator[Outcome]:
-    """One outcome per frame, in the order of the frames; an image that cannot be read is an outcome too.
-
-    frames: None among them is a pause, at which all outcomes so far are returned. workers: threads, by default one for each
-    usable core; open the classifier with `threads=1` for that. batch: images in one call of the model; None measures which
-    number is fastest. A batch that does not fit into memory is halved. checks: what files must pass before they are
-    decoded. Raises ModelError.
-    """
-    yield from chain.from_iterable(classify_batches(frames, classifier, workers=workers, batch=batch, checks=checks))
-
-
 def classify_batches(
     frames: Iterable[Frame | None],
     classifier: Classifier,
@@ -66,8 +48,16 @@ def classify_batches(
     workers: int | None = None,
     batch: int | None = 1,
     checks: Checks = Checks(),  # noqa: B008 (frozen)
+    use: Callable[[Outcome], None] | None = None,
 ) -> Iterator[list[Outcome]]:
-    """Like `classify`, but returns the outcomes of several frames at a time, as they become ready."""
+    """One outcome per frame, in the order of the frames, several at a time, as they become ready.
+
+    An image that cannot be read is an outcome too. frames: None among them is a pause, at which all outcomes so far are
+    returned. workers: threads, by default one for each usable core; open the classifier with `threads=1` for that. batch:
+    images in one call of the model; None measures which number is fastest. A batch that does not fit into memory is halved.
+    checks: what files must pass before they are decoded. use: what the workers do with each outcome before it is returned,
+    such as drawing it. Raises ModelError.
+    """
     workers = workers or usable_cores()
     frames = iter(frames)
     if batch is None:
@@ -75,7 +65,7 @@ def classify_batches(
         many = len(first) == _FEW or sum(map(_bytes_in_memory, first)) > _CHUNK_BYTES
         batch = best_batch(classifier, workers) if many and first[-1] else 1
         frames = chain(first, frames)
-    worker = Worker(classifier, batch, checks)
+    worker = Worker(classifier, batch, checks, use)
     yield from ordered_map(worker.classify, _chunks(frames, worker), workers, _chunk_bytes)
 
 
@@ -133,19 +123,25 @@ def _chunk_bytes(chunk: Sequence[Frame]) -> int:
 
 
 class Worker:
-    """What every worker thread does. chunk_size: frames to take at once, a multiple of the batch."""
+    """What every worker thread does. chunk_size: frames to take at once, a multiple of the batch. use: for each outcome."""
 
-    def __init__(self, classifier: Classifier, batch: int, checks: Checks) -> None:
+    def __init__(
+        self, classifier: Classifier, batch: int, checks: Checks, use: Callable[[Outcome], None] | None = None
+    ) -> None:
         self.chunk_size = batch
         self._classifier = classifier
         self._model = BatchSplitter(classifier)
         self._batch = batch
         self._checks = checks
+        self._use = use
 
     def classify(self, frames: Sequence[Frame]) -> list[Outcome]:
         started = time.perf_counter()
         batches = (frames[start : start + self._batch] for start in range(0, len(frames), self._batch))
         outcomes = [outcome for batch in batches for outcome in self._classify_batch(batch)]
+        if self._use is not None:
+            for outcome in outcomes:
+                self._use(outcome)
         wanted = int(_CHUNK_S * len(frames) / max(time.perf_counter() - started, 1e-6))
         self.chunk_size = max(1, min(wanted, _MOST_IN_CHUNK) // self._batch) * self._batch
         return outcomes
@@ -164,7 +160,8 @@ class Worker:
     def _outcome(self, frame: Frame, one: Prepared | ImageError, answers: Iterator[NDArray[np.float32]]) -> Outcome:
         if isinstance(one, ImageError):
             return Outcome(frame, Failure.of(one), one.size_hw)
-        return Outcome(frame, Prediction(self._classifier.card.classes, next(answers)), one.size_hw, one.photo)
+        prediction = Prediction(self._classifier.card.classes, next(answers), at_hand(frame.image))
+        return Outcome(frame, prediction, one.size_hw, one.photo)
 
 
 def _chunks(frames: Iterable[Frame | None], worker: Worker) -> Iterator[tuple[Frame, ...] | None]:

@@ -14,6 +14,7 @@ from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import classify_batches
+from edgeclf.runtime.results.drawn_images import RECORD_INSTEAD, DrawnImages, check_save_folder
 from edgeclf.runtime.results.journal import JournalOptions, open_journal
 from edgeclf.runtime.results.result_writer import JournalWriter, ResultWriter, StreamWriter
 from edgeclf.runtime.results.sinks import check_columns, check_output, open_sink
@@ -37,8 +38,7 @@ def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard 
     `watch`, a signal is the normal end: the summary's `signal` is set, and nothing is raised. Whatever is raised, the rows
     so far are in the journal.
     """
-    if options.sort:
-        _refuse_videos(options.sources)
+    _refuse_videos(options)
     check_output(options.output, options.json_lines)
     source = open_source(
         *options.sources,
@@ -49,28 +49,34 @@ def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard 
         sampling=options.sampling,
         max_pixels=options.max_pixels,
     )
+    if options.save:
+        check_save_folder(options.save, source.folders())
     classifier = Classifier.open(model, device=device, threads=1, card=card)
     if options.sort_dir and options.sort != "plan":
         check_folders(source.folders(), options.sort_dir, classifier.card.classes)
-    batch_run = _BatchRun(options, source, classifier, StorageGuard(source.roots()))
+    drawn = DrawnImages(options.save, options.threshold, options.max_pixels) if options.save else None
+    batch_run = _BatchRun(options, source, classifier, StorageGuard(source.roots()), drawn)
     with batch_run.open_writer(model_id(model), foreign=card is not None) as writer:
         return batch_run.classify_into(writer)
 
 
-def _refuse_videos(sources: tuple[str, ...]) -> None:
-    for name in sources:
-        if is_video(name) and not os.path.isdir(name):
-            raise OptionError(f"--sort is for image files, and {name} is a video; leave one of them out")
+def _refuse_videos(options: RunOptions) -> None:
+    cures = {"--sort": options.sort and "leave one of them out", "--save": options.save and RECORD_INSTEAD}
+    for flag, cure in cures.items():
+        for name in options.sources if cure else ():
+            if is_video(name) and not os.path.isdir(name):
+                raise OptionError(f"{flag} is for image files, and {name} is a video; {cure}")
 
 
 @dataclass(frozen=True)
 class _BatchRun:
-    """A run whose source and model are open."""
+    """A run whose source and model are open. drawn: for `--save`."""
 
     options: RunOptions
     source: Source
     classifier: Classifier
     guard: StorageGuard
+    drawn: DrawnImages | None = None
 
     @contextmanager
     def open_writer(self, model: str, *, foreign: bool) -> Iterator[ResultWriter]:
@@ -97,7 +103,14 @@ class _BatchRun:
             if journal.index.done:
                 note(f"{journal.path} has the rows of {plural(journal.index.done, 'image')} already; going on from there")
             sorter = Sorter(options.sort, options.sort_dir) if options.sort and options.sort_dir else None
-            yield JournalWriter(journal, builder, open_output, sorter=sorter, check_storage=self.guard.check_roots)
+            yield JournalWriter(
+                journal,
+                builder,
+                open_output,
+                sorter=sorter,
+                check_storage=self.guard.check_roots,
+                is_complete=self.drawn.has if self.drawn else lambda _: True,
+            )
 
     def classify_into(self, writer: ResultWriter) -> Summary:
         """Classify everything that `writer` has no row for. Raises as `run` does."""
@@ -118,6 +131,8 @@ class _BatchRun:
                 note(f"interrupted after {plural(writer.done, 'image')}; {writer.after_interrupt}")
                 interrupts.pass_on()
         writer.finish(summary)
+        if self.drawn:
+            self.drawn.report()
         summary.signal = interrupts.signal
         return summary
 
@@ -125,7 +140,12 @@ class _BatchRun:
         options = self.options
         frames = writer.pending(interrupts.until(self.source))
         batches = classify_batches(
-            frames, self.classifier, workers=options.threads, batch=options.batch, checks=options.checks()
+            frames,
+            self.classifier,
+            workers=options.threads,
+            batch=options.batch,
+            checks=options.checks(),
+            use=self.drawn.save if self.drawn else None,
         )
         for outcomes in self.guard.checked(batches):
             writer.record(outcomes)

@@ -32,6 +32,7 @@ from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import Worker
+from edgeclf.runtime.results.drawn_images import RECORD_INSTEAD
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.run_options import RunOptions
 from edgeclf.runtime.terminal.console import note
@@ -88,7 +89,7 @@ def classify_feed(options: RunOptions, live: LiveOptions, feed: Feed, classifier
     keep_freed_memory()
     with ExitStack() as stack:
         heartbeat = stack.enter_context(_open_heartbeat(live, options.sampling.every_s or 0.0))
-        recorder = _open_recorder(live.save, feed, options.sampling.every_s) if live.save else None
+        recorder = _open_recorder(live.record, feed, options.sampling.every_s) if live.record else None
         viewers = stack.enter_context(open_viewers(live.show, live.view, recorder, heartbeat))
         log = stack.enter_context(
             open_log(
@@ -212,12 +213,14 @@ def _show_end(summary: LiveSummary, viewers: OpenViewers) -> None:
 
 def _check(options: RunOptions, live: LiveOptions) -> None:
     """Raise OptionError for options that do not go together."""
+    if options.save:
+        raise OptionError(f"--save is for image files; {RECORD_INSTEAD}")
     options.require_only(_SHARED, "is for images in files, and this is a live run")
     live.smoothing(options.threshold)
     if live.save_unsure and not options.threshold:
         raise OptionError("--save-unsure saves images with a confidence below --conf; give --conf as well")
-    if live.save and os.path.realpath(options.output) == os.path.realpath(live.save):
-        raise OptionError(f"-o and --save both name {options.output}; use another file for one of them")
+    if live.record and os.path.realpath(options.output) == os.path.realpath(live.record):
+        raise OptionError(f"-o and --record both name {options.output}; use another file for one of them")
 
 
 def _open_cameras(options: RunOptions, live: LiveOptions) -> Feed:

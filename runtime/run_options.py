@@ -107,7 +107,7 @@ class RunOptions:
         typer.Option(
             "--output",
             "-o",
-            help="FILE.csv, .jsonl, .parquet or .sqlite. Live: .csv or .jsonl. - is stdout: CSV, or on a terminal, lines.",
+            help="FILE.csv, .jsonl, .parquet, .sqlite, .xlsx. Live: .csv, .jsonl. - is stdout: CSV; on a terminal, lines.",
             metavar="FILE",
             rich_help_panel=_OUTPUT,
         ),
@@ -119,6 +119,10 @@ class RunOptions:
         bool,
         typer.Option("--excel", help="Write CSV as Excel expects it, for accents and times.", rich_help_panel=_OUTPUT),
     ] = False
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Write each image, with its answer drawn on, to DIR.", metavar="DIR", rich_help_panel=_OUTPUT),
+    ] = None
     topk: Annotated[
         int | None,
         Text(parse_topk),
@@ -201,7 +205,8 @@ class RunOptions:
             raise OptionError(f"--json is for stdout; leave it out, {cure}")
 
         if self.excel and (self.json_lines or Path(self.output).suffix.lower() not in ("", ".csv")):
-            advice = "leave out --json" if self.json_lines else f"name a .csv file instead of {self.output}"
+            instead = f"name a .csv file instead of {self.output}, or a .xlsx without it"
+            advice = "leave out --json" if self.json_lines else instead
             raise OptionError(f"--excel is for CSV; {advice}")
 
     def _check_sorting(self) -> None:

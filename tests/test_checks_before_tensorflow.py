@@ -26,6 +26,15 @@ TRAIN = [
     ("clf-train leaky", "60 images are in .*--drop-leaks"),
     ("clf-train nofolder --preview-augment sheet", "nofolder does not exist"),
     ("clf-train --resume empty", "empty holds no training to resume"),
+    ("clf-train IMAGES --unlabelled empty", "--unlabelled empty needs .*--teacher"),
+    ("clf-train IMAGES --teacher absent.onnx", "absent.onnx does not exist"),
+    ("clf-train IMAGES --teacher damaged.keras", "damaged.keras"),
+    ("clf-train cats --teacher RUN", "does not know 'cat' and the images have none of 'square'"),
+    ("clf-train IMAGES --teacher RUN --unlabelled IMAGES", "is the folder of labelled images"),
+    ("clf-train IMAGES --teacher RUN --unlabelled empty", "empty holds no images"),
+    ("clf-train IMAGES --teacher RUN --folds 3", "--folds does not go with --teacher"),
+    ("clf-train IMAGES --folds 40", "class disc holds 30 images, too few for --folds 40; .*or pass --folds 30"),
+    ("clf-train IMAGES --teacher RUN --class-weight auto", "--class-weight auto does not go with --teacher"),
     ("clf-train evaluate RUN/model.keras nofolder", "nofolder does not exist"),
     ("clf-train evaluate absent.keras IMAGES", "absent.keras does not exist"),
     ("clf-train evaluate damaged.keras IMAGES", "damaged.keras"),
@@ -58,6 +67,8 @@ def place(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "foreign" / "model.onnx").write_bytes(b"valuable")
     (folder / "damaged.keras").write_bytes(b"PK")
     shutil.copytree(image_folder / "disc", folder / "one" / "disc")
+    shutil.copytree(image_folder / "disc", folder / "cats" / "disc")
+    shutil.copytree(image_folder / "square", folder / "cats" / "cat")
     for split in ("train", "test"):
         shutil.copytree(image_folder, folder / "leaky" / split)
     return folder

@@ -33,6 +33,20 @@ def test_edge_environment_is_small(edge: Path) -> None:
     assert len(installed) <= 25, sorted(installed)
 
 
+def test_wheel_brings_one_name_and_nothing_of_the_checkout(edge: Path) -> None:
+    package = next((edge / "lib").glob("python*/site-packages/edgeclf"))
+    assert {path.name for path in package.parent.glob("*")} & {
+        "train",
+        "export",
+        "runtime",
+        "benchmarks",
+        "tests",
+        "docs",
+    } == set()
+    folders = {"train", "export", "runtime", "benchmarks"}
+    assert {path.name for path in package.iterdir()} - {"__pycache__"} == folders | {"__init__.py", "py.typed"}
+
+
 def test_wheel_classifies_outside_the_checkout(edge: Path, onnx_model: Path, image_folder: Path, tmp_path: Path) -> None:
     line = [edge / "bin" / "clf-run", onnx_model, "--source", image_folder, "-o", "results.csv"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -43,7 +57,7 @@ def test_wheel_classifies_outside_the_checkout(edge: Path, onnx_model: Path, ima
 
 
 def test_api_answers_outside_the_checkout(edge: Path, onnx_model: Path, image_folder: Path, tmp_path: Path) -> None:
-    program = "import sys; from edgeclf.runtime import Classifier; print(Classifier.open(sys.argv[1]).predict(sys.argv[2]))"
+    program = "import sys; from edgeclf import Classifier; print(Classifier.open(sys.argv[1]).predict(sys.argv[2]))"
     line = [edge / "bin" / "python", "-c", program, onnx_model, image_folder / "disc" / "disc000.png"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("Prediction(label='disc', confidence="), done.stderr

@@ -1,6 +1,7 @@
 """Any model file, trained or exported, as a function from images to probabilities."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +31,11 @@ class AnyModel:
     probabilities: Callable[[Pixels], NDArray[np.float32]]
 
 
-def open_any(path: Path, device: str = "auto", card: ModelDescription | None = None) -> AnyModel:
+def open_any(path: Path, device: str = "auto", card: ModelDescription | None = None, label: str = "classifying") -> AnyModel:
     """Open a `.onnx`, `.tflite` or `.keras` file; only the last needs TensorFlow.
 
-    card: describes an exported model without a card. Raises ModelError, DeviceError or OptionError.
+    card: describes an exported model without a card. label: what its progress is called; empty for none. Raises ModelError,
+    DeviceError or OptionError.
     """
     if model_format(path) == "Keras":
         if device != "auto":
@@ -46,16 +48,17 @@ def open_any(path: Path, device: str = "auto", card: ModelDescription | None = N
         check_installed()
         return _open_keras(path)
     classifier = Classifier.open(path, device=device, card=card)
-    return AnyModel(classifier.card, lambda images: _probabilities(classifier, images))
+    return AnyModel(classifier.card, lambda images: _probabilities(classifier, images, label))
 
 
-def _probabilities(classifier: Classifier, images: Pixels) -> NDArray[np.float32]:
-    """Classify batch by batch, with progress."""
+def _probabilities(classifier: Classifier, images: Pixels, label: str) -> NDArray[np.float32]:
+    """Classify batch by batch, with progress if it has a label."""
     splitter, rows = BatchSplitter(classifier), []
-    with Progress("classifying", len(images)) as progress:
+    with Progress(label, len(images)) if label else nullcontext() as progress:
         for batch in batches(images, _BATCH):
             rows.append(splitter.probabilities(batch))
-            progress.advance(len(batch))
+            if progress:
+                progress.advance(len(batch))
     return np.concatenate(rows)
 
 

@@ -16,7 +16,7 @@ from edgeclf.runtime.storage.atomic_write import publish_bytes
 CHECKPOINT_NAME = "checkpoint.npz"
 Weights = list[NDArray[Any]]
 
-_NUMBERS = ("stage", "epoch", "best_loss", "best_epoch", "waited", "seconds", "rows")
+_NUMBERS = ("stage", "epoch", "best_losses", "best_epoch", "waited", "seconds", "rows")
 _ARRAYS = ("weights", "best", "optimizer")
 
 
@@ -24,13 +24,14 @@ _ARRAYS = ("weights", "best", "optimizer")
 class Checkpoint:
     """stage, epoch: the current stage, from 0, and the number of its completed epochs.
 
-    best_loss, best_epoch, best: the lowest validation loss, its epoch (counted from 1 over all stages) and its weights.
+    best_losses, best_epoch, best: the loss of each validation image in the best epoch, that epoch (counted from 1 over all
+    stages), and its weights.
     waited: epochs since then. seconds: time spent so far. rows: the history. weights, optimizer: the current variables.
     """
 
     stage: int = 0
     epoch: int = 0
-    best_loss: float = float("inf")
+    best_losses: list[float] = field(default_factory=list)
     best_epoch: int = 0
     waited: int = 0
     seconds: float = 0.0

@@ -6,6 +6,7 @@ from typing import Any
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.preprocess import Preprocess
+from edgeclf.runtime.model.run_folder import model_in_run
 from edgeclf.runtime.spelling import require_choice
 from edgeclf.runtime.terminal.console import note, parse_duration, parse_size
 from edgeclf.runtime.terminal.plural import plural
@@ -16,6 +17,7 @@ from edgeclf.train.networks.augment import Augmentation
 from edgeclf.train.networks.backbones import Backbone
 from edgeclf.train.options import AugmentationOptions, NetworkOptions, SplitOptions, TrainingOptions, TrainOptions
 from edgeclf.train.recipes import PRESETS, Preset, Recipe, transfer
+from edgeclf.train.teaching import Teaching
 
 DEFAULT_MODEL = "efficientnet-lite0"
 
@@ -32,6 +34,7 @@ class TrainingConfig:
     recipe: Recipe
     splitting: Splitting | None = None
     reading: Reading = AS_USUAL
+    teaching: Teaching | None = None
 
 
 def configure(options: TrainOptions) -> TrainingConfig:
@@ -45,7 +48,7 @@ def configure(options: TrainOptions) -> TrainingConfig:
     preprocess = Preprocess(size_hw, channels, network.resize, network.fit, ground)  # type: ignore[arg-type]
     recipe, splitting = _recipe(preset.recipe, options), _splitting(preset, options.splits, seed)
     recipe.network.check(preprocess.shape)
-    return TrainingConfig(options.data, preprocess, recipe, splitting, options.reading)
+    return TrainingConfig(options.data, preprocess, recipe, splitting, options.reading, _teaching(options))
 
 
 def _preset(options: NetworkOptions) -> Preset:
@@ -67,7 +70,27 @@ def _splitting(preset: Preset, options: SplitOptions, seed: int) -> Splitting:
         test=options.test,
         limit=options.limit,
         seed=seed,
+        folds=options.folds or 0,
     )
+
+
+def _teaching(options: TrainOptions) -> Teaching | None:
+    given = options.teaching
+    if given.teacher is None:
+        if given.unlabelled is not None:
+            raise OptionError(
+                f"--unlabelled {given.unlabelled} needs a model that labels these images; name it with --teacher"
+            )
+        return None
+    if options.splits.folds:
+        raise OptionError("--folds does not go with --teacher, which knows the images of every fold; leave one of them out")
+    if options.training.class_weight == "auto":
+        raise OptionError("--class-weight auto does not go with --teacher; train the teacher with it, and leave it out here")
+    labelled = [path.resolve() for path in (options.data, options.splits.val, options.splits.test) if path]
+    if given.unlabelled and given.unlabelled.resolve() in labelled:
+        raise OptionError(f"--unlabelled {given.unlabelled} is the folder of labelled images; name a folder of others")
+    splits = replace(options.splits, drop_leaks=False, allow_leakage=False)
+    return Teaching(model_in_run(given.teacher), given.unlabelled, takes_split=splits == SplitOptions())
 
 
 def _recipe(recipe: Recipe, options: TrainOptions) -> Recipe:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,9 @@ from edgeclf.train.epoch_notes import note_cost, note_epoch, note_result, note_s
 from edgeclf.train.history import HISTORY_NAME, write_history
 from edgeclf.train.networks.architectures import head_of
 from edgeclf.train.recipes import Recipe
-from edgeclf.train.stages import Stage, advance_features, compute_features, is_cacheable, plan, trainable_model
+from edgeclf.train.results.evaluation import probabilities
+from edgeclf.train.soft_targets import loss_and_accuracy, targets
+from edgeclf.train.stages import Stage, compute_features, is_cacheable, plan, trainable_model
 
 _OPTIMIZERS: dict[str, Callable[[float], keras.Optimizer]] = {
     "adam": keras.optimizers.Adam,
@@ -80,14 +82,15 @@ class _Fitting:
         self.recipe = recipe
         self.network = network
         self.plan = plan(recipe, network)
-        self.train = Inputs(train.images, train.labels)
+        self.train = targets(train, head_of(network))
         self.val = Inputs(val.images, val.labels)
+        self.is_taught = train.answers is not None
         self.folder = folder
         self.state = state
         self.problem = ""
         self._began = time.monotonic() - state.seconds
         self.epoch_s = 0.0  # duration of the last epoch: the next one must fit into the remaining time
-        self._features: list[Inputs] = []
+        self._features: dict[str, list[Inputs]] = {}
 
     def run(self) -> bool:
         """Run the remaining stages and leave the network with its best weights. Returns whether the user stopped it."""
@@ -133,40 +136,40 @@ class _Fitting:
                 model.set_weights(self.state.best)
 
     def _inputs(self, stage: Stage) -> list[Inputs]:
-        """Training and validation inputs of a stage. Layers that are frozen in every stage run only once."""
-        start = self.plan[-1].cut
-        if stage.cut is None or start is None or not is_cacheable(self.recipe):
+        """Training and validation inputs of a stage. Layers that are frozen run only once, for all stages."""
+        if stage.cut is None or not is_cacheable(self.recipe):
             return [self.train, self.val]
-        caches = [self.folder / f".{name}.{stage.name}.f16" for name in ("train", "val")]
         if not self._features:
-            both = (self.recipe.augmentation.is_mirror, False)
-            self._features = [
-                compute_features(start, self.network, images, cache.with_suffix(".start.f16"), mirrored=mirrored)
-                for images, cache, mirrored in zip((self.train, self.val), caches, both, strict=True)
-            ]
-        return [advance_features(start, stage.cut, *pair) for pair in zip(self._features, caches, strict=True)]
+            stages = self.plan[self.state.stage :]
+            mirrored = (self.recipe.augmentation.is_mirror, False)
+            for name, images, is_mirrored in zip(("train", "val"), (self.train, self.val), mirrored, strict=True):
+                caches = [self.folder / f".{name}.{stage.name}.f16" for stage in stages]
+                cuts = [stage.cut for stage in stages if stage.cut is not None]
+                features = compute_features(cuts, self.network, images, caches, mirrored=is_mirrored)
+                for at, values in zip(stages, features, strict=True):
+                    self._features.setdefault(at.name, []).append(values)
+        return self._features[stage.name]
 
     def _fit(self, stage: Stage, model: keras.Model) -> None:
         recipe = self.recipe
         train, val = self._inputs(stage)
         self._compile(stage, model)
-        with Progress("training", len(train)) as progress:
+        with Progress("training", len(self.train)) as progress:
             model.fit(
                 Batches(train, recipe.batch, (recipe.seed, self.state.stage, self.state.epoch)),
-                validation_data=Batches(val, recipe.batch),
                 initial_epoch=self.state.epoch,
                 epochs=stage.epochs,
                 shuffle=False,  # Batches shuffles images; fit would shuffle whole batches
                 class_weight=_class_weights(self.train.labels) if recipe.balance else None,
                 verbose=0,
-                callbacks=[_EpochCallback(self, stage, progress, len(train))],
+                callbacks=[_EpochCallback(self, stage, progress, val)],
             )
 
     def _compile(self, stage: Stage, model: keras.Model) -> None:
-        loss = "binary_crossentropy" if head_of(self.network) == "sigmoid" else "sparse_categorical_crossentropy"
+        loss, accuracy = loss_and_accuracy(head_of(self.network), is_taught=self.is_taught)
         optimizer = _OPTIMIZERS[self.recipe.optimizer](stage.learning_rate)
         # XLA ("auto") made a step three times slower on two CPU cores.
-        model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
+        model.compile(optimizer, loss, metrics=[accuracy], jit_compile=False)
         if self.state.optimizer:
             optimizer.build(model.trainable_variables)
             for variable, value in zip(optimizer.variables, self.state.optimizer, strict=True):
@@ -175,7 +178,7 @@ class _Fitting:
     def is_done(self, stage: Stage) -> bool:
         """Whether the stage has reached its last epoch, run out of patience, or run out of time."""
         state, recipe = self.state, self.recipe
-        exhausted = recipe.patience and state.waited >= recipe.patience
+        exhausted = stage.patience and state.waited >= stage.patience
         late = recipe.time_s is not None and state.rows and self.seconds() + self.epoch_s > recipe.time_s
         return bool(state.epoch >= stage.epochs or exhausted or late)
 
@@ -187,12 +190,13 @@ class _Fitting:
 class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Sets the learning rate before each epoch, and saves history, best weights and checkpoint after it."""
 
-    def __init__(self, fitting: _Fitting, stage: Stage, progress: Progress, images: int) -> None:
+    def __init__(self, fitting: _Fitting, stage: Stage, progress: Progress, val: Inputs) -> None:
         super().__init__()
         self._fitting = fitting
         self._stage = stage
         self._progress = progress
-        self._images = images
+        self._val = val
+        self._images = len(fitting.train)
         self._shown = 0
         self._began = 0.0
         self._rate = 0.0
@@ -230,15 +234,18 @@ class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         fitting, state = self._fitting, self._fitting.state
-        if not math.isfinite(logs["loss"] + logs["val_loss"]):
+        validated = probabilities(self.model, self._val.values)
+        losses = image_losses(validated, self._val.labels)
+        if not math.isfinite(logs["loss"] + losses.sum()):
             # An exception here would be lost in Keras's own clean-up.
             fitting.problem = f"the loss became infinite or NaN in epoch {len(state.rows) + 1}; try a lower --learning-rate"
             self.model.stop_training = True
             return
+        logs |= {"val_loss": losses.mean(), "val_accuracy": (validated.argmax(axis=1) == self._val.labels).mean()}
         with Interrupts() as interrupts:  # an exception inside np.savez becomes another one
             state.epoch, state.waited = epoch + 1, state.waited + 1
             fitting.epoch_s, state.seconds = time.monotonic() - self._began, fitting.seconds()
-            self._record(logs)
+            self._record(logs, losses)
             write_history(state.rows, fitting.folder / HISTORY_NAME)  # first: after a kill in between, the epoch is repeated
             state.write(fitting.folder / CHECKPOINT_NAME)
         interrupts.pass_on()
@@ -246,15 +253,34 @@ class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if fitting.is_done(self._stage):
             self.model.stop_training = True
 
-    def _record(self, logs: dict[str, Any]) -> None:
+    def _record(self, logs: dict[str, Any], losses: NDArray[np.float64]) -> None:
         state = self._fitting.state
         row: dict[str, float | str] = {"stage": self._stage.name, "epoch": len(state.rows) + 1, "learning_rate": self._rate}
         state.rows.append(row | {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")})
         state.weights = self.model.get_weights()
-        if logs["val_loss"] < state.best_loss:
-            state.best_loss, state.best_epoch, state.waited = float(logs["val_loss"]), len(state.rows), 0
+        if is_better(losses, state.best_losses, beyond_noise=self._stage.refines):
+            state.best_losses, state.best_epoch, state.waited = losses.tolist(), len(state.rows), 0
             state.best = state.weights
         state.optimizer = [keras.ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]
+
+
+def image_losses(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The cross-entropy of each image, `[N]`; NaN where the probabilities are."""
+    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return np.asarray(-np.log(np.maximum(of_truth, keras.config.epsilon())))
+
+
+def is_better(losses: NDArray[np.float64], best: Sequence[float], *, beyond_noise: bool) -> bool:
+    """Whether the mean of the losses is lower than that of the best epoch so far, which are those of the same images.
+
+    beyond_noise: by more than one standard error of the mean of the paired differences, as in the one-standard-error rule
+    (Breiman et al. 1984, "Classification and Regression Trees"): of two models whose difference is noise, take the simpler.
+    """
+    if not best:
+        return True
+    gains = np.asarray(best) - losses
+    noise = gains.std(ddof=1) / math.sqrt(len(gains)) if beyond_noise and len(gains) > 1 else 0.0
+    return bool(gains.mean() > noise)
 
 
 def _class_weights(labels: NDArray[np.int64]) -> dict[int, float]:

@@ -16,12 +16,14 @@ from edgeclf.runtime.terminal.completion import offer
 from edgeclf.train.data.reading import AS_USUAL, DATA, Reading
 from edgeclf.train.data.run_files import OPTIONS_NAME
 from edgeclf.train.networks.names import NETWORKS, RECIPES
+from edgeclf.train.teaching_options import NO_TEACHER, TeachingOptions
 
 NETWORK, TRAINING, AUGMENTATION, OUTPUT = "Network", "Training", "Augmentation", "Output"
 """Headings in `clf-train --help`."""
 
 MADE_WITH = "made_with"
 """The entry of `options.json` that is no option: command and versions."""
+_PATHS = ("data", "val", "test", "teacher", "unlabelled")
 
 _data = partial(typer.Option, rich_help_panel=DATA)
 _network = partial(typer.Option, rich_help_panel=NETWORK)
@@ -54,6 +56,10 @@ class SplitOptions:
         Path | None, _data(help="Validation set, used for early stopping.", show_default="a share of the images")
     ] = None
     test: Annotated[Path | None, _data(help="Test set.", show_default="a share of the images")] = None
+    folds: Annotated[
+        int | None,
+        _data(min=2, help="Cross-validate with N folds, then train on all images.", metavar="N", show_default="none"),
+    ] = None
     limit: Annotated[int | None, _data(min=1, help="Use at most N images, for a quick trial.", metavar="N")] = None
     drop_leaks: Annotated[
         bool, _data("--drop-leaks", help="Leave out training images that are copies of validation or test images.")
@@ -213,6 +219,7 @@ class TrainOptions:
     reading: Reading = AS_USUAL
     network: NetworkOptions = NetworkOptions()
     training: TrainingOptions = TrainingOptions()
+    teaching: TeachingOptions = NO_TEACHER
     augmentation: AugmentationOptions = AugmentationOptions()
     output: Annotated[
         Path | None,
@@ -250,7 +257,7 @@ class TrainOptions:
         try:
             values = json.loads((folder / OPTIONS_NAME).read_text("utf-8", "surrogateescape"))
             values.pop(MADE_WITH, None)
-            paths = {name: Path(values[name]) for name in ("data", "val", "test") if values[name] is not None}
+            paths = {name: Path(values[name]) for name in _PATHS if values[name] is not None}
             options: TrainOptions = _build(cls, values | paths | {"output": folder})
             if unknown := set(values) - {name for name, _ in flag_values(options)}:
                 raise ValueError(f"unknown option {min(unknown)!r}")

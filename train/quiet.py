@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from edgeclf.runtime.errors import OptionError, first_line
-from edgeclf.runtime.terminal.console import note
+from edgeclf.runtime.terminal.console import missing_extra, note
 
 
 def quiet_tensorflow() -> None:
@@ -34,7 +34,8 @@ def check_installed() -> None:
     """Raise ModuleNotFoundError if TensorFlow or Keras is not installed, without importing them."""
     for name in ("tensorflow", "keras"):
         if find_spec(name) is None:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+            error = ModuleNotFoundError(f"No module named {name!r}", name=name)
+            raise ModuleNotFoundError(missing_extra(error), name=name)
 
 
 def import_keras() -> None:

@@ -23,7 +23,8 @@ class Recipe:
     patience: training stops after this many epochs without a lower validation loss; 0 turns early stopping off.
     balance: weight classes by the inverse of their frequency.
     fine_tune: the number of blocks at the end of a pretrained backbone that are trained after the head.
-    fine_tune_rate, fine_tune_epochs: the initial learning rate of that stage, and its maximum number of epochs.
+    fine_tune_rate, fine_tune_epochs, fine_tune_patience: the initial learning rate of that stage, its maximum number of
+    epochs, and after how many epochs without a gain beyond noise it ends, unless `patience` is lower.
     time_s: no epoch starts after this many seconds.
     mixed_precision: compute in half precision on a GPU; the saved network is float32.
     """
@@ -39,7 +40,8 @@ class Recipe:
     balance: bool = False
     fine_tune: int = 0
     fine_tune_rate: float = 1e-4
-    fine_tune_epochs: int = 12
+    fine_tune_epochs: int = 6
+    fine_tune_patience: int = 2
     time_s: float | None = None
     mixed_precision: bool = False
     seed: int = 0

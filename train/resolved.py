@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from edgeclf.runtime.terminal.console import show_size
+from edgeclf.runtime.terminal.notebook import in_notebook
 from edgeclf.train.config import DEFAULT_MODEL, TrainingConfig
 from edgeclf.train.networks.architectures import ConvNet, FlatNet, Network
 from edgeclf.train.networks.augment import Augmentation
@@ -65,7 +66,8 @@ def _augmentation(augmentation: Augmentation, augment: bool) -> AugmentationOpti
 
 def made_with() -> dict[str, str]:
     """The command line of this process, and the versions of what trains."""
-    found = {"command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]), "python": platform.python_version()}
+    command = "edgeclf.train in a notebook" if in_notebook() else shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    found = {"command": command, "python": platform.python_version()}
     for name in _PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)

@@ -22,6 +22,7 @@ from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.storage.atomic_write import publish_text
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.escaping import escape_cell
+from edgeclf.runtime.terminal.notebook import table_html
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.version import __version__
 from edgeclf.train.checkpoint import CHECKPOINT_NAME
@@ -37,6 +38,7 @@ from edgeclf.train.fit import Trained, fit
 from edgeclf.train.history import HISTORY_NAME, read_history
 from edgeclf.train.keras_file.samples import pick_samples
 from edgeclf.train.keras_file.saving import save
+from edgeclf.train.lesson import ask_teacher, lesson_facts
 from edgeclf.train.networks.architectures import head_of
 from edgeclf.train.networks.backbones import Backbone
 from edgeclf.train.preparation import METRICS_NAME, MODEL_NAME, Extras, prepare
@@ -52,7 +54,9 @@ from edgeclf.train.results.evaluation import (
     negative_log_likelihood,
     probabilities,
 )
+from edgeclf.train.results.out_of_fold import ORIGIN, OutOfFold
 from edgeclf.train.results.report import ReportData, image_size, write_report
+from edgeclf.train.results.table import measured_accuracy
 from edgeclf.train.results.temperature import fit_temperature, fold_temperature, scale
 
 
@@ -69,6 +73,23 @@ class Run:
     problem: str = ""
     warnings: tuple[str, ...] = ()
 
+    @property
+    def folder(self) -> Path:
+        """The run folder, with `report.html` in it."""
+        return self.model.parent
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}, {self._accuracy()}{self.problem and f'; {self.problem}'})"
+
+    def _repr_html_(self) -> str:
+        measured = [("test accuracy", self._accuracy().removeprefix("test accuracy ")), ("epochs", self.metrics["epochs"])]
+        rows = [*measured, ("report", self.folder / "report.html")]
+        doubts = [("warning", sentence) for sentence in (self.problem, *self.warnings) if sentence]
+        return table_html(str(self.folder), [*rows, *doubts])
+
+    def _accuracy(self) -> str:
+        return measured_accuracy(self.metrics["test"], "test accuracy")
+
 
 def train(
     config: TrainingConfig,
@@ -77,26 +98,34 @@ def train(
     *,
     resume: bool = False,
     dataset: Dataset | None = None,
+    out_of_fold: OutOfFold | None = None,
 ) -> Run:
     """Train as configured and write `model.keras`, `metrics.json`, `report.html` and the rest to `folder`.
 
     Images that cannot be read are skipped and listed in `bad_files.csv`. resume: continue the run in `folder`, with the
-    images of its `split.csv`. dataset: what `prepare` returned, if it was called before Keras was loaded.
+    images of its `split.csv`. dataset: what `prepare` returned, if it was called before Keras was loaded. out_of_fold: what
+    a cross-validation has found; its answers are evaluated in place of the model's, if there are any.
     Raises DatasetError, ModelError or OutputError.
     """
     started = time.monotonic()
     dataset = dataset or prepare(config, folder, extras, resume=resume)
     with _cache_files(folder) as caches:
         splits = _load_splits(config.data, dataset, config.preprocess, caches)
-        for sentence in near_leak_notes(dataset, splits, config.splitting or Splitting()):
-            note(sentence)
+        if not out_of_fold:  # the folds have said so already
+            for sentence in near_leak_notes(dataset, splits, config.splitting or Splitting()):
+                note(sentence)
         _report_bad_files(list(splits.values()), folder / "bad_files.csv")
         has_checkpoint = resume and (folder / CHECKPOINT_NAME).exists()
         classes = len(dataset.classes)
-        trained = fit(config.recipe, classes, splits["train"], splits["val"], folder, resume=has_checkpoint)
+        lesson = splits["train"]
+        if config.teaching:
+            lesson = ask_teacher(config.teaching, config.recipe, lesson, dataset, config.preprocess, caches[-1])
+        trained = fit(config.recipe, classes, lesson, splits["val"], folder, resume=has_checkpoint)
         note("evaluating ...")
-        tested = _calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes)
+        tested = _calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes, out_of_fold)
         kept = {"left_out": dataset.left_out, "data_digest": data_digest(dataset.splits())}
+        kept |= {"teaching": lesson_facts(config.teaching, config.recipe, dataset)} if config.teaching else {}
+        kept |= {"folds": out_of_fold.to_json()} if out_of_fold else {}
         metrics = _metrics(trained, tested, started) | kept
         facts = _facts(config, dataset, metrics)
         card = ModelCard(dataset.classes, config.preprocess, head_of(trained.network), facts)
@@ -104,7 +133,9 @@ def train(
         save(trained.network, card, samples if extras.embed_samples else {}, folder / MODEL_NAME)
         publish_text(folder / METRICS_NAME, json.dumps(metrics, indent=1) + "\n")
         report = _report(card, trained, tested, splits, dataset.left_out)
-        report = replace(report, facts={**report.facts, **_training_facts(config.recipe, metrics)})
+        more = _training_facts(config.recipe, metrics)
+        more |= {"cross-validation": out_of_fold.sentence()} if out_of_fold else {}
+        report = replace(report, facts={**report.facts, **more})
         history = read_history(folder / HISTORY_NAME)
         warnings = _warnings(config.recipe, tested, splits["train"], metrics["test"])
         write_report(folder, replace(report, history=history, samples=samples["calibration"], warnings=warnings))
@@ -117,19 +148,20 @@ def train(
 class _Tested:
     """What the calibrated network predicts for the validation and the test split.
 
-    uncalibrated: the probabilities for the test split before temperature scaling.
+    uncalibrated: the probabilities for the test split before temperature scaling; None if they are those of folds.
     """
 
     val: Evaluation
     test: Evaluation
-    uncalibrated: NDArray[np.float32]
+    uncalibrated: NDArray[np.float32] | None
     temperature: float
+    origin: str = ReportData.origin
 
 
 @contextmanager
 def _cache_files(folder: Path) -> Iterator[list[Path]]:
-    """Paths for memory-mapped images, one per split. The files are removed afterwards."""
-    caches = [folder / f".{name}.u8" for name in SPLITS]
+    """Paths for memory-mapped images, one per split and one for the views of a lesson. The files are removed afterwards."""
+    caches = [folder / f".{name}.u8" for name in (*SPLITS, "views")]
     try:
         yield caches
     finally:
@@ -138,26 +170,27 @@ def _cache_files(folder: Path) -> Iterator[list[Path]]:
                 cache.unlink(missing_ok=True)
 
 
-def _calibrate_and_test(network: keras.Model, val: Arrays, test: Arrays, classes: tuple[str, ...]) -> _Tested:
+def _calibrate_and_test(
+    network: keras.Model, val: Arrays, test: Arrays, classes: tuple[str, ...], out_of_fold: OutOfFold | None
+) -> _Tested:
     """Fit the temperature on the validation split, fold it into the network, then evaluate the test split."""
     validated = probabilities(network, val.images)
     temperature = fit_temperature(validated, val.labels)
     fold_temperature(network, temperature)
     validated = scale(validated, temperature)
     threshold = best_threshold(val.labels, validated[:, 1]) if len(classes) == 2 else None
+    counted = count_probabilities(validated, val.labels, classes, threshold)
+    if out_of_fold and out_of_fold.answers:  # each is calibrated by its own temperature
+        tested = count_probabilities(out_of_fold.of(test), test.labels, classes, threshold)
+        return _Tested(counted, tested, None, temperature, ORIGIN)
     tested = evaluate(network, test, classes, threshold)
-    return _Tested(
-        val=count_probabilities(validated, val.labels, classes, threshold),
-        test=tested,
-        uncalibrated=scale(tested.probabilities, 1 / temperature),
-        temperature=temperature,
-    )
+    return _Tested(counted, tested, scale(tested.probabilities, 1 / temperature), temperature)
 
 
 def _load_splits(data: Path, dataset: Dataset, preprocess: Preprocess, caches: list[Path]) -> dict[str, Arrays]:
     splits = {
         name: load(split, preprocess, name, cache)
-        for (name, split), cache in zip(dataset.splits().items(), caches, strict=True)
+        for (name, split), cache in zip(dataset.splits().items(), caches, strict=False)
     }
     for label, name in enumerate(dataset.classes):
         if not (splits["train"].labels == label).any():
@@ -183,9 +216,12 @@ def _report_bad_files(splits: list[Arrays], path: Path) -> None:
 
 
 def _metrics(trained: Trained, tested: _Tested, started: float) -> dict[str, Any]:
-    before = expected_calibration_error(tested.test.labels, tested.uncalibrated)
+    before = {}
+    if tested.uncalibrated is not None:
+        error = expected_calibration_error(tested.test.labels, tested.uncalibrated)
+        before = {"expected_calibration_error_before_scaling": round(error, 6)}
     return {
-        "test": tested.test.to_json() | {"expected_calibration_error_before_scaling": round(before, 6)},
+        "test": tested.test.to_json() | before,
         "validation": tested.val.to_json(),
         "temperature": round(tested.temperature, 6),
         "epochs": trained.epochs,
@@ -199,7 +235,7 @@ def _warnings(recipe: Recipe, tested: _Tested, train: Arrays, metrics: dict[str,
     is_default = isinstance(recipe.network, Backbone) and recipe.network == Backbone()
     images = np.bincount(train.labels, minlength=len(tested.test.classes)).tolist()
     found = doubts(metrics, training_cures(images, is_balanced=recipe.balance, is_default=is_default))
-    if tested.test.has_probabilities:
+    if tested.test.has_probabilities and tested.uncalibrated is not None:
         labels = tested.test.labels
         before, after = (
             Calibration(expected_calibration_error(labels, scores), negative_log_likelihood(labels, scores))
@@ -229,7 +265,8 @@ def _facts(config: TrainingConfig, dataset: Dataset, metrics: dict[str, Any]) ->
 def _training_facts(recipe: Recipe, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """How the network was trained, for the report."""
     changes = {name: value for name, value in asdict(recipe.augmentation).items() if value and name != "fill"}
-    return {
+    taught = {name.replace("_", " "): value for name, value in metrics.get("teaching", {}).items()}
+    return taught | {
         "optimizer": f"{recipe.optimizer}, {recipe.schedule}",
         "learning rate": recipe.learning_rate,
         "batch": recipe.batch,
@@ -261,6 +298,7 @@ def _report(
         best_epoch=trained.best_epoch,
         uncalibrated=tested.uncalibrated,
         temperature=tested.temperature,
+        origin=tested.origin,
     )
 
 

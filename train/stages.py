@@ -1,5 +1,6 @@
 """The stages of a training and what each one trains: the whole network, or the layers after a frozen front."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from keras import layers
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.batches import Inputs
 from edgeclf.train.data.arrays import allocate, batches
+from edgeclf.train.frozen_front import BATCH, FrozenFront
 from edgeclf.train.networks.backbones import Backbone
 from edgeclf.train.networks.pretrained import cut_before_last
 from edgeclf.train.recipes import Recipe
@@ -23,23 +25,29 @@ twofold cross-validation on two photo sets of 400 and 450 images."""
 
 @dataclass(frozen=True)
 class Stage:
-    """cut: the last frozen layer; None trains the whole network."""
+    """cut: the last frozen layer; None trains the whole network. patience: as in Recipe.
+
+    refines: the stage starts from a trained network, so only a gain that is more than noise counts.
+    """
 
     name: str
     epochs: int
     learning_rate: float
     cut: keras.Layer | None = None
+    patience: int = 0
+    refines: bool = False
 
 
 def plan(recipe: Recipe, network: keras.Model) -> list[Stage]:
     """For a pretrained backbone: first the head, then the head and the last blocks. For other networks: one stage."""
     if not isinstance(recipe.network, Backbone) or recipe.network.weights == "none":
-        return [Stage("all", recipe.epochs, recipe.learning_rate)]
-    head = Stage("head", recipe.epochs, recipe.learning_rate, cut_before_last(network, 0))
+        return [Stage("all", recipe.epochs, recipe.learning_rate, patience=recipe.patience)]
+    head = Stage("head", recipe.epochs, recipe.learning_rate, cut_before_last(network, 0), recipe.patience)
     if not recipe.fine_tune:
         return [head]
     cut = cut_before_last(network, recipe.fine_tune)
-    return [head, Stage("fine-tune", recipe.fine_tune_epochs, recipe.fine_tune_rate, cut)]
+    patience = min(recipe.patience, recipe.fine_tune_patience)  # 0, for none, is the lower one
+    return [head, Stage("fine-tune", recipe.fine_tune_epochs, recipe.fine_tune_rate, cut, patience, refines=True)]
 
 
 def trainable_model(stage: Stage, recipe: Recipe, network: keras.Model, images: int) -> keras.Model:
@@ -64,35 +72,27 @@ def trainable_model(stage: Stage, recipe: Recipe, network: keras.Model, images: 
     return keras.Sequential([image, recipe.augmentation.build(recipe.seed), network])
 
 
-def compute_features(cut: keras.Layer, network: keras.Model, images: Inputs, cache: Path, *, mirrored: bool) -> Inputs:
-    """The float16 output of the network at `cut`. mirrored: the features of the mirrored images follow.
+def compute_features(
+    cuts: Sequence[keras.Layer], network: keras.Model, images: Inputs, caches: Sequence[Path], *, mirrored: bool
+) -> list[Inputs]:
+    """The float16 output of the network at each of `cuts`. mirrored: also of the mirrored images, as a second version.
 
-    Large arrays are memory-mapped at `cache`.
+    Large arrays are memory-mapped at `caches`, one file for each cut.
     """
-    front = keras.Model(network.input, cut.output)
     steps = (1, -1) if mirrored else (1,)
-    values = allocate((len(steps) * len(images), *cut.output.shape[1:]), cache, FLOAT16)
-    with Progress("computing features", len(values)) as progress:
-        for number, step in enumerate(steps):
-            start = number * len(images)
-            for batch in batches(images.values, 32):
-                values[start : start + len(batch)] = front.predict_on_batch(batch[:, :, ::step].astype(np.float32))
-                start += len(batch)
-                progress.advance(len(batch))
-    return Inputs(values, np.tile(images.labels, len(steps)))
-
-
-def advance_features(start: keras.Layer, cut: keras.Layer, features: Inputs, cache: Path) -> Inputs:
-    """Features at `start` to features at the later layer `cut`."""
-    if cut is start:
-        return features
-    between = keras.Model(start.output, cut.output)
-    values = allocate((len(features), *cut.output.shape[1:]), cache, FLOAT16)
-    position = 0
-    for batch in batches(features.values, 32):
-        values[position : position + len(batch)] = between.predict_on_batch(batch.astype(np.float32))
-        position += len(batch)
-    return Inputs(values, features.labels)
+    count = len(steps) * len(images)
+    features = [allocate((count, *cut.output.shape[1:]), cache, FLOAT16) for cut, cache in zip(cuts, caches, strict=True)]
+    front = FrozenFront(network, cuts, images.values)
+    shown = (batch[:, :, ::step] for step in steps for batch in batches(images.values, BATCH))
+    done = 0
+    with Progress("computing features", count) as progress:
+        for outputs in front(shown):
+            size = len(outputs[0])
+            for values, output in zip(features, outputs, strict=True):
+                values[done : done + size] = output
+            done += size
+            progress.advance(size)
+    return [Inputs(values, images.labels, len(steps)) for values in features]
 
 
 def is_cacheable(recipe: Recipe) -> bool:

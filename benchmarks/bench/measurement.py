@@ -27,7 +27,7 @@ from edgeclf.runtime.model.backend import Backend
 from edgeclf.runtime.model.batching import best_batch
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
-from edgeclf.runtime.pipeline import classify
+from edgeclf.runtime.outcomes import classify
 from edgeclf.runtime.terminal.console import print_data
 
 WARM_UP = 0.25

@@ -9,7 +9,7 @@ from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.batching import best_batch
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.prediction import Outcome, Prediction
-from edgeclf.runtime.pipeline import classify
+from edgeclf.runtime.outcomes import classify
 from edgeclf.runtime.sources.source import open_source
 
 

@@ -9,6 +9,7 @@ import typer
 from edgeclf.export.cli.check import EPILOG as CHECK_EPILOG
 from edgeclf.export.cli.check import check
 from edgeclf.export.options import ExportOptions, TargetOptions
+from edgeclf.export.start import left_out, raise_if_failed, remember_choice, start_export
 from edgeclf.runtime.errors import GateError
 from edgeclf.runtime.terminal.console import command_app, note, print_data, show_version
 from edgeclf.runtime.terminal.flags import takes
@@ -16,7 +17,6 @@ from edgeclf.runtime.terminal.next_step import show_next
 
 if TYPE_CHECKING:
     from edgeclf.export.gate import Export
-    from edgeclf.runtime.model.conventions.package import ModelPackage
 
 app = command_app(default="export")
 app.command("check", epilog=CHECK_EPILOG)(check)
@@ -64,19 +64,10 @@ def export(
 ) -> None:
     """Export a trained model to ONNX and TFLite, or adopt one from another tool, and publish what predicts alike."""
     from edgeclf.export.table import show
-    from edgeclf.runtime.model.conventions.package import find_model
-    from edgeclf.runtime.model.formats import is_runnable
     from edgeclf.runtime.model.run_folder import trained_in_run
 
     model = trained_in_run(model)
-    folder = output or model.absolute().parent if model.is_dir() else output or model.parent
-    with find_model(model) as package:
-        if is_runnable(package.path):
-            from edgeclf.export.adopt import adopt_model
-
-            result = adopt_model(package, model, folder, targets, options)
-        else:
-            result = _export_keras(package, model, folder, targets, options)
+    result = start_export(model, targets, options, output)
     show(result)
     if json_output:
         print_data(json.dumps([parity.to_json() for parity in result.parities]))
@@ -87,46 +78,22 @@ def export(
     _raise_if_failed(result, model, targets)
 
 
-def _export_keras(
-    package: "ModelPackage", named: Path, folder: Path, targets: TargetOptions, options: ExportOptions
-) -> "Export":
-    from edgeclf.export.preparation import check_export
-    from edgeclf.export.targets import choose_targets
-    from edgeclf.runtime.model.card import has_keras_card
-    from edgeclf.runtime.model.conventions.package import package_name
-    from edgeclf.train.quiet import check_installed, load_keras
-
-    name = package_name(named)
-    chosen = choose_targets(targets, is_external=not has_keras_card(package.path))
-    check_export(package.path, folder, name, chosen, options)
-    check_installed()
-    load_keras()
-    from edgeclf.export.run import export as export_model
-
-    return export_model(package.path, folder, chosen, options, name=name)
-
-
 def _recommend(result: "Export", model: Path, options: ExportOptions) -> None:
     """Remember which file to ship, and show the command that comes next."""
-    from edgeclf.runtime.model.run_folder import remember
     from edgeclf.train.data.run_images import images_to_try
 
-    folder = result.published[0].parent
-    remember(folder / result.ship, "clf-export", compared=len(result.published))
+    remember_choice(result)
     if len(result.published) == 1:
         show_next("clf-run", result.published[0], options.data or images_to_try(model.parent))
     else:
         labelled = ("--data", options.data) if options.data and result.parities[0].is_labelled else ()
-        show_next("clf-bench", folder, *labelled)
+        show_next("clf-bench", result.published[0].parent, *labelled)
 
 
 def _raise_if_failed(result: "Export", model: Path, targets: TargetOptions) -> None:
     """Raise GateError if a file failed that was asked for."""
-    if result.failed and result.published:
-        outcome = f"{', '.join(result.failed)} failed the gate and was left out; the other files are published"
-        if targets.everything:
-            raise GateError(outcome)
-        note(f"warning: {outcome}")
-        return
+    raise_if_failed(result, model)
     if result.failed:
-        raise GateError(f"{model} was not exported, because {', '.join(result.failed)} failed the gate; see the table")
+        if targets.everything:
+            raise GateError(left_out(result))
+        note(f"warning: {left_out(result)}")

@@ -45,7 +45,7 @@ class RayFlags:
             raise OptionError("--ray does not combine with live options such as --show; leave them out")
         options.require_only(_SHARED, "does not combine with --ray; leave it out")
         _refuse_cameras(options.sources)
-        if options.output == "-" or Path(options.output).suffix in (".csv", ".jsonl", ".sqlite", ".db"):
+        if options.output == "-" or Path(options.output).suffix in (".csv", ".jsonl", ".sqlite", ".db", ".xlsx"):
             raise OptionError(
                 f"--ray writes a folder of Parquet parts, not {options.output}; "
                 "name one with -o, such as -o results/ or -o s3://bucket/results/"

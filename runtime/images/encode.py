@@ -25,3 +25,16 @@ def encode_image(pixels: Pixels | NDArray[np.uint16], extension: str = ".png", *
     if not done:
         raise ValueError(f"pixels of shape {list(pixels.shape)} cannot be encoded as {extension}")
     return data.tobytes()
+
+
+def to_jpeg(image: Pixels, max_side: int, quality: int) -> bytes:
+    """uint8 `[h, w, C]`, RGB or grey, as a JPEG with no side longer than `max_side`; empty if OpenCV cannot encode it."""
+    height, width = image.shape[:2]
+    scale = min(1.0, max_side / max(height, width, 1))
+    try:
+        if scale < 1:
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        return encode_image(image, ".jpg", quality=quality)
+    except (ValueError, cv2.error):
+        return b""

@@ -23,3 +23,6 @@ class Frame:
     mtime_ns: int = -1
     position_s: float | None = None
     captured_at: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Frame({self.name!r})"

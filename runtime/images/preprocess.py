@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol, cast, get_args
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from edgeclf.runtime.images.geometry import Resize as Resize
 from edgeclf.runtime.images.levels import grey_as_pillow, through_tables, with_borders
 from edgeclf.runtime.images.limits import MAX_PIXELS
 from edgeclf.runtime.images.photo import NO_PHOTO, Photo, read_photo
+from edgeclf.runtime.images.pil_image import PilImage, is_pil_image, pixels_of
 from edgeclf.runtime.images.pillow_resize import resize_as_pillow
 from edgeclf.runtime.images.pillow_weights import PillowFilter
 from edgeclf.runtime.spelling import require_choice
@@ -33,6 +34,8 @@ class StoredImage(Protocol):
 
 ImageLike = str | os.PathLike[str] | bytes | StoredImage | NDArray[np.uint8]
 """A path, a file's bytes, a file in an archive, or decoded pixels: uint8 `[h, w, 3]` RGB, `[h, w, 1]` or `[h, w]` grey."""
+AnyImage = ImageLike | PilImage
+"""An image of Pillow may be in any mode. It is turned upright, as a file is."""
 
 _CHOICES = {"channels": Channels, "resize": Resize, "fit": Fit, "ground": Ground, "crop_offset": CropOffset}
 MAX_SIDE = 4096
@@ -110,14 +113,15 @@ class Preprocess:
         """`(H, W, C)` of the result."""
         return (*self.size_hw, self.channels)
 
-    def __call__(self, image: ImageLike) -> Pixels:
+    def __call__(self, image: AnyImage) -> Pixels:
         """uint8 `[H, W, C]`. Raises ImageError when the image cannot be read."""
         return self.prepare(image).pixels
 
-    def prepare(self, image: ImageLike, checks: Checks = _CHECKS) -> Prepared:
+    def prepare(self, image: AnyImage, checks: Checks = _CHECKS) -> Prepared:
         """The pixels and the size of the stored image. Files must pass the checks before they are decoded."""
         try:
-            return self._prepare(image, checks)
+            known = pixels_of(image, self.ground) if is_pil_image(image) else cast(ImageLike, image)
+            return self._prepare(known, checks)
         except (MemoryError, cv2.error) as error:
             raise ImageError(Reason.TOO_LARGE, f"cannot be resized ({first_line(error)})") from None
 
@@ -244,10 +248,15 @@ class Preprocess:
 
 
 def read_bytes(image: str | os.PathLike[str] | bytes | StoredImage) -> bytes:
-    """The bytes of an image file. Raises ImageError."""
+    """The bytes of an image file. Raises ImageError, or OptionError for what is no image at all."""
     if isinstance(image, bytes):
         return image
-    return read_file(image) if isinstance(image, str | os.PathLike) else image.read()
+    if isinstance(image, str | os.PathLike):
+        return read_file(image)
+    if not hasattr(image, "read"):
+        kinds = "a path, the bytes of a file, a uint8 array or an image of Pillow"
+        raise OptionError(f"an image is {kinds}, not {type(image).__name__!r}")
+    return image.read()
 
 
 def _are_levels(numbers: tuple[int, ...]) -> bool:

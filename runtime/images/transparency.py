@@ -44,13 +44,29 @@ def on_ground(
     """
     if colours.shape[:2] != alpha.shape:
         raise ImageError(Reason.CORRUPT, f"{header.format} whose alpha has another size than its colours")
-    if int(alpha.min()) < 255:
-        cover = alpha if colours.ndim == 2 else cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
-        if not (header.format == "TIFF" and tiff.is_premultiplied(file)):
-            colours = cv2.multiply(colours, cover, scale=1 / 255).astype(np.uint8, copy=False)
-        if white:
-            colours = cv2.add(colours, cv2.bitwise_not(cover)).astype(np.uint8, copy=False)
-    return _turned(colours, _orientation(file, header))
+    is_premultiplied = header.format == "TIFF" and tiff.is_premultiplied(file)
+    return turn_upright(cover_ground(colours, alpha, white, is_premultiplied), _orientation(file, header))
+
+
+def cover_ground(
+    colours: NDArray[np.uint8], alpha: NDArray[np.uint8], white: bool, is_premultiplied: bool = False
+) -> NDArray[np.uint8]:
+    """As `on_ground`, for pixels that are not from a file."""
+    if int(alpha.min()) == 255:
+        return colours
+    cover = alpha if colours.ndim == 2 else cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
+    if not is_premultiplied:
+        colours = cv2.multiply(colours, cover, scale=1 / 255).astype(np.uint8, copy=False)
+    return cv2.add(colours, cv2.bitwise_not(cover)).astype(np.uint8, copy=False) if white else colours
+
+
+def turn_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Undo an EXIF orientation, 1 to 8. Other values, which damaged EXIF may hold, count as 1."""
+    if orientation not in _FLIPS:
+        return pixels
+    pixels = cv2.transpose(pixels).astype(np.uint8, copy=False) if orientation >= 5 else pixels
+    flip = _FLIPS[orientation]
+    return pixels if flip is None else cv2.flip(pixels, flip).astype(np.uint8, copy=False)
 
 
 def _orientation(file: bytes, header: Header) -> int:
@@ -59,11 +75,3 @@ def _orientation(file: bytes, header: Header) -> int:
         return exif.orientation(block) if block else 1
     except TRUNCATION_ERRORS:
         return 1
-
-
-def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    if orientation == 1:
-        return pixels
-    pixels = cv2.transpose(pixels).astype(np.uint8, copy=False) if orientation >= 5 else pixels
-    flip = _FLIPS[orientation]
-    return pixels if flip is None else cv2.flip(pixels, flip).astype(np.uint8, copy=False)

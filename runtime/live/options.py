@@ -63,7 +63,7 @@ class LiveOptions:
     fast: Annotated[
         bool, _option("--fast", help="With --show or --view: play videos as fast as possible, not at their own speed.")
     ] = False
-    save: Annotated[Path | None, _option(help="Record what --show shows to FILE.mkv.", metavar="FILE")] = None
+    record: Annotated[Path | None, _option(help="Record what --show shows to FILE.mkv.", metavar="FILE")] = None
     rows: Annotated[
         str | None,
         _option(

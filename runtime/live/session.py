@@ -7,6 +7,7 @@ from time import monotonic
 
 import numpy as np
 
+from edgeclf.runtime.drawing.answer_panel import MAX_SCORES
 from edgeclf.runtime.errors import ImageError, Reason
 from edgeclf.runtime.images.decode import Pixels, decode
 from edgeclf.runtime.images.formats.header import read_header
@@ -18,7 +19,7 @@ from edgeclf.runtime.live.smoothing import SmoothedPrediction, Smoother, Smoothi
 from edgeclf.runtime.live.summary import LiveSummary
 from edgeclf.runtime.live.unsure import UnsureFolder
 from edgeclf.runtime.live.viewers.open_viewers import OpenViewers
-from edgeclf.runtime.live.viewers.snapshot import MAX_SCORES, Snapshot
+from edgeclf.runtime.live.viewers.snapshot import Snapshot
 from edgeclf.runtime.model.prediction import Failure, Outcome
 from edgeclf.runtime.results.row import UNSURE, Row, RowBuilder, current_time
 

@@ -11,6 +11,8 @@ from typing import IO, Any, Literal, get_args
 from edgeclf.runtime.errors import EdgeclfError, ModelError, first_line
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.formats import model_format
+from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.plural import plural
 
 SCHEMA = 1
 CARD_KEY = "edgeclf.card"
@@ -20,6 +22,7 @@ CARD_MEMBER = "edgeclf/card.json"
 
 Head = Literal["softmax", "sigmoid", "logits"]
 _MAX_BYTES = 4 << 20
+_MAX_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,26 @@ class ModelCard:
             raise ModelError(f"head must be one of {', '.join(get_args(Head))}, not {self.head!r}")
         if self.head == "sigmoid" and len(self.classes) != 2:
             raise ModelError(f"a sigmoid head needs two classes, not {len(self.classes)}")
+
+    def __repr__(self) -> str:
+        return f"ModelCard({self.summary})"
+
+    @property
+    def summary(self) -> str:
+        """Classes and images, on one line."""
+        return f"{plural(len(self.classes), 'class')}: {self.first_classes}; images of {self.image_kind}"
+
+    @property
+    def first_classes(self) -> str:
+        """The names of the first classes, and dots if there are more."""
+        more = ", ..." if len(self.classes) > _MAX_NAMES else ""
+        return f"{', '.join(map(escape, self.classes[:_MAX_NAMES]))}{more}"
+
+    @property
+    def image_kind(self) -> str:
+        """Such as `224 x 224 RGB`."""
+        height, width = self.preprocess.size_hw
+        return f"{width} x {height} {'RGB' if self.preprocess.channels == 3 else 'grey'}"
 
     def to_json(self) -> str:
         """ASCII JSON that `from_json` of this and later versions can read."""

@@ -4,14 +4,15 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.cores import usable_cores
-from edgeclf.runtime.errors import ModelError, OptionError
+from edgeclf.runtime.errors import ImageError, ModelError, OptionError
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.images.preprocess import ImageLike
+from edgeclf.runtime.images.preprocess import AnyImage
 from edgeclf.runtime.model.backend import Backend, open_backend, read_model_file
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.conventions.facts import NOTHING
@@ -21,12 +22,14 @@ from edgeclf.runtime.model.formats import is_runnable
 from edgeclf.runtime.model.labels import count_advice
 from edgeclf.runtime.model.last_operation import last_operation
 from edgeclf.runtime.model.output_contract import find_output_problem, probe_images
-from edgeclf.runtime.model.prediction import Prediction
+from edgeclf.runtime.model.prediction import Prediction, at_hand
 from edgeclf.runtime.spelling import advice
 from edgeclf.runtime.terminal.plural import plural
 
 _DEVICE = re.compile(r"auto|cpu|(cuda|tensorrt)(:\d+)?")
 _DEVICES = ("auto", "cpu", "cuda", "cuda:N", "tensorrt", "tensorrt:N")
+_BATCH = 32
+"""Images of a list in one run of the model."""
 
 
 class Classifier:
@@ -36,9 +39,11 @@ class Classifier:
     Prediction(label='functional', confidence=0.9873)
     """
 
-    def __init__(self, backend: Backend, card: ModelCard) -> None:
+    def __init__(self, backend: Backend, card: ModelCard, path: Path | None = None) -> None:
         self.backend = backend
         self.card = card
+        self.path = path
+        """Of the model file; None if it was not opened from one."""
 
     @classmethod
     def open(
@@ -76,20 +81,37 @@ class Classifier:
         if card.preprocess.shape != backend.input_shape:
             expected, made = backend.input_shape, card.preprocess.shape
             raise ModelError(f"{path} takes images of {list(expected)} [H, W, C], but its card makes {list(made)}")
-        classifier = cls(backend, card)
+        classifier = cls(backend, card, path)
         classifier._check_output(path, data, embedded=embedded)
         return classifier
 
-    def predict(self, image: ImageLike) -> Prediction:
-        """Predict one image. Raises ImageError if it cannot be read."""
-        return self.predict_batch([image])[0]
+    @overload
+    def predict(self, image: AnyImage) -> Prediction: ...  # type: ignore[overload-overlap]  # text is a sequence of text
 
-    def predict_batch(self, images: Sequence[ImageLike]) -> list[Prediction]:
-        """One prediction per image, in order, in a single run of the model. Raises ImageError for the first bad image."""
-        if not images:
-            return []
-        probabilities = self.probabilities(np.stack([self.card.preprocess(image) for image in images]))
-        return [Prediction(self.card.classes, row) for row in probabilities]
+    @overload
+    def predict(self, image: Sequence[AnyImage]) -> list[Prediction]: ...
+
+    def predict(self, image: AnyImage | Sequence[AnyImage]) -> Prediction | list[Prediction]:
+        """Predict one image, or each image of a list, in order, with several in one run of the model.
+
+        image: a path, the bytes of a file, pixels (uint8 `[h, w, 3]` RGB or `[h, w]` grey), or an image of Pillow in any
+        mode. Raises ImageError for the first image that cannot be read; `classify` goes on after it.
+        """
+        if not isinstance(image, list | tuple):
+            return self._predict([cast(AnyImage, image)])[0]
+        parts = (image[start : start + _BATCH] for start in range(0, len(image), _BATCH))
+        return [prediction for part in parts for prediction in self._predict(part)]
+
+    def _predict(self, images: Sequence[AnyImage]) -> list[Prediction]:
+        pixels = []
+        for image in images:
+            try:
+                pixels.append(self.card.preprocess(image))
+            except ImageError as error:
+                error.add_note(f"image: {image!r:.200}")
+                raise
+        rows = self.probabilities(np.stack(pixels))
+        return [Prediction(self.card.classes, row, at_hand(image)) for row, image in zip(rows, images, strict=True)]
 
     def probabilities(self, batch: Pixels) -> NDArray[np.float32]:
         """Classify preprocessed images, uint8 `[N, H, W, C]`; returns float32 `[N, classes]`.
@@ -101,6 +123,18 @@ class Classifier:
             cause = "the model returns NaN or infinity, because its weights are damaged or too large for its precision"
             raise ModelError(f"{cause}; copy the file again, or export it in fp32")
         return probabilities
+
+    def __repr__(self) -> str:
+        name = f"{str(self.path)!r}, " if self.path else ""
+        return f"Classifier({name}{self.card.summary}; {self.backend.engine} on {self.backend.device})"
+
+    def _repr_html_(self) -> str:
+        from edgeclf.runtime.terminal.notebook import table_html
+
+        names = f"{self.card.first_classes} ({len(self.card.classes):,})"
+        rows = [("classes", names), ("images", self.card.image_kind)]
+        engine = f"{self.backend.engine} on {self.backend.device}"
+        return table_html(self.path.name if self.path else "Classifier", [*rows, ("engine", engine)])
 
     def _check_output(self, path: Path, data: bytes, *, embedded: bool) -> None:
         """data: what the backend runs. embedded: whether the card is the file's own."""

@@ -1,6 +1,10 @@
 """Results: the prediction for an image, and the one outcome of each input."""
 
+import os
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +12,24 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import ImageError, Reason
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.images.photo import NO_PHOTO, Photo
+from edgeclf.runtime.images.preprocess import AnyImage
+
+_BARS = 5
+"""Classes that a notebook shows."""
+
+
+def _nothing() -> None:
+    """For a prediction whose image is not known."""
+
+
+def at_hand(image: AnyImage) -> Callable[[], AnyImage | None]:
+    """Gives the image later. Pixels are not kept in memory for that: None after their owner has dropped them."""
+    if isinstance(image, str | os.PathLike):
+        return lambda: image
+    try:
+        return weakref.ref(image)
+    except TypeError:  # bytes
+        return _nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,6 +39,8 @@ class Prediction:
     classes: tuple[str, ...]
     probabilities: NDArray[np.float32]
     """float32 `[classes]`"""
+    image: Callable[[], AnyImage | None] = _nothing
+    """The image that this is the prediction of, as long as it is at hand: see `at_hand`. Not kept by pickle."""
 
     @property
     def label(self) -> str:
@@ -41,6 +65,14 @@ class Prediction:
     def __repr__(self) -> str:
         return f"Prediction(label={self.label!r}, confidence={self.confidence:.4f})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Prediction, (self.classes, self.probabilities)
+
+    def _repr_html_(self) -> str:
+        from edgeclf.runtime.model.prediction_html import prediction_html
+
+        return prediction_html(self.top(_BARS), len(self.classes) - _BARS, self.image())
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -50,6 +82,9 @@ class Failure:
     detail: str
     errno: int | None = None
     """The operating system's error number, if reading the file failed."""
+
+    def __repr__(self) -> str:
+        return f"Failure({self.reason.value!r}, {self.detail!r})"
 
     @classmethod
     def of(cls, error: ImageError) -> "Failure":
@@ -73,3 +108,6 @@ class Outcome:
     def name(self) -> str:
         """The path in the result row."""
         return self.frame.name
+
+    def __repr__(self) -> str:
+        return f"Outcome({self.name!r}, {self.result!r})"

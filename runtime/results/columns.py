@@ -117,7 +117,7 @@ class Schema:
     def _answers(self) -> Iterator[Column]:
         """The columns for more than the best class."""
         if self.classes:
-            for name in _score_names(self.classes):
+            for name in score_names(self.classes):
                 yield Column(name, "number", _CLASS.meaning, _FLAT)
             return
         for place in range(2, self.topk + 1):
@@ -150,10 +150,10 @@ def _numbered(others: int) -> list[str]:
     return [column.name for column in Schema(topk=1 + others)._answers()]
 
 
-def _score_names(classes: Sequence[str]) -> list[str]:
+def score_names(classes: Sequence[str]) -> list[str]:
     """One for each class. Databases take `A` and `a` for one name, so a number makes the second one different.
 
-    >>> _score_names(["dog", "Dog", "dog_2"])
+    >>> score_names(["dog", "Dog", "dog_2"])
     ['score_dog', 'score_Dog_2', 'score_dog_2_2']
     """
     taken: set[str] = set()

@@ -1,6 +1,6 @@
-"""Copying, moving and linking one file: nothing is ever overwritten, and a kill at any point does no harm.
+"""Copying, moving and linking one file: only `replace_bytes` overwrites, and a kill at any point does no harm.
 
-After a kill, call the same function again with the same arguments: it completes what is left to do. All of them raise
+After a kill, call the same function again with the same arguments: it completes what is left to do. The others raise
 FileExistsError if something else is at the target, and OSError for anything else that the operating system refuses.
 """
 
@@ -36,6 +36,13 @@ def copy_bytes(data: bytes, name: str, target: str) -> None:
     with _temporary(name, target) as temporary:
         Path(temporary).write_bytes(data)
         _rename(temporary, target)
+
+
+def replace_bytes(data: bytes, name: str, target: str) -> None:
+    """As `copy_bytes`, in place of the file at `target`."""
+    with _temporary(name, target) as temporary:
+        Path(temporary).write_bytes(data)
+        os.replace(temporary, target)
 
 
 def move_file(source: str, target: str) -> None:

@@ -1,5 +1,6 @@
 """Which images have rows already, in little memory: a million images take about 140 MB."""
 
+from collections.abc import Callable
 from hashlib import blake2b
 
 from edgeclf.runtime.images.frame import Frame
@@ -42,13 +43,16 @@ class Index:
     def failed(self) -> int:
         return len(self._failed)
 
-    def claim(self, frame: Frame) -> bool:
-        """Whether the frame needs a row: it has none, its file has changed, or it is to be retried. True once per image."""
+    def claim(self, frame: Frame, is_complete: Callable[[Frame], bool] = lambda _: True) -> bool:
+        """Whether the frame needs a row: it has none, its file has changed, or it is to be retried. True once per image.
+
+        is_complete: whether all is there that was made with the row of an image that has an answer.
+        """
         key = image_key(frame.source, frame.path)
         if key in self._claimed:
             return False
         if key in self._files:
-            if self._is_settled(key, frame):
+            if self._is_settled(key, frame) and (self._stays_as_it_is(key, frame) or is_complete(frame)):
                 return False
             if key in self._failed:
                 self._tried_now.add(key)
@@ -109,6 +113,10 @@ class Index:
             return is_unchanged and not self._retry_failed
         is_missing = frame.size_bytes < 0  # moved, for example, but it has its answer
         return is_unchanged or is_missing or file == _UNKNOWN_FILE
+
+    def _stays_as_it_is(self, key: ImageKey, frame: Frame) -> bool:
+        """Whether another attempt could not bring more than the row: there is no answer, or the image may be elsewhere."""
+        return key in self._failed or self._moves_files or frame.size_bytes < 0
 
     def _keeps_row(self, key: ImageKey) -> bool:
         """Whether the row of an image stays valid when another file takes its name."""

@@ -3,7 +3,7 @@
 A header says what the rows are made with. Outputs are made from the rows, and `clf-run undo` reads them too.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,13 +60,16 @@ class Journal:
         self._prefixes = prefixes
         self._model = str(fingerprint.get("model", ""))
 
-    def pending(self, frames: Iterable[Frame | None]) -> Iterator[Frame | None]:
+    def pending(
+        self, frames: Iterable[Frame | None], is_complete: Callable[[Frame], bool] = lambda _: True
+    ) -> Iterator[Frame | None]:
         """The frames that have no row yet, whose file has changed since, or that are to be retried.
 
-        A frame that is named twice is returned once. None, which stands for a pause, is passed on.
+        A frame that is named twice is returned once. None, which stands for a pause, is passed on. is_complete: as in
+        `Index.claim`.
         """
         for frame in frames:
-            if frame is None or self.index.claim(frame):
+            if frame is None or self.index.claim(frame, is_complete):
                 yield frame
 
     def append(self, entries: Sequence[Entry]) -> None:

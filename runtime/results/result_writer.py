@@ -81,13 +81,18 @@ class JournalWriter:
         *,
         sorter: Sorter | None = None,
         check_storage: Callable[[], None] = lambda: None,
+        is_complete: Callable[[Frame], bool] = lambda _: True,
     ) -> None:
-        """check_storage: called if images were missing before they were sorted; raises if the whole source is missing."""
+        """check_storage: called if images were missing before they were sorted; raises if the whole source is missing.
+
+        is_complete: as in `Index.claim`.
+        """
         self.after_interrupt = f"they are in {journal.path}; run the same command again to continue"
         self._check_storage = check_storage
         self._journal = journal
         self._builder = builder
         self._sorter = sorter
+        self._is_complete = is_complete
         self._open_output = open_output
         if sorter:
             self._finish_earlier_sorting(sorter)
@@ -101,7 +106,7 @@ class JournalWriter:
         return self._journal.index.failed
 
     def pending(self, frames: Iterable[Frame | None]) -> Iterator[Frame | None]:
-        return self._journal.pending(frames)
+        return self._journal.pending(frames, self._is_complete)
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
         rows = self._builder.rows(outcomes)

@@ -1,4 +1,4 @@
-"""Outputs for rows: CSV or JSON lines, in a file or on stdout; Parquet; SQLite. All have the same columns."""
+"""Outputs for rows: CSV or JSON lines, in a file or on stdout; Parquet; SQLite; Excel. All have the same columns."""
 
 import errno
 import os
@@ -103,7 +103,7 @@ def open_sink(
     excel: bool = False,
     lines: Callable[[BinaryIO], FormatWriter] = ImageLines,
 ) -> Iterator[Sink]:
-    """A sink for `FILE.csv`, `.jsonl`, `.parquet`, `.sqlite` or `.db`; `-` is stdout as CSV, or as JSON lines.
+    """A sink for `FILE.csv`, `.jsonl`, `.parquet`, `.sqlite`, `.db` or `.xlsx`; `-` is stdout as CSV, or as JSON lines.
 
     excel: CSV is written as Excel expects it; see `ExcelWriter`. lines: what to write to stdout if it is a terminal, and not
     JSON lines.
@@ -149,15 +149,12 @@ def check_output(output: str, json_lines: bool) -> None:
 
 
 def check_columns(output: str, schema: Schema) -> None:
-    """Raise OutputError if a database would have more columns than it can, before anything is classified."""
-    if Path(output).suffix.lower() not in _DATABASES:
-        return
-    from edgeclf.runtime.results.sqlite_sink import MAX_COLUMNS
-
-    count = len(schema.columns("sqlite"))
-    if count > MAX_COLUMNS:
+    """Raise OutputError for more columns than the format can hold, before anything is classified."""
+    name, most = _MAX_COLUMNS.get(Path(output).suffix.lower(), ("", None))
+    count = len(schema.columns("csv"))
+    if most and count > most:
         raise OutputError(
-            f"{output} would have {count:,} columns, and SQLite takes {MAX_COLUMNS:,}; give a smaller number with --topk, "
+            f"{output} would have {count:,} columns, and {name} takes {most:,}; give a smaller number with --topk, "
             "or write a .csv or .parquet file"
         )
 
@@ -170,7 +167,7 @@ def _suffix(output: str, json_lines: bool) -> str:
     if os.path.isdir(path):
         raise OutputError(f"{path} is a folder; name a file, such as {path / 'results.csv'}")
     if suffix not in _FORMATS:
-        advice = "for Excel, name a .csv file and add --excel" if suffix in _EXCEL else "the suffix chooses the format"
+        advice = "name a .xlsx file" if suffix == ".xls" else "the suffix chooses the format"
         raise OutputError(f"{path} must end in {', '.join(_FORMATS)}; {advice}")
     return suffix
 
@@ -187,13 +184,19 @@ def _sqlite() -> Format:
     return SqliteWriter
 
 
+def _xlsx() -> Format:
+    from edgeclf.runtime.results.xlsx_sink import XlsxWriter
+
+    return XlsxWriter
+
+
 _LINES = (".csv", ".jsonl")
-_EXCEL = (".xlsx", ".xls")
-_DATABASES = (".sqlite", ".db")
+_MAX_COLUMNS = {".sqlite": ("SQLite", 2_000), ".db": ("SQLite", 2_000), ".xlsx": ("Excel", 16_384)}
 _FORMATS: dict[str, Callable[[], Format]] = {
     ".csv": lambda: CsvWriter,
     ".jsonl": lambda: JsonLinesWriter,
     ".parquet": _parquet,
     ".sqlite": _sqlite,
     ".db": _sqlite,
+    ".xlsx": _xlsx,
 }

@@ -3,10 +3,9 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
-from itertools import count
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,12 @@ from edgeclf.runtime.errors import ImageError, OptionError, OutputError
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.images.preprocess import read_bytes
 from edgeclf.runtime.results import file_ops
+from edgeclf.runtime.results.file_names import NAME_BYTES, numbered_names, path_of, path_parts, shortened
 from edgeclf.runtime.results.row import UNSURE, Row
 from edgeclf.runtime.results.sort_mode import SortMode
 from edgeclf.runtime.results.sorted_file import SortedFile
 from edgeclf.runtime.storage.atomic_write import write_advice
 
-_NAME_BYTES = 255
-"""The longest file name that all file systems in use accept."""
-_SUFFIX_LENGTH = 20
-"""A longer suffix is part of the name."""
 _NOT_IN_NAMES = frozenset('%/\\:*?"<>|')
 """The percent sign marks what `folder_name` escapes; some file systems, such as an SD card's, refuse the others."""
 _FILE_OPS = {"copy": file_ops.copy_file, "move": file_ops.move_file, "link": file_ops.link_file}
@@ -51,9 +47,9 @@ class Sorter:
             return ""
         self._check_is_file(frame)
         label = UNSURE if row.status == UNSURE else folder_name(row.label)
-        *folders, name = _path_parts(frame)
+        *folders, name = path_parts(frame)
         folder = os.path.join(self.folder, label, *folders)
-        for candidate in _numbered_names(name):
+        for candidate in numbered_names(name):
             path = os.path.join(folder, candidate)
             if hash(path) not in self._reserved and (not os.path.lexists(path) or self._is_done(frame, path)):
                 break
@@ -68,7 +64,7 @@ class Sorter:
         """What the journal must say before `perform` does it, so that it can be undone; None if nothing is to be done."""
         if self.mode == "plan" or not destination:
             return None
-        source, target = os.path.abspath(_path_of(frame) or frame.name), os.path.abspath(destination)
+        source, target = os.path.abspath(path_of(frame) or frame.name), os.path.abspath(destination)
         return SortedFile(
             action=self.mode,
             source=source,
@@ -87,7 +83,7 @@ class Sorter:
         if self.mode == "plan" or not destination:
             return
         self._check_is_file(frame)
-        path = _path_of(frame)
+        path = path_of(frame)
         try:
             if path is None:
                 file_ops.copy_bytes(_bytes_of(frame), frame.name, destination)
@@ -103,7 +99,7 @@ class Sorter:
         self.vanished += not os.path.lexists(destination)
 
     def _check_is_file(self, frame: Frame) -> None:
-        if self.mode in ("move", "link") and _path_of(frame) is None:
+        if self.mode in ("move", "link") and path_of(frame) is None:
             raise OptionError(f"{frame.name} is not a file of its own, so --sort {self.mode} is impossible; use --sort copy")
 
     def _is_done(self, frame: Frame, destination: str) -> bool:
@@ -111,7 +107,7 @@ class Sorter:
 
         An image that was moved does not come up again. A hard link to it must not be mistaken for it, and then be removed.
         """
-        path = _path_of(frame)
+        path = path_of(frame)
         try:
             if path is None:
                 return self.mode == "copy" and file_ops.holds(destination, _bytes_of(frame))
@@ -153,44 +149,14 @@ def folder_name(label: str) -> str:
     escaped = "".join(c if c.isprintable() and c not in _NOT_IN_NAMES else _percent(c) for c in label) or "%"
     if escaped.startswith(".") or escaped.casefold() == UNSURE:
         escaped = _percent(escaped[0]) + escaped[1:]
-    if len(os.fsencode(escaped)) <= _NAME_BYTES:
+    if len(os.fsencode(escaped)) <= NAME_BYTES:
         return escaped
     digest = hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()
-    return _shortened(escaped, "%" + digest[:16])
+    return shortened(escaped, "%" + digest[:16])
 
 
 def _percent(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
-
-
-def _path_parts(frame: Frame) -> list[str]:
-    """The image's path in its source as valid file names, none of which leads up or to the root."""
-    path = PurePath(frame.path or frame.name)
-    names = [name.replace("\0", "%00") for name in path.parts if name not in (path.anchor, "..")]
-    return [next(_numbered_names(name)) for name in names] or ["image"]
-
-
-def _numbered_names(name: str) -> Iterator[str]:
-    """`a.jpg`, `a (2).jpg`, `a (3).jpg`, ..."""
-    stem, suffix = os.path.splitext(name)
-    if len(suffix) > _SUFFIX_LENGTH:
-        stem, suffix = name, ""
-    yield _shortened(stem, suffix)
-    for number in count(2):
-        yield _shortened(stem, f" ({number}){suffix}")
-
-
-def _shortened(text: str, end: str) -> str:
-    """Text and end as one name; the text is cut if the name would be too long."""
-    while len(os.fsencode(text + end)) > _NAME_BYTES:
-        text = text[:-1]
-    return text + end
-
-
-def _path_of(frame: Frame) -> str | None:
-    """The frame's file; None if it lies in an archive or comes from a video."""
-    image = frame.image
-    return os.fspath(image) if isinstance(image, str | os.PathLike) else None
 
 
 def _is_unchanged(path: str, frame: Frame) -> bool:

@@ -15,9 +15,6 @@ from edgeclf.runtime.version import __version__
 
 TRANSACTION_ROWS = 10_000
 
-MAX_COLUMNS = 2_000
-"""SQLite's own limit."""
-
 _TYPES: dict[Kind, str] = {
     "text": "TEXT NOT NULL",
     "category": "TEXT NOT NULL",

@@ -18,6 +18,7 @@ from edgeclf.runtime.terminal.commands import CommandApp, DefaultGroup
 from edgeclf.runtime.terminal.completion import join_split_words
 from edgeclf.runtime.terminal.escaping import one_line
 from edgeclf.runtime.terminal.help import HELP_NAMES
+from edgeclf.runtime.terminal.notebook import in_notebook
 from edgeclf.runtime.terminal.streams import StdoutError, data_stream, stdout_for_data_only, take_over_streams
 from edgeclf.runtime.terminal.usage import show_error
 from edgeclf.runtime.version import __version__
@@ -41,6 +42,7 @@ _EXTRA_FOR = {
     "sklearn": "train",
     "tensorflow": "train",
     "tf2onnx": "export",
+    "xlsxwriter": "excel",
 }
 _NEEDS_TENSORFLOW = ("demo", "export", "train")
 _FIRST_PYTHON_WITHOUT_TENSORFLOW = (3, 14)
@@ -171,13 +173,19 @@ def missing_extra(error: ImportError) -> str | None:
 
 
 def note(sentence: str) -> None:
-    """Print one line on stderr. It stays one printable line even if it quotes a file name with control characters."""
+    """Print one line on stderr. It stays one printable line even if it quotes a file name with control characters.
+
+    In a notebook it goes to stdout, because what is on stderr looks like a failure there.
+    """
     with above_bar():
-        typer.echo(one_line(sentence), err=True)
+        typer.echo(one_line(sentence), err=not in_notebook())
 
 
 def warn(sentence: str) -> None:
-    """Print `warning: ...` on stderr, as `note` does."""
+    """Print `warning: ...` as `note` does."""
+    if in_notebook():
+        note(f"warning: {sentence}")
+        return
     typer.secho("warning: ", fg="yellow", bold=True, err=True, nl=False)
     note(sentence)
 

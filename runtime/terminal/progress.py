@@ -9,16 +9,19 @@ from types import TracebackType
 from edgeclf.runtime.errors import EdgeclfError
 from edgeclf.runtime.terminal.bar import Bar, has_terminal
 from edgeclf.runtime.terminal.console import note
-from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.terminal.escaping import escape, one_line
+from edgeclf.runtime.terminal.notebook import in_notebook, update_line
 from edgeclf.runtime.terminal.plural import noun_for, per_second
 
 _MIN_BAR, _MAX_BAR = 5, 30
 _GAP = "  "
 _REDRAW_S = 0.1
+_UPDATE_S = 0.5  # a browser needs longer than a terminal
 
 
 class Progress:
-    """Shows the progress of a step: a bar on a terminal, a line every `every_s` seconds elsewhere.
+    """Shows the progress of a step: a bar on a terminal, one line that is updated in a notebook, and elsewhere a line every
+    `every_s` seconds.
 
     unit: what is counted, in the singular. detail: what is shown beside the bar if there is room. later: units that come
     after `total`; they count in the time that is left.
@@ -36,8 +39,10 @@ class Progress:
         self._started = self._printed = time.monotonic()
         self._drawn = 0.0
         self._bar: Bar | None = None
+        self._is_in_notebook = False
 
     def __enter__(self) -> "Progress":
+        self._is_in_notebook = in_notebook()
         if has_terminal():
             self._bar = Bar(self._draw)
             self._bar.__enter__()
@@ -62,6 +67,10 @@ class Progress:
         if self._bar and (now - self._drawn >= _REDRAW_S or self.done == self.total):
             self._drawn = now
             self._bar.redraw()
+        elif self._is_in_notebook:
+            if now - self._drawn >= _UPDATE_S or self.done == self.total:
+                self._drawn = now
+                update_line(one_line(self._line()))
         elif not self._bar and now - self._printed >= self._every_s:
             self._printed = now
             note(self._line())

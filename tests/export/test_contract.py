@@ -11,6 +11,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from edgeclf.export.frozen import freeze
 from edgeclf.export.to_onnx import to_onnx
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.card import CARD_KEY, ModelCard, read_zip_card
@@ -125,9 +126,7 @@ def test_the_card_is_in_the_metadata_of_onnx(run_folder: Path, exported_onnx: Pa
 def test_labels_are_the_names_of_the_folders(run_folder: Path, image_folder: Path, name: str) -> None:
     classifier = Classifier.open(run_folder / name)
     paths = sorted(image_folder.rglob("*.png"))
-    right = [
-        prediction.label == path.parent.name for prediction, path in zip(classifier.predict_batch(paths), paths, strict=True)
-    ]
+    right = [prediction.label == path.parent.name for prediction, path in zip(classifier.predict(paths), paths, strict=True)]
     assert np.mean(right) >= 0.95
 
 
@@ -149,7 +148,7 @@ def other(request: pytest.FixtureRequest, make_model: MakeModel) -> Path:
 def test_any_shape_and_head_is_exported_in_inference_mode(other: Path, suffix: str, tmp_path: Path) -> None:
     model = open_keras(other)
     path = tmp_path / f"model{suffix}"
-    path.write_bytes(to_onnx(model) if suffix == ".onnx" else to_tflite(model, "fp32"))
+    path.write_bytes(to_onnx(freeze(model)) if suffix == ".onnx" else to_tflite(freeze(model), "fp32"))
     images = read_samples(other, "verification", model.card.preprocess).images
     expected = probabilities(model.network, images)
     np.testing.assert_allclose(Classifier.open(path).probabilities(images), expected, atol=1e-4)
@@ -159,6 +158,6 @@ def test_any_shape_and_head_is_exported_in_inference_mode(other: Path, suffix: s
 def test_exporting_does_not_change_the_network(trained: Path) -> None:
     model = open_keras(trained)
     before = [weight.tobytes() for weight in model.network.get_weights()]
-    to_onnx(model)
-    to_tflite(model, "fp32")
+    to_onnx(freeze(model))
+    to_tflite(freeze(model), "fp32")
     assert [weight.tobytes() for weight in model.network.get_weights()] == before

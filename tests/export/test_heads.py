@@ -95,7 +95,7 @@ def test_the_frozen_graph_answers_like_the_model(units: int, activation: str | N
             attach_card_to(body(layers.Dense(units, activation=activation)), external.facts(), Path("x.keras"))
         return
     model = attach_card_to(body(layers.Dense(units, activation=activation)), external.facts(), Path("x.keras"))
-    (graph,) = freeze(model, tf.uint8)(tf.constant(noise()))
+    (graph,) = freeze(model).function(tf.constant(noise()))
     np.testing.assert_allclose(graph.numpy(), model.probabilities(noise()), atol=2e-6)
     np.testing.assert_allclose(graph.numpy().sum(axis=1), 1, atol=1e-6)
 

@@ -135,9 +135,10 @@ def test_any_network_answers_after_export_like_in_keras(model: KerasModel, tmp_p
     images = noise(model.card.preprocess.shape)
     expected = model.probabilities(images)
     assert np.ptp(expected, axis=0).max() > 0.005  # a constant would be easy to match
-    proto = convert(model)
+    frozen = freeze(model)
+    proto = convert(frozen)
     (tmp_path / "model.onnx").write_bytes(pack(proto, model.card))
-    (tmp_path / "model.tflite").write_bytes(to_tflite(model, "fp32"))
+    (tmp_path / "model.tflite").write_bytes(to_tflite(frozen, "fp32"))
     operators = Counter(node.op_type for node in proto.graph.node)
     assert (len(proto.graph.input), operators["Transpose"] <= 2) == (1, True), operators
     for name, atol in (("model.onnx", 1e-5), ("model.tflite", 1e-4)):
@@ -170,8 +171,9 @@ def test_a_custom_class_is_exported_from_python(tmp_path: Path) -> None:
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     model = attach_card_to(network, ExternalModel(CLASSES, imgsz=(20, 24)).facts(), tmp_path / "model.keras")
     assert model.card.head == "logits"
-    (tmp_path / "model.onnx").write_bytes(pack(convert(model), model.card))
-    (tmp_path / "model.tflite").write_bytes(to_tflite(model, "fp32"))
+    frozen = freeze(model)
+    (tmp_path / "model.onnx").write_bytes(pack(convert(frozen), model.card))
+    (tmp_path / "model.tflite").write_bytes(to_tflite(frozen, "fp32"))
     for name in ("model.onnx", "model.tflite"):
         answers = Classifier.open(tmp_path / name).probabilities(images)
         np.testing.assert_allclose(answers, powers / powers.sum(axis=1, keepdims=True), atol=1e-5)
@@ -183,7 +185,7 @@ def test_tensorflow_is_left_unchanged(tmp_path: Path) -> None:
     before = (tf.function, tf.config.functions_run_eagerly(), keras.layers.Conv2D.call)
     keras.Sequential([keras.Input((8, 8, 2)), layers.Conv2D(4, 3, groups=2)])
     model = attach_card_to(grouped(), ExternalModel(CLASSES).facts(), tmp_path / "model.keras")
-    freeze(model, tf.uint8)
+    freeze(model)
     assert (tf.function, tf.config.functions_run_eagerly(), keras.layers.Conv2D.call) == before
 
 
@@ -210,7 +212,7 @@ def test_zero_padding_is_the_maximum_of_negative_values(tmp_path: Path) -> None:
     network.layers[-1].set_weights([np.eye(36, 3, dtype=np.float32), np.zeros(3, np.float32)])
     model = attach_card_to(network, ExternalModel(CLASSES).facts(), tmp_path / "model.keras")
     images = noise(model.card.preprocess.shape)
-    (tmp_path / "model.onnx").write_bytes(pack(convert(model), model.card))
+    (tmp_path / "model.onnx").write_bytes(pack(convert(freeze(model)), model.card))
     np.testing.assert_allclose(
         Classifier.open(tmp_path / "model.onnx").probabilities(images), model.probabilities(images), atol=1e-5
     )

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from edgeclf.export.frozen import freeze
 from edgeclf.export.options import GateLimits
 from edgeclf.export.parity import Parity, Reference, allowed_loss, check_parity
 from edgeclf.export.to_onnx import to_onnx
@@ -21,7 +22,10 @@ from edgeclf.train.keras_file.saving import KerasModel, open_keras
 from edgeclf.train.results.evaluation import probabilities
 
 Convert = Callable[[KerasModel], bytes]
-FORMATS: dict[str, Convert] = {".onnx": to_onnx, ".tflite": lambda model: to_tflite(model, "fp32")}
+FORMATS: dict[str, Convert] = {
+    ".onnx": lambda model: to_onnx(freeze(model)),
+    ".tflite": lambda model: to_tflite(freeze(model), "fp32"),
+}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from edgeclf.export.external_options import ExternalModel
+from edgeclf.export.frozen import Frozen, freeze
 from edgeclf.export.int8 import Quantizer
 from edgeclf.export.options import ExportOptions
 from edgeclf.export.run import export, export_network
@@ -81,7 +82,7 @@ def test_a_folder_of_images_becomes_an_accurate_classifier(small_run: TrainedRun
     folder, labels = small_run
     classifier = Classifier.open(folder / name)
     unseen = [encode(label, seed) for seed in range(100, 110) for label in labels]
-    assert [prediction.label for prediction in classifier.predict_batch(unseen)] == list(labels) * 10
+    assert [prediction.label for prediction in classifier.predict(unseen)] == list(labels) * 10
 
 
 def test_the_default_is_onnx_and_int8(small_run: TrainedRun) -> None:
@@ -195,6 +196,18 @@ def test_every_target_passes_and_is_timed(trained: Path, tmp_path: Path) -> None
     assert report["ship"] in report["trade_offs"]
     digests = {item["file"]: item["sha256"] for item in report["artifacts"]}
     assert digests == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in result.published}
+
+
+def test_all_files_are_made_of_one_graph(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs: list[Frozen] = []
+
+    def counted(model: KerasModel) -> Frozen:
+        graphs.append(freeze(model))
+        return graphs[-1]
+
+    monkeypatch.setattr("edgeclf.export.frozen.freeze", counted)
+    assert export(trained, tmp_path / "edge", (ONNX, FP32, INT8)).passed
+    assert len(graphs) == 1
 
 
 def test_a_network_in_memory_is_exported_with_given_images(image_folder: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from edgeclf.export.frozen import freeze
 from edgeclf.export.int8_tflite import TfliteQuantizer
 from edgeclf.export.to_tflite import to_tflite
 from edgeclf.runtime.model.classifier import Classifier
@@ -50,7 +51,7 @@ def dark(request: pytest.FixtureRequest, make_model: MakeModel) -> KerasModel:
 def calibrated_on_dark(dark: KerasModel) -> bytes:
     calibration = read_samples(dark.path, "calibration", dark.card.preprocess).images
     assert calibration.max() <= 60
-    return TfliteQuantizer(dark, calibration).quantize("min-max")
+    return TfliteQuantizer(freeze(dark), calibration).quantize("min-max")
 
 
 def test_int8_takes_raw_pixels_even_with_dark_calibration_images(calibrated_on_dark: bytes) -> None:
@@ -71,11 +72,11 @@ def test_calibration_images_are_not_changed(make_model: MakeModel) -> None:
     model = open_keras(make_model((16, 20), brightest=60))
     calibration = read_samples(model.path, "calibration", model.card.preprocess).images
     before = calibration.copy()
-    TfliteQuantizer(model, calibration).quantize("entropy")
+    TfliteQuantizer(freeze(model), calibration).quantize("entropy")
     np.testing.assert_array_equal(calibration, before)
 
 
 @pytest.mark.parametrize("calibration", [None, np.empty((0, 16, 16, 3), np.uint8)], ids=["none", "empty"])
 def test_int16x8_without_calibration_is_a_value_error(trained: Path, calibration: Any) -> None:
     with pytest.raises(ValueError, match="int16x8"):
-        to_tflite(open_keras(trained), "int16x8", calibration)
+        to_tflite(freeze(open_keras(trained)), "int16x8", calibration)

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -45,8 +46,15 @@ UNSURE = Row(
 )
 FAILED = Row("c.jpg", "error", error="empty", detail="the file holds 0 bytes", model=MODEL, time=TIME)
 ROWS = {"ok": OK, "unsure": UNSURE, "error": FAILED}
-FORMATS = (".csv", ".jsonl", ".parquet", ".sqlite", ".db")
-OUTPUTS: dict[str, Output] = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".sqlite": "sqlite", ".db": "sqlite"}
+FORMATS = (".csv", ".jsonl", ".parquet", ".sqlite", ".db", ".xlsx")
+OUTPUTS: dict[str, Output] = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".parquet": "parquet",
+    ".sqlite": "sqlite",
+    ".db": "sqlite",
+    ".xlsx": "csv",
+}
 
 
 def columns(suffix: str = ".csv", schema: Schema = PLAIN) -> list[str]:
@@ -94,10 +102,17 @@ def read_sqlite(path: Path) -> list[dict[str, Any]]:
         return [dict(row) for row in database.execute("SELECT * FROM results ORDER BY rowid")]
 
 
+def read_xlsx(path: Path) -> list[dict[str, Any]]:
+    with closing(openpyxl.load_workbook(path)) as book:
+        header, *rows = book.active.iter_rows(values_only=True)
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
 READERS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
     ".csv": read_csv,
     ".jsonl": read_json_lines,
     ".parquet": read_parquet,
     ".sqlite": read_sqlite,
     ".db": read_sqlite,
+    ".xlsx": read_xlsx,
 }

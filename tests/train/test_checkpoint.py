@@ -18,7 +18,7 @@ def checkpoint() -> Checkpoint:
     return Checkpoint(
         stage=1,
         epoch=4,
-        best_loss=0.5,
+        best_losses=[0.5, 0.25],
         best_epoch=3,
         waited=2,
         seconds=7.25,
@@ -32,7 +32,7 @@ def checkpoint() -> Checkpoint:
 def test_a_checkpoint_is_read_back_bit_for_bit(checkpoint: Checkpoint, tmp_path: Path) -> None:
     checkpoint.write(tmp_path / "checkpoint.npz")
     found = Checkpoint.read(tmp_path / "checkpoint.npz")
-    numbers = ("stage", "epoch", "best_loss", "best_epoch", "waited", "seconds", "rows")
+    numbers = ("stage", "epoch", "best_losses", "best_epoch", "waited", "seconds", "rows")
     assert [getattr(found, name) for name in numbers] == [getattr(checkpoint, name) for name in numbers]
     for name in ("weights", "best", "optimizer"):
         kept, given = getattr(found, name), getattr(checkpoint, name)

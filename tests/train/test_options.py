@@ -7,6 +7,7 @@ import pytest
 
 from edgeclf.runtime.errors import ModelError
 from edgeclf.train.options import OPTIONS_NAME, NetworkOptions, SplitOptions, TrainingOptions, TrainOptions
+from edgeclf.train.teaching_options import TeachingOptions
 
 FLAGS = {
     "data", "output", "model", "recipe", "weights", "imgsz", "grey", "resize", "fit", "ground", "filters", "dense",
@@ -14,6 +15,7 @@ FLAGS = {
     "class_weight", "epochs", "batch", "optimizer", "learning_rate", "schedule", "patience", "fine_tune", "time",
     "mixed_precision", "seed", "augment", "rotation", "width_shift", "height_shift", "translate", "shear", "zoom",
     "horizontal_flip", "vertical_flip", "brightness", "contrast", "fill_mode", "embed_samples", "name", "drop_leaks",
+    "teacher", "unlabelled", "folds",
 }  # fmt: skip
 
 
@@ -23,6 +25,7 @@ def test_options_in_a_run_folder_are_read_again_with_that_folder_as_output(tmp_p
         splits=SplitOptions(val=Path("v").absolute(), limit=9),
         network=NetworkOptions(model="cnn", filters="4,8", grey=True),
         training=TrainingOptions(time="5m", seed=3),
+        teaching=TeachingOptions(teacher=Path("t").absolute(), unlabelled=Path("u").absolute()),
         output=tmp_path,
         embed_samples=False,
     )

@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 
 from edgeclf.runtime.terminal.console import Terminated
+from edgeclf.train import frozen_front
 from edgeclf.train.batches import Inputs
 from edgeclf.train.checkpoint import Checkpoint
 from edgeclf.train.data.arrays import Arrays
-from edgeclf.train.fit import Trained, fit
+from edgeclf.train.fit import Trained, fit, is_better
+from edgeclf.train.frozen_front import FrozenFront
 from edgeclf.train.history import read_history
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.networks.augment import Augmentation
 from edgeclf.train.networks.backbones import Backbone
 from edgeclf.train.networks.pretrained import cut_before_last
 from edgeclf.train.recipes import Recipe
-from edgeclf.train.stages import advance_features, compute_features, plan, trainable_model
+from edgeclf.train.stages import compute_features, plan, trainable_model
 
 MakeArrays = Callable[..., Arrays]
 MIRROR = Augmentation(horizontal_flip=True)
@@ -75,26 +77,30 @@ def test_a_network_without_pretrained_weights_is_trained_in_one_stage(
     assert (stage.name, stage.cut) == ("all", None)
 
 
-@pytest.mark.parametrize("mirrored", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_features_are_the_output_of_the_frozen_layers(
-    pretrained: keras.Model, images: Arrays, tmp_path: Path, mirrored: bool
+@pytest.mark.parametrize("engine", ["Keras", "LiteRT"])
+def test_features_are_the_outputs_of_the_frozen_layers(
+    pretrained: keras.Model, images: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
 ) -> None:
-    cut = cut_before_last(pretrained, 1)
-    given = Inputs(images.images, images.labels)
-    features = compute_features(cut, pretrained, given, tmp_path / "cache", mirrored=mirrored)
-    shown = np.concatenate([images.images, images.images[:, :, ::-1]]) if mirrored else images.images
-    expected = keras.Model(pretrained.input, cut.output).predict(shown.astype(np.float32), verbose=0)
-    np.testing.assert_allclose(features.values, expected, atol=2e-2)
-    np.testing.assert_array_equal(features.labels, np.tile(images.labels, 1 + mirrored))
+    monkeypatch.setattr(frozen_front, "WORTH_CONVERTING", 1 if engine == "LiteRT" else 1000)
+    cuts = [cut_before_last(pretrained, blocks) for blocks in (1, 0)]
+    assert FrozenFront(pretrained, cuts, images.images).engine == engine
+    caches = [tmp_path / "start", tmp_path / "pooled"]
+    features = compute_features(cuts, pretrained, Inputs(images.images, images.labels), caches, mirrored=True)
+    shown = np.concatenate([images.images, images.images[:, :, ::-1]]).astype(np.float32)
+    for cut, found in zip(cuts, features, strict=True):
+        expected = keras.Model(pretrained.input, cut.output).predict(shown, verbose=0)
+        np.testing.assert_allclose(found.values, expected, atol=2e-2)
+        assert (found.versions, len(found)) == (2, len(images))
 
 
-def test_features_can_be_advanced_to_a_later_cut(pretrained: keras.Model, images: Arrays, tmp_path: Path) -> None:
-    start, pooled = (cut_before_last(pretrained, blocks) for blocks in (1, 0))
-    given = Inputs(images.images, images.labels)
-    early = compute_features(start, pretrained, given, tmp_path / "a", mirrored=False)
-    whole = compute_features(pooled, pretrained, given, tmp_path / "b", mirrored=False)
-    np.testing.assert_allclose(advance_features(start, pooled, early, tmp_path / "c").values, whole.values, atol=2e-2)
-    assert advance_features(start, start, early, tmp_path / "d") is early
+def test_keras_runs_what_litert_answers_otherwise(
+    pretrained: keras.Model, images: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frozen_front, "WORTH_CONVERTING", 1)
+    monkeypatch.setattr(frozen_front, "TOLERANCE", -1.0)
+    front = FrozenFront(pretrained, [cut_before_last(pretrained, 0)], images.images)
+    assert front.engine == "Keras"
+    assert [len(pooled) for (pooled,) in front([images.images[:3], images.images[3:5]])] == [3, 2]
 
 
 def test_only_the_last_block_and_the_head_change(transferred: tuple[Trained, Path], pretrained: keras.Model) -> None:
@@ -103,6 +109,29 @@ def test_only_the_last_block_and_the_head_change(transferred: tuple[Trained, Pat
         "head",
         "probabilities",
     }
+
+
+def test_fine_tuning_ends_when_its_gain_is_noise(pretrained: keras.Model) -> None:
+    patient = [plan(replace(TRANSFER, patience=patience), pretrained)[1].patience for patience in (10, 1, 0)]
+    assert patient == [TRANSFER.fine_tune_patience, 1, 0]
+    head, tuned = plan(TRANSFER, pretrained)
+    assert (head.refines, tuned.refines) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("losses", "better", "beyond_noise"),
+    [
+        ([0.4, 0.4, 0.5, 0.5], True, True),
+        ([0.0, 0.6, 0.6, 0.6], True, False),  # one image gains much, the others lose
+        ([0.6, 0.5, 0.5, 0.5], False, False),
+    ],
+    ids=["all gain", "one gains", "one loses"],
+)
+def test_a_gain_counts_if_it_is_more_than_its_standard_error(losses: list[float], better: bool, beyond_noise: bool) -> None:
+    given = np.array(losses)
+    assert is_better(given, [0.5] * 4, beyond_noise=False) == better
+    assert is_better(given, [0.5] * 4, beyond_noise=True) == beyond_noise
+    assert is_better(given, [], beyond_noise=True)
 
 
 def test_the_history_names_the_stages(transferred: tuple[Trained, Path]) -> None:

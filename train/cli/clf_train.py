@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.errors import ExitCode, OptionError, OutputError
-from edgeclf.runtime.storage.own_files import is_json_object, refuse_foreign
+from edgeclf.runtime.errors import ExitCode
 from edgeclf.runtime.terminal.console import command_app, fail, note, print_data, show_version, warn
 from edgeclf.runtime.terminal.flags import takes
 from edgeclf.runtime.terminal.next_step import show_next
 from edgeclf.train.cli.evaluate import EPILOG as EVALUATE_EPILOG
 from edgeclf.train.cli.evaluate import evaluate
-from edgeclf.train.data.run_files import OPTIONS_NAME, RUN_FILES
 from edgeclf.train.options import AUGMENTATION, OUTPUT, TrainOptions
+from edgeclf.train.start import require_data, start_training
 
 if TYPE_CHECKING:
     from edgeclf.train.run import Run
@@ -102,34 +101,16 @@ def train(
     flags: RunFlags,
 ) -> None:
     """Train a classifier on a folder of labelled images: a pretrained network by default, in minutes on a laptop."""
-    resume = flags.resume
-    if (options.data is None) == (resume is None):
-        raise OptionError("name either the images to train on or the run to resume: clf-train DATA, or --resume DIR")
+    require_data(options, flags.resume)
     if flags.show_config:
         _show_config(options)
-        return
-    folder = resume or (None if flags.preview_augment else _run_folder(options))
-    from edgeclf.train.config import configure
-    from edgeclf.train.preparation import Extras, prepare
-    from edgeclf.train.quiet import check_installed, load_keras
-    from edgeclf.train.resolved import made_with, resolve
-
-    options = TrainOptions.read(resume) if resume else options
-    config = configure(options)
-    if folder is None:
+    elif flags.preview_augment and not flags.resume:
+        from edgeclf.train.config import configure
         from edgeclf.train.preview import preview
 
-        print_data(preview(config, flags.preview_augment or Path()))
-        return
-    check_installed()
-    splits, files = options.splits, {OPTIONS_NAME: resolve(options, config).to_json(made_with())}
-    extras = Extras(options.embed_samples, splits.allow_leakage, splits.drop_leaks, files)
-    dataset = prepare(config, folder, extras, resume=resume is not None)
-    load_keras()
-    from edgeclf.train.run import train as run_training
-
-    run = run_training(config, folder, extras, resume=resume is not None, dataset=dataset)
-    _finish(run, json_output=flags.json_output)
+        print_data(preview(configure(options), flags.preview_augment))
+    else:
+        _finish(start_training(options, flags.resume), json_output=flags.json_output)
 
 
 def _finish(run: "Run", *, json_output: bool) -> None:
@@ -151,39 +132,16 @@ def _show_config(options: TrainOptions) -> None:
     print_data(to_toml(resolve(options, configure(options))).rstrip())
 
 
-def _run_folder(options: TrainOptions) -> Path:
-    """The output folder, by default the first free one named after the run, or else after the data.
-
-    Raises OptionError for a name that is no folder's, and OutputError if the folder holds a model, an unfinished run,
-    or a file of another origin that a run would replace: none of these is ever overwritten.
-    """
-    output, data = options.output, options.data or Path()
-    if options.name is not None and output is not None:
-        raise OptionError(f"--name {options.name} stands for -o runs/{options.name}; leave out one of them")
-    if options.name is not None and (options.name in ("", "..") or Path(options.name).name != options.name):
-        raise OptionError(f"--name takes the name of a folder in runs/, not {options.name!r}; name another place with -o")
-    if output is None:
-        name = options.name or (data.resolve().name if data.is_dir() else data.name.partition(".")[0])
-        numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in range(1, 10_000))
-        return next(folder for folder in numbered if not folder.exists())
-    if (output / "model.keras").exists():
-        raise OutputError(f"{output} already holds a model.keras; choose another folder with -o, or remove it")
-    if (output / "checkpoint.npz").exists():
-        raise OutputError(
-            f"{output} holds an unfinished training; resume it with --resume {output}, or choose another folder with -o"
-        )
-    is_own = is_json_object(output / OPTIONS_NAME, "data", "recipe")
-    for name in RUN_FILES:
-        refuse_foreign(output / name, lambda _: is_own, "choose another folder with -o")
-    return output
-
-
 def _show(run: "Run") -> None:
+    from edgeclf.train.results.out_of_fold import ORIGIN
     from edgeclf.train.results.table import headline, show
 
     metrics = run.metrics
     show(metrics["test"])
-    note(headline(metrics["test"], "test accuracy", "used neither for training nor for early stopping"))
+    origin = "used neither for training nor for early stopping"
+    if metrics.get("folds", {}).get("are_the_test"):
+        origin = ORIGIN
+    note(headline(metrics["test"], "test accuracy", origin))
     note(f"best epoch: {metrics['best_epoch']} of {metrics['epochs']}; total time: {metrics['seconds']:.0f} s")
     note(f"report: {run.model.with_name('report.html')}")
     for sentence in run.warnings:

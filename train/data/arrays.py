@@ -30,13 +30,14 @@ class Arrays:
     """Preprocessed images and their labels.
 
     images: uint8 `[N, H, W, C]`. labels: int64 `[N]`. paths: N names, if the images came from files. failures: the images
-    that could not be read, and why.
+    that could not be read, and why. answers: what a teacher answers, float32 `[N, classes]`; None without a teacher.
     """
 
     images: Pixels
     labels: NDArray[np.int64]
     paths: tuple[str, ...] = ()
     failures: tuple[tuple[str, Failure], ...] = ()
+    answers: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -15,7 +15,7 @@ from edgeclf.train.data.class_folders import holds_images
 from edgeclf.train.data.duplicates import exact_duplicates
 from edgeclf.train.data.listing import COPY_COLUMN, DROPPED, SPLIT_COLUMNS, SPLITS, Found, class_name, list_images, read_rows
 from edgeclf.train.data.reading import AS_USUAL, NO_CLASSES_CURE, Reading
-from edgeclf.train.data.splitting import Labelled, Splitting, cut, group_names, limited
+from edgeclf.train.data.splitting import Labelled, Splitting, cut, cut_folds, group_names, limited
 
 SPLIT_NAME = "split.csv"
 _LONGEST_LIST = 60  # characters of a sentence
@@ -52,6 +52,8 @@ class Dataset:
     folders that may not be the classes, or were passed over. left_out: the number of images that `--allow-leakage` left out
     of the test and of the validation split. dropped: training images that `--drop-leaks` left out.
     cut_from: the folder whose paths `--split-by` takes; None if some of the images were split before.
+    unlabelled: further training images, to which only a teacher has answers.
+    folds: with a cross-validation, the same images once for each fold, which is the test split.
     """
 
     classes: tuple[str, ...]
@@ -65,6 +67,8 @@ class Dataset:
     left_out: Mapping[str, int] = field(default_factory=lambda: {"test": 0, "validation": 0})
     dropped: tuple["Dropped", ...] = ()
     cut_from: Path | None = field(default=None, compare=False)
+    unlabelled: tuple[str, ...] = ()
+    folds: tuple["Dataset", ...] = ()
 
     @property
     def skipped(self) -> int:
@@ -95,16 +99,19 @@ def scan(root: Path, splitting: Splitting = _DEFAULT, reading: Reading = AS_USUA
     """
     listing = list_images(root, reading)
     found = _with_own_splits(root, listing.found, splitting, reading)
+    if splitting.folds:
+        found = _without_val(found)
     if "train" not in found:
         raise DatasetError(f"{root} has {', '.join(found)} but no train {'folder' if root.is_dir() else 'rows'}")
     classes = tuple(sorted(found["train"]))
     _check_classes(root, classes, found)
     splits = {name: labelled(by_class, classes, root) for name, by_class in limited(found, splitting).items()}
-    missing = [name for name in SPLITS if name not in splits]
+    missing = [name for name in SPLITS if name not in splits and not (splitting.folds and name == "test")]
     names = group_names(splits["train"], classes, listing.top, splitting.by if missing else "")
     copies = exact_duplicates([path for images in splits.values() for path, _ in images])
+    folds = _folds(splits["train"], names, copies, classes, splitting) if splitting.folds else ()
     splits |= cut(splits["train"], names, copies, classes=classes, missing=missing, splitting=splitting)
-    train, val, test = (as_split(splits[name]) for name in SPLITS)
+    train, val, test = (as_split(splits.get(name, [])) for name in SPLITS)
     ungrouped = names.count(None) if any(names) else 0
     return Dataset(
         classes,
@@ -116,7 +123,31 @@ def scan(root: Path, splitting: Splitting = _DEFAULT, reading: Reading = AS_USUA
         copies=tuple(copies),
         notes=listing.notes(),
         cut_from=listing.top if len(missing) == len(SPLITS) - 1 else None,
+        folds=folds,
     )
+
+
+def _without_val(found: Found) -> Found:
+    """The images with those for validation among those for training: every fold has its own."""
+    if "train" not in found or "val" not in found:
+        return found
+    train, val = found["train"], found["val"]
+    joined = {name: sorted([*train.get(name, []), *val.get(name, [])]) for name in dict.fromkeys([*train, *val])}
+    return {name: joined if name == "train" else by_class for name, by_class in found.items() if name != "val"}
+
+
+def _folds(
+    images: Labelled, names: list[str | None], copies: list[tuple[str, ...]], classes: tuple[str, ...], splitting: Splitting
+) -> tuple[Dataset, ...]:
+    """For each fold, the dataset of which it is the test split; a validation split is cut from the other folds."""
+    name_of = {path: name for (path, _), name in zip(images, names, strict=True)}
+    found = []
+    for tested in cut_folds(images, names, copies, classes, splitting):
+        others = sorted(set(images) - set(tested))
+        their_names = [name_of[path] for path, _ in others]
+        splits = cut(others, their_names, copies, classes=classes, missing=["val"], splitting=splitting)
+        found.append(Dataset(classes, as_split(splits["train"]), as_split(splits["val"]), as_split(tested)))
+    return tuple(found)
 
 
 def find(root: Path) -> Found:
@@ -170,14 +201,19 @@ def read_split(path: Path, split: str, classes: tuple[str, ...]) -> Split:
         raise DatasetError(f"{path} does not list this model's images ({error}); name them with --data DIR") from None
 
 
-def read_dataset(path: Path) -> Dataset:
-    """The dataset that a run's `split.csv` describes, with its images in the same order. Raises DatasetError."""
+def read_dataset(path: Path, *, needs_test: bool = True) -> Dataset:
+    """The dataset that a run's `split.csv` describes, with its images in the same order. Raises DatasetError.
+
+    needs_test: a run with folds may have no test split.
+    """
     rows, _ = read_rows(path)
     found: Found = {split: {} for split in SPLITS}
     for row in rows:
         found[row.split].setdefault(row.label, []).append(row.path)
     classes = tuple(sorted(found["train"]))
-    _check_classes(path, classes, found)
+    _check_classes(
+        path, classes, {name: by_class for name, by_class in found.items() if by_class or name != "test" or needs_test}
+    )
     labels = {name: label for label, name in enumerate(classes)}
     train, val, test = (as_split([(row.path, labels[row.label]) for row in rows if row.split == split]) for split in SPLITS)
     return Dataset(classes, train, val, test)

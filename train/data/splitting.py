@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeclf.runtime.errors import DatasetError, OptionError
-from edgeclf.runtime.terminal.escaping import escape
+from edgeclf.runtime.errors import OptionError
+from edgeclf.train.data.assignment import Assignment, groups_of
 from edgeclf.train.data.listing import class_name
 
 Labelled = list[tuple[str, int]]
@@ -29,6 +29,7 @@ class Splitting:
     val, test: a labelled folder or CSV file to use as that split, instead of cutting it from the training images.
     limit: the maximum number of images, for a quick trial. They are chosen at random before the training images are
         split. Each split gets its share of them, spread evenly over the classes.
+    folds: the number of folds of a cross-validation, 0 for none. A test split is then never cut from the training images.
     """
 
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
@@ -37,6 +38,7 @@ class Splitting:
     test: Path | None = None
     limit: int | None = None
     seed: int = 0
+    folds: int = 0
 
     def __post_init__(self) -> None:
         if not min(self.shares) > 0 or not math.isclose(sum(self.shares), 1, rel_tol=0, abs_tol=1e-6):
@@ -51,6 +53,8 @@ class Splitting:
             raise OptionError(f"--limit must be at least 1 image, not {self.limit}")
         if self.seed < 0:
             raise OptionError(f"--seed must be at least 0, not {self.seed}")
+        if self.folds < 0 or self.folds == 1:
+            raise OptionError(f"--folds must be at least 2, not {self.folds}")
 
     def share(self, split: str) -> float:
         """The share of one split."""
@@ -123,92 +127,49 @@ def cut(
     """
     if not missing:
         return {"train": images}
-    groups = _groups([path for path, _ in images], names, copies)
-    labels = np.array([label for _, label in images])
-    assignment = _Assignment(labels, groups, classes, ("train", *missing), splitting)
+    splits = ("train", *missing)
+    shares = [splitting.share(split) for split in splits]
+    counts = np.bincount([label for _, label in images], minlength=len(classes))
+    return _assigned(
+        images, names, copies, classes, dict(zip(splits, _targets(counts, shares), strict=True)), splitting.seed
+    )
+
+
+def cut_folds(
+    images: Labelled,
+    names: Sequence[str | None],
+    copies: Sequence[tuple[str, ...]],
+    classes: Sequence[str],
+    splitting: Splitting,
+) -> list[Labelled]:
+    """Divide `images` into `splitting.folds` parts of about equal size, each with all classes; groups as in `cut`.
+
+    Raises DatasetError if a class cannot be in every fold.
+    """
+    folds = splitting.folds
+    counts = np.bincount([label for _, label in images], minlength=len(classes))
+    # The folds that get one more of a class begin where those of the class before it end.
+    first = np.concatenate([[0], np.cumsum(counts % folds)[:-1]])
+    more = (np.arange(folds)[:, None] - first) % folds < counts % folds
+    targets = {f"fold {number + 1}": counts // folds + more[number] for number in range(folds)}
+    return list(_assigned(images, names, copies, classes, targets, splitting.seed).values())
+
+
+def _assigned(
+    images: Labelled,
+    names: Sequence[str | None],
+    copies: Sequence[tuple[str, ...]],
+    classes: Sequence[str],
+    targets: dict[str, NDArray[np.int64]],
+    seed: int,
+) -> dict[str, Labelled]:
+    """targets: the number of images of each class in each split."""
+    groups = groups_of([path for path, _ in images], names, copies)
+    assignment = Assignment(np.array([label for _, label in images]), groups, classes, targets, seed)
     assignment.assign_groups()
     assignment.assign_singles()
     assignment.check()
     return {split: sorted(images[i] for i in assignment.taken[split]) for split in assignment.splits}
-
-
-class _Assignment:
-    """Assigns images, by index, to splits. Tables are `[splits, classes]`."""
-
-    def __init__(
-        self,
-        labels: NDArray[np.int64],
-        groups: list[list[int]],
-        classes: Sequence[str],
-        splits: Sequence[str],
-        splitting: Splitting,
-    ) -> None:
-        self.labels = labels
-        self.several = [group for group in groups if len(group) > 1]
-        self.single = np.array([group[0] for group in groups if len(group) == 1], np.int64)
-        self.classes = classes
-        self.splits = splits
-        self.seed = splitting.seed
-        self.taken: dict[str, list[int]] = {split: [] for split in splits}
-        self.has = np.zeros((len(splits), len(classes)), bool)
-        inside = [label for group in self.several for label in np.unique(labels[group])]
-        self.left = np.bincount([*labels[self.single], *inside], minlength=len(classes))
-        self.lacking = _targets(np.bincount(labels, minlength=len(classes)), [splitting.share(split) for split in splits])
-        self._check_enough()
-
-    def assign_groups(self) -> None:
-        """Assign the groups of several images, the largest first."""
-        order = np.random.default_rng((self.seed, 1)).permutation(len(self.several))
-        for group in sorted((self.several[i] for i in order), key=len, reverse=True):
-            labels, counts = np.unique(self.labels[group], return_counts=True)
-            self.left[labels] -= 1
-            self._take(min(range(len(self.splits)), key=lambda split: self._cost(split, labels, counts)), group)
-
-    def assign_singles(self) -> None:
-        """Assign the images without a group, class by class."""
-        rng = np.random.default_rng(self.seed)
-        for label in range(len(self.classes)):
-            singles = self.single[self.labels[self.single] == label]
-            order = singles[rng.permutation(len(singles))].tolist()
-            for split, count in enumerate(self._wanted(label, len(order)), start=1):
-                self._take(split, order[:count])
-                order = order[count:]
-            self._take(0, order)
-
-    def check(self) -> None:
-        """Raise DatasetError if a class is missing from a split, because groups span classes."""
-        for split, label in np.argwhere(~self.has).tolist():
-            raise DatasetError(
-                f"with its groups kept together, class {escape(self.classes[label])} has no image in {self.splits[split]}; "
-                f"try another --seed, or name other images with --val and --test"
-            )
-
-    def _check_enough(self) -> None:
-        for label in np.flatnonzero(self.left < len(self.splits)).tolist():
-            single = self.left[label] == np.count_nonzero(self.labels == label)
-            what = "images" if single else "groups of images (--split-by, or equal files)"
-            raise DatasetError(
-                f"class {escape(self.classes[label])} holds {self.left[label]} {what}, too few to split; "
-                f"add images until there are at least {len(self.splits)}"
-            )
-
-    def _cost(self, split: int, labels: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[int, int]:
-        """Lower is better: how many classes could no longer reach every split; then how little the split needs it."""
-        others = np.count_nonzero(~np.delete(self.has[:, labels], split, axis=0), axis=0)
-        return int(np.maximum(others - self.left[labels], 0).sum()), -int(self.lacking[split, labels] @ counts)
-
-    def _wanted(self, label: int, count: int) -> list[int]:
-        """How many of `count` images each split except train gets: what it lacks, as long as every split gets one."""
-        least = (~self.has[1:, label]).astype(np.int64)
-        wanted = np.maximum(self.lacking[1:, label], 0)
-        while wanted.sum() > count - (not self.has[0, label]) and (wanted > least).any():
-            wanted[np.argmax(wanted - least)] -= 1
-        return [int(number) for number in wanted]
-
-    def _take(self, split: int, group: list[int]) -> None:
-        self.taken[self.splits[split]] += group
-        np.subtract.at(self.lacking[split], self.labels[group], 1)
-        self.has[split, self.labels[group]] = True
 
 
 def _no_shares(text: str) -> OptionError:
@@ -245,30 +206,6 @@ def _first_group(match: re.Match[str] | None) -> str | None:
     if match is None:
         return None
     return (match[1] if match.re.groups else match[0]) or None
-
-
-def _groups(paths: list[str], names: Sequence[str | None], copies: Sequence[tuple[str, ...]]) -> list[list[int]]:
-    """Groups of indexes that must stay together, linked by equal names or as copies. Most groups have one image."""
-    index = {path: i for i, path in enumerate(paths)}
-    first: dict[str, int] = {}
-    links = [(first.setdefault(name, i), i) for i, name in enumerate(names) if name is not None]
-    here = ([index[path] for path in group if path in index] for group in copies)
-    links += [(group[0], other) for group in here for other in group[1:]]
-    leader = list(range(len(paths)))
-    for pair in links:
-        low, high = sorted(_lead(leader, i) for i in pair)
-        leader[high] = low
-    groups: dict[int, list[int]] = {}
-    for i in range(len(paths)):
-        groups.setdefault(_lead(leader, i), []).append(i)
-    return list(groups.values())
-
-
-def _lead(leader: list[int], i: int) -> int:
-    while leader[i] != i:
-        leader[i] = leader[leader[i]]
-        i = leader[i]
-    return i
 
 
 def _targets(counts: NDArray[np.int64], shares: list[float]) -> NDArray[np.int64]:

@@ -11,12 +11,15 @@ COLUMNS = ("images", "recall", "precision", "f1")
 
 def headline(metrics: Mapping[str, Any], subject: str, origin: str) -> str:
     """subject: such as "test accuracy". origin: what the images are, such as "used neither for training nor ..."."""
+    baseline = f"always predicting the most frequent class: {metrics['majority_share']:.1%}"
+    return f"{measured_accuracy(metrics, subject)} {origin}; {baseline}"
+
+
+def measured_accuracy(metrics: Mapping[str, Any], subject: str) -> str:
+    """With its interval and the number of images."""
     low, high = metrics["accuracy_95_interval"]
     images = plural(metrics["images"], "image")
-    return (
-        f"{subject} {metrics['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}) on {images} "
-        f"{origin}; always predicting the most frequent class: {metrics['majority_share']:.1%}"
-    )
+    return f"{subject} {metrics['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}) on {images}"
 
 
 def show(metrics: Mapping[str, Any]) -> None:

@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import cv2
-
-from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.images.encode import encode_image
+from edgeclf.runtime.images.encode import to_jpeg
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
 
 MAX_FPS = 15
@@ -187,19 +184,6 @@ class Broadcaster:
             return source.view.jpeg
         self.encoded += 1
         return to_jpeg(snapshot.image, _MAX_SIDE, _QUALITY)
-
-
-def to_jpeg(image: Pixels, max_side: int, quality: int) -> bytes:
-    """uint8 `[h, w, 3]` RGB as a JPEG with no side longer than `max_side`; empty if OpenCV cannot encode it."""
-    height, width = image.shape[:2]
-    scale = min(1.0, max_side / max(height, width, 1))
-    try:
-        if scale < 1:
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        return encode_image(image, ".jpg", quality=quality)
-    except (ValueError, cv2.error):
-        return b""
 
 
 @dataclass(slots=True)

@@ -5,9 +5,6 @@ from typing import Protocol
 
 from edgeclf.runtime.images.decode import Pixels
 
-MAX_SCORES = 5
-"""The most scores that a snapshot shows."""
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Snapshot:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import cv2
 
+from edgeclf.runtime.drawing.canvas import letterbox
 from edgeclf.runtime.errors import OptionError, OutputError
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.live.viewers.overlay import letterbox
 from edgeclf.runtime.storage.atomic_write import write_advice
 
 CODECS = {".mkv": "MJPG", ".avi": "MJPG", ".mp4": "mp4v"}

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import cv2
 
-from edgeclf.runtime.live.viewers.overlay import draw_overlay, shrink
+from edgeclf.runtime.drawing.canvas import shrink
+from edgeclf.runtime.live.viewers.overlay import draw_overlay
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
 from edgeclf.runtime.terminal.escaping import escape
 

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import Result
 
 from edgeclf.export.cli.clf_export import app
+from edgeclf.export.frozen import freeze
 from edgeclf.export.to_onnx import to_onnx
 from edgeclf.train.keras_file.saving import open_keras
 
@@ -29,7 +30,7 @@ def swapped(run_folder: Path, tmp_path: Path) -> Path:
     """A file of the same model with swapped classes."""
     model = open_keras(run_folder / "model.keras")
     wrong = replace(model, network=lambda image, training: 1 - model.network(image, training=training))
-    (tmp_path / "swapped.onnx").write_bytes(to_onnx(wrong))
+    (tmp_path / "swapped.onnx").write_bytes(to_onnx(freeze(wrong)))
     return tmp_path / "swapped.onnx"
 
 

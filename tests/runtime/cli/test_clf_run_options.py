@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from edgeclf.runtime import ModelCard
 from edgeclf.runtime.model.digest import embed_digest
 from tests.conftest import Invoke
 from tests.runtime.cli.conftest import rows_of
+from tests.support.outputs import READERS
 
 BuildOnnx = Callable[..., onnx.ModelProto]
 
@@ -103,7 +105,8 @@ def test_a_wrong_model_leaves_the_journal_of_an_interrupted_run(clf_run: Invoke,
         (["-s", "nowhere"], "'nowhere' does not exist"),
         (["-s", "void"], "'void' .*no images"),
         (["-s", "photos", "-o", "nowhere/results.csv"], "nowhere/results.csv: No such file or directory"),
-        (["-s", "photos", "-o", "results.xlsx"], "results.xlsx .*.csv, .jsonl.*--excel"),
+        (["-s", "photos", "-o", "results.xls"], "results.xls .*.csv, .jsonl.*.xlsx"),
+        (["-s", "photos", "-o", "r.xlsx", "--excel"], "--excel is for CSV; .*.xlsx without it"),
         (["-s", "photos", "-o", "r.parquet", "--excel"], "--excel is for CSV; name a .csv file instead of r.parquet"),
         (["-s", "photos", "--json", "--excel"], "--excel is for CSV; leave out --json"),
         (["-s", "photos", "-o", "x" * 300 + ".csv"], "x{100}"),
@@ -273,3 +276,29 @@ def test_a_summary_that_is_a_folder_is_refused_before_the_run(clf_run: Invoke, c
 
     assert (refused.exit_code, (photos.parent / "r.csv").exists()) == (2, False)
     assert "--summary photos is a folder" in refused.stderr
+
+
+def test_a_workbook_without_its_package_is_refused_before_anything_is_classified(
+    clf_run: Invoke, colour_model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    monkeypatch.delitem(sys.modules, "edgeclf.runtime.results.xlsx_sink", raising=False)
+
+    done = clf_run(colour_model, "photos", "-o", "r.xlsx")
+
+    assert done.exit_code == 2
+    assert done.stderr == "error: this needs xlsxwriter, which is not installed: pip install 'edgeclf[excel]'\n"
+    assert not list(photos.parent.glob("r.xlsx*"))
+
+
+def test_the_answers_of_a_workbook_become_another_file_without_classifying_again(
+    clf_run: Invoke, colour_model: Path, photos: Path
+) -> None:
+    clf_run(colour_model, "photos", "-o", "r.xlsx")
+
+    done = clf_run(colour_model, "photos", "-o", "r.parquet", "--journal", "r.xlsx.journal")
+
+    assert "3 images, all of them from earlier runs" in done.stderr
+    assert [READERS[suffix](photos.parent / f"r{suffix}")[2]["path"] for suffix in (".xlsx", ".parquet")] == [
+        "photos/c.png"
+    ] * 2

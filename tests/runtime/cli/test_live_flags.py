@@ -129,7 +129,7 @@ def test_a_video_can_be_sampled(
 
 def test_a_recorded_video_has_the_same_frames_and_rate(run: Invoke, colour_model: Path, tmp_path: Path) -> None:
     write_clip(tmp_path / "clip.mkv", "rrrrrggggg")
-    done = run(colour_model, "-s", "clip.mkv", "-o", "live.csv", "--save", "out.mkv")
+    done = run(colour_model, "-s", "clip.mkv", "-o", "live.csv", "--record", "out.mkv")
     assert done.exit_code == 0
     capture = cv2.VideoCapture(str(tmp_path / "out.mkv"))
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
@@ -169,7 +169,7 @@ def test_numbered_images_can_be_a_live_source(run: Invoke, colour_model: Path, t
         (("--duration", "soon"), "--duration .* not 'soon'"),
         (("--every", "0.0001s"), "--every .* not 0.0001"),
         (("--accept", "blue"), "black"),
-        (("-o", "x.avi", "--save", "./x.avi"), "-o and --save both name x.avi"),
+        (("-o", "x.avi", "--record", "./x.avi"), "-o and --record both name x.avi"),
         (("-o", "x.csv", "--summary", "./x.csv"), "x.csv cannot be both the output and the summary"),
     ],
 )
@@ -188,7 +188,7 @@ def test_options_that_make_no_sense_are_one_sentence(
     [
         (("--on-label", "pink:ls", "-o", "x.csv"), "no class 'pink'; choose from red, green, blue, unsure"),
         (("-o", "x.parquet"), "x.parquet: .* .csv or .jsonl"),
-        (("--save", "x.gif"), "x.gif"),
+        (("--record", "x.gif"), "x.gif"),
         (("--view", "nowhere"), "--view .* not 'nowhere'"),
         (("--health", ":99999"), "--health .* not ':99999'"),
         (("--camera-fps", "5"), "--camera-size, --camera-fps, --camera-fourcc, .* are for cameras"),

@@ -67,7 +67,7 @@ def test_fast_does_not_wait(clf_run: Invoke, colour_model: Path, tmp_path: Path)
     assert paths("rows.jsonl") == [f"{slow}#frame=0", f"{slow}#frame=1"]
 
 
-@pytest.mark.parametrize("flags", [["--fast"], ["--fast", "--smooth", "2"], ["--fast", "--save", "x.mkv"]], ids=len)
+@pytest.mark.parametrize("flags", [["--fast"], ["--fast", "--smooth", "2"], ["--fast", "--record", "x.mkv"]], ids=len)
 def test_fast_is_for_what_is_watched(clf_run: Invoke, colour_model: Path, clip: Path, flags: list[str]) -> None:
     done = clf_run(colour_model, clip, *flags)
     assert done.exit_code == 2

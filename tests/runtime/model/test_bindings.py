@@ -15,7 +15,7 @@ from edgeclf.runtime import Classifier, ModelCard
 from edgeclf.runtime.model.bindings import Bindings, working_bindings
 from edgeclf.runtime.model.prediction import Prediction
 from edgeclf.runtime.model.providers import open_session, try_providers
-from edgeclf.runtime.pipeline import classify
+from edgeclf.runtime.outcomes import classify
 from edgeclf.runtime.sources.source import open_source
 
 Pixels = NDArray[np.uint8]

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from edgeclf.runtime import Classifier, ImageError, ModelCard, Preprocess
 from edgeclf.runtime.errors import DeviceError, ModelError, OptionError
@@ -24,14 +25,14 @@ BuildOnnx = Callable[..., onnx.ModelProto]
 def test_training_images_get_their_class(label: str, artefact: str, run_folder: Path, image_folder: Path) -> None:
     opened = Classifier.open(run_folder / artefact)
 
-    answers = opened.predict_batch(sorted((image_folder / label).iterdir()))
+    answers = opened.predict(sorted((image_folder / label).iterdir()))
 
     assert sum(answer.label == label for answer in answers) >= 28
 
 
 @pytest.mark.parametrize("artefact", ARTEFACTS)
 def test_probabilities_sum_to_one(artefact: str, run_folder: Path, image_folder: Path) -> None:
-    answers = Classifier.open(run_folder / artefact).predict_batch(sorted(image_folder.rglob("*.png")))
+    answers = Classifier.open(run_folder / artefact).predict(sorted(image_folder.rglob("*.png")))
 
     rounding = 1 / 256 if artefact == "model.int8.tflite" else 1e-5
     np.testing.assert_allclose([answer.probabilities.sum() for answer in answers], 1, atol=rounding)
@@ -42,7 +43,7 @@ def test_a_batch_gives_the_same_answers_as_single_images(artefact: str, run_fold
     opened = Classifier.open(run_folder / artefact)
     some = sorted(image_folder.rglob("*.png"))[20:40]
 
-    together = [answer.probabilities for answer in opened.predict_batch(some)]
+    together = [answer.probabilities for answer in opened.predict(some)]
 
     np.testing.assert_allclose(together, [opened.predict(path).probabilities for path in some], atol=1e-6)
 
@@ -78,13 +79,13 @@ def test_a_path_bytes_and_an_array_get_the_same_answer(classifier: Classifier, i
     path = next(image_folder.rglob("*.png"))
     pixels = Preprocess((48, 64))(path)
 
-    answers = classifier.predict_batch([path, str(path), path.read_bytes(), pixels])
+    answers = classifier.predict([path, str(path), path.read_bytes(), pixels])
 
     np.testing.assert_array_equal([answer.probabilities for answer in answers], answers[0].probabilities[None].repeat(4, 0))
 
 
 def test_an_empty_batch_gets_no_answers(classifier: Classifier) -> None:
-    assert classifier.predict_batch([]) == []
+    assert classifier.predict([]) == []
 
 
 def test_a_bad_image_is_an_image_error(classifier: Classifier) -> None:
@@ -96,7 +97,7 @@ def test_colours_are_red_green_blue(colour_model: Path) -> None:
     opened = Classifier.open(colour_model)
     pure = [np.full((8, 8, 3), 200 * row, np.uint8) for row in np.eye(3, dtype=np.uint8)]
 
-    assert [answer.label for answer in opened.predict_batch(pure)] == ["red", "green", "blue"]
+    assert [answer.label for answer in opened.predict(pure)] == ["red", "green", "blue"]
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.int8.tflite"])
@@ -240,3 +241,38 @@ def test_an_unreadable_path_is_a_model_error(name: str, message: str, tmp_path: 
 
     with pytest.raises(ModelError, match=message):
         Classifier.open(tmp_path / name)
+
+
+def test_a_list_of_any_kinds_of_image_gets_a_list_of_answers(classifier: Classifier, image_folder: Path) -> None:
+    paths = sorted(image_folder.rglob("*.png"))[::2]
+    kinds = [Path, str, Path.read_bytes, Preprocess((48, 64)), Image.open]
+    images = [kinds[number % len(kinds)](path) for number, path in enumerate(paths * 2)]  # type: ignore[operator]
+
+    answers = classifier.predict(images)
+
+    assert [answer.label for answer in answers] == [path.parent.name for path in paths] * 2
+    assert len(classifier.predict(tuple(paths))) == len(paths)
+
+
+def test_a_list_takes_few_runs_of_the_model(onnx_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Classifier.open(onnx_model)
+    sizes: list[int] = []
+    run = opened.backend.run
+    monkeypatch.setattr(opened.backend, "run", lambda batch: (sizes.append(len(batch)), run(batch))[1])
+
+    opened.predict([np.zeros((48, 64, 3), np.uint8)] * 40)
+
+    assert sizes == [32, 8]
+
+
+def test_the_image_that_cannot_be_read_is_named(classifier: Classifier, image_folder: Path) -> None:
+    with pytest.raises(ImageError) as caught:
+        classifier.predict([next(image_folder.rglob("*.png")), "nothing.png"])
+
+    assert caught.value.__notes__ == ["image: 'nothing.png'"]
+
+
+@pytest.mark.parametrize("image", [3, None, {"a": 1}], ids=str)
+def test_what_is_no_image_is_an_option_error(image: object, classifier: Classifier) -> None:
+    with pytest.raises(OptionError, match=f"an image is a path.*not '{type(image).__name__}'"):
+        classifier.predict(image)  # type: ignore[call-overload]

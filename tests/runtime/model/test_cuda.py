@@ -13,7 +13,7 @@ from edgeclf.runtime.errors import DeviceError
 from edgeclf.runtime.model.cuda_runtime import page_locked
 from edgeclf.runtime.model.onnx_backend import OnnxBackend
 from edgeclf.runtime.model.providers import try_providers
-from edgeclf.runtime.pipeline import classify
+from edgeclf.runtime.outcomes import classify
 from edgeclf.runtime.sources.source import open_source
 
 STARTS = {name: problem or "" for name, problem in try_providers().items()}

@@ -45,7 +45,7 @@ def write(build_onnx: BuildOnnx, colour_weights: NDArray[np.float32], tmp_path: 
 def labels(opened: Classifier) -> list[str]:
     """The labels of a red, a green, a blue and a green image."""
     pure = [np.full((20, 30, 3), 200 * np.eye(3, dtype=np.uint8)[channel], np.uint8) for channel in (0, 1, 2, 1)]
-    return [answer.label for answer in opened.predict_batch(pure)]
+    return [answer.label for answer in opened.predict(pure)]
 
 
 def test_the_size_of_the_images_is_that_in_the_file(write: Write) -> None:

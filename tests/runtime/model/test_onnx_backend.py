@@ -79,7 +79,7 @@ def test_a_batch_fixed_at_one_image_is_run_image_by_image(
     (tmp_path / "fixed.onnx").write_bytes(embed_digest(model.SerializeToString()))
     red, blue = np.full((8, 8, 3), (250, 0, 0), np.uint8), np.full((8, 8, 3), (0, 0, 250), np.uint8)
 
-    predictions = Classifier.open(tmp_path / "fixed.onnx", device="cpu").predict_batch([red, blue, red])
+    predictions = Classifier.open(tmp_path / "fixed.onnx", device="cpu").predict([red, blue, red])
 
     assert [prediction.label for prediction in predictions] == ["red", "blue", "red"]
     assert capsys.readouterr().err == ""

@@ -2,14 +2,19 @@
 
 import csv
 import os
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from edgeclf.runtime.errors import OutputError
+from edgeclf.runtime.images.photo import Photo
+from edgeclf.runtime.results import xlsx_sink
 from edgeclf.runtime.results.columns import PLAIN, Schema
 from edgeclf.runtime.results.parquet_sink import GROUP_ROWS, arrow_schema, to_table
 from edgeclf.runtime.results.row import Row
@@ -58,14 +63,13 @@ RAW_NAMES = {
     "backslash-x": b"\\x3d1.jpg",
     "backslash-last": b"a.jpg\\",
     "backslash-and-latin-1": b"\\xe9\xe9.jpg",
+    "excel-escape": b"_x000D_.jpg",
+    "rich-text": b"<r><b>x</b></r>",
+    "spaces": b" a .jpg ",
     "all-bytes": bytes(range(1, 256)).replace(b"/", b""),
 }
 NAMES = [os.fsdecode(name) for name in RAW_NAMES.values()]
 by_format = pytest.mark.parametrize("suffix", FORMATS)
-
-
-UNESCAPE = {".csv": unescape, ".jsonl": unescape, ".parquet": unescape, ".sqlite": unescape, ".db": unescape}
-"""Restores a text cell."""
 
 
 @by_format
@@ -75,8 +79,8 @@ def test_every_format_gives_every_name_back(suffix: str, tmp_path: Path) -> None
     read = READERS[suffix](write(tmp_path / f"results{suffix}", *rows))
 
     for column in ("path", "label", "detail"):
-        assert [UNESCAPE[suffix](row[column]) for row in read] == NAMES
-    assert [UNESCAPE[suffix](row["sorted_to"]) for row in read] == [f"x/{name}" for name in NAMES]
+        assert [unescape(row[column]) for row in read] == NAMES
+    assert [unescape(row["sorted_to"]) for row in read] == [f"x/{name}" for name in NAMES]
 
 
 @by_format
@@ -232,3 +236,27 @@ def test_sqlite_queries_use_an_index(where: str, index: str, tmp_path: Path) -> 
     path = write(tmp_path / "results.db", OK)
 
     assert index in str(query(path, f"EXPLAIN QUERY PLAN SELECT * FROM results WHERE {where}"))
+
+
+def test_a_workbook_has_dates_numbers_and_text_but_no_formulas(tmp_path: Path) -> None:
+    row = replace(OK, path="=cmd|' /C calc'!A0", detail="http://10.0.0.7/", photo=Photo("1826-05-01T12:00:00"))
+    path = write(tmp_path / "results.xlsx", row, schema=Schema(exif=True))
+
+    with closing(openpyxl.load_workbook(path)) as book:
+        cells = dict(zip(columns(".xlsx", Schema(exif=True)), next(book.active.iter_rows(min_row=2)), strict=True))
+
+    assert (cells["path"].data_type, unescape(cells["path"].value)) == ("s", row.path)
+    assert (cells["detail"].value, cells["detail"].hyperlink) == (row.detail, None)
+    assert (cells["confidence"].data_type, cells["confidence"].value) == ("n", 0.75)
+    assert (cells["time"].is_date, cells["time"].value) == (True, datetime(2026, 1, 2, 3, 4, 5, 678_000))
+    assert cells["taken_at"].value == "1826-05-01T12:00:00"  # before the first day that Excel knows
+
+
+def test_more_rows_than_a_workbook_takes_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xlsx_sink, "MAX_ROWS", 2)
+    write(tmp_path / "results.xlsx", OK, OK)
+
+    with pytest.raises(OutputError, match=r"results.xlsx cannot hold more than 2 rows; .*parquet or .csv.*--journal"):
+        write(tmp_path / "results.xlsx", OK, OK, OK)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["results.xlsx"]

@@ -38,6 +38,7 @@ def with_pandas(path: Path) -> list[dict[str, Any]]:
         ".csv": lambda: pd.read_csv(path, parse_dates=TIMES),
         ".jsonl": lambda: pd.read_json(path, lines=True, precise_float=True),
         ".parquet": lambda: pd.read_parquet(path),
+        ".xlsx": lambda: pd.read_excel(path),
         ".sqlite": lambda: query(path, lambda database: pd.read_sql_query(QUERY, database, parse_dates=TIMES)),
     }
     table = read[path.suffix]()
@@ -88,7 +89,13 @@ def plain(value: Any) -> Any:
 def expected(row: Row, suffix: str) -> dict[str, Any]:
     found = {name: plain(value) for name, value in cells(replace(row, path=""), suffix, SCHEMA).items()}
     times = {name: found[name] and datetime.fromisoformat(found[name]) for name in TIMES}
+    if suffix == ".xlsx":  # which has no time zones
+        times = {name: time and time.replace(tzinfo=None) for name, time in times.items()}
     return found | times | {"path": row.path}
+
+
+NEEDS_MORE = {with_duckdb: (".sqlite", ".xlsx"), with_polars: (".xlsx",)}
+"""What a tool reads only with something that it downloads, or that is not installed."""
 
 
 @pytest.mark.parametrize(
@@ -96,8 +103,8 @@ def expected(row: Row, suffix: str) -> dict[str, Any]:
     [
         (read, suffix)
         for read in (with_pandas, with_duckdb, with_polars)
-        for suffix in (".csv", ".jsonl", ".parquet", ".sqlite")
-        if (read, suffix) != (with_duckdb, ".sqlite")  # DuckDB downloads what reads SQLite
+        for suffix in (".csv", ".jsonl", ".parquet", ".sqlite", ".xlsx")
+        if read is with_pandas or suffix not in NEEDS_MORE[read]
     ],
     ids=lambda one: one if isinstance(one, str) else one.__name__,
 )

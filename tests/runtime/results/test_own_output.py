@@ -1,10 +1,12 @@
 """An output replaces an earlier output, and no file that someone else made."""
 
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -25,6 +27,8 @@ def write_foreign(path: Path) -> bytes:
     elif path.suffix in (".sqlite", ".db"):
         with closing(sqlite3.connect(path)) as database, database:
             database.execute("CREATE TABLE results (path TEXT)")
+    elif path.suffix == ".xlsx":
+        openpyxl.Workbook().save(path)
     else:
         path.write_text({".csv": "path,label\na.jpg,dog\n", ".jsonl": '{"path": "a.jpg", "label": "dog"}\n'}[path.suffix])
     return path.read_bytes()
@@ -99,6 +103,16 @@ def test_a_database_with_a_table_of_its_owner_is_refused(tmp_path: Path) -> None
 def test_an_output_that_was_edited_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "results.csv", OK)
     path.write_text(path.read_text().replace(",model\n", ",model,checked\n"))
+
+    refuse(path)
+
+
+def test_a_workbook_that_was_saved_by_hand_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "results.xlsx", OK)
+    time.sleep(1.1)  # the times in a workbook are in whole seconds
+    with closing(openpyxl.load_workbook(path)) as book:
+        book.active["B2"] = "checked"
+        book.save(path)
 
     refuse(path)
 

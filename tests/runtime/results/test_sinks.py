@@ -15,7 +15,6 @@ from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.results.columns import Schema
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.results.sinks import check_columns, check_output, open_sink
-from edgeclf.runtime.results.sqlite_sink import MAX_COLUMNS
 from edgeclf.runtime.terminal.console import missing_extra
 from tests.support.outputs import FORMATS, OK, READERS, cells, columns, write
 
@@ -67,7 +66,7 @@ def test_interrupted_lines_stay_in_the_part_file(suffix: str, first: str, tmp_pa
     assert (tmp_path / f"results{suffix}.part").read_text().startswith(first)
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".sqlite"])
+@pytest.mark.parametrize("suffix", [".parquet", ".sqlite", ".xlsx"])
 def test_an_interrupted_file_that_cannot_be_read_is_removed(suffix: str, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupt(tmp_path / f"results{suffix}", OK)
@@ -216,15 +215,18 @@ def test_a_reader_that_goes_away_is_a_broken_pipe(tmp_path: Path) -> None:
         write_without_reader(tmp_path / "pipe")
 
 
-def test_a_database_with_too_many_columns_is_refused_beforehand() -> None:
-    thousands = Schema(classes=tuple(map(str, range(2_000))))
+@pytest.mark.parametrize(
+    ("suffix", "count", "found"), [(".sqlite", 2_000, "2,016 columns, and SQLite takes 2,000"), (".xlsx", 16_384, "Excel")]
+)
+def test_a_file_with_too_many_columns_is_refused_beforehand(suffix: str, count: int, found: str) -> None:
+    many = Schema(classes=tuple(map(str, range(count))))
 
-    check_columns("results.csv", thousands)
-    with pytest.raises(OutputError, match=r"2,016 columns, and SQLite takes 2,000; .*--topk"):
-        check_columns("results.sqlite", thousands)
+    check_columns("results.csv", many)
+    with pytest.raises(OutputError, match=rf"{found}.*; .*--topk"):
+        check_columns(f"results{suffix}", many)
 
 
 def test_a_database_takes_as_many_columns_as_it_says(tmp_path: Path) -> None:
-    most = Schema(classes=tuple(map(str, range(MAX_COLUMNS - len(columns(".sqlite"))))))
+    most = Schema(classes=tuple(map(str, range(2_000 - len(columns(".sqlite"))))))
 
-    assert len(READERS[".sqlite"](write(tmp_path / "results.sqlite", OK, schema=most))[0]) == MAX_COLUMNS
+    assert len(READERS[".sqlite"](write(tmp_path / "results.sqlite", OK, schema=most))[0]) == 2_000

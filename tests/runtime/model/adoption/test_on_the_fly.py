@@ -70,7 +70,7 @@ def test_a_file_that_says_all_predicts_as_its_own_tool(
     (tmp_path / name).write_bytes(FILES[name]())
     paths = sorted(photos.rglob("*.png"))
 
-    found = [one.scores for one in Classifier.open(tmp_path / name).predict_batch(list(map(str, paths)))]
+    found = [one.scores for one in Classifier.open(tmp_path / name).predict(list(map(str, paths)))]
 
     images = np.stack([resize(str(path)) for path in paths])
     inputs = ((images - np.array(mean)) / np.array(std)).astype(np.float32).transpose(0, 3, 1, 2)
@@ -83,7 +83,7 @@ def test_predictions_are_those_of_the_adopted_file(foreign: Path, photos: Path, 
     adopted.write_bytes(adopt_in_memory(foreign, foreign.read_bytes(), NOTHING).data)
     images = list(map(str, photos.rglob("*.png")))
 
-    found, expected = (Classifier.open(path).predict_batch(images) for path in (foreign, adopted))
+    found, expected = (Classifier.open(path).predict(images) for path in (foreign, adopted))
     assert [one.scores for one in found] == [one.scores for one in expected]
 
 

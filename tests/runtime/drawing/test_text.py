@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgeclf.runtime.live.viewers.text import Box, Style, draw_text, drawable, text_width, truncate, wrap
+from edgeclf.runtime.drawing.text import Box, Style, draw_text, drawable, text_width, truncate, wrap
 
 STYLE = Style(12.0)
 

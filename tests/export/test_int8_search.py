@@ -1,0 +1,136 @@
+"""If INT8 fails the gate, other ways are tried in a fixed order, several at once."""
+
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+import pytest
+
+from edgeclf.export.int8 import METHODS, Attempt, Method, most_sensitive, search
+from edgeclf.export.parity import Parity
+from edgeclf.runtime.errors import ModelError
+
+LAYERS = ("stem", "middle", "branch", "end", "head")
+
+
+@dataclass
+class Files:
+    """A quantizer whose files contain the way they were made."""
+
+    layers: tuple[str, ...] = LAYERS
+    made: list[str] = field(default_factory=list)
+    activations: str = "int8"
+
+    def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
+        self.made.append(" ".join([method, *sorted(in_float)]))
+        return self.made[-1].encode()
+
+
+def parity(correct: int, misses: tuple[str, ...]) -> Parity:
+    return Parity(
+        name="model",
+        precision="int8",
+        images=100,
+        size_bytes=1,
+        reference_correct=90,
+        correct=correct,
+        agreement=0.9,
+        clear=90,
+        clear_agreed=correct,
+        max_difference=0.1,
+        misses=misses,
+    )
+
+
+def gate(passing: set[str], correct: dict[str, int] | None = None) -> Callable[[bytes, int], Parity]:
+    """Passes only files that were made in one of these ways."""
+    return lambda data, threads: parity(
+        (correct or {}).get(data.decode(), 50), () if data.decode() in passing else ("it is not good enough",)
+    )
+
+
+ERRORS = {"stem": 0.1, "middle": 0.5, "branch": 0.2, "end": 0.4, "head": 0.3}
+
+
+def error(data: bytes) -> float:
+    """The error of the one layer that is not in float."""
+    (alone,) = set(LAYERS) - set(data.decode().split())
+    return ERRORS[alone]
+
+
+@pytest.mark.parametrize("position", range(3), ids=METHODS)
+def test_the_first_method_that_passes_is_used(position: int) -> None:
+    files = Files()
+    found = search(files, gate({METHODS[position]}), error)
+    assert (found.attempt, found.parity.attempts) == (Attempt(METHODS[position]), position + 1)
+    assert files.made == list(METHODS[: position + 1])
+    assert found.data == METHODS[position].encode()
+
+
+def test_more_and_more_sensitive_layers_stay_in_float() -> None:
+    files = Files()
+    found = search(files, gate({"percentile branch end head middle"}), error)
+    assert found.attempt == Attempt("percentile", ("middle", "end", "head", "branch"))
+    measured, tried = files.made[3 : 3 + len(LAYERS)], files.made[3 + len(LAYERS) :]
+    assert all(way.count(" ") == len(LAYERS) - 1 for way in measured)
+    in_float = ("middle", "end middle", "branch end head middle")
+    assert tried == [f"{method} {layers}" for layers in in_float for method in METHODS]
+    assert (found.parity.made_by, found.parity.attempts) == (
+        "percentile calibration, 4 layers in float, int8 activations",
+        12,
+    )
+
+
+def test_layers_in_float_are_first_tried_with_the_closest_method() -> None:
+    found = search(Files(), gate({"entropy middle"}, {"entropy": 80}), error)
+    assert (found.attempt, found.parity.attempts) == (Attempt("entropy", ("middle",)), 4)
+    assert found.parity.made_by == "entropy calibration, 1 layer in float, int8 activations"
+
+
+def test_if_nothing_passes_the_closest_attempt_is_returned() -> None:
+    found = search(Files(), gate(set(), {"percentile": 85, "min-max": 70}), error)
+    assert (found.attempt, found.parity.correct) == (Attempt("percentile"), 85)
+    assert found.parity.misses == ("it is not good enough",)
+
+
+@pytest.fixture
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgeclf.export.int8.usable_cores", lambda: 2)
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_of_attempts_at_the_same_time_the_first_one_in_order_wins() -> None:
+    second_is_done = threading.Event()
+
+    def check(data: bytes, threads: int) -> Parity:
+        if data == b"min-max middle":
+            assert second_is_done.wait(10)
+        if data == b"entropy middle":
+            second_is_done.set()
+        return gate({"min-max middle", "entropy middle"})(data, threads)
+
+    found = search(Files(), check, error)
+    assert (found.data, found.parity.attempts) == (b"min-max middle", 4)
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_layers_are_measured_on_all_cores() -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    def slow_error(data: bytes) -> float:
+        both.wait()
+        return error(data)
+
+    sensitive = most_sensitive(Files(LAYERS[1:]), "min-max", lambda data: slow_error(b"stem " + data))
+    assert sensitive == ("middle", "end", "head", "branch")
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_an_error_in_one_of_several_attempts_ends_the_search() -> None:
+    def check(data: bytes, threads: int) -> Parity:
+        if data == b"entropy middle":
+            raise ModelError("it cannot run")
+        return gate(set())(data, threads)
+
+    with pytest.raises(ModelError, match="cannot run"):
+        search(Files(), check, error)
