@@ -26,7 +26,6 @@ from tests.support.documented_folder import write_everything
 from tests.support.scripts import SCRIPTS, app_of
 
 DRAWN = {
-    r"^On 656 test cells": "what clf-demo printed",
     r"^error: ": "what a command printed",
     r"^path,status,": "rows; tests/test_docs.py compares them with the code",
     r"^runtime  |^file, folder, archive": "a drawing",
