@@ -23,6 +23,7 @@ def write_everything(folder: Path) -> None:
     """Fill a folder. It has no `runs/photos`, which the commands make. Loads TensorFlow."""
     for name in ("photos", "cells", "night", "test", "inbox"):
         write_images(folder / name, 20, ".jpg")  # with fewer, clf-check warns
+    write_images(folder / "more", 20, ".jpg", first_seed=500)
     (folder / "labels.txt").write_text(_LABELS)
     shutil.copy(folder / "photos/disc/disc000.jpg", folder / "cell.png")
     shutil.copy(folder / "photos/disc/disc001.jpg", folder / "night/001.jpg")
