@@ -1,6 +1,7 @@
 """Finds an INT8 file that passes the gate: first with other calibrations, then with the most sensitive layers in float."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
 
@@ -14,7 +15,7 @@ from edgeclf.runtime.terminal.progress import Progress
 Method = Literal["min-max", "entropy", "percentile"]
 METHODS: tuple[Method, ...] = get_args(Method)
 _MOST_AT_ONCE = 4
-"""Files that the gate checks at once. More would need more memory, and many of them come after the one that passes."""
+"""Files that are measured at once. More would need more memory, and files are not made faster than four are measured."""
 _CHECK_BYTES = 64 << 20
 """At least what a check holds, so that few files are made ahead of it."""
 
@@ -73,25 +74,29 @@ def search(quantizer: Quantizer, check: Callable[[bytes, int], Parity], error: C
     sensitive = most_sensitive(quantizer, METHODS[0], error)  # min-max, so that values cut off by a range do not count
     counts = _doubling(len(sensitive))
     attempts = [Attempt(method, sensitive[:count]) for count in counts for method in methods]
-    for attempt, data, parity in _checked(quantizer, attempts, check):
-        made = _judged(quantizer, attempt, data, parity, missed)
-        if not made.parity.misses:
-            return made
+    with closing(_checked(quantizer, attempts, check)) as checked:  # no thread goes on after an interrupt
+        for attempt, data, parity in checked:
+            made = _judged(quantizer, attempt, data, parity, missed)
+            if not made.parity.misses:
+                return made
     return _closest(missed)
 
 
 def _checked(
     quantizer: Quantizer, attempts: Iterable[Attempt], check: Callable[[bytes, int], Parity]
-) -> Iterator[tuple[Attempt, bytes, Parity]]:
+) -> Generator[tuple[Attempt, bytes, Parity]]:
     """The attempts in their order, with their files and what the gate says. Several are checked at once."""
-    workers = min(_MOST_AT_ONCE, usable_cores())
-    threads = usable_cores() // workers
+    threads = usable_cores() // _at_once()
 
     def judge(made: tuple[Attempt, bytes]) -> tuple[Attempt, bytes, Parity]:
         return *made, check(made[1], threads)
 
     files = ((attempt, quantizer.quantize(attempt.method, attempt.in_float)) for attempt in attempts)
-    return ordered_map(judge, files, workers, size_bytes=lambda _: _CHECK_BYTES)
+    yield from ordered_map(judge, files, _at_once(), size_bytes=lambda _: _CHECK_BYTES)
+
+
+def _at_once() -> int:
+    return min(_MOST_AT_ONCE, usable_cores())
 
 
 def _doubling(end: int) -> Iterator[int]:
@@ -138,7 +143,8 @@ def most_sensitive(quantizer: Quantizer, method: Method, error: Callable[[bytes]
     files = (quantizer.quantize(method, [other for other in quantizer.layers if other != one]) for one in quantizer.layers)
     errors = {}
     with Progress("measuring layers", len(quantizer.layers), "layer") as progress:
-        for layer, found in zip(quantizer.layers, ordered_map(error, files, usable_cores(), size_bytes=len), strict=True):
-            errors[layer] = found
+        found = ordered_map(error, files, _at_once(), size_bytes=lambda _: _CHECK_BYTES)
+        for layer, of_layer in zip(quantizer.layers, found, strict=True):
+            errors[layer] = of_layer
             progress.advance()
     return tuple(sorted(errors, key=lambda layer: -errors[layer]))

@@ -1,6 +1,7 @@
 """If INT8 fails the gate, other ways are tried in a fixed order, several at once."""
 
 import threading
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
@@ -134,3 +135,25 @@ def test_an_error_in_one_of_several_attempts_ends_the_search() -> None:
 
     with pytest.raises(ModelError, match="cannot run"):
         search(Files(), check, error)
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_no_attempt_is_checked_after_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[bytes] = []
+
+    def interrupt(text: str) -> None:
+        if "1 layer in float" in text:
+            raise KeyboardInterrupt
+
+    def check(data: bytes, threads: int) -> Parity:
+        time.sleep(0.05)
+        checked.append(data)
+        return gate(set())(data, threads)
+
+    monkeypatch.setattr("edgeclf.export.int8.note", interrupt)
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        search(Files(), check, error)
+    before = len(checked)
+    time.sleep(0.3)
+    assert len(checked) == before
+    assert interrupted.tb is not None  # which kept the search's own variables alive

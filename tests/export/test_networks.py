@@ -193,7 +193,7 @@ def test_tensorflow_is_left_unchanged(tmp_path: Path) -> None:
 def test_the_opset_can_be_chosen(tmp_path: Path, opset: int) -> None:
     keras.utils.set_random_seed(1)
     model = attach_card_to(grouped(), ExternalModel(CLASSES).facts(), tmp_path / "model.keras")
-    data = pack(convert(model, opset), model.card)
+    data = pack(convert(freeze(model), opset), model.card)
     (tmp_path / "model.onnx").write_bytes(data)
     proto = onnx.load_model_from_string(data)
     assert [one.version for one in proto.opset_import if not one.domain] == [opset]
