@@ -24,12 +24,14 @@ app = command_app()
 def exporting(
     models: Annotated[list[Path] | None, typer.Argument(help="Trained model.keras files.", show_default="none")] = None,
     rounds: Annotated[int, typer.Option(help="Exports of the small CNN.")] = 3,
+    qat: Annotated[bool, typer.Option("--qat", help="Also train INT8 files; the runs' images must still exist.")] = False,
 ) -> None:
     """Measure, print the tables, and write them to benchmarks/results.md."""
     with friendly_errors():
         from edgeclf.benchmarks.results import publish_section
 
-        text = small_network(rounds) + "".join(map(whole_export, models or []))
+        ways = (("--all",), ("--qat", "--quantize", "int8")) if qat else (("--all",),)
+        text = small_network(rounds) + "".join(whole_export(model, *way) for model in models or [] for way in ways)
         publish_section("Exports", "edgeclf.benchmarks.exporting", text)
         print_data(text)
 
@@ -46,12 +48,12 @@ def small_network(rounds: int) -> str:
     )
 
 
-def whole_export(model: Path) -> str:
-    """A table of all files that can be exported from one model."""
+def whole_export(model: Path, *options: str) -> str:
+    """A table of the files that an export with these options makes of one model."""
     from edgeclf.benchmarks.results import table
 
     note(f"exporting {model} ...")
-    seconds, artifacts = _export(model, "--all")
+    seconds, artifacts = _export(model, *options)
     keras = artifacts[0]["reference_accuracy"]
     rows = [
         (
@@ -69,7 +71,7 @@ def whole_export(model: Path) -> str:
     network, data = _facts(model)
     return (
         f"{network} trained on {data}: Keras {keras:.2%} of {artifacts[0]['images']} validation images; "
-        f"`clf-export --all` took {seconds:.0f} s.\n\n" + table(columns, rows) + "\n"
+        f"`clf-export {' '.join(options)}` took {seconds:.0f} s.\n\n" + table(columns, rows) + "\n"
     )
 
 

@@ -27,6 +27,7 @@ from edgeclf.runtime.version import __version__
 
 SENSITIVITY_IMAGES = 16
 """Calibration images used to measure how sensitive a layer is."""
+TRAINED = "quantisation-aware training"
 _SMALLEST = 1 / 512  # half a step of an 8-bit probability
 
 
@@ -124,9 +125,9 @@ class _Maker:
         try:
             made = target.convert(self.context)
             if isinstance(made, bytes):
-                return self._check(made, name, target)
+                return replace(self._check(made, name, target), made_by=TRAINED if target.trains else "")
             error = _OutputError(self.subject, self.context.folder / f"sensitivity{target.suffix}")
-            found = search(made, lambda data: self._check(data, name, target), error)
+            found = search(made, lambda data: self._check(data, name, target), error, target.alternative)
         except (ModelError, GateError) as error:
             if not target.optional:
                 raise

@@ -54,10 +54,13 @@ class Quantized:
     attempt: Attempt
 
 
-def search(quantizer: Quantizer, check: Callable[[bytes], Parity], error: Callable[[bytes], float]) -> Quantized:
+def search(
+    quantizer: Quantizer, check: Callable[[bytes], Parity], error: Callable[[bytes], float], alternative: str = ""
+) -> Quantized:
     """Try every method, then every method with more and more sensitive layers in float, until an attempt passes.
 
     check: the gate. error: the error of a file on calibration images; verification images must not guide the choice.
+    alternative: what to try instead of layers in float, said before those are tried.
     Returns the first attempt that passes. If none does, returns the closest one.
     """
     missed: list[Quantized] = []
@@ -65,6 +68,8 @@ def search(quantizer: Quantizer, check: Callable[[bytes], Parity], error: Callab
         made = _make(quantizer, attempt, check, missed)
         if not made.parity.misses:
             return made
+    if alternative:
+        note(f"INT8 needs layers in float; {alternative}")
     methods = sorted(METHODS, key=lambda method: method != _closest(missed).attempt.method)
     sensitive = most_sensitive(quantizer, METHODS[0], error)  # min-max, so that values cut off by a range do not count
     for count in _doubling(len(sensitive)):

@@ -19,6 +19,7 @@ from tensorflow.lite.tools.flatbuffer_utils import convert_bytearray_to_object, 
 from edgeclf.export.int8 import ENTROPY_BINS, QUANTIZED_BINS, Method, by_layer, fix_bins
 from edgeclf.export.to_tflite import make_converter, run_converter
 from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.tflite_card import append_card
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.train.keras_file.saving import KerasModel
@@ -40,23 +41,27 @@ class TfliteQuantizer:
     def __init__(self, model: KerasModel, images: Pixels) -> None:
         self._model = model
         self._images = images
-        self._integer = _Calibrated(model, images, tf.float32)
+        self._integer = Calibrated(model, images, tf.float32)
         self.layers = tuple(self._integer.layers)
 
     def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
         """An all-integer file with uint8 output. With layers in float, the output is float32."""
         if in_float:
             return append_card(self._mixed.quantize(method, in_float), self._model.card)
-        integers = self._integer.quantize(method)
-        return append_card(bytes(modify_model_io_type(integers, tf.uint8, tf.uint8)), self._model.card)
+        return finished(self._integer.quantize(method), self._model.card)
 
     @cached_property
-    def _mixed(self) -> "_Calibrated":
+    def _mixed(self) -> "Calibrated":
         """A model with a cast from uint8 in front, so that the first layer can stay in float."""
-        return _Calibrated(self._model, self._images, tf.uint8)
+        return Calibrated(self._model, self._images, tf.uint8)
 
 
-class _Calibrated:
+def finished(integers: bytes, card: ModelCard) -> bytes:
+    """A file that computes in integers, with uint8 input and output, and the card inside."""
+    return append_card(bytes(modify_model_io_type(integers, tf.uint8, tf.uint8)), card)
+
+
+class Calibrated:
     """A float model with a range for every tensor: the intermediate result of `TFLiteConverter.convert`.
 
     Making it takes most of the time, and quantising it takes little; in between, the ranges can be replaced.
@@ -74,6 +79,11 @@ class _Calibrated:
             converter.target_spec.supported_ops.append(tf.lite.OpsSet.TFLITE_BUILTINS)  # for the cast
         converter._experimental_calibrate_only = True
         self._files: dict[Method, bytes] = {"min-max": run_converter(converter, model)}
+
+    @property
+    def min_max(self) -> bytes:
+        """The file with the least and the largest number of each tensor as its range."""
+        return self._files["min-max"]
 
     @cached_property
     def layers(self) -> dict[str, list[str]]:

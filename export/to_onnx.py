@@ -25,7 +25,11 @@ def convert(model: KerasModel, opset: int = OPSET) -> onnx.ModelProto:
 
     opset: one of OPSETS. Raises ModelError if a layer has no counterpart in ONNX, and GateError if several inputs are left.
     """
-    frozen = freeze(model, tf.uint8)
+    return convert_frozen(freeze(model, tf.uint8), model.path, opset)
+
+
+def convert_frozen(frozen: tf.types.experimental.ConcreteFunction, path: Path, opset: int) -> onnx.ModelProto:
+    """Like `convert`, for a graph without variables that follows the model contract. path: of the model, for messages."""
     try:
         proto, _ = tf2onnx.convert.from_graph_def(
             fixed_graph(frozen.graph),
@@ -35,9 +39,9 @@ def convert(model: KerasModel, opset: int = OPSET) -> onnx.ModelProto:
             custom_op_handlers=HANDLERS,
         )
     except Exception as error:  # tf2onnx raises anything from KeyError to AssertionError
-        raise ModelError(f"{model.path} cannot be converted to ONNX opset {opset} ({first_line(error)})") from None
+        raise ModelError(f"{path} cannot be converted to ONNX opset {opset} ({first_line(error)})") from None
     graph = proto.graph
-    _check_operations(graph, opset, model.path)
+    _check_operations(graph, opset, path)
     if len(graph.input) != 1 or len(graph.output) != 1:
         inputs = ", ".join(value.name for value in graph.input)
         raise GateError(f"the ONNX conversion left {len(graph.input)} inputs ({inputs}) instead of one")

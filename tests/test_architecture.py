@@ -40,7 +40,9 @@ FLOORS = {
     "export": (
         "adopt adopted_targets artifacts calibration comparison data_images external_model external_options frozen gate "
         "gate_report graph_fixes heads image_input int8 int8_onnx int8_tflite known_facts onnx_file options own_tool parity "
-        "preparation reference_check run table target targets timing to_onnx to_tflite",
+        "preparation reference_check table target timing to_onnx to_tflite",
+        "qat",
+        "run targets",
         "cli",
     ),
     "benchmarks": (

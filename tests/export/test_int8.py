@@ -114,6 +114,13 @@ def test_if_nothing_passes_the_closest_attempt_is_returned() -> None:
     assert found.parity.misses == ("it is not good enough",)
 
 
+def test_the_alternative_to_layers_in_float_is_said_once_and_only_then(capsys: pytest.CaptureFixture[str]) -> None:
+    search(Files(), gate({"min-max"}), error, "try --qat")
+    assert "--qat" not in capsys.readouterr().err
+    search(Files(), gate({"entropy end middle"}), error, "try --qat")
+    assert capsys.readouterr().err.count("--qat") == 1
+
+
 SHAPE = (24, 24, 3)
 
 
