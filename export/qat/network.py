@@ -51,6 +51,10 @@ class QuantizedNetwork:
         """All that is trained: kernels, biases, and the ends of the ranges."""
         return [*self.kernels.values(), *self._moves.values()]
 
+    def state(self) -> list[NDArray[np.float32]]:
+        """Copies of the variables' numbers: `numpy()` may be a view, which training would change."""
+        return [np.array(variable.numpy()) for variable in self.variables]
+
     def frozen(self) -> tf.types.experimental.ConcreteFunction:
         """The trained network as a graph of constants. Its kernels are in float, not yet rounded."""
         self._is_frozen = True

@@ -53,7 +53,7 @@ def train(network: QuantizedNetwork, lessons: Lessons, learning_rate: float = LE
     epochs = max(2, min(_MAX_EPOCHS, _SHOWN_IMAGES // len(lessons)))
     note(f"quantisation-aware training: {plural(epochs, 'epoch')} of {plural(len(training), 'image')}")
     trainer = _Trainer(network, epochs * math.ceil(len(training) / _BATCH), learning_rate)
-    best, kept = trainer.error(choosing), [variable.numpy() for variable in network.variables]
+    best, kept = trainer.error(choosing), network.state()
     note(f"before training: difference from the float network {best:.4f}")
     with Progress("training", len(training)) as progress:
         for epoch in range(epochs):
@@ -63,7 +63,7 @@ def train(network: QuantizedNetwork, lessons: Lessons, learning_rate: float = LE
             error = trainer.error(choosing)
             note(f"epoch {epoch + 1}/{epochs}: difference {error:.4f}; {time.monotonic() - began:.0f} s")
             if error < best:
-                best, kept = error, [variable.numpy() for variable in network.variables]
+                best, kept = error, network.state()
     for variable, numbers in zip(network.variables, kept, strict=True):
         variable.assign(numbers)
 
