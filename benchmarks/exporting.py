@@ -30,14 +30,17 @@ def exporting(
     against: Annotated[
         Path | None, typer.Option(help="The clf-export of another version, measured in turns with this one.")
     ] = None,
+    qat: Annotated[bool, typer.Option("--qat", help="Also train INT8 files; the runs' images must still exist.")] = False,
 ) -> None:
     """Measure, print the tables, and write them to benchmarks/results.md."""
     with friendly_errors():
         from edgeclf.benchmarks.results import publish_section
 
         tools = {"this version": _THIS} | ({str(against): against} if against else {})
+        ways = (("--all",), ("--qat", "--quantize", "int8")) if qat else (("--all",),)
         text = small_network(rounds)
-        text += "".join(default_export(model, tools, rounds) + whole_export(model) for model in models or [])
+        for model in models or []:
+            text += default_export(model, tools, rounds) + "".join(whole_export(model, *way) for way in ways)
         publish_section("Exports", "edgeclf.benchmarks.exporting", text)
         print_data(text)
 
@@ -81,12 +84,12 @@ def _median_and_ends(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
-def whole_export(model: Path) -> str:
-    """A table of all files that can be exported from one model."""
+def whole_export(model: Path, *options: str) -> str:
+    """A table of the files that an export with these options makes of one model."""
     from edgeclf.benchmarks.results import table
 
     note(f"exporting {model} ...")
-    done = _export(model, "--all")
+    done = _export(model, *options)
     artifacts = done.artifacts
     keras = artifacts[0]["reference_accuracy"]
     rows = [
@@ -105,7 +108,7 @@ def whole_export(model: Path) -> str:
     network, data = _facts(model)
     return (
         f"{network} trained on {data}: Keras {keras:.2%} of {artifacts[0]['images']} validation images; "
-        f"`clf-export --all` took {done.seconds:.0f} s, and {done.cpu_seconds:.0f} s of all cores.\n\n"
+        f"`clf-export {' '.join(options)}` took {done.seconds:.0f} s, and {done.cpu_seconds:.0f} s of all cores.\n\n"
         + table(columns, rows)
         + "\n"
     )

@@ -54,6 +54,8 @@ def choose_adopted(format_name: str, precision: str, options: TargetOptions) -> 
     format_name: `onnx` or `tflite`. precision: of the file itself, such as `fp32`. Raises OptionError for others than can
     be made: no format is converted to another one.
     """
+    if options.qat:
+        raise OptionError("--qat trains Keras models, and this one is ONNX or TFLite; leave it out, or name the Keras model")
     made = _TARGETS[format_name]
     targets = [Target(format_name, name, suffix, convert) for name, (suffix, convert) in made.items()]
     if precision != "fp32":  # it is reduced already

@@ -21,6 +21,9 @@ from edgeclf.train.keras_file.samples import MAX_SAMPLES, pick_samples, read_sam
 if TYPE_CHECKING:  # `clf-export check` runs on devices without TensorFlow
     from edgeclf.train.keras_file.saving import KerasModel
 
+MAX_TRAINING = 2_000
+"""More images add little to quantisation-aware training, which shall end within minutes."""
+
 
 @dataclass(frozen=True)
 class ExportImages:
@@ -58,6 +61,30 @@ def choose_images(
     if not len(verification):
         raise DatasetError(f"{model.path} carries no sample images to verify with; name some with --data DIR")
     return ExportImages(embedded, verification, "the validation samples inside the model")
+
+
+def training_images(model: "KerasModel", data: Path | None) -> Arrays:
+    """At most MAX_TRAINING images to train on, none of which verifies: of `data` if given, else of the model's run.
+
+    Raises DatasetError if there are none.
+    """
+    if data is None:
+        return _load(evenly_spaced(training_split(model.path, model.card.classes), MAX_TRAINING), model.card, "training")
+    with unpacked(data) as root:
+        _, split = read_data(root, data, calibrate=True).labelled_as(model.card.classes)
+        return _load(evenly_spaced(split, MAX_TRAINING), model.card, "training")
+
+
+def training_split(path: Path, classes: tuple[str, ...]) -> Split:
+    """The training images of the run that made the model at `path`. Raises DatasetError if they are gone."""
+    listing = path.with_name(SPLIT_NAME)
+    split = read_split(listing, "train", classes) if listing.is_file() else Split((), ())
+    if not len(split) or not all(map(os.path.exists, split.paths)):
+        problem = "does not exist" if not listing.is_file() else "lists images that are gone"
+        raise DatasetError(
+            f"--qat trains on the images of the training run, but {listing} {problem}; name some with --data DIR"
+        )
+    return split
 
 
 def read_images(data: Path, card: ModelCard) -> Arrays:

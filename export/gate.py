@@ -32,6 +32,7 @@ from edgeclf.runtime.version import __version__
 
 SENSITIVITY_IMAGES = 16
 """Calibration images used to measure how sensitive a layer is."""
+TRAINED = "quantisation-aware training"
 _SMALLEST = 1 / 512  # half a step of an 8-bit probability
 
 
@@ -148,9 +149,13 @@ class _Maker:
         try:
             made = target.convert(self.context)
             if isinstance(made, bytes):
-                return self._check(made, name, target)
+                return replace(self._check(made, name, target), made_by=TRAINED if target.trains else "")
             error = _OutputError(self.subject, Path(name))
-            found = search(made, lambda data, threads: self._check_apart(data, name, target, threads), error)
+
+            def check(data: bytes, threads: int) -> Parity:
+                return self._check_apart(data, name, target, threads)
+
+            found = search(made, check, error, target.alternative)
         except (ModelError, GateError) as error:
             if not target.optional:
                 raise

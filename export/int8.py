@@ -55,11 +55,14 @@ class Quantized:
     attempt: Attempt
 
 
-def search(quantizer: Quantizer, check: Callable[[bytes, int], Parity], error: Callable[[bytes], float]) -> Quantized:
+def search(
+    quantizer: Quantizer, check: Callable[[bytes, int], Parity], error: Callable[[bytes], float], alternative: str = ""
+) -> Quantized:
     """Try every method, then every method with more and more sensitive layers in float, until an attempt passes.
 
     check: the gate, for a file and a number of threads. error: the error of a file on calibration images; verification
-    images must not guide the choice. Both are called from several threads.
+    images must not guide the choice. Both are called from several threads. alternative: what to try instead of layers in
+    float, said before those are tried.
     Returns the first attempt that passes. If none does, returns the closest one.
     """
     missed: list[Quantized] = []
@@ -69,6 +72,8 @@ def search(quantizer: Quantizer, check: Callable[[bytes, int], Parity], error: C
         made = _judged(quantizer, attempt, data, check(data, cores), missed)
         if not made.parity.misses:
             return made
+    if alternative:
+        note(f"INT8 needs layers in float; {alternative}")
     closest = _closest(missed).attempt.method
     methods = sorted(METHODS, key=lambda method: method != closest)
     sensitive = most_sensitive(quantizer, METHODS[0], error)  # min-max, so that values cut off by a range do not count

@@ -23,6 +23,7 @@ from edgeclf.export.histograms import Histograms
 from edgeclf.export.int8 import Method, by_layer
 from edgeclf.export.to_tflite import make_converter, run_converter
 from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.tflite_card import append_card
 from edgeclf.runtime.terminal.progress import Progress
 
@@ -42,7 +43,7 @@ class TfliteQuantizer:
 
     def __init__(self, model: Frozen, images: Pixels) -> None:
         self._card = model.card
-        self._calibrated = _Calibrated(model, images)
+        self._calibrated = Calibrated(model, images)
         self._with_casts: dict[Method, bytes] = {}
         self.layers = tuple(self._calibrated.layers)
 
@@ -50,14 +51,19 @@ class TfliteQuantizer:
         """An all-integer file with uint8 output. With layers in float, the output is float32."""
         ranged = self._calibrated.with_ranges(method)
         if not in_float:
-            return append_card(bytes(modify_model_io_type(mlir_quantize(ranged), tf.uint8, tf.uint8)), self._card)
+            return finished(mlir_quantize(ranged), self._card)
         if method not in self._with_casts:
             self._with_casts[method] = _with_cast(ranged)
         excluded = set(chain.from_iterable(self._calibrated.layers[layer] for layer in in_float))
         return append_card(bytes(mlir_quantize(self._with_casts[method], denylisted_nodes=excluded)), self._card)
 
 
-class _Calibrated:
+def finished(integers: bytes, card: ModelCard) -> bytes:
+    """A file that computes in integers, with uint8 input and output, and the card inside."""
+    return append_card(bytes(modify_model_io_type(integers, tf.uint8, tf.uint8)), card)
+
+
+class Calibrated:
     """A float model with a range for every tensor: the intermediate result of `TFLiteConverter.convert`.
 
     Making it takes most of the time, and quantising it takes little; in between, the ranges can be replaced.
@@ -72,6 +78,11 @@ class _Calibrated:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter._experimental_calibrate_only = True
         self._files: dict[Method, bytes] = {"min-max": run_converter(converter, model)}
+
+    @property
+    def min_max(self) -> bytes:
+        """The file with the least and the largest number of each tensor as its range."""
+        return self._files["min-max"]
 
     @cached_property
     def layers(self) -> dict[str, list[str]]:

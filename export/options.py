@@ -73,6 +73,10 @@ class TargetOptions:
     everything: Annotated[bool, _option("--all", help="Every format in every precision. Files that fail are left out.")] = (
         False
     )
+    qat: Annotated[
+        bool,
+        _option("--qat", help="Train INT8 files for some minutes, in integers only (quantisation-aware training)."),
+    ] = False
 
     def __post_init__(self) -> None:
         if self.everything and (self.formats or self.precisions):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeclf.export.calibration import training_split
 from edgeclf.export.data_images import read_data
 from edgeclf.export.external_options import refuse_description
 from edgeclf.export.gate import check_output_folder
@@ -19,7 +20,9 @@ def check_export(path: Path, folder: Path, name: str, targets: Sequence[Target],
     check_output_folder(folder, name, targets)
     if has_keras_card(path):
         refuse_description(path, options.external)
-        read_keras_card(path)
+        classes = read_keras_card(path).classes
+        if options.data is None and any(target.trains for target in targets):
+            training_split(path, classes)
     else:
         check_keras_file(path)
     if options.data is not None and not (is_archive(options.data) and options.data.exists()):

@@ -11,7 +11,7 @@ import onnx
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgeclf.export.calibration import choose_images
+from edgeclf.export.calibration import choose_images, training_images
 from edgeclf.export.data_images import read_data, with_classes
 from edgeclf.export.external_model import (
     KERAS_DEFAULTS,
@@ -117,7 +117,8 @@ def _export(model: KerasModel, job: _Job, check: Callable[[Reference], tuple[str
     reference = Reference(images.verification, model.probabilities(images.verification.images))
     check_reference_runs(reference, model.path)
     remarks = check(reference) if check else reference_remarks(reference, model.card.classes)
-    context = partial(ExportContext, model, images, opset=job.options.opset)
+    training = training_images(model, job.options.data).images if any(one.trains for one in job.targets) else None
+    context = partial(ExportContext, model, images, opset=job.options.opset, training=training)
     subject = Subject(job.name, images, reference, model.probabilities, context, remarks=remarks, made_with=_versions())
     return export_files(subject, job.targets, job.folder, job.options.limits)
 

@@ -16,7 +16,8 @@ class Target:
 
     convert: from what the export works on (such as ExportContext) to the finished file, or for INT8 to the quantizer that
         can make it in several ways.
-    optional: the other files are published even if this one fails.
+    optional: the other files are published even if this one fails. alternative: what to try instead of layers in float.
+    trains: it is trained for its precision, on the training images.
     """
 
     format: str
@@ -24,6 +25,8 @@ class Target:
     suffix: str
     convert: Callable[[Any], bytes | Quantizer]
     optional: bool = False
+    alternative: str = ""
+    trains: bool = False
 
     @property
     def calibrates(self) -> bool:

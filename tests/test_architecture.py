@@ -39,9 +39,11 @@ FLOORS = {
         "cli",
     ),
     "export": (
-        "adopt adopted_targets artifacts calibration comparison data_images external_model external_options frozen function "
-        "gate gate_report graph_fixes heads histograms image_input int8 int8_onnx int8_tflite known_facts onnx_file options "
-        "own_tool parity preparation reference_check run start table target targets timing to_onnx to_tflite",
+        "adopt adopted_targets artifacts calibration comparison data_images external_model external_options frozen gate "
+        "gate_report graph_fixes heads histograms image_input int8 int8_onnx int8_tflite known_facts onnx_file options "
+        "own_tool parity preparation reference_check table target timing to_onnx to_tflite",
+        "qat",
+        "function run start targets",
         "cli",
     ),
     "benchmarks": (

@@ -82,6 +82,13 @@ def test_more_and_more_sensitive_layers_stay_in_float() -> None:
     )
 
 
+def test_the_alternative_to_layers_in_float_is_said_once_and_only_then(capsys: pytest.CaptureFixture[str]) -> None:
+    search(Files(), gate({"min-max"}), error, "try --qat")
+    assert "--qat" not in capsys.readouterr().err
+    search(Files(), gate({"entropy end middle"}), error, "try --qat")
+    assert capsys.readouterr().err.count("--qat") == 1
+
+
 def test_layers_in_float_are_first_tried_with_the_closest_method() -> None:
     found = search(Files(), gate({"entropy middle"}, {"entropy": 80}), error)
     assert (found.attempt, found.parity.attempts) == (Attempt("entropy", ("middle",)), 4)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from edgeclf.export.adopted_targets import choose_adopted
 from edgeclf.export.options import ExportOptions, GateLimits, TargetOptions
 from edgeclf.export.target import Target
 from edgeclf.export.targets import TARGETS, choose_targets
@@ -63,3 +64,18 @@ def test_an_unsupported_opset_is_refused(opset: int) -> None:
 
 def test_gate_limits_are_options() -> None:
     assert ExportOptions(limits=GateLimits(max_drop=0.2)).limits.to_json()["max_drop"] == 0.2
+
+
+def test_with_qat_int8_files_are_trained_and_others_converted() -> None:
+    chosen = choose_targets(TargetOptions(qat=True))
+    assert [(target.suffix, target.trains) for target in chosen] == [(".onnx", False), (".int8.tflite", True)]
+
+
+def test_qat_without_an_int8_file_is_refused() -> None:
+    with pytest.raises(OptionError, match="add int8 to --quantize"):
+        choose_targets(TargetOptions(precisions=("fp32",), qat=True))
+
+
+def test_qat_is_refused_for_an_adopted_model() -> None:
+    with pytest.raises(OptionError, match="--qat"):
+        choose_adopted("onnx", "fp32", TargetOptions(precisions=("int8",), qat=True))

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 RESAMPLES = 1000
 _Z_95 = 1.959964  # the 97.5 % point of the normal distribution
@@ -31,6 +30,8 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     >>> [round(end, 3) for end in mean_interval([0.8, 0.9, 0.85])]
     [0.726, 0.974]
     """
+    from scipy.special import stdtrit  # not where only the runtime is installed
+
     mean, count = float(np.mean(values)), len(values)
     half = float(stdtrit(count - 1, 0.975)) * float(np.std(values, ddof=1)) / math.sqrt(count)
     return mean - half, mean + half
