@@ -33,8 +33,8 @@ FLOORS = {
         "data networks",
         "results",
         "keras_file",
-        "any_model batches checkpoint config config_file epoch_notes fit folds frozen_front function history lesson options "
-        "preparation preview recipes resolved run soft_targets stages start teaching teaching_options "
+        "any_model batches checkpoint config config_file epoch_notes fit folds frozen_front function gain history lesson "
+        "options preparation preview recipes resolved run soft_targets stages start teaching teaching_options "
         "tested views",
         "cli",
     ),

@@ -30,6 +30,12 @@ def note_epoch(stage: Stage, state: Checkpoint, epoch_s: float) -> None:
     )
 
 
+def note_left_out(stage: Stage, errors: int, images: int) -> None:
+    """In place of a stage that could not show a gain."""
+    right = f"{images - errors:,} of {plural(images, 'validation image')} are right"
+    note(f"{_NAMES[stage.name]}: left out, because {right}, and a gain could not be told from chance")
+
+
 def note_result(stage: Stage, state: Checkpoint, seconds: float) -> None:
     """After a stage: what it reached, and whether that is kept. seconds: since its start, or since it was resumed."""
     if not state.best_epoch:

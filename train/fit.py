@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,8 @@ from edgeclf.train.batches import Batches, Inputs
 from edgeclf.train.checkpoint import CHECKPOINT_NAME, Checkpoint
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.devices import HalfPrecision, several_devices
-from edgeclf.train.epoch_notes import note_cost, note_epoch, note_result, note_stage
+from edgeclf.train.epoch_notes import note_cost, note_epoch, note_left_out, note_result, note_stage
+from edgeclf.train.gain import image_losses, is_better, leaves_nothing_to_gain
 from edgeclf.train.history import HISTORY_NAME, write_history
 from edgeclf.train.networks.architectures import head_of
 from edgeclf.train.recipes import Recipe
@@ -101,6 +102,8 @@ class _Fitting:
                 if number > self.state.stage:
                     self.state.stage, self.state.epoch, self.state.waited = number, 0, 0
                     self.state.weights = self.state.optimizer = self.state.best = []
+                if not self.state.epoch and self._cannot_gain(stage):
+                    continue
                 if self._run_stage(stage):
                     return True
                 if self.problem:
@@ -112,6 +115,17 @@ class _Fitting:
             for cache in self.folder.glob(".*.f16"):
                 with suppress(OSError):  # Windows cannot remove a file that is still mapped
                     cache.unlink(missing_ok=True)
+
+    def _cannot_gain(self, stage: Stage) -> bool:
+        """Whether fine-tuning is left out; says so. Without early stopping, it never is."""
+        if not (stage.refines and stage.patience):
+            return False
+        images, best = len(self.val_labels), self.state.rows[self.state.best_epoch - 1]
+        errors = round(images * (1 - float(best["val_accuracy"])))
+        if leaves_nothing_to_gain(errors, images):
+            note_left_out(stage, errors, images)
+            return True
+        return False
 
     def _run_stage(self, stage: Stage) -> bool:
         model = trainable_model(stage, self.recipe, self.network, len(self.train))
@@ -263,25 +277,6 @@ class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
             state.best_losses, state.best_epoch, state.waited = losses.tolist(), len(state.rows), 0
             state.best = state.weights
         state.optimizer = [keras.ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]
-
-
-def image_losses(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The cross-entropy of each image, `[N]`; NaN where the probabilities are."""
-    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return np.asarray(-np.log(np.maximum(of_truth, keras.config.epsilon())))
-
-
-def is_better(losses: NDArray[np.float64], best: Sequence[float], *, beyond_noise: bool) -> bool:
-    """Whether the mean of the losses is lower than that of the best epoch so far, of the same images.
-
-    beyond_noise: by more than one standard error of the mean of the paired differences, as in the one-standard-error rule
-    (Breiman et al. 1984, "Classification and Regression Trees"): of two models whose difference is noise, take the simpler.
-    """
-    if not best:
-        return True
-    gains = np.asarray(best) - losses
-    noise = gains.std(ddof=1) / math.sqrt(len(gains)) if beyond_noise and len(gains) > 1 else 0.0
-    return bool(gains.mean() > noise)
 
 
 def _class_weights(labels: NDArray[np.int64]) -> dict[int, float]:

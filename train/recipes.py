@@ -24,7 +24,8 @@ class Recipe:
     balance: weight classes by the inverse of their frequency.
     fine_tune: the number of blocks at the end of a pretrained backbone that are trained after the head.
     fine_tune_rate, fine_tune_epochs, fine_tune_patience: the initial learning rate of that stage, its maximum number of
-    epochs, and after how many epochs without a gain beyond noise it ends, unless `patience` is lower.
+    epochs, and after how many epochs without a gain beyond noise it ends, unless `patience` is lower. The first epochs are
+    often worse than the head alone, and most of the gain comes when the learning rate has become low.
     time_s: no epoch starts after this many seconds.
     mixed_precision: compute in half precision on a GPU; the saved network is float32.
     """
@@ -40,8 +41,8 @@ class Recipe:
     balance: bool = False
     fine_tune: int = 0
     fine_tune_rate: float = 1e-4
-    fine_tune_epochs: int = 6
-    fine_tune_patience: int = 2
+    fine_tune_epochs: int = 12
+    fine_tune_patience: int = 8
     time_s: float | None = None
     mixed_precision: bool = False
     seed: int = 0

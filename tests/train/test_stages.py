@@ -13,8 +13,9 @@ from edgeclf.train import frozen_front
 from edgeclf.train.batches import Inputs
 from edgeclf.train.checkpoint import Checkpoint
 from edgeclf.train.data.arrays import Arrays
-from edgeclf.train.fit import Trained, fit, is_better
+from edgeclf.train.fit import Trained, fit
 from edgeclf.train.frozen_front import FrozenFront
+from edgeclf.train.gain import is_better, leaves_nothing_to_gain
 from edgeclf.train.history import read_history
 from edgeclf.train.networks.architectures import ConvNet
 from edgeclf.train.networks.augment import Augmentation
@@ -132,6 +133,23 @@ def test_a_gain_counts_if_it_is_more_than_its_standard_error(losses: list[float]
     assert is_better(given, [0.5] * 4, beyond_noise=False) == better
     assert is_better(given, [0.5] * 4, beyond_noise=True) == beyond_noise
     assert is_better(given, [], beyond_noise=True)
+
+
+@pytest.mark.parametrize(
+    ("errors", "images", "expected"), [(1, 120, True), (5, 120, True), (6, 600, False), (1, 20, False), (0, 4, True)]
+)
+def test_with_few_errors_there_is_nothing_to_gain(errors: int, images: int, expected: bool) -> None:
+    assert leaves_nothing_to_gain(errors, images) == expected
+
+
+def test_fine_tuning_is_left_out_if_it_could_not_show_a_gain(
+    make_arrays: MakeArrays, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = make_arrays(20, 3, shape=(40, 48, 3))
+    trained = fit(replace(TRANSFER, epochs=40, patience=40, learning_rate=0.02), 3, images, images, tmp_path)
+    assert {row["stage"] for row in read_history(tmp_path / "history.csv")} == {"head"}
+    assert trained.best_epoch <= 40
+    assert "fine-tuning: left out, because 20 of 20 validation images are right" in capsys.readouterr().err
 
 
 def test_the_history_names_the_stages(transferred: tuple[Trained, Path]) -> None:
