@@ -41,6 +41,8 @@ NOT_HERE = {
     r"s3://": "needs an object store: tests/runtime/test_run_object_store.py",
     r"^clf-train --resume": "needs a training that was killed: tests/train/test_resume.py",
     r"\btorch\.|\btimm\b|onnx_export|edge_impulse_linux|ImageImpulseRunner|^import json$": "needs another tool",
+    r"--qat\b": "trains on the images of a run, for minutes: tests/export/qat/test_trained.py",
+    r"--teacher\b": "needs minutes for a teacher and its answers: tests/train/test_teaching.py",
     r"--against runs/cells/model\.keras": "loads TensorFlow in processes of its own: tests/benchmarks/test_clf_bench.py",
     r"\b(FOLDER|NAME|DIR)\b|N,N,N": "names no file",
     r"clf-export model\.(onnx|tflite) ": "needs a tool's own file: tests/test_adoption_advice.py",

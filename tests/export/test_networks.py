@@ -102,12 +102,12 @@ SLOW: dict[str, Build] = {
     "MobileNetV2": application("MobileNetV2", memory=0.005),
     "EfficientNetB0": application("EfficientNetB0", scale=1.0, offset=0.0, memory=0.05),
     "ResNet50V2": application("ResNet50V2", memory=0.2),
-    "DenseNet121": application("DenseNet121"),
     "ConvNeXtTiny": application("ConvNeXtTiny", scale=1.0, offset=0.0),
     "VGG16": application("VGG16", scale=1.0, offset=-120.0),
 }
 EXHAUSTIVE: dict[str, Build] = {
     "MobileNetV3Large": application("MobileNetV3Large", scale=1.0, offset=0.0, memory=0.01),
+    "DenseNet121": application("DenseNet121"),
     "EfficientNetV2B0": application("EfficientNetV2B0", scale=1.0, offset=0.0),
     "ResNet50": application("ResNet50"),
     "InceptionV3": application("InceptionV3", 75),

@@ -141,11 +141,22 @@ def test_losing_a_machine_loses_no_row(
     assert rows_in(tmp_path / "rows") == local_rows
 
 
+@pytest.mark.parametrize(
+    "endings",
+    [
+        ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)),
+        pytest.param(((signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)), marks=pytest.mark.exhaustive),
+    ],
+    ids=["Ctrl-C", "SIGTERM"],
+)
 def test_a_run_that_is_interrupted_again_and_again_continues(
-    start: Callable[..., "subprocess.Popen[str]"], local_rows: dict[str, Any], tmp_path: Path
+    start: Callable[..., "subprocess.Popen[str]"],
+    local_rows: dict[str, Any],
+    tmp_path: Path,
+    endings: tuple[tuple[signal.Signals, int], ...],
 ) -> None:
     kept = 0
-    for ending, expected in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)):
+    for ending, expected in endings:
         process = start()
         wait_for_parts(tmp_path / "rows", 4, process)
         process.send_signal(ending)
