@@ -168,7 +168,7 @@ class _Fitting:
         recipe = self.recipe
         train, val = self._inputs(stage)
         self._compile(stage, model)
-        with Progress("training", len(self.train)) as progress:
+        with Progress("training", len(train)) as progress:
             model.fit(
                 Batches(train, recipe.batch, (recipe.seed, self.state.stage, self.state.epoch)),
                 validation_data=Batches(val, recipe.batch),
@@ -177,7 +177,7 @@ class _Fitting:
                 shuffle=False,  # Batches shuffles images; fit would shuffle whole batches
                 class_weight=_class_weights(self.train.labels) if recipe.balance else None,
                 verbose=0,
-                callbacks=[_EpochCallback(self, stage, progress, val)],
+                callbacks=[_EpochCallback(self, stage, progress, len(train), val)],
             )
 
     def _compile(self, stage: Stage, model: keras.Model) -> None:
@@ -205,13 +205,13 @@ class _Fitting:
 class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Sets the learning rate before each epoch, and saves history, best weights and checkpoint after it."""
 
-    def __init__(self, fitting: _Fitting, stage: Stage, progress: Progress, val: Inputs) -> None:
+    def __init__(self, fitting: _Fitting, stage: Stage, progress: Progress, images: int, val: Inputs) -> None:
         super().__init__()
         self._fitting = fitting
         self._stage = stage
         self._progress = progress
         self._val = val
-        self._images = len(fitting.train)
+        self._images = images
         self._shown = 0
         self._began = 0.0
         self._rate = 0.0
@@ -273,7 +273,8 @@ class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         row: dict[str, float | str] = {"stage": self._stage.name, "epoch": len(state.rows) + 1, "learning_rate": self._rate}
         state.rows.append(row | {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")})
         state.weights = self.model.get_weights()
-        if is_better(losses, state.best_losses, beyond_noise=self._stage.refines):
+        is_first = bool(state.best_epoch) and state.rows[state.best_epoch - 1]["stage"] != self._stage.name
+        if is_better(losses, state.best_losses, beyond_noise=self._stage.refines and is_first):
             state.best_losses, state.best_epoch, state.waited = losses.tolist(), len(state.rows), 0
             state.best = state.weights
         state.optimizer = [keras.ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]

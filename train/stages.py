@@ -75,7 +75,7 @@ def trainable_model(stage: Stage, recipe: Recipe, network: keras.Model, images: 
 def compute_features(
     cuts: Sequence[keras.Layer], network: keras.Model, images: Inputs, caches: Sequence[Path], *, mirrored: bool
 ) -> list[Inputs]:
-    """The float16 output of the network at each of `cuts`. mirrored: also of the mirrored images, as a second version.
+    """The float16 output of the network at each of `cuts`. mirrored: those of the mirrored images follow.
 
     Large arrays are memory-mapped at `caches`, one file for each cut.
     """
@@ -92,7 +92,8 @@ def compute_features(
                 values[done : done + size] = output
             done += size
             progress.advance(size)
-    return [Inputs(values, images.labels, len(steps)) for values in features]
+    labels = np.concatenate([images.labels] * len(steps))
+    return [Inputs(values, labels) for values in features]
 
 
 def is_cacheable(recipe: Recipe) -> bool:
