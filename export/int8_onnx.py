@@ -82,10 +82,7 @@ class OnnxQuantizer:
         return pack(onnx.load(quantized), self._card)
 
     def _faster_activations(self) -> str:
-        """`uint8` or `int8`: one may be twice as fast as the other, depending on the processor.
-
-        Intel processors without VNNI saturate with unsigned activations. `clf-export check` shows the loss there.
-        """
+        """`uint8` or `int8`: one may be twice as fast as the other, depending on the processor."""
         runs = []
         for activations in _TYPES:
             path = self._folder / f"{activations}.onnx"

@@ -37,7 +37,6 @@ class _Quantizing:
         self._path = path
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         self._makers = {output: node for node in graph.node for output in node.output}
-        self._scales: dict[str, NDArray[np.float32]] = {}
         self._added: list[onnx.NodeProto] = []
 
     def quantize_layers(self) -> None:
@@ -101,10 +100,7 @@ class _Quantizing:
         return made
 
     def _signed(self, zero: str) -> str:
-        """The name of a zero point for int8 in place of the one for uint8, as in TFLite.
-
-        With uint8, Intel processors without VNNI saturate: answers of a small network moved by 0.43.
-        """
+        """The name of a zero point for int8 in place of the one for uint8, as in TFLite."""
         name = f"{zero}/signed"
         if name not in self._constants:
             number = numpy_helper.to_array(self._constants[zero]).astype(np.int64) - 128

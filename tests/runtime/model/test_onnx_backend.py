@@ -12,9 +12,18 @@ from onnx import TensorProto
 
 from edgeclf.runtime import Classifier, ModelCard, Preprocess
 from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.model.backend import open_backend
 from edgeclf.runtime.model.digest import BLANK_DIGEST, embed_digest
+from tests.support.saturating_onnx import SCALE, SIDE, saturating_onnx
 
 BuildOnnx = Callable[..., onnx.ModelProto]
+
+
+def test_products_of_8_bits_are_added_in_full_on_every_processor(tmp_path: Path) -> None:
+    images = np.stack([np.full((SIDE, SIDE, 3), level, np.uint8) for level in (255, 200, 100)])
+    expected = 1 / (1 + np.exp(-127 * SCALE * images.sum(axis=(1, 2, 3), dtype=np.float64)))
+    found = open_backend(tmp_path / "int8.onnx", "cpu", 1, saturating_onnx()).run(images)
+    np.testing.assert_allclose(found[:, 0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
