@@ -21,6 +21,7 @@ from edgeclf.train.checkpoint import CHECKPOINT_NAME, Checkpoint
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.devices import HalfPrecision, several_devices
 from edgeclf.train.epoch_notes import note_cost, note_epoch, note_left_out, note_result, note_stage
+from edgeclf.train.frozen_front import FrozenFront
 from edgeclf.train.gain import image_losses, is_better, leaves_nothing_to_gain
 from edgeclf.train.history import HISTORY_NAME, write_history
 from edgeclf.train.networks.architectures import head_of
@@ -155,11 +156,12 @@ class _Fitting:
             return [self.train, self.val]
         if not self._features:
             stages = self.plan[self.state.stage :]
+            cuts = [stage.cut for stage in stages if stage.cut is not None]
             mirrored = (self.recipe.augmentation.is_mirror, False)
+            front = FrozenFront(self.network, cuts, self.train.values)
             for name, images, is_mirrored in zip(("train", "val"), (self.train, self.val), mirrored, strict=True):
                 caches = [self.folder / f".{name}.{stage.name}.f16" for stage in stages]
-                cuts = [stage.cut for stage in stages if stage.cut is not None]
-                features = compute_features(cuts, self.network, images, caches, mirrored=is_mirrored)
+                features = compute_features(front, images, caches, mirrored=is_mirrored)
                 for at, values in zip(stages, features, strict=True):
                     self._features.setdefault(at.name, []).append(values)
         return self._features[stage.name]
@@ -273,8 +275,8 @@ class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         row: dict[str, float | str] = {"stage": self._stage.name, "epoch": len(state.rows) + 1, "learning_rate": self._rate}
         state.rows.append(row | {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")})
         state.weights = self.model.get_weights()
-        is_first = bool(state.best_epoch) and state.rows[state.best_epoch - 1]["stage"] != self._stage.name
-        if is_better(losses, state.best_losses, beyond_noise=self._stage.refines and is_first):
+        refines_earlier = self._stage.refines and state.rows[state.best_epoch - 1]["stage"] != self._stage.name
+        if is_better(losses, state.best_losses, beyond_noise=refines_earlier):
             state.best_losses, state.best_epoch, state.waited = losses.tolist(), len(state.rows), 0
             state.best = state.weights
         state.optimizer = [keras.ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]

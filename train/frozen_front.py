@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 
 import keras
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -28,16 +28,18 @@ Features = list[NDArray[np.float32]]
 class FrozenFront:
     """The layers from the input of `network` to each layer of `cuts`, in inference mode.
 
-    Keras runs them if there is a GPU, if there are few images, if the network cannot be converted, or if LiteRT does not
-    agree with Keras on the first images.
+    Keras runs them if there is a GPU, if there are few images, if LiteRT is not installed or cannot run the network, or if
+    it does not agree with Keras on the first images.
     """
 
     def __init__(self, network: keras.Model, cuts: Sequence[keras.Layer], images: Pixels) -> None:
-        """images: uint8 `[N, H, W, C]`, among the first that will be run."""
+        """images: most of those that will be run, uint8 `[N, H, W, C]`."""
+        self.cuts = tuple(cuts)
         self._network = keras.Model(network.input, [cut.output for cut in cuts])
         self._local = threading.local()
         self._tflite = b""
-        if len(images) >= WORTH_CONVERTING and not tf.config.list_physical_devices("GPU"):
+        has_litert = find_spec("ai_edge_litert") is not None
+        if has_litert and len(images) >= WORTH_CONVERTING and not tf.config.list_physical_devices("GPU"):
             self._tflite = _convert(self._network)
             if self._tflite and not self._agrees(images[:BATCH]):
                 self._tflite = b""
@@ -66,6 +68,8 @@ class FrozenFront:
 
     def _run_litert(self, images: Pixels) -> Features:
         if not hasattr(self._local, "interpreter"):  # it can only be used by one thread
+            from ai_edge_litert.interpreter import Interpreter
+
             self._local.interpreter = Interpreter(model_content=self._tflite, num_threads=1)
         interpreter = self._local.interpreter
         (entry,) = interpreter.get_input_details()

@@ -72,17 +72,16 @@ def trainable_model(stage: Stage, recipe: Recipe, network: keras.Model, images: 
     return keras.Sequential([image, recipe.augmentation.build(recipe.seed), network])
 
 
-def compute_features(
-    cuts: Sequence[keras.Layer], network: keras.Model, images: Inputs, caches: Sequence[Path], *, mirrored: bool
-) -> list[Inputs]:
-    """The float16 output of the network at each of `cuts`. mirrored: those of the mirrored images follow.
+def compute_features(front: FrozenFront, images: Inputs, caches: Sequence[Path], *, mirrored: bool) -> list[Inputs]:
+    """The float16 output of each cut of `front`. mirrored: those of the mirrored images follow.
 
     Large arrays are memory-mapped at `caches`, one file for each cut.
     """
     steps = (1, -1) if mirrored else (1,)
     count = len(steps) * len(images)
-    features = [allocate((count, *cut.output.shape[1:]), cache, FLOAT16) for cut, cache in zip(cuts, caches, strict=True)]
-    front = FrozenFront(network, cuts, images.values)
+    features = [
+        allocate((count, *cut.output.shape[1:]), cache, FLOAT16) for cut, cache in zip(front.cuts, caches, strict=True)
+    ]
     shown = (batch[:, :, ::step] for step in steps for batch in batches(images.values, BATCH))
     done = 0
     with Progress("computing features", count) as progress:

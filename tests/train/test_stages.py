@@ -84,9 +84,10 @@ def test_features_are_the_outputs_of_the_frozen_layers(
 ) -> None:
     monkeypatch.setattr(frozen_front, "WORTH_CONVERTING", 1 if engine == "LiteRT" else 1000)
     cuts = [cut_before_last(pretrained, blocks) for blocks in (1, 0)]
-    assert FrozenFront(pretrained, cuts, images.images).engine == engine
+    front = FrozenFront(pretrained, cuts, images.images)
+    assert front.engine == engine
     caches = [tmp_path / "start", tmp_path / "pooled"]
-    features = compute_features(cuts, pretrained, Inputs(images.images, images.labels), caches, mirrored=True)
+    features = compute_features(front, Inputs(images.images, images.labels), caches, mirrored=True)
     shown = np.concatenate([images.images, images.images[:, :, ::-1]]).astype(np.float32)
     for cut, found in zip(cuts, features, strict=True):
         expected = keras.Model(pretrained.input, cut.output).predict(shown, verbose=0)
