@@ -33,9 +33,9 @@ FLOORS = {
         "data networks",
         "results",
         "keras_file",
-        "any_model batches checkpoint config config_file epoch_notes fit folds frozen_front function gain history lesson "
-        "options preparation preview recipes resolved run soft_targets stages start teaching teaching_options "
-        "tested views",
+        "any_model batches checkpoint clock config config_file epoch_callback epoch_notes fit folds frozen_front function "
+        "gain history lesson options preparation preview recipes resolved run soft_targets stages start teaching "
+        "teaching_options tested views",
         "cli",
     ),
     "export": (

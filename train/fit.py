@@ -1,12 +1,10 @@
 """Fits a network to images, stage by stage. The best weights are kept, and every epoch is saved to disk."""
 
-import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,18 +13,17 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.terminal.console import Terminated, note
 from edgeclf.runtime.terminal.progress import Progress
-from edgeclf.runtime.terminal.signals import Interrupts
 from edgeclf.train.batches import Batches, Inputs
 from edgeclf.train.checkpoint import CHECKPOINT_NAME, Checkpoint
+from edgeclf.train.clock import Clock
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.devices import HalfPrecision, several_devices
-from edgeclf.train.epoch_notes import note_cost, note_epoch, note_left_out, note_result, note_stage
+from edgeclf.train.epoch_callback import EpochCallback
+from edgeclf.train.epoch_notes import note_left_out, note_result, note_stage
 from edgeclf.train.frozen_front import FrozenFront
-from edgeclf.train.gain import image_losses, is_better, leaves_nothing_to_gain
-from edgeclf.train.history import HISTORY_NAME, write_history
+from edgeclf.train.gain import leaves_nothing_to_gain
 from edgeclf.train.networks.architectures import head_of
 from edgeclf.train.recipes import Recipe
-from edgeclf.train.results.evaluation import probabilities
 from edgeclf.train.soft_targets import inputs, loss_and_accuracy
 from edgeclf.train.stages import Stage, compute_features, is_cacheable, plan, trainable_model
 
@@ -35,7 +32,6 @@ _OPTIMIZERS: dict[str, Callable[[float], keras.Optimizer]] = {
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.9),
 }
-_MEASURED_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -53,8 +49,19 @@ class Trained:
     problem: str = ""
 
 
-def fit(recipe: Recipe, classes: int, train: Arrays, val: Arrays, folder: Path, *, resume: bool = False) -> Trained:
+def fit(
+    recipe: Recipe,
+    classes: int,
+    train: Arrays,
+    val: Arrays,
+    folder: Path,
+    *,
+    resume: bool = False,
+    clock: Clock | None = None,
+) -> Trained:
     """Train on `train`, with early stopping on `val`. Writes `history.csv` and a checkpoint for `resume` to `folder`.
+
+    clock: of the whole command; without one, the recipe's time is for this function alone.
 
     On the CPU, the same seed gives the same weights, even if the training was interrupted and resumed. After Ctrl-C the
     best weights so far are returned, unless no epoch is complete yet. Raises DatasetError if the loss becomes infinite or
@@ -65,7 +72,8 @@ def fit(recipe: Recipe, classes: int, train: Arrays, val: Arrays, folder: Path, 
         with HalfPrecision(recipe.mixed_precision):
             network = recipe.network.build(train.images.shape[1:], classes)
         state = Checkpoint.read(folder / CHECKPOINT_NAME) if resume else Checkpoint()
-        fitting = _Fitting(recipe=recipe, network=network, train=train, val=val, folder=folder, state=state)
+        clock = clock or Clock(recipe.time_s)
+        fitting = Fitting(recipe=recipe, network=network, train=train, val=val, folder=folder, state=state, clock=clock)
         interrupted = fitting.run()
     if fitting.problem and not state.best_epoch:
         raise DatasetError(fitting.problem)
@@ -75,11 +83,19 @@ def fit(recipe: Recipe, classes: int, train: Arrays, val: Arrays, folder: Path, 
     return Trained(network, state.best_epoch, len(state.rows), interrupted, fitting.problem)
 
 
-class _Fitting:
+class Fitting:
     """A training in progress: its network and images, and the state that is saved after each epoch."""
 
     def __init__(
-        self, *, recipe: Recipe, network: keras.Model, train: Arrays, val: Arrays, folder: Path, state: Checkpoint
+        self,
+        *,
+        recipe: Recipe,
+        network: keras.Model,
+        train: Arrays,
+        val: Arrays,
+        folder: Path,
+        state: Checkpoint,
+        clock: Clock,
     ) -> None:
         self.recipe = recipe
         self.network = network
@@ -90,8 +106,8 @@ class _Fitting:
         self.folder = folder
         self.state = state
         self.problem = ""
-        self._began = time.monotonic() - state.seconds
-        self.epoch_s = 0.0  # duration of the last epoch: the next one must fit into the remaining time
+        self.clock = clock
+        clock.earlier_s = state.seconds
         self._features: dict[str, list[Inputs]] = {}
 
     def run(self) -> bool:
@@ -155,6 +171,7 @@ class _Fitting:
         if stage.cut is None or not is_cacheable(self.recipe):
             return [self.train, self.val]
         if not self._features:
+            began = time.monotonic()
             stages = self.plan[self.state.stage :]
             cuts = [stage.cut for stage in stages if stage.cut is not None]
             mirrored = (self.recipe.augmentation.is_mirror, False)
@@ -164,6 +181,8 @@ class _Fitting:
                 features = compute_features(front, images, caches, mirrored=is_mirrored)
                 for at, values in zip(stages, features, strict=True):
                     self._features.setdefault(at.name, []).append(values)
+            seen = sum(len(values) for values in self._features[stage.name])
+            self.clock.image_s = (time.monotonic() - began) / seen
         return self._features[stage.name]
 
     def _fit(self, stage: Stage, model: keras.Model) -> None:
@@ -179,7 +198,7 @@ class _Fitting:
                 shuffle=False,  # Batches shuffles images; fit would shuffle whole batches
                 class_weight=_class_weights(self.train.labels) if recipe.balance else None,
                 verbose=0,
-                callbacks=[_EpochCallback(self, stage, progress, len(train), val)],
+                callbacks=[EpochCallback(self, stage, progress, len(train), val)],
             )
 
     def _compile(self, stage: Stage, model: keras.Model) -> None:
@@ -194,103 +213,13 @@ class _Fitting:
 
     def is_done(self, stage: Stage) -> bool:
         """Whether the stage has reached its last epoch, run out of patience, or run out of time."""
-        state, recipe = self.state, self.recipe
+        state = self.state
         exhausted = stage.patience and state.waited >= stage.patience
-        late = recipe.time_s is not None and state.rows and self.seconds() + self.epoch_s > recipe.time_s
+        late = state.rows and not self.clock.fits_epoch()
         return bool(state.epoch >= stage.epochs or exhausted or late)
-
-    def seconds(self) -> float:
-        """Time spent on features and epochs so far, including the time before the run was resumed."""
-        return time.monotonic() - self._began
-
-
-class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Sets the learning rate before each epoch, and saves history, best weights and checkpoint after it."""
-
-    def __init__(self, fitting: _Fitting, stage: Stage, progress: Progress, images: int, val: Inputs) -> None:
-        super().__init__()
-        self._fitting = fitting
-        self._stage = stage
-        self._progress = progress
-        self._val = val
-        self._images = images
-        self._shown = 0
-        self._began = 0.0
-        self._rate = 0.0
-        self._timed_from: tuple[float, int] | None = None
-        self._is_cost_known = False
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        recipe, state = self._fitting.recipe, self._fitting.state
-        done = max(epoch / self._stage.epochs, self._fitting.seconds() / (recipe.time_s or math.inf))
-        factor = 0.5 * (1 + math.cos(math.pi * min(1.0, done))) if recipe.schedule == "cosine" else 1.0
-        self._rate = self._stage.learning_rate * factor
-        self.model.optimizer.learning_rate = self._rate
-        _seed(self.model, recipe.seed, state.stage, epoch)
-        self._shown = 0
-        self._began = time.monotonic()
-        later = (self._stage.epochs - epoch - 1) * self._images
-        self._progress.restart(f"epoch {epoch + 1}/{self._stage.epochs}", later)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        shown = min(self._images, (batch + 1) * self._fitting.recipe.batch)
-        loss, accuracy = (logs or {}).get("loss", math.nan), (logs or {}).get("accuracy", math.nan)
-        self._progress.advance(shown - self._shown, f"loss {loss:.3f}, accuracy {accuracy:.1%}")
-        self._shown = shown
-        if not self._is_cost_known:
-            self._learn_cost()
-
-    def _learn_cost(self) -> None:
-        """Say how long the stage takes, as soon as that can be told. The first step compiles, and says nothing about it."""
-        progress, now = self._progress, time.monotonic()
-        began, trained = self._timed_from = self._timed_from or (now, progress.new)
-        if now - began >= _MEASURED_S:
-            self._is_cost_known = True
-            rest = self._images - progress.done + progress.later
-            note_cost(self._stage, rest * (now - began) / (progress.new - trained))
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        fitting, state = self._fitting, self._fitting.state
-        if not math.isfinite(logs["loss"] + logs["val_loss"]):
-            # An exception here would be lost in Keras's own clean-up.
-            fitting.problem = f"the loss became infinite or NaN in epoch {len(state.rows) + 1}; try a lower --learning-rate"
-            self.model.stop_training = True
-            return
-        losses = np.array([logs["val_loss"]])
-        if fitting.plan[-1].refines:
-            losses = image_losses(probabilities(self.model, self._val.values), fitting.val_labels)
-        with Interrupts() as interrupts:  # an exception inside np.savez becomes another one
-            state.epoch, state.waited = epoch + 1, state.waited + 1
-            fitting.epoch_s, state.seconds = time.monotonic() - self._began, fitting.seconds()
-            self._record(logs, losses)
-            write_history(state.rows, fitting.folder / HISTORY_NAME)  # first: after a kill in between, the epoch is repeated
-            state.write(fitting.folder / CHECKPOINT_NAME)
-        interrupts.pass_on()
-        note_epoch(self._stage, state, fitting.epoch_s)
-        if fitting.is_done(self._stage):
-            self.model.stop_training = True
-
-    def _record(self, logs: dict[str, Any], losses: NDArray[np.float64]) -> None:
-        state = self._fitting.state
-        row: dict[str, float | str] = {"stage": self._stage.name, "epoch": len(state.rows) + 1, "learning_rate": self._rate}
-        state.rows.append(row | {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")})
-        state.weights = self.model.get_weights()
-        refines_earlier = self._stage.refines and state.rows[state.best_epoch - 1]["stage"] != self._stage.name
-        if is_better(losses, state.best_losses, beyond_noise=refines_earlier):
-            state.best_losses, state.best_epoch, state.waited = losses.tolist(), len(state.rows), 0
-            state.best = state.weights
-        state.optimizer = [keras.ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]
 
 
 def _class_weights(labels: NDArray[np.int64]) -> dict[int, float]:
     """N / (classes * images of the class), as scikit-learn's `balanced`: every class has the same total weight."""
     counts = np.bincount(labels)
     return {label: float(len(labels) / (len(counts) * count)) for label, count in enumerate(counts)}
-
-
-def _seed(model: keras.Model, seed: int, stage: int, epoch: int) -> None:
-    """Seed augmentation and dropout for this epoch, so that a resumed run draws the same random numbers."""
-    states = [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
-    for index, variable in enumerate(states):
-        drawn = np.random.default_rng((seed, stage, epoch, index)).integers(0, 2**31, variable.shape)
-        variable.assign(drawn.astype(variable.dtype))

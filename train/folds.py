@@ -13,6 +13,7 @@ from pathlib import Path
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.checkpoint import CHECKPOINT_NAME
+from edgeclf.train.clock import Clock
 from edgeclf.train.config import TrainingConfig
 from edgeclf.train.data.arrays import load
 from edgeclf.train.data.dataset import Dataset, as_split
@@ -23,15 +24,25 @@ from edgeclf.train.results.out_of_fold import OutOfFold, join_answers, write_ans
 from edgeclf.train.run import Run, train
 
 
-def cross_validate(config: TrainingConfig, folder: Path, extras: Extras, *, dataset: Dataset, resume: bool = False) -> Run:
+def cross_validate(
+    config: TrainingConfig,
+    folder: Path,
+    extras: Extras,
+    *,
+    dataset: Dataset,
+    resume: bool = False,
+    began: float | None = None,
+) -> Run:
     """Train once for each fold of the dataset, and then on all its images. Writes `out_of_fold.csv` beside the rest.
 
     Without a test split of its own, the final model is measured by what the folds' models answer. A time limit is for all
-    trainings together. resume: continue the cross-validation in `folder`. Raises KeyboardInterrupt if a fold was stopped.
+    trainings together. resume: continue the cross-validation in `folder`. began: as in `train`. Raises KeyboardInterrupt
+    if a fold was stopped.
     """
     count = len(dataset.folds)
     if config.recipe.time_s:
-        config = replace(config, recipe=replace(config.recipe, time_s=config.recipe.time_s / (count + 1)))
+        left_s = Clock(config.recipe.time_s, began).left_s()
+        config = replace(config, recipe=replace(config.recipe, time_s=left_s / (count + 1)))
     accuracies = tuple(_train_fold(config, folder, dataset, number) for number in range(1, count + 1))
     files = [fold_folder(folder, number) / OUT_OF_FOLD_NAME for number in range(1, count + 1)]
     answers = join_answers(files, folder / OUT_OF_FOLD_NAME)

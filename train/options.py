@@ -154,7 +154,10 @@ class TrainingOptions:
     ] = None
     time: Annotated[
         str | None,
-        _training(help="Start no further epoch after this time, such as 20 (minutes), 90s or 1h30m.", metavar="TIME"),
+        _training(
+            help="Time for the whole command, such as 20 (minutes), 90s or 1h30m; at least one epoch is trained.",
+            metavar="TIME",
+        ),
     ] = None
     mixed_precision: Annotated[bool, _training("--mixed-precision", "--amp", help="Train in half precision, on a GPU.")] = (
         False

@@ -26,7 +26,7 @@ class Recipe:
     fine_tune_rate, fine_tune_epochs, fine_tune_patience: the initial learning rate of that stage, its maximum number of
     epochs, and after how many epochs without a gain beyond noise it ends, unless `patience` is lower. The first epochs are
     often worse than the head alone, and most of the gain comes when the learning rate has become low.
-    time_s: no epoch starts after this many seconds.
+    time_s: seconds for the whole training, with evaluation and report; at least one epoch is trained.
     mixed_precision: compute in half precision on a GPU; the saved network is float32.
     """
 

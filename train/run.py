@@ -25,6 +25,7 @@ from edgeclf.runtime.terminal.notebook import table_html
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.version import __version__
 from edgeclf.train.checkpoint import CHECKPOINT_NAME
+from edgeclf.train.clock import Clock
 from edgeclf.train.config import TrainingConfig
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.dataset import Dataset
@@ -87,15 +88,17 @@ def train(
     resume: bool = False,
     dataset: Dataset | None = None,
     out_of_fold: OutOfFold | None = None,
+    began: float | None = None,
 ) -> Run:
     """Train as configured and write `model.keras`, `metrics.json`, `report.html` and the rest to `folder`.
 
     Images that cannot be read are skipped and listed in `bad_files.csv`. resume: continue the run in `folder`, with the
     images of its `split.csv`. dataset: what `prepare` returned, if it was called before Keras was loaded. out_of_fold: what
-    a cross-validation has found; its answers are evaluated in place of the model's, if there are any.
+    a cross-validation has found; its answers are evaluated in place of the model's, if there are any. began:
+    `time.monotonic()` when the command began, if that was earlier: the recipe's time limit is for the whole command.
     Raises DatasetError, ModelError or OutputError.
     """
-    started = time.monotonic()
+    started = time.monotonic() if began is None else began
     dataset = dataset or prepare(config, folder, extras, resume=resume)
     with _cache_files(folder) as caches:
         splits = _load_splits(config.data, dataset, config.preprocess, caches)
@@ -104,13 +107,11 @@ def train(
         _report_bad_files(list(splits.values()), folder / "bad_files.csv")
         has_checkpoint = resume and (folder / CHECKPOINT_NAME).exists()
         lesson = ask_teacher(config, splits["train"], dataset, caches[-1])
-        trained = fit(config.recipe, len(dataset.classes), lesson, splits["val"], folder, resume=has_checkpoint)
+        clock = Clock(config.recipe.time_s, started, evaluated=len(splits["val"]) + len(splits["test"]))
+        trained = fit(config.recipe, len(dataset.classes), lesson, splits["val"], folder, resume=has_checkpoint, clock=clock)
         note("evaluating ...")
         tested = calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes, out_of_fold=out_of_fold)
-        kept = {"left_out": dataset.left_out, "data_digest": data_digest(dataset.splits())}
-        kept |= {"teaching": lesson_facts(config.teaching, config.recipe, dataset)} if config.teaching else {}
-        kept |= {"folds": out_of_fold.to_json()} if out_of_fold else {}
-        metrics = metrics_of(trained, tested, started) | kept
+        metrics = metrics_of(trained, tested, started) | _kept(config, dataset, out_of_fold)
         facts = _facts(config, dataset, metrics)
         card = ModelCard(dataset.classes, config.preprocess, head_of(trained.network), facts)
         samples = {"calibration": pick_samples(splits["train"]), "verification": pick_samples(splits["val"])}
@@ -166,6 +167,13 @@ def _report_bad_files(splits: list[Arrays], path: Path) -> None:
     writer.writerows((escape_cell(name), failure.reason, escape_cell(failure.detail)) for name, failure in failures)
     publish_text(path, text.getvalue())
     note(f"skipped {plural(len(failures), 'unreadable image')}; for the reasons, see {path}")
+
+
+def _kept(config: TrainingConfig, dataset: Dataset, out_of_fold: OutOfFold | None) -> dict[str, Any]:
+    """What `metrics.json` says about the images and the teacher."""
+    kept: dict[str, Any] = {"left_out": dataset.left_out, "data_digest": data_digest(dataset.splits())}
+    kept |= {"teaching": lesson_facts(config.teaching, config.recipe, dataset)} if config.teaching else {}
+    return kept | ({"folds": out_of_fold.to_json()} if out_of_fold else {})
 
 
 def _facts(config: TrainingConfig, dataset: Dataset, metrics: dict[str, Any]) -> dict[str, Any]:

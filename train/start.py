@@ -1,5 +1,6 @@
 """Starts a training from its options, for the command and for Python. What can be wrong is found before Keras is loaded."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 def start_training(options: TrainOptions, resume: Path | None = None) -> "Run":
     """Train as the options say, or go on with the run in the folder `resume`. Raises as `edgeclf.train.run.train` does."""
+    began = time.monotonic()
     require_data(options, resume)
     folder = resume or output_folder(options)
     from edgeclf.train.config import configure
@@ -32,7 +34,7 @@ def start_training(options: TrainOptions, resume: Path | None = None) -> "Run":
     from edgeclf.train.run import train
 
     train_all = cross_validate if dataset.folds else train
-    return train_all(config, folder, extras, resume=resume is not None, dataset=dataset)
+    return train_all(config, folder, extras, resume=resume is not None, dataset=dataset, began=began)
 
 
 def require_data(options: TrainOptions, resume: Path | None) -> None:

@@ -25,7 +25,7 @@ app.command("evaluate", epilog=EVALUATE_EPILOG)(evaluate)
 EPILOG = """\b
 Examples:
   clf-train photos/                        one sub-folder per class, or train/, val/, test/ above
-  clf-train photos.zip --time 20m          an archive of such a folder; no new epoch after 20 min
+  clf-train photos.zip --time 20m          an archive of such a folder; at most 20 minutes
   clf-train labels.csv --split-by folder   columns path,label; images of one folder stay in one split
   clf-train cells/ --model cnn --grey      a small network, trained from scratch
   clf-train photos/ --recipe boolean       the network and the training of a tutorial
