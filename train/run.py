@@ -46,6 +46,7 @@ from edgeclf.train.results.out_of_fold import OutOfFold
 from edgeclf.train.results.report import ReportData, image_size, write_report
 from edgeclf.train.results.table import measured_accuracy
 from edgeclf.train.tested import Tested, calibrate_and_test, metrics_of, warnings_of
+from edgeclf.train.unknown import fit_unknown
 
 
 @dataclass(frozen=True)
@@ -110,16 +111,20 @@ def train(
         kept = {"left_out": dataset.left_out, "data_digest": data_digest(dataset.splits())}
         kept |= {"teaching": lesson_facts(config.teaching, config.recipe, dataset)} if config.teaching else {}
         kept |= {"folds": out_of_fold.to_json()} if out_of_fold else {}
+        unknown = fit_unknown(trained.network, splits, test=out_of_fold is None)
+        kept |= {"unknown": unknown.to_json()} if unknown else {}
         metrics = metrics_of(trained, tested, started) | kept
         facts = _facts(config, dataset, metrics)
-        card = ModelCard(dataset.classes, config.preprocess, head_of(trained.network), facts)
+        card = ModelCard(
+            dataset.classes, config.preprocess, head_of(trained.network), facts, unknown.novelty if unknown else None
+        )
         samples = {"calibration": pick_samples(splits["train"]), "verification": pick_samples(splits["val"])}
         save(trained.network, card, samples if extras.embed_samples else {}, folder / MODEL_NAME)
         publish_text(folder / METRICS_NAME, json.dumps(metrics, indent=1) + "\n")
         report = _report(card, trained, tested, splits, dataset.left_out)
         more = _training_facts(config.recipe, metrics)
         more |= {"cross-validation": out_of_fold.sentence()} if out_of_fold else {}
-        report = replace(report, facts={**report.facts, **more})
+        report = replace(report, facts={**report.facts, **more}, novelties=unknown.test if unknown else None)
         history = read_history(folder / HISTORY_NAME)
         warnings = warnings_of(config.recipe, tested, splits["train"], metrics["test"])
         write_report(folder, replace(report, history=history, samples=samples["calibration"], warnings=warnings))
