@@ -44,8 +44,8 @@ def unknown(
         columns = [heading for name in others for heading in (f"AUROC {name}", f"unknown {name}")]
         text = (
             f"Known: {run.resolve().name}, {len(known):,} images, the last layer trained again on 70 % of them; mean of "
-            f"{seeds} splits. `unknown`: the share above the level that 1 % of the images for training (cross-fitted) and validation "
-            "exceed.\n\n" + table(("score", "unknown test", *columns), rows)
+            f"{seeds} splits. `unknown`: the share above the level that 1 % of the images for training (cross-fitted) "
+            "and for validation exceed.\n\n" + table(("score", "unknown test", *columns), rows)
         )
         publish_section(f"Unknown images: {run.resolve().name}", "edgeclf.benchmarks.unknown", text)
         print_data(text)
