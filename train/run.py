@@ -108,12 +108,9 @@ def train(
         trained = fit(config.recipe, len(dataset.classes), lesson, splits["val"], folder, resume=has_checkpoint)
         note("evaluating ...")
         tested = calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes, out_of_fold=out_of_fold)
-        kept = {"left_out": dataset.left_out, "data_digest": data_digest(dataset.splits())}
-        kept |= {"teaching": lesson_facts(config.teaching, config.recipe, dataset)} if config.teaching else {}
-        kept |= {"folds": out_of_fold.to_json()} if out_of_fold else {}
         unknown = fit_unknown(trained.network, splits, test=out_of_fold is None)
-        kept |= {"unknown": unknown.to_json()} if unknown else {}
-        metrics = metrics_of(trained, tested, started) | kept
+        metrics = metrics_of(trained, tested, started) | _more_metrics(config, dataset, out_of_fold)
+        metrics |= {"unknown": unknown.to_json()} if unknown else {}
         facts = _facts(config, dataset, metrics)
         card = ModelCard(
             dataset.classes, config.preprocess, head_of(trained.network), facts, unknown.novelty if unknown else None
@@ -171,6 +168,13 @@ def _report_bad_files(splits: list[Arrays], path: Path) -> None:
     writer.writerows((escape_cell(name), failure.reason, escape_cell(failure.detail)) for name, failure in failures)
     publish_text(path, text.getvalue())
     note(f"skipped {plural(len(failures), 'unreadable image')}; for the reasons, see {path}")
+
+
+def _more_metrics(config: TrainingConfig, dataset: Dataset, out_of_fold: OutOfFold | None) -> dict[str, Any]:
+    """What `metrics.json` says about the images and how they were used."""
+    found: dict[str, Any] = {"left_out": dataset.left_out, "data_digest": data_digest(dataset.splits())}
+    found |= {"teaching": lesson_facts(config.teaching, config.recipe, dataset)} if config.teaching else {}
+    return found | ({"folds": out_of_fold.to_json()} if out_of_fold else {})
 
 
 def _facts(config: TrainingConfig, dataset: Dataset, metrics: dict[str, Any]) -> dict[str, Any]:
