@@ -45,6 +45,7 @@ from edgeclf.train.resolved import made_with
 from edgeclf.train.results.out_of_fold import OutOfFold
 from edgeclf.train.results.report import ReportData, image_size, write_report
 from edgeclf.train.results.table import measured_accuracy
+from edgeclf.train.results.unknown import NoveltyTested
 from edgeclf.train.tested import Tested, calibrate_and_test, metrics_of, warnings_of
 from edgeclf.train.unknown import fit_unknown
 
@@ -109,8 +110,7 @@ def train(
         note("evaluating ...")
         tested = calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes, out_of_fold=out_of_fold)
         unknown = fit_unknown(trained.network, splits, test=out_of_fold is None)
-        metrics = metrics_of(trained, tested, started) | _more_metrics(config, dataset, out_of_fold)
-        metrics |= {"unknown": unknown.to_json()} if unknown else {}
+        metrics = metrics_of(trained, tested, started) | _more_metrics(config, dataset, out_of_fold, unknown)
         facts = _facts(config, dataset, metrics)
         card = ModelCard(
             dataset.classes, config.preprocess, head_of(trained.network), facts, unknown.novelty if unknown else None
@@ -170,10 +170,13 @@ def _report_bad_files(splits: list[Arrays], path: Path) -> None:
     note(f"skipped {plural(len(failures), 'unreadable image')}; for the reasons, see {path}")
 
 
-def _more_metrics(config: TrainingConfig, dataset: Dataset, out_of_fold: OutOfFold | None) -> dict[str, Any]:
+def _more_metrics(
+    config: TrainingConfig, dataset: Dataset, out_of_fold: OutOfFold | None, unknown: NoveltyTested | None
+) -> dict[str, Any]:
     """What `metrics.json` says about the images and how they were used."""
     found: dict[str, Any] = {"left_out": dataset.left_out, "data_digest": data_digest(dataset.splits())}
     found |= {"teaching": lesson_facts(config.teaching, config.recipe, dataset)} if config.teaching else {}
+    found |= {"unknown": unknown.to_json()} if unknown else {}
     return found | ({"folds": out_of_fold.to_json()} if out_of_fold else {})
 
 
