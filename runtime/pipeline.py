@@ -14,7 +14,6 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeclf.runtime.allocator import keep_freed_memory
 from edgeclf.runtime.cores import usable_cores
@@ -23,7 +22,7 @@ from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.images.preprocess import Prepared
 from edgeclf.runtime.model.batching import BatchSplitter, best_batch
-from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.classifier import Answer, Classifier
 from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction, at_hand
 
 _Item = TypeVar("_Item")
@@ -154,13 +153,14 @@ class Worker:
             except ImageError as error:
                 prepared.append(error)
         images = [one.pixels for one in prepared if isinstance(one, Prepared)]
-        answers = iter(self._model.probabilities(np.stack(images)) if images else ())
+        answers = iter(self._model.answers(np.stack(images)) if images else ())
         return [self._outcome(frame, one, answers) for frame, one in zip(frames, prepared, strict=True)]
 
-    def _outcome(self, frame: Frame, one: Prepared | ImageError, answers: Iterator[NDArray[np.float32]]) -> Outcome:
+    def _outcome(self, frame: Frame, one: Prepared | ImageError, answers: Iterator[Answer]) -> Outcome:
         if isinstance(one, ImageError):
             return Outcome(frame, Failure.of(one), one.size_hw)
-        prediction = Prediction(self._classifier.card.classes, next(answers), at_hand(frame.image))
+        probabilities, novelty = next(answers)
+        prediction = Prediction(self._classifier.card.classes, probabilities, at_hand(frame.image), novelty)
         return Outcome(frame, prediction, one.size_hw, one.photo)
 
 

@@ -54,7 +54,7 @@ def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard 
     classifier = Classifier.open(model, device=device, threads=1, card=card)
     if options.sort_dir and options.sort != "plan":
         check_folders(source.folders(), options.sort_dir, classifier.card.classes)
-    drawn = DrawnImages(options.save, options.threshold, options.max_pixels) if options.save else None
+    drawn = DrawnImages(options.save, options.row_builder(classifier.card), options.max_pixels) if options.save else None
     batch_run = _BatchRun(options, source, classifier, StorageGuard(source.roots()), drawn)
     with batch_run.open_writer(model_id(model), foreign=card is not None) as writer:
         return batch_run.classify_into(writer)

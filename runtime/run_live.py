@@ -41,7 +41,7 @@ from edgeclf.runtime.terminal.masking import mask
 from edgeclf.runtime.terminal.progress import Progress
 from edgeclf.runtime.terminal.signals import Interrupts
 
-_SHARED = ("sources", "output", "json_lines", "topk", "threshold", "max_pixels", "sampling")
+_SHARED = ("sources", "output", "json_lines", "topk", "threshold", "unknown", "max_pixels", "sampling")
 """Fields of RunOptions that a live run uses; the others are for images in files."""
 _POLL_S = 0.2
 """The longest wait for a frame. Signals, lost cameras and the end of the time are checked in between."""
@@ -107,7 +107,7 @@ def classify_feed(options: RunOptions, live: LiveOptions, feed: Feed, classifier
             log_every_frame=live.rows == "all",
         )
         builder = options.row_builder(classifier.card, model)
-        session = Session(feed.names, builder, live.smoothing(options.threshold), outputs)
+        session = Session(feed.names, builder, live.smoothing(options.threshold, builder.highest_novelty), outputs)
         session.summary.setting = f"{classifier.backend.engine} on {classifier.backend.device}"
         loop = _Loop(
             feed=feed,

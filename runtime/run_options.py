@@ -21,7 +21,7 @@ from edgeclf.runtime.sources.verify_flag import BAD_IMAGES_PANEL, Verify
 from edgeclf.runtime.spelling import require_choice
 from edgeclf.runtime.terminal.console import STDOUT
 from edgeclf.runtime.terminal.flags import Text, flags_given
-from edgeclf.runtime.terminal.values import parse_share
+from edgeclf.runtime.terminal.values import parse_share, parse_topk, parse_unknown
 
 if TYPE_CHECKING:
     from edgeclf.runtime.images.decode import Checks
@@ -34,20 +34,12 @@ _OUTPUT, _JOURNAL, _SORTING, _SPEED = "Output", "Journal", "Sorting", "Speed"
 """Sections of the help."""
 
 
-def parse_topk(text: str) -> int | None:
-    """`"3"` as a number, `"all"` as None. Raises OptionError."""
-    if text == "all":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise OptionError(f"--topk takes a number from 1, or all, not {text!r}")
-    return int(text)
-
-
 @dataclass(frozen=True)
 class RunOptions:
     """The options of a run.
 
-    topk: None for all classes. threshold: an answer with a lower confidence is `unsure`. journal: None for a journal beside
+    topk: None for all classes. threshold: an answer with a lower confidence is `unsure`. unknown: the share of known images
+    that may be called `unknown`, 0 for off; None for what the model file says. journal: None for a journal beside
     the output, or no journal if the output is stdout. sources_moved: go on with a journal whose sources have other names.
     batch: None measures which size is fastest. For the rest, see `clf-run --help`.
     """
@@ -148,6 +140,17 @@ class RunOptions:
             rich_help_panel=_OUTPUT,
         ),
     ] = 0.0
+    unknown: Annotated[
+        float | None,
+        Text(parse_unknown),
+        typer.Option(
+            "--unknown",
+            help="Share of known images that may be called `unknown`, as images unlike all that was learned are.",
+            metavar="off|P",
+            show_default="1%, if the model can tell",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
     journal: Annotated[
         Path | None,
         typer.Option(help="The journal to keep.", show_default="FILE.journal", metavar="FILE", rich_help_panel=_JOURNAL),
@@ -258,7 +261,8 @@ class RunOptions:
         """Makes rows of answers. model: the model's identifier, as in `Row`."""
         from edgeclf.runtime.results.row import RowBuilder  # imports numpy
 
-        return RowBuilder(self.topk or len(card.classes), self.threshold, model)
+        highest = 1.0 if card.novelty is None else card.novelty.highest(self.unknown)
+        return RowBuilder(self.topk or len(card.classes), self.threshold, model, highest)
 
     def schema(self, card: "ModelCard") -> "Schema":
         """The columns of the rows."""
@@ -282,6 +286,7 @@ class RunOptions:
             "--topk": self.topk or "all",
             "--exif": self.exif or None,
             "--conf": self.threshold,
+            "--unknown": self.unknown,
             "--verify": "strict" if self.strict else None,
             "--max-pixels": self.max_pixels,
             "--vid-stride": self.sampling.stride if self.sampling.stride != 1 else None,

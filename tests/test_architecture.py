@@ -33,9 +33,9 @@ FLOORS = {
         "data networks",
         "results",
         "keras_file",
-        "any_model batches checkpoint clock config config_file epoch_callback epoch_notes fit folds frozen_front function "
-        "gain history lesson options preparation preview recipes resolved run soft_targets stages start teaching "
-        "teaching_options tested views",
+        "any_model batches checkpoint clock config config_file epoch_callback epoch_notes fit folds foreign_images "
+        "frozen_front function gain history lesson options preparation preview recipes resolved run soft_targets stages "
+        "start teaching teaching_options tested unknown views",
         "cli",
     ),
     "export": (
@@ -47,10 +47,10 @@ FLOORS = {
         "cli",
     ),
     "benchmarks": (
-        "fabrics interleaving machine photographs results solar_cells",
+        "fabrics interleaving machine photographs results solar_cells textures",
         "bench peers",
         "adoption clf_bench clf_demo cuda driver exporting live networks parity pillow_resize reopening resize scaling "
-        "screenshots shipping sizing teaching throughput training",
+        "screenshots shipping sizing teaching throughput training unknown",
     ),
 }
 """From the ground up: folders and files directly below a layer. Each may import itself and what is on the floors below it;

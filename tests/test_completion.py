@@ -143,9 +143,9 @@ def test_the_first_word_may_be_a_sub_command_or_a_file(tmp_path: Path, monkeypat
 
 def test_the_classes_of_the_named_model_are_offered_as_labels(tmp_path: Path) -> None:
     model = shutil.copy(KEPT_MODEL, tmp_path)
-    assert offered(f"clf-run {model} -s webcam --on-label ") == ["disc:", "square:", "unsure:"]
+    assert offered(f"clf-run {model} -s webcam --on-label ") == ["disc:", "square:", "unsure:", "unknown:"]
     assert offered(f"clf-run {model} -s webcam --on-label s") == ["square:"]
-    assert offered(f"clf-run {tmp_path}/absent.onnx --on-label ") == ["unsure:"]
+    assert offered(f"clf-run {tmp_path}/absent.onnx --on-label ") == ["unsure:", "unknown:"]
 
 
 def test_weights_may_be_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,10 +25,14 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class AnyModel:
-    """A model with its card. probabilities: from uint8 images `[N, H, W, C]` to float32 `[N, classes]`."""
+    """A model with its card. probabilities: from uint8 images `[N, H, W, C]` to float32 `[N, classes]`.
+
+    novelties: from the same to float64 `[N]`; None if the model cannot say.
+    """
 
     card: ModelCard
     probabilities: Callable[[Pixels], NDArray[np.float32]]
+    novelties: Callable[[Pixels], NDArray[np.float64] | None]
 
 
 def open_any(path: Path, device: str = "auto", card: ModelDescription | None = None, label: str = "classifying") -> AnyModel:
@@ -48,7 +52,11 @@ def open_any(path: Path, device: str = "auto", card: ModelDescription | None = N
         check_installed()
         return _open_keras(path)
     classifier = Classifier.open(path, device=device, card=card)
-    return AnyModel(classifier.card, lambda images: _probabilities(classifier, images, label))
+    return AnyModel(
+        classifier.card,
+        lambda images: _probabilities(classifier, images, label),
+        lambda images: _novelties(classifier, images),
+    )
 
 
 def _probabilities(classifier: Classifier, images: Pixels, label: str) -> NDArray[np.float32]:
@@ -62,9 +70,22 @@ def _probabilities(classifier: Classifier, images: Pixels, label: str) -> NDArra
     return np.concatenate(rows)
 
 
+def _novelties(classifier: Classifier, images: Pixels) -> NDArray[np.float64] | None:
+    splitter = BatchSplitter(classifier)
+    found = [novelty for batch in batches(images, _BATCH) for _, novelty in splitter.answers(batch)]
+    return None if None in found else np.array(found, np.float64)
+
+
 def _open_keras(path: Path) -> AnyModel:
     load_keras()
     from edgeclf.train.keras_file.saving import open_keras
 
     model = open_keras(path)
-    return AnyModel(model.card, model.probabilities)
+
+    def novelties(images: Pixels) -> NDArray[np.float64] | None:
+        from edgeclf.train.unknown import Embedding
+
+        novelty = model.card.novelty
+        return None if novelty is None else novelty.of(Embedding(model.network)(images))
+
+    return AnyModel(model.card, model.probabilities, novelties)

@@ -46,7 +46,9 @@ from edgeclf.train.resolved import made_with
 from edgeclf.train.results.out_of_fold import OutOfFold
 from edgeclf.train.results.report import ReportData, image_size, write_report
 from edgeclf.train.results.table import measured_accuracy
+from edgeclf.train.results.unknown import NoveltyTested
 from edgeclf.train.tested import Tested, calibrate_and_test, metrics_of, warnings_of
+from edgeclf.train.unknown import fit_unknown
 
 
 @dataclass(frozen=True)
@@ -111,16 +113,17 @@ def train(
         trained = fit(config.recipe, len(dataset.classes), lesson, splits["val"], folder, resume=has_checkpoint, clock=clock)
         note("evaluating ...")
         tested = calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes, out_of_fold=out_of_fold)
-        metrics = metrics_of(trained, tested, started) | _kept(config, dataset, out_of_fold)
+        unknown = fit_unknown(trained.network, splits, test=out_of_fold is None)
+        metrics = metrics_of(trained, tested, started) | _more_metrics(config, dataset, out_of_fold, unknown)
         facts = _facts(config, dataset, metrics)
         card = ModelCard(dataset.classes, config.preprocess, head_of(trained.network), facts)
+        card = replace(card, novelty=unknown.novelty if unknown else None)
         samples = {"calibration": pick_samples(splits["train"]), "verification": pick_samples(splits["val"])}
         save(trained.network, card, samples if extras.embed_samples else {}, folder / MODEL_NAME)
         publish_text(folder / METRICS_NAME, json.dumps(metrics, indent=1) + "\n")
         report = _report(card, trained, tested, splits, dataset.left_out)
-        more = _training_facts(config.recipe, metrics)
-        more |= {"cross-validation": out_of_fold.sentence()} if out_of_fold else {}
-        report = replace(report, facts={**report.facts, **more})
+        more = _training_facts(config.recipe, metrics, out_of_fold)
+        report = replace(report, facts={**report.facts, **more}, novelties=unknown.test if unknown else None)
         history = read_history(folder / HISTORY_NAME)
         warnings = warnings_of(config.recipe, tested, splits["train"], metrics["test"])
         write_report(folder, replace(report, history=history, samples=samples["calibration"], warnings=warnings))
@@ -169,11 +172,14 @@ def _report_bad_files(splits: list[Arrays], path: Path) -> None:
     note(f"skipped {plural(len(failures), 'unreadable image')}; for the reasons, see {path}")
 
 
-def _kept(config: TrainingConfig, dataset: Dataset, out_of_fold: OutOfFold | None) -> dict[str, Any]:
-    """What `metrics.json` says about the images and the teacher."""
-    kept: dict[str, Any] = {"left_out": dataset.left_out, "data_digest": data_digest(dataset.splits())}
-    kept |= {"teaching": lesson_facts(config.teaching, config.recipe, dataset)} if config.teaching else {}
-    return kept | ({"folds": out_of_fold.to_json()} if out_of_fold else {})
+def _more_metrics(
+    config: TrainingConfig, dataset: Dataset, out_of_fold: OutOfFold | None, unknown: NoveltyTested | None
+) -> dict[str, Any]:
+    """What `metrics.json` says about the images and how they were used."""
+    found: dict[str, Any] = {"left_out": dataset.left_out, "data_digest": data_digest(dataset.splits())}
+    found |= {"teaching": lesson_facts(config.teaching, config.recipe, dataset)} if config.teaching else {}
+    found |= {"unknown": unknown.to_json()} if unknown else {}
+    return found | ({"folds": out_of_fold.to_json()} if out_of_fold else {})
 
 
 def _facts(config: TrainingConfig, dataset: Dataset, metrics: dict[str, Any]) -> dict[str, Any]:
@@ -193,20 +199,25 @@ def _facts(config: TrainingConfig, dataset: Dataset, metrics: dict[str, Any]) ->
     }
 
 
-def _training_facts(recipe: Recipe, metrics: Mapping[str, Any]) -> dict[str, Any]:
+def _training_facts(recipe: Recipe, metrics: Mapping[str, Any], out_of_fold: OutOfFold | None) -> dict[str, Any]:
     """How the network was trained, for the report."""
     changes = {name: value for name, value in asdict(recipe.augmentation).items() if value and name != "fill"}
+    validated = {"cross-validation": out_of_fold.sentence()} if out_of_fold else {}
     taught = {name.replace("_", " "): value for name, value in metrics.get("teaching", {}).items()}
-    return taught | {
-        "optimizer": f"{recipe.optimizer}, {recipe.schedule}",
-        "learning rate": recipe.learning_rate,
-        "batch": recipe.batch,
-        "fine-tuned blocks": recipe.fine_tune or None,
-        "augmentation": changes or None,
-        "data digest": metrics["data_digest"],
-        "duration": f"{metrics['seconds']:,.0f} s",
-        "command": made_with()["command"],
-    }
+    return (
+        taught
+        | {
+            "optimizer": f"{recipe.optimizer}, {recipe.schedule}",
+            "learning rate": recipe.learning_rate,
+            "batch": recipe.batch,
+            "fine-tuned blocks": recipe.fine_tune or None,
+            "augmentation": changes or None,
+            "data digest": metrics["data_digest"],
+            "duration": f"{metrics['seconds']:,.0f} s",
+            "command": made_with()["command"],
+        }
+        | validated
+    )
 
 
 def _report(

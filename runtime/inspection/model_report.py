@@ -66,6 +66,7 @@ def _card(info: ModelInfo, has_card: bool) -> Section:
         ReportLine("images", f"{preprocess.size_hw[0]} x {preprocess.size_hw[1]} (H x W), {colours}"),
         ReportLine("resize", f"{preprocess.resize}, fit {preprocess.fit}{_crop(preprocess)}"),
         ReportLine("head", card.head),
+        ReportLine("unknown", "told from images of the classes" if card.novelty else "cannot be told"),
         *(ReportLine("training" if not number else "", line) for number, line in enumerate(_facts(card.training))),
     ]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.results.columns import PLAIN
-from edgeclf.runtime.results.row import UNSURE, Row
+from edgeclf.runtime.results.row import NO_LABEL, Row
 from edgeclf.runtime.results.text_sinks import json_encoder
 from edgeclf.runtime.spelling import advice
 from edgeclf.runtime.terminal.console import note
@@ -28,7 +28,7 @@ _to_json = json_encoder(PLAIN)
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """label: a class, `unsure`, or `*` for any of them. command: the program and its arguments."""
+    """label: a class, `unsure`, `unknown`, or `*` for any of them. command: the program and its arguments."""
 
     label: str
     command: tuple[str, ...]
@@ -40,9 +40,10 @@ def parse_hook(text: str, classes: Sequence[str]) -> Hook:
     >>> parse_hook("defective:ls -l", ["functional", "defective"])
     Hook(label='defective', command=('ls', '-l'))
     """
-    labels = [label for label in (*classes, UNSURE, ANY) if text.startswith(f"{label}:")]
+    known = (*classes, *NO_LABEL, ANY)
+    labels = [label for label in known if text.startswith(f"{label}:")]
     if not labels:
-        raise OptionError(_no_label(text, [*classes, UNSURE, ANY]))
+        raise OptionError(_no_label(text, known))
     label = max(labels, key=len)
     try:
         command = tuple(shlex.split(text[len(label) + 1 :], posix=os.name != "nt"))

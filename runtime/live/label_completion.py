@@ -13,14 +13,18 @@ from edgeclf.runtime.terminal.completion import TYPED
 
 
 def complete_labels(ctx: Context, incomplete: str) -> list[str]:
-    """`LABEL:` for each class and for `unsure`; without the classes if no model is named or it has no card.
+    """`LABEL:` for each class, for `unsure` and for `unknown`; without the classes if no model is named or it has no card.
 
     Labels that a shell would have to quote are left out.
     """
     labels: list[str] = []
     with suppress(EdgeclfError, OSError, ValueError, ImportError, StopIteration):
         labels += _classes(next(_models([*ctx.meta.get(TYPED, ()), os.environ.get("CLF_MODEL", "")])))
-    return [f"{label}:" for label in (*labels, "unsure") if label.startswith(incomplete) and shlex.quote(label) == label]
+    return [
+        f"{label}:"
+        for label in (*labels, "unsure", "unknown")
+        if label.startswith(incomplete) and shlex.quote(label) == label
+    ]
 
 
 def _models(words: list[str]) -> Iterator[Path]:

@@ -81,7 +81,7 @@ class LiveOptions:
     on_label: Annotated[
         tuple[str, ...],
         _option(
-            help="Run a program when LABEL appears: a class, unsure, or * for any. It gets the answer in CLF_LABEL.",
+            help="Run a program when LABEL appears: a class, unsure, unknown, * for any. CLF_LABEL has the answer.",
             metavar="LABEL:COMMAND",
             autocompletion=complete_labels,
             show_default=False,
@@ -156,10 +156,10 @@ class LiveOptions:
 
         return RequestedSettings(self.camera_size_hw, self.camera_fps, self.camera_fourcc)
 
-    def smoothing(self, threshold: float) -> "SmoothingOptions":
-        """How to smooth answers. threshold: an answer with less confidence is unsure. Raises OptionError."""
+    def smoothing(self, threshold: float, highest_novelty: float = 1.0) -> "SmoothingOptions":
+        """How to smooth answers. threshold, highest_novelty: as in SmoothingOptions. Raises OptionError."""
         from edgeclf.runtime.live.smoothing import NO_SMOOTHING, SmoothingOptions
 
         smooth = NO_SMOOTHING.smooth if self.smooth is None else self.smooth
         hysteresis = NO_SMOOTHING.hysteresis if self.hysteresis is None else self.hysteresis
-        return SmoothingOptions(smooth, hysteresis, threshold)
+        return SmoothingOptions(smooth, hysteresis, threshold, highest_novelty)

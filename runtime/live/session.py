@@ -21,7 +21,7 @@ from edgeclf.runtime.live.unsure import UnsureFolder
 from edgeclf.runtime.live.viewers.open_viewers import OpenViewers
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
 from edgeclf.runtime.model.prediction import Failure, Outcome
-from edgeclf.runtime.results.row import UNSURE, Row, RowBuilder, current_time
+from edgeclf.runtime.results.row import UNKNOWN, UNSURE, Row, RowBuilder, current_time
 
 _FPS_ANSWERS = 30
 _FPS_TIMEOUT_S = 10.0
@@ -125,7 +125,7 @@ class Session:
         source.last_shown = Snapshot(
             source=source.name,
             image=image,
-            label=row.label or (UNSURE if smoothed else ""),
+            label=row.label or (row.status if smoothed else ""),
             confidence=row.confidence or 0.0,
             scores=tuple(smoothed.mean.top(MAX_SCORES)) if smoothed else (),
             changed=answer.changed,
@@ -170,6 +170,8 @@ class _Source:
 
 def _with_smoothed_label(row: Row, smoothed: SmoothedPrediction) -> Row:
     confidence = round(smoothed.confidence, 6)
+    if smoothed.unknown:
+        return replace(row, status=UNKNOWN, label="", guess=smoothed.label, confidence=confidence)
     if not smoothed.sure:
         return replace(row, status=UNSURE, label="", guess=smoothed.label, confidence=confidence)
     return replace(row, status="ok", label=smoothed.label, guess="", confidence=confidence)

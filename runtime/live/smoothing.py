@@ -16,12 +16,14 @@ class SmoothingOptions:
 
     hysteresis: another class takes over when its probability is higher by more than this (0 to 1), or more than twice as
     high. threshold: an answer with less confidence is unsure. To be sure again it must exceed the threshold by the
-    hysteresis, or by half of what is left to 1 if that is less.
+    hysteresis, or by half of what is left to 1 if that is less. highest_novelty: an answer with more is unknown. To be known
+    again it must be below it by the hysteresis, as a share.
     """
 
     smooth: int = 1
     hysteresis: float = 0.1
     threshold: float = 0.0
+    highest_novelty: float = 1.0
 
     def __post_init__(self) -> None:
         if self.smooth < 1:
@@ -35,6 +37,11 @@ class SmoothingOptions:
         """The confidence at which an unsure answer becomes sure again."""
         return min(self.threshold + self.hysteresis, (1 + self.threshold) / 2)
 
+    @property
+    def known_again(self) -> float:
+        """The novelty below which an unknown answer becomes known again."""
+        return self.highest_novelty * (1 - self.hysteresis)
+
 
 NO_SMOOTHING = SmoothingOptions()
 
@@ -43,13 +50,14 @@ NO_SMOOTHING = SmoothingOptions()
 class SmoothedPrediction:
     """mean: of the last answers. label: the current class, which is not always the most probable one of the mean.
 
-    confidence: the label's probability in the mean. sure: whether that is enough.
+    confidence: the label's probability in the mean. sure: whether that is enough. unknown: whether no class fits.
     """
 
     mean: Prediction
     label: str
     confidence: float
     sure: bool
+    unknown: bool = False
 
 
 class Smoother:
@@ -64,8 +72,10 @@ class Smoother:
     def __init__(self, options: SmoothingOptions) -> None:
         self._options = options
         self._last: deque[NDArray[np.float32]] = deque(maxlen=options.smooth)
+        self._novelties: deque[float] = deque(maxlen=options.smooth)
         self._current: int | None = None
         self._sure = False
+        self._unknown = False
 
     def update(self, prediction: Prediction) -> SmoothedPrediction:
         """Add the next answer."""
@@ -79,10 +89,22 @@ class Smoother:
         confidence = float(mean[self._current])
         self._sure = confidence >= (self._options.threshold if self._sure else self._options.sure_again)
         label = prediction.classes[self._current]
-        return SmoothedPrediction(Prediction(prediction.classes, mean), label, confidence, self._sure)
+        novelty = self._mean_novelty(prediction)
+        mean_answer = Prediction(prediction.classes, mean, novelty=novelty)
+        return SmoothedPrediction(mean_answer, label, confidence, self._sure, self._unknown)
 
     def reset(self) -> None:
         """Forget all earlier answers."""
         self._last.clear()
+        self._novelties.clear()
         self._current = None
-        self._sure = False
+        self._sure = self._unknown = False
+
+    def _mean_novelty(self, prediction: Prediction) -> float | None:
+        """The mean over the last answers; decides whether it is unknown. None if the model cannot say."""
+        if prediction.novelty is None:
+            return None
+        self._novelties.append(prediction.novelty)
+        novelty = float(np.mean(self._novelties))
+        self._unknown = novelty > (self._options.known_again if self._unknown else self._options.highest_novelty)
+        return novelty

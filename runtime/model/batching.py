@@ -2,17 +2,21 @@
 
 import statistics
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.backend import BatchError
-from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.classifier import Answer, Classifier
 from edgeclf.runtime.terminal.console import note
+
+_Result = TypeVar("_Result")
 
 _WORTHWHILE = 0.88
 """A doubled batch must cut the time per image to this share. A larger batch keeps its images in memory while the rest are
@@ -47,18 +51,24 @@ class BatchSplitter:
 
     def probabilities(self, images: Pixels) -> NDArray[np.float32]:
         """Like Classifier.probabilities. Raises ModelError if even a single image fails."""
-        largest = self._largest
-        if len(images) > largest:
-            parts = [images[start : start + largest] for start in range(0, len(images), largest)]
-            return np.concatenate([self.probabilities(part) for part in parts])
-        try:
-            return self._classifier.probabilities(images)
-        except (BatchError, MemoryError):
-            if len(images) == 1:
-                raise
-        self._largest = min(self._largest, len(images) // 2)
-        note(f"a batch of {len(images)} does not fit into memory; continuing with {self._largest}")
-        return self.probabilities(images)
+        return np.concatenate(list(self._in_parts(self._classifier.probabilities, images)))
+
+    def answers(self, images: Pixels) -> list[Answer]:
+        """Like Classifier.answers. Raises ModelError if even a single image fails."""
+        return [answer for part in self._in_parts(self._classifier.answers, images) for answer in part]
+
+    def _in_parts(self, run: Callable[[Pixels], _Result], images: Pixels) -> Iterator[_Result]:
+        while len(images):
+            part = images[: self._largest]
+            try:
+                yield run(part)
+            except (BatchError, MemoryError):
+                if len(part) == 1:
+                    raise
+                self._largest = min(self._largest, len(part) // 2)
+                note(f"a batch of {len(part)} does not fit into memory; continuing with {self._largest}")
+            else:
+                images = images[len(part) :]
 
 
 def best_batch(classifier: Classifier, workers: int) -> int:

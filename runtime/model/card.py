@@ -11,6 +11,7 @@ from typing import IO, Any, Literal, get_args
 from edgeclf.runtime.errors import EdgeclfError, ModelError, first_line
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.formats import model_format
+from edgeclf.runtime.model.novelty import Novelty
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.plural import plural
 
@@ -32,12 +33,14 @@ class ModelCard:
     head: the output layer of the trained network: `softmax` (one unit per class), `sigmoid` (one unit, for the second
         class) or `logits` (either one without its activation). Exported models always give one probability per class.
     training: facts about the training as JSON values: versions, counts, accuracy on data that was not used for fitting.
+    novelty: tells images that are unlike all that was learned; None if the model cannot say.
     """
 
     classes: tuple[str, ...]
     preprocess: Preprocess
     head: Head = "softmax"
     training: dict[str, Any] = field(default_factory=dict)
+    novelty: Novelty | None = None
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
@@ -71,13 +74,15 @@ class ModelCard:
 
     def to_json(self) -> str:
         """ASCII JSON that `from_json` of this and later versions can read."""
-        fields = {
+        fields: dict[str, Any] = {
             "schema": SCHEMA,
             "classes": list(self.classes),
             "preprocess": self.preprocess.to_json(),
             "head": self.head,
             "training": self.training,
         }
+        if self.novelty:
+            fields["novelty"] = self.novelty.to_json()
         return json.dumps(fields, indent=1)
 
     @classmethod
@@ -91,7 +96,8 @@ class ModelCard:
             if not isinstance(fields["classes"], list):
                 raise TypeError("classes is not a list")
             preprocess = Preprocess.from_json(fields["preprocess"])
-            return cls(tuple(fields["classes"]), preprocess, fields["head"], dict(fields["training"]))
+            novelty = Novelty.from_json(fields["novelty"]) if "novelty" in fields else None
+            return cls(tuple(fields["classes"]), preprocess, fields["head"], dict(fields["training"]), novelty=novelty)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(f"its card cannot be read ({type(error).__name__}: {error}); export the model again") from None
         except EdgeclfError as error:

@@ -28,6 +28,10 @@ from edgeclf.runtime.terminal.plural import plural
 
 _DEVICE = re.compile(r"auto|cpu|(cuda|tensorrt)(:\d+)?")
 _DEVICES = ("auto", "cpu", "cuda", "cuda:N", "tensorrt", "tensorrt:N")
+EMBEDDING = "embedding"
+"""The further output of a model file with what its last layer sees, float32 `[batch, D]`."""
+Answer = tuple[NDArray[np.float32], float | None]
+"""The probabilities for one image, float32 `[classes]`, and its novelty."""
 _BATCH = 32
 """Images of a list in one run of the model."""
 
@@ -110,19 +114,23 @@ class Classifier:
             except ImageError as error:
                 error.add_note(f"image: {image!r:.200}")
                 raise
-        rows = self.probabilities(np.stack(pixels))
-        return [Prediction(self.card.classes, row, at_hand(image)) for row, image in zip(rows, images, strict=True)]
+        answers = zip(self.answers(np.stack(pixels)), images, strict=True)
+        return [Prediction(self.card.classes, row, at_hand(image), novelty) for (row, novelty), image in answers]
+
+    def answers(self, batch: Pixels) -> list[Answer]:
+        """Like `probabilities`, with the novelty of each image; None if the model cannot say."""
+        novelty, run_with = self.card.novelty, getattr(self.backend, "run_with", None)
+        if novelty is None or run_with is None:
+            return [(row, None) for row in self.probabilities(batch)]
+        probabilities, embeddings = run_with(batch, (EMBEDDING,))
+        return list(zip(_finite(probabilities), novelty.of(embeddings).tolist(), strict=True))
 
     def probabilities(self, batch: Pixels) -> NDArray[np.float32]:
         """Classify preprocessed images, uint8 `[N, H, W, C]`; returns float32 `[N, classes]`.
 
         Raises ModelError if the model returns NaN or infinity, which argmax would turn into a class.
         """
-        probabilities = self.backend.run(batch)
-        if not np.isfinite(probabilities).all():
-            cause = "the model returns NaN or infinity, because its weights are damaged or too large for its precision"
-            raise ModelError(f"{cause}; copy the file again, or export it in fp32")
-        return probabilities
+        return _finite(self.backend.run(batch))
 
     def __repr__(self) -> str:
         name = f"{str(self.path)!r}, " if self.path else ""
@@ -149,6 +157,13 @@ class Classifier:
         problem = find_output_problem(outputs, self.backend.output_levels, lambda: last_operation(path, data))
         if problem:
             raise ModelError(f"{path} returns {problem}")
+
+
+def _finite(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(probabilities).all():
+        cause = "the model returns NaN or infinity, because its weights are damaged or too large for its precision"
+        raise ModelError(f"{cause}; copy the file again, or export it in fp32")
+    return probabilities
 
 
 def require_runnable(path: Path) -> None:

@@ -41,6 +41,10 @@ class Prediction:
     """float32 `[classes]`"""
     image: Callable[[], AnyImage | None] = _nothing
     """The image that this is the prediction of, as long as it is at hand: see `at_hand`. Not kept by pickle."""
+    novelty: float | None = None
+    """How unlike all that the model has learned the image is, from 0. Above 1, it is `unknown`. None if the model cannot
+    say: see `Novelty`.
+    """
 
     @property
     def label(self) -> str:
@@ -53,6 +57,11 @@ class Prediction:
         return float(self.probabilities.max())
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether the image is unlike all that the model has learned, so that no class fits. False if it cannot say."""
+        return self.novelty is not None and self.novelty > 1
+
+    @property
     def scores(self) -> dict[str, float]:
         """Probability by class, in the model's order."""
         return dict(zip(self.classes, self.probabilities.tolist(), strict=True))
@@ -63,10 +72,11 @@ class Prediction:
         return [(self.classes[i], float(self.probabilities[i])) for i in order]
 
     def __repr__(self) -> str:
-        return f"Prediction(label={self.label!r}, confidence={self.confidence:.4f})"
+        novelty = "" if self.novelty is None else f", novelty={self.novelty:.4f}"
+        return f"Prediction(label={self.label!r}, confidence={self.confidence:.4f}{novelty})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Prediction, (self.classes, self.probabilities)
+        return Prediction, (self.classes, self.probabilities, _nothing, self.novelty)
 
     def _repr_html_(self) -> str:
         from edgeclf.runtime.model.prediction_html import prediction_html

@@ -47,12 +47,13 @@ _SECOND = (
 _CLASS = Column(f"{_SCORE}CLASS", "number", "the probability of that class, for each class", _FLAT, needs="`--topk all`")
 _BEFORE = (
     Column("path", "text", "the image as it was named; a place in a file is added: `day.zip/a.jpg`, `clip.mp4#frame=0`"),
-    Column("status", "category", "`ok`; `unsure` if the confidence is below `--conf`; `error`"),
+    Column("status", "category", "`ok`; `unsure` if the confidence is below `--conf`; `unknown` if no class fits; `error`"),
     Column("label", "category", "the most probable class, if the status is `ok`"),
     Column("confidence", "number", "the probability of the most probable class, 0 to 1"),
 )
 _AFTER = (
-    Column("guess", "category", "the most probable class, if the status is `unsure`"),
+    Column("guess", "category", "the most probable class, if the status is `unsure` or `unknown`"),
+    Column("novelty", "number", "how unlike all that the model has learned; by default, `unknown` above 1"),
     Column("error", "category", "why there is no answer; see [unreadable images](run.md#unreadable-images)"),
     Column("detail", "text", "more about that"),
     Column("width", "whole number", "of the stored image, in pixels"),

@@ -22,7 +22,7 @@ from edgeclf.runtime.images.preprocess import read_bytes
 from edgeclf.runtime.model.prediction import Outcome, Prediction
 from edgeclf.runtime.results import file_ops
 from edgeclf.runtime.results.file_names import numbered_names, path_of, path_parts
-from edgeclf.runtime.results.row import UNSURE
+from edgeclf.runtime.results.row import NO_LABEL, RowBuilder
 from edgeclf.runtime.storage.atomic_write import cannot_write, make_folder
 from edgeclf.runtime.storage.object_store import is_uri
 from edgeclf.runtime.terminal.console import note
@@ -41,14 +41,14 @@ class DrawnImages:
     """Draws answers onto images and writes them as JPEG to `DIR/PATH`, from any thread.
 
     A comment in each file names its image. So an image is drawn again in its own place, and no other file is ever
-    overwritten: an image whose path is taken gets a number, `a (2).jpg`. threshold: an answer with a lower confidence is
-    unsure. max_pixels: of an image. Raises OutputError if the folder cannot be made.
+    overwritten: an image whose path is taken gets a number, `a (2).jpg`. builder: says which answers count. max_pixels: of
+    an image. Raises OutputError if the folder cannot be made.
     """
 
-    def __init__(self, folder: Path, threshold: float = 0.0, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, folder: Path, builder: RowBuilder, max_pixels: int = MAX_PIXELS) -> None:
         make_folder(folder)
         self.folder = folder
-        self._threshold = threshold
+        self._builder = builder
         self._checks = Checks(max_pixels)
         self._locks = [Lock() for _ in range(_LOCKS)]
         self._left_out: set[int] = set()
@@ -93,9 +93,9 @@ class DrawnImages:
             raise OptionError(f"--save is for image files, and {frame.name} is not one; {RECORD_INSTEAD}")
         data = read_bytes(frame.image)
         canvas = with_room_for_text(shrink(decode(data, self._checks.header_of(data), 3), _LONGEST_SIDE, _LONGEST_SIDE))
-        is_sure = answer.confidence >= self._threshold
-        label = answer.label if is_sure else UNSURE
-        draw_panel(canvas, AnswerPanel(label, f"{answer.confidence:.0%}", tuple(answer.top(MAX_SCORES)), is_sure))
+        status = self._builder.status(answer)
+        label = status if status in NO_LABEL else answer.label
+        draw_panel(canvas, AnswerPanel(label, f"{answer.confidence:.0%}", tuple(answer.top(MAX_SCORES)), status == "ok"))
         drawn = encode_image(canvas, ".jpg")
         return drawn[:_JFIF_BYTES] + _comment(frame) + drawn[_JFIF_BYTES:]
 

@@ -135,6 +135,7 @@ class Journal:
             confidence=line.get("confidence"),
             top=line.get("top", {}),
             guess=line.get("guess", ""),
+            novelty=line.get("novelty"),
             error=line.get("error", ""),
             detail=line.get("detail", ""),
             width=line.get("width"),
@@ -211,6 +212,8 @@ def _to_line(entry: Entry) -> Line:
         line |= {"label": row.label, "confidence": row.confidence, "top": row.top}
     if row.guess:
         line["guess"] = row.guess
+    if row.novelty is not None:
+        line["novelty"] = row.novelty
     if row.width is not None:
         line |= {"width": row.width, "height": row.height}
     if row.photo != NO_PHOTO:

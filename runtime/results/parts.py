@@ -27,7 +27,7 @@ from edgeclf.runtime.storage.object_store import Store
 
 HEADER = "_clf-run.json"
 """Says what the parts were made with. Readers of a folder ignore names that begin with an underscore."""
-VERSION_KEY, VERSION = "edgeclf_parts", 2
+VERSION_KEY, VERSION = "edgeclf_parts", 3
 _PART = re.compile(r"part-(\d{4,})-[0-9a-f]{8}-\d{6,}\.parquet")
 WITH_TIMES = Schema(ray=True)
 """The least columns that parts need."""

@@ -1,4 +1,4 @@
-"""The row that every input becomes, in every output format: version 2 of the schema."""
+"""The row that every input becomes, in every output format: version 3 of the schema."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,10 +10,14 @@ from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.images.photo import NO_PHOTO, Photo
 from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
 
-SCHEMA_VERSION = 2
-Status = Literal["ok", "unsure", "error"]
+SCHEMA_VERSION = 3
+Status = Literal["ok", "unsure", "unknown", "error"]
 UNSURE: Final = "unsure"
 """The status of an answer whose confidence is below the threshold; shown in place of a label."""
+UNKNOWN: Final = "unknown"
+"""The status of an image that is unlike all that the model has learned; shown in place of a label."""
+NO_LABEL = (UNSURE, UNKNOWN)
+"""Statuses of an answer without a label, but with a guess."""
 _DECIMALS = 6
 _INT64 = range(-(1 << 63), 1 << 63)
 _CHECKSUMS = range(1 << 32)
@@ -23,9 +27,11 @@ _EPOCH = datetime(1970, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """path: the source as it was named, and the place in it. status: `ok`, `unsure` (see RowBuilder) or `error`.
+    """path: the source as it was named, and the place in it. status: `ok`, `unsure`, `unknown` (see RowBuilder) or
+    `error`.
 
-    label, confidence: the most probable class and its probability, 0 to 1; an unsure row has no label, but a guess.
+    label, confidence: the most probable class and its probability, 0 to 1; an unsure or unknown row has no label, but a
+    guess. novelty: as in Prediction, rounded.
     top: the most probable classes with their probabilities, best first. error, detail: the reason from the closed list,
     and more about it. width, height: of the stored image in pixels, if its header could be read. photo: what it says about
     itself, if that was asked for. sorted_to: where `--sort` put the image. model: the first 16 hexadecimal digits of the
@@ -41,6 +47,7 @@ class Row:
     confidence: float | None = None
     top: dict[str, float] = field(default_factory=dict)
     guess: str = ""
+    novelty: float | None = None
     error: str = ""
     detail: str = ""
     width: int | None = None
@@ -87,12 +94,14 @@ def known_or_none(value: int) -> int | None:
 class RowBuilder:
     """Makes rows from outcomes.
 
-    topk: classes in `top`. threshold: a row with a lower confidence is `unsure`. model: as in Row.
+    topk: classes in `top`. threshold: a row with a lower confidence is `unsure`. model: as in Row. highest_novelty: a row
+    with a higher one is `unknown`; infinity for none.
     """
 
     topk: int = 1
     threshold: float = 0.0
     model: str = ""
+    highest_novelty: float = 1.0
 
     def rows(self, outcomes: Sequence[Outcome]) -> list[Row]:
         """One row per outcome, all with the current time."""
@@ -121,14 +130,22 @@ class RowBuilder:
         """The columns for the prediction or for the failure."""
         if isinstance(result, Failure):
             return {"status": "error", "error": result.reason.value, "detail": result.detail}
-        sure = result.confidence >= self.threshold
+        status = self.status(result)
+        has_label = status not in NO_LABEL
         return {
-            "status": "ok" if sure else UNSURE,
-            "label": result.label if sure else "",
-            "guess": "" if sure else result.label,
+            "status": status,
+            "label": result.label if has_label else "",
+            "guess": "" if has_label else result.label,
+            "novelty": None if result.novelty is None else round(result.novelty, _DECIMALS),
             "confidence": round(result.confidence, _DECIMALS),
             "top": {label: round(score, _DECIMALS) for label, score in result.top(self.topk)},
         }
+
+    def status(self, answer: Prediction) -> Status:
+        """Whether the answer counts."""
+        if answer.novelty is not None and answer.novelty > self.highest_novelty:
+            return UNKNOWN
+        return "ok" if answer.confidence >= self.threshold else UNSURE
 
 
 def _age_ms(frame: Frame) -> float | None:

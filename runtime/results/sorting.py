@@ -15,7 +15,7 @@ from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.images.preprocess import read_bytes
 from edgeclf.runtime.results import file_ops
 from edgeclf.runtime.results.file_names import NAME_BYTES, numbered_names, path_of, path_parts, shortened
-from edgeclf.runtime.results.row import UNSURE, Row
+from edgeclf.runtime.results.row import NO_LABEL, Row
 from edgeclf.runtime.results.sort_mode import SortMode
 from edgeclf.runtime.results.sorted_file import SortedFile
 from edgeclf.runtime.storage.atomic_write import write_advice
@@ -38,7 +38,7 @@ class Sorter:
         self._reserved: set[int] = set()  # hashes: 800,000 of them take 60 MB, the paths would take 150 MB
 
     def destination(self, frame: Frame, row: Row) -> str:
-        """`DIR/LABEL/PATH`, or `DIR/unsure/PATH`; empty for a row without an answer, whose image stays where it is.
+        """`DIR/LABEL/PATH`, `DIR/unsure/PATH` or `DIR/unknown/PATH`; empty for a failure, whose image stays where it is.
 
         A path that exists or is reserved gets a number: `a (2).jpg`. A copy of this very image, or a link to it, is no
         obstacle: it comes from an earlier run that was killed. Raises OptionError for what cannot be moved or linked.
@@ -46,7 +46,7 @@ class Sorter:
         if row.status == "error":
             return ""
         self._check_is_file(frame)
-        label = UNSURE if row.status == UNSURE else folder_name(row.label)
+        label = row.status if row.status in NO_LABEL else folder_name(row.label)
         *folders, name = path_parts(frame)
         folder = os.path.join(self.folder, label, *folders)
         for candidate in numbered_names(name):
@@ -127,7 +127,7 @@ def check_folders(roots: Iterable[str], folder: Path, classes: Iterable[str] = (
     target = Path(os.path.realpath(folder))
     if target.exists() and not target.is_dir():
         raise OptionError(f"--sort-dir {folder} is not a folder; name an existing folder, or one to create")
-    filled = {folder_name(label) for label in classes} | {UNSURE}
+    filled = {folder_name(label) for label in classes} | {*NO_LABEL}
     for root in roots:
         source = Path(os.path.realpath(root))
         if target.is_relative_to(source):
@@ -147,7 +147,7 @@ def folder_name(label: str) -> str:
     ('tabby cat', 'and%2For', '%2E.', '%75nsure', '%')
     """
     escaped = "".join(c if c.isprintable() and c not in _NOT_IN_NAMES else _percent(c) for c in label) or "%"
-    if escaped.startswith(".") or escaped.casefold() == UNSURE:
+    if escaped.startswith(".") or escaped.casefold() in NO_LABEL:
         escaped = _percent(escaped[0]) + escaped[1:]
     if len(os.fsencode(escaped)) <= NAME_BYTES:
         return escaped

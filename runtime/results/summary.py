@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from edgeclf.runtime.errors import EdgeclfError
-from edgeclf.runtime.results.row import SCHEMA_VERSION, UNSURE, Row
+from edgeclf.runtime.results.row import SCHEMA_VERSION, UNKNOWN, UNSURE, Row
 from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.plural import per_second, plural
 from edgeclf.runtime.terminal.tables import Cell, Column, show_table
@@ -22,7 +22,7 @@ class Summary:
         self.setting = setting
         self.labels: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
-        self.unsure = 0
+        self.unsure = self.unknown = 0
         self.classified_now = 0
         self.skipped = 0
         self.elapsed_s = 0.0
@@ -39,6 +39,8 @@ class Summary:
             self.failures[error] += number
         elif status == UNSURE:
             self.unsure += number
+        elif status == UNKNOWN:
+            self.unknown += number
         else:
             self.labels[label] += number
 
@@ -47,10 +49,11 @@ class Summary:
         self.labels.update(other.labels)
         self.failures.update(other.failures)
         self.unsure += other.unsure
+        self.unknown += other.unknown
 
     @property
     def total(self) -> int:
-        return self.labels.total() + self.unsure + self.failures.total()
+        return self.labels.total() + self.unsure + self.unknown + self.failures.total()
 
     @property
     def rate(self) -> float:
@@ -64,6 +67,7 @@ class Summary:
             "images": self.total,
             "labels": dict(self.labels),
             "unsure": self.unsure,
+            "unknown": self.unknown,
             "failures": dict(self.failures),
             "skipped": self.skipped,
             "classified_now": self.classified_now,
@@ -82,8 +86,9 @@ class Summary:
     def _counts(self) -> list[tuple[Cell, int]]:
         """Name and count of each line of the table."""
         labels = [(Cell(label), count) for label, count in self.labels.most_common()]
-        unsure = [(Cell(f"({UNSURE})", "yellow"), self.unsure)] if self.unsure else []
-        return labels + unsure + [(Cell(f"error: {reason}", "red"), count) for reason, count in self.failures.most_common()]
+        doubtful = ((UNSURE, self.unsure), (UNKNOWN, self.unknown))
+        others = [(Cell(f"({status})", "yellow"), count) for status, count in doubtful if count]
+        return labels + others + [(Cell(f"error: {reason}", "red"), count) for reason, count in self.failures.most_common()]
 
     def _speed(self) -> str:
         if not self.classified_now:

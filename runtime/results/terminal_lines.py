@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from rich.cells import cell_len
 
-from edgeclf.runtime.results.row import UNSURE, Row
+from edgeclf.runtime.results.row import NO_LABEL, Row
 from edgeclf.runtime.terminal.console import STDOUT
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.streams import data_stream
@@ -87,14 +87,14 @@ def _image_cells(row: Row) -> list[str]:
     if row.status == "error":
         return [_failure(row), *target]
     first, *others = [f"{escape(label)} {100 * share:.1f} %" for label, share in row.top.items()]
-    return [f"{UNSURE}: {first}" if row.status == UNSURE else first, *others, *target]
+    return [f"{row.status}: {first}" if row.status in NO_LABEL else first, *others, *target]
 
 
 def _live_answer(row: Row) -> str:
     if row.status == "error":
         return _failure(row)
     share = f"{row.confidence or 0:.0%}".replace("%", " %")
-    return f"{UNSURE} {share}" if row.status == UNSURE else f"{escape(row.label)} {share}"
+    return f"{row.status} {share}" if row.status in NO_LABEL else f"{escape(row.label)} {share}"
 
 
 def _failure(row: Row) -> str:

@@ -1,10 +1,10 @@
-"""How values are typed on a command line: shares and devices, also as other tools write them."""
+"""How values are typed on a command line: shares, counts and devices, also as other tools write them."""
 
 from edgeclf.runtime.errors import OptionError
 
 
-def parse_share(flag: str, text: str) -> float:
-    """Read `"0.9"` or `"90%"`, given as `flag`, as a number from 0 to 1. Raises OptionError.
+def parse_share(flag: str, text: str, instead: str = "") -> float:
+    """Read `"0.9"` or `"90%"`, given as `flag`, as a number from 0 to 1. instead: what else it takes. Raises OptionError.
 
     >>> parse_share("--conf", "0.9"), parse_share("--conf", "90%")
     (0.9, 0.9)
@@ -15,8 +15,22 @@ def parse_share(flag: str, text: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise OptionError(f"{flag} takes a number from 0 to 1, or a percentage such as 90%, not {text!r}")
+        raise OptionError(f"{flag} takes a number from 0 to 1, a percentage such as 90%{instead}, not {text!r}")
     return share
+
+
+def parse_unknown(text: str) -> float:
+    """The share of the known images that may be called unknown: `"off"` as 0. Raises OptionError."""
+    return 0.0 if text == "off" else parse_share("--unknown", text, instead=" or off")
+
+
+def parse_topk(text: str) -> int | None:
+    """`"3"` as a number, `"all"` as None. Raises OptionError."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise OptionError(f"--topk takes a number from 1, or all, not {text!r}")
+    return int(text)
 
 
 def parse_device(text: str) -> str:

@@ -23,6 +23,7 @@ OK = Row(
     label="dog",
     confidence=0.75,
     top={"dog": 0.75, "cat": 0.25},
+    novelty=0.25,
     width=640,
     height=480,
     sorted_to="sorted/dog/a.jpg",

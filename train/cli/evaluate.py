@@ -23,6 +23,7 @@ from edgeclf.train.data.run_files import FIGURES
 if TYPE_CHECKING:
     from edgeclf.runtime.model.card import ModelCard
     from edgeclf.runtime.model.description import ModelDescription
+    from edgeclf.train.any_model import AnyModel
     from edgeclf.train.data.arrays import Arrays
     from edgeclf.train.results.evaluation import Evaluation
 _MAX_LISTED = 20
@@ -43,6 +44,15 @@ class Chosen:
         ),
     ] = None
     reading: Reading = AS_USUAL
+    against_unknown: Annotated[
+        Path | None,
+        typer.Option(
+            "--against-unknown",
+            help="Also how well the model tells them from the images in DIR, which belong to no class.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None
 
 
 @takes(chosen=Chosen, described=CardFlags)
@@ -70,11 +80,14 @@ def evaluate(
     _check_report(report)
     measured = measure(model_in_run(model), data, chosen, parse_device(device), described.read())
     from edgeclf.train.results.doubts import doubts
+    from edgeclf.train.results.separation import separation_sentence
     from edgeclf.train.results.table import headline, show
 
     show(measured.metrics)
     _list_failures(measured.images)
     note(headline(measured.metrics, "accuracy", measured.origin))
+    if chosen.against_unknown:
+        note(separation_sentence(measured.metrics["against_unknown"], str(chosen.against_unknown)))
     if report:
         note(f"report: {_write_report(report, measured)}")
     for sentence in doubts(measured.metrics):
@@ -140,6 +153,7 @@ def measure(
         images = load(as_split(found), opened.card.preprocess, name)
     from edgeclf.train.results.evaluation import count_probabilities
 
+    unknown = _against_unknown(opened, model, images, chosen.against_unknown) if chosen.against_unknown else {}
     evaluation = count_probabilities(opened.probabilities(images.images), images.labels, opened.card.classes)
     return Measured(
         model=model,
@@ -148,8 +162,8 @@ def measure(
         card=opened.card,
         images=images,
         evaluation=evaluation,
-        metrics=evaluation.to_json(),
-        trained_on=_count_trained_on(model, images, opened.card.classes),
+        metrics=evaluation.to_json() | unknown,
+        trained_on=len(_trained_on(model, opened.card.classes).intersection(map(os.path.abspath, images.paths))),
     )
 
 
@@ -171,8 +185,16 @@ def _find(data: Path, chosen: Chosen) -> tuple[str, dict[str, list[str]]]:
     return wanted, found[wanted]
 
 
-def _count_trained_on(model: Path, images: "Arrays", classes: tuple[str, ...]) -> int:
-    """How many of the images are for training or validation in the `split.csv` beside the model."""
+def _against_unknown(opened: "AnyModel", model: Path, images: "Arrays", folder: Path) -> dict[str, Any]:
+    from edgeclf.train.foreign_images import load_foreign, measure_separation
+
+    known = {*images.paths, *_trained_on(model, opened.card.classes)}
+    foreign = load_foreign(folder, opened.card.preprocess, known)
+    return {"against_unknown": measure_separation(opened, model, images.images, foreign.images)}
+
+
+def _trained_on(model: Path, classes: tuple[str, ...]) -> set[str]:
+    """The images for training and validation in the `split.csv` beside the model."""
     from edgeclf.train.data.dataset import SPLIT_NAME, read_split
 
     path = model.with_name(SPLIT_NAME)
@@ -180,7 +202,7 @@ def _count_trained_on(model: Path, images: "Arrays", classes: tuple[str, ...]) -
     if path.is_file():
         with suppress(DatasetError):  # the split.csv of another model
             seen.update(*(read_split(path, name, classes).paths for name in ("train", "val")))
-    return sum(os.path.abspath(image) in seen for image in images.paths)
+    return seen
 
 
 def _list_failures(images: "Arrays") -> None:

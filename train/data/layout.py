@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from edgeclf.runtime.results.row import UNSURE
+from edgeclf.runtime.results.row import NO_LABEL
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.class_folders import SPLIT_OF, ClassFolders, holds_images, images_in, sub_folders
@@ -14,7 +14,7 @@ _LISTED = 4
 
 def doubts(folders: ClassFolders, data: Path) -> list[str]:
     """Sentences about folders that look as if they were meant otherwise."""
-    return [*_stray_images(folders, data), *_inner_classes(folders), *_unsure_class(folders)]
+    return [*_stray_images(folders, data), *_inner_classes(folders), *_status_classes(folders)]
 
 
 def _stray_images(folders: ClassFolders, data: Path) -> list[str]:
@@ -59,10 +59,9 @@ def _inner_classes(folders: ClassFolders) -> list[str]:
     return []
 
 
-def _unsure_class(folders: ClassFolders) -> list[str]:
-    if all(folder.name != UNSURE for folder in folders.classes.get("train", [])):
-        return []
-    return [f"{UNSURE} is a class; move it away if it holds the images that clf-run --sort has put there"]
+def _status_classes(folders: ClassFolders) -> list[str]:
+    names = [folder.name for folder in folders.classes.get("train", []) if folder.name in NO_LABEL]
+    return [f"{name} is a class; move it away if it holds the images that clf-run --sort has put there" for name in names]
 
 
 def _folder_names(folder: Path) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from unicodedata import normalize
 
-from edgeclf.runtime.results.row import UNSURE
+from edgeclf.runtime.results.row import NO_LABEL
 from edgeclf.runtime.results.sorting import folder_name
 from edgeclf.runtime.sources.folders import is_image, list_folder, walk
 from edgeclf.train.data.run_files import FIGURES, RUN_FILES, SHEET_NAME
@@ -67,4 +67,4 @@ def is_sorted_output(folder: Path, classes: Iterable[str]) -> bool:
     if listing is None or any(map(is_image, listing.names)):
         return False
     names = {normalize("NFC", name) for name in listing.folders}
-    return bool(names) and names <= {normalize("NFC", folder_name(normalize("NFC", name))) for name in classes} | {UNSURE}
+    return bool(names) and names <= {normalize("NFC", folder_name(normalize("NFC", name))) for name in classes} | {*NO_LABEL}

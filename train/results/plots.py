@@ -106,6 +106,18 @@ def roc(labels: NDArray[np.int64], scores: NDArray[np.float32], name: str, thres
     return figure
 
 
+def novelty_histogram(novelties: NDArray[np.float64]) -> Figure:
+    """How many images have which novelty, float64 `[N]`. Above 1, they are called unknown."""
+    figure = Figure(figsize=(5, 3.6), layout="constrained")
+    axes = figure.subplots()
+    style_axes(axes, "novelty", "images")
+    axes.hist(novelties, bins=min(40, 5 + len(novelties) // 5), color=FIRST, alpha=0.6)
+    share = float((novelties > 1).mean())
+    axes.axvline(1, color=SECOND, linewidth=1.5, linestyle="--", label=f"called unknown: {share:.1%}")
+    legend(axes)
+    return figure
+
+
 def image_grid(images: Pixels, titles: Sequence[Sequence[str]]) -> Figure:
     """The first MAX_IMAGES images, uint8 `[N, H, W, C]`, as the network sees them.
 

@@ -28,6 +28,7 @@ _CURVES = {
     "curves.png": "Loss and accuracy by epoch",
     "calibration.png": "Accuracy by confidence",
     "roc.png": "Recall of the second class against the false positive rate",
+    "unknown.png": "How unlike the training images those of the test split are: above 1, an image is called unknown",
 }
 """The figures that are shown side by side, and what they show."""
 _STYLE = """
@@ -49,7 +50,8 @@ class ReportData:
     title: the name of the data. images: the images of the evaluation, in the same order. subject, origin: what was measured
     and on which images, for the first sentence. facts: what was trained, by name. counts: images by split and class.
     history: the rows of `history.csv`. best_epoch: one of these rows, from 1. uncalibrated: the evaluation's probabilities
-    before temperature scaling. samples: images as the network saw them in training. warnings: sentences for the top.
+    before temperature scaling. novelties: of the images, float64 `[N]`. samples: images as the network saw them in training.
+    warnings: sentences for the top.
     """
 
     title: str
@@ -64,6 +66,7 @@ class ReportData:
     best_epoch: int | None = None
     uncalibrated: NDArray[np.float32] | None = None
     temperature: float | None = None
+    novelties: NDArray[np.float64] | None = None
     samples: Arrays | None = None
     warnings: Sequence[str] = ()
 
@@ -96,6 +99,8 @@ def draw(data: ReportData) -> dict[str, bytes]:
     if len(evaluation.classes) == 2 and evaluation.has_probabilities and len(np.unique(evaluation.labels)) == 2:
         scores = evaluation.probabilities[:, 1]
         figures["roc.png"] = plots.roc(evaluation.labels, scores, evaluation.classes[1], evaluation.threshold)
+    if data.novelties is not None and len(data.novelties):
+        figures["unknown.png"] = plots.novelty_histogram(data.novelties)
     if mistakes := worst_mistakes(data):
         images = data.images.images[[mistake.position for mistake in mistakes]]
         figures["mistakes.png"] = plots.image_grid(images, [mistake.title(evaluation.classes) for mistake in mistakes])

@@ -7,7 +7,7 @@ from edgeclf.runtime.drawing.canvas import text_scale, with_room_for_text
 from edgeclf.runtime.drawing.text import Box, Style, draw_text, wrap
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
-from edgeclf.runtime.results.row import UNSURE
+from edgeclf.runtime.results.row import NO_LABEL
 
 _BAND = tint(0.25, (150, 12, 12))
 
@@ -26,7 +26,7 @@ def _panel(snapshot: Snapshot) -> AnswerPanel:
         label=snapshot.label or "no answer yet",
         percent=f"{snapshot.confidence:.0%}" if snapshot.label else "",
         scores=snapshot.scores,
-        is_sure=snapshot.label != UNSURE,
+        is_sure=snapshot.label not in NO_LABEL,
         footer=(f"{snapshot.fps:.1f} fps", _age(snapshot.age_ms)),
     )
 

@@ -10,8 +10,9 @@ from edgeclf.runtime.images.decode import Pixels
 class Snapshot:
     """One source at one moment.
 
-    source: its name in rows. image: uint8 `[h, w, 3]` RGB, shared, so do not write to it. label: a class, `unsure`, or
-    empty without an answer. confidence: 0 to 1. scores: the most probable classes with their probabilities, best first.
+    source: its name in rows. image: uint8 `[h, w, 3]` RGB, shared, so do not write to it. label: a class, `unsure`,
+    `unknown`, or empty without an answer. confidence: 0 to 1. scores: the most probable classes with their
+    probabilities, best first.
     changed: whether the label differs from this source's last snapshot. fps: answers a second. age_ms: from the moment when
     the camera gave the image to the answer; None for a video. time: of the answer, ISO 8601 in UTC. trouble: why there are
     no newer images, for people to read; empty if there are.

@@ -201,7 +201,7 @@ def test_the_longest_matching_label_wins() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("bird:ls", "choose from cat, dog, unsure, \\*"),
+        ("bird:ls", "choose from cat, dog, unsure, unknown, \\*"),
         ("cat", "takes LABEL:COMMAND, not 'cat'"),
         ("cat:", "no executable program ''"),
         ("cat:./no-such-program", "no executable program './no-such-program'"),

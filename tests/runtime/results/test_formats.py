@@ -153,9 +153,9 @@ def test_csv_without_rows_has_its_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "line"),
     [
-        (OK, f"a.jpg,ok,dog,0.750000,,,,640,480,sorted/dog/a.jpg,{TIME},,,{FILE},{MODEL}"),
-        (UNSURE, f"b.mkv#frame=2,unsure,,0.500000,cat,,,640,480,,{TIME},0.080000,12.500000,,,{MODEL}"),
-        (FAILED, f"c.jpg,error,,,,empty,the file holds 0 bytes,,,,{TIME},,,,,{MODEL}"),
+        (OK, f"a.jpg,ok,dog,0.750000,,0.250000,,,640,480,sorted/dog/a.jpg,{TIME},,,{FILE},{MODEL}"),
+        (UNSURE, f"b.mkv#frame=2,unsure,,0.500000,cat,,,,640,480,,{TIME},0.080000,12.500000,,,{MODEL}"),
+        (FAILED, f"c.jpg,error,,,,,empty,the file holds 0 bytes,,,,{TIME},,,,,{MODEL}"),
     ],
     ids=list(ROWS),
 )
@@ -190,7 +190,7 @@ def test_parquet_columns_have_types_for_queries(tmp_path: Path) -> None:
 def test_parquet_metadata_has_the_version_of_the_schema(tmp_path: Path) -> None:
     metadata = pq.read_metadata(write(tmp_path / "results.parquet", OK)).metadata
 
-    assert metadata[b"edgeclf.schema"] == b"2"
+    assert metadata[b"edgeclf.schema"] == b"3"
 
 
 @pytest.mark.parametrize("rows", [[], list(ROWS.values())], ids=["no rows", "rows"])
@@ -224,7 +224,7 @@ def test_sqlite_holds_more_rows_than_a_transaction(tmp_path: Path) -> None:
 def test_sqlite_meta_has_the_version_of_the_schema(tmp_path: Path) -> None:
     path = write(tmp_path / "results.db", OK)
 
-    assert query(path, "SELECT value FROM meta WHERE key = 'schema'") == [("2",)]
+    assert query(path, "SELECT value FROM meta WHERE key = 'schema'") == [("3",)]
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def test_a_reader_that_goes_away_is_a_broken_pipe(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "count", "found"), [(".sqlite", 2_000, "2,016 columns, and SQLite takes 2,000"), (".xlsx", 16_384, "Excel")]
+    ("suffix", "count", "found"), [(".sqlite", 2_000, "2,017 columns, and SQLite takes 2,000"), (".xlsx", 16_384, "Excel")]
 )
 def test_a_file_with_too_many_columns_is_refused_beforehand(suffix: str, count: int, found: str) -> None:
     many = Schema(classes=tuple(map(str, range(count))))

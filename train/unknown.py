@@ -1,0 +1,52 @@
+"""What the last layer of a network sees of images, and what is fitted on it to tell images unlike all that was learned."""
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeclf.runtime.images.decode import Pixels
+from edgeclf.train.data.arrays import Arrays, batches
+from edgeclf.train.frozen_front import BATCH, FrozenFront
+from edgeclf.train.results.unknown import NoveltyTested, fit_novelty
+
+MOST_IMAGES = 4000
+"""Training images that are looked at. More of them change the axes little."""
+
+
+class Embedding:
+    """From images, uint8 `[N, H, W, C]`, to the input of the network's last layer, float32 `[N, D]`."""
+
+    def __init__(self, network: keras.Model) -> None:
+        """Raises ValueError for a network that does not end in a dense layer."""
+        head = network.layers[-1]
+        if not isinstance(head, keras.layers.Dense) or len(head.input.shape) != 2:
+            raise ValueError(f"{network.name} does not end in a dense layer")
+        self._network, self._layer = network, head.input._keras_history.operation
+        self._front: FrozenFront | None = None
+
+    def __call__(self, images: Pixels) -> NDArray[np.float32]:
+        if self._front is None:
+            self._front = FrozenFront(self._network, [self._layer], images)
+        found = [np.asarray(features) for (features,) in self._front(batches(images, BATCH))]
+        return np.concatenate(found).astype(np.float32, copy=False)
+
+
+def fit_unknown(network: keras.Model, splits: Mapping[str, Arrays], *, test: bool = True) -> NoveltyTested | None:
+    """Fit on the training images, find the levels with the validation images, and measure the test images.
+
+    test: False leaves the test images out. None for a network that does not end in a dense layer, and for few images.
+    """
+    try:
+        embedding = Embedding(network)
+    except ValueError:
+        return None
+    train = splits["train"].images
+    chosen = np.unique(np.linspace(0, len(train) - 1, min(len(train), MOST_IMAGES)).astype(int))
+    learned, val = embedding(train[chosen]), embedding(splits["val"].images)
+    novelty = fit_novelty(learned, val, network.count_params())
+    if novelty is None:
+        return None
+    tested = novelty.of(embedding(splits["test"].images)) if test else np.empty(0)
+    return NoveltyTested(novelty, novelty.of(val), tested)
