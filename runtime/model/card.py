@@ -32,12 +32,14 @@ class ModelCard:
     head: the output layer of the trained network: `softmax` (one unit per class), `sigmoid` (one unit, for the second
         class) or `logits` (either one without its activation). Exported models always give one probability per class.
     training: facts about the training as JSON values: versions, counts, accuracy on data that was not used for fitting.
+    outputs: the names of what the file returns behind `probabilities`, in this order; see `further_outputs.py`.
     """
 
     classes: tuple[str, ...]
     preprocess: Preprocess
     head: Head = "softmax"
     training: dict[str, Any] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
@@ -78,6 +80,8 @@ class ModelCard:
             "head": self.head,
             "training": self.training,
         }
+        if self.outputs:
+            fields["outputs"] = list(self.outputs)
         return json.dumps(fields, indent=1)
 
     @classmethod
@@ -91,7 +95,8 @@ class ModelCard:
             if not isinstance(fields["classes"], list):
                 raise TypeError("classes is not a list")
             preprocess = Preprocess.from_json(fields["preprocess"])
-            return cls(tuple(fields["classes"]), preprocess, fields["head"], dict(fields["training"]))
+            outputs = tuple(map(str, fields.get("outputs", ())))
+            return cls(tuple(fields["classes"]), preprocess, fields["head"], dict(fields["training"]), outputs)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(f"its card cannot be read ({type(error).__name__}: {error}); export the model again") from None
         except EdgeclfError as error:

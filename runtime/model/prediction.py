@@ -41,6 +41,10 @@ class Prediction:
     """float32 `[classes]`"""
     image: Callable[[], AnyImage | None] = _nothing
     """The image that this is the prediction of, as long as it is at hand: see `at_hand`. Not kept by pickle."""
+    heatmap: NDArray[np.float32] | None = None
+    """float32 `[h, w, classes]`: what each place of the image adds to each class, the whole image in `h` times `w` places;
+    None unless it was asked for.
+    """
 
     @property
     def label(self) -> str:
@@ -66,7 +70,7 @@ class Prediction:
         return f"Prediction(label={self.label!r}, confidence={self.confidence:.4f})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Prediction, (self.classes, self.probabilities)
+        return Prediction, (self.classes, self.probabilities, _nothing, self.heatmap)
 
     def _repr_html_(self) -> str:
         from edgeclf.runtime.model.prediction_html import prediction_html
