@@ -32,7 +32,8 @@ app = command_app()
 _CLASSES = 10
 _EXPLAINED = """\
 One image on one thread, {classes} classes. Each number is the median of {rounds} interleaved rounds, divided by the file
-with `probabilities` alone in the same round, with its quartiles. `not asked` reads only `probabilities`, `asked` all outputs.
+with `probabilities` alone in the same round, with its quartiles. `not asked` reads only `probabilities`, `asked`
+all outputs.
 
 """
 _FORMATS: dict[str, tuple[str, Callable[[Frozen, Pixels], bytes]]] = {
