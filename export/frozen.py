@@ -45,9 +45,9 @@ class Frozen:
         """The further outputs for uint8 images `[N, H, W, C]`. classes: whose heatmaps, one for each image."""
         if not self.card.outputs:
             return FurtherReference()
-        names = ("probabilities", *self.card.outputs)
-        parts = [self.function(tf.constant(images[start : start + _BATCH])) for start in range(0, len(images), _BATCH)]
-        answers = [Answers(**{name: one.numpy() for name, one in zip(names, part, strict=True)}) for part in parts]
+        names = (OUTPUT, *self.card.outputs)
+        parts = (self.function(tf.constant(images[start : start + _BATCH])) for start in range(0, len(images), _BATCH))
+        answers = (Answers(**{name: one.numpy() for name, one in zip(names, part, strict=True)}) for part in parts)
         return FurtherReference.of(answers, classes)
 
     def of_floats(self) -> tf.types.experimental.ConcreteFunction:

@@ -1,6 +1,6 @@
 """Whether the further outputs of a file are those of the trained model, on real images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -38,12 +38,13 @@ class FurtherReference:
         return tuple(name for name in (EMBEDDING, HEATMAP) if getattr(self, name) is not None)
 
     @classmethod
-    def of(cls, answers: Sequence[Answers], classes: NDArray[np.intp]) -> "FurtherReference":
-        """answers: in parts. classes: whose maps to keep, one for each image."""
-        embeddings = [part.embedding for part in answers if part.embedding is not None]
-        maps, start = [], 0
+    def of(cls, answers: Iterable[Answers], classes: NDArray[np.intp]) -> "FurtherReference":
+        """answers: in parts, of which only this is kept. classes: whose maps to keep, one for each image."""
+        embeddings, maps, start = [], [], 0
         for part in answers:
             count = len(part.probabilities)
+            if part.embedding is not None:
+                embeddings.append(part.embedding)
             if part.heatmap is not None:
                 maps.append(part.heatmap[np.arange(count), :, :, classes[start : start + count]])
             start += count

@@ -82,9 +82,9 @@ def answering(operations: Sequence[tuple[Iterable[_Tensor], Iterable[_Tensor]]],
 
 def _find_head(probabilities: tf.Tensor) -> _Head | None:
     """The head behind the output of a frozen graph; None if it ends in anything but a dense layer and its activation."""
-    raw = _behind_shaping(probabilities)
-    if raw.op.type == "ConcatV2":  # of one unit and what it leaves for the other class
-        raw = _behind_shaping(raw.op.inputs[1])
+    raw, units = _behind_shaping(probabilities), probabilities.shape[1]
+    if _is_completed(raw):
+        raw, units = _behind_shaping(raw.op.inputs[1]), 1
     if raw.op.type in _ACTIVATIONS:
         raw = _behind_shaping(raw.op.inputs[0])
     if raw.op.type in ("BiasAdd", "AddV2") and raw.op.inputs[1].shape.rank == 1:
@@ -92,9 +92,17 @@ def _find_head(probabilities: tf.Tensor) -> _Head | None:
     if raw.op.type != "MatMul" or raw.op.get_attr("transpose_a") or raw.op.get_attr("transpose_b"):
         return None
     embedding, weights = raw.op.inputs
-    if _behind_shaping(weights).op.type != "Const" or None in (*embedding.shape[1:], *weights.shape):
+    if _behind_shaping(weights).op.type != "Const" or embedding.shape[1] is None or weights.shape[1] != units:
         return None
     return _Head(embedding, weights, _averaged(embedding))
+
+
+def _is_completed(both: tf.Tensor) -> bool:
+    """Whether it is one unit, and in front of it what that leaves for the other class."""
+    if both.op.type != "ConcatV2":
+        return False
+    rest, unit = both.op.inputs[:2]
+    return bool(rest.op.type == "Sub" and rest.op.inputs[1].name == unit.name)
 
 
 def _averaged(embedding: tf.Tensor) -> tf.Tensor | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from edgeclf.export.options import AGREEMENT, MARGIN, REDUCED_MARGIN, GateLimits
 from edgeclf.runtime.errors import EdgeclfError, ModelError
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.description import ModelDescription
+from edgeclf.runtime.model.further_outputs import Answers
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.arrays import Arrays, batches
 from edgeclf.train.results.intervals import wilson_interval
@@ -204,9 +206,16 @@ def _predict(classifier: Classifier, path: Path, reference: Reference) -> tuple[
     images, classes = reference.images.images, reference.probabilities.shape[1]
     if len(classifier.card.classes) != classes:
         raise ModelError(f"{path} has {plural(len(classifier.card.classes), 'class')}, but {reference.name} has {classes:,}")
-    answers = [classifier.answers(batch, reference.further.names) for batch in batches(images, 32)]
-    probabilities = np.concatenate([part.probabilities for part in answers])
-    further = FurtherReference.of(answers, reference.probabilities.argmax(axis=1))
+    rows: list[NDArray[np.float32]] = []
+
+    def answers() -> Iterator[Answers]:
+        for batch in batches(images, 32):
+            part = classifier.answers(batch, reference.further.names)
+            rows.append(part.probabilities)
+            yield part
+
+    further = FurtherReference.of(answers(), reference.probabilities.argmax(axis=1))
+    probabilities = np.concatenate(rows)
     probe = np.arange(max(BATCHES)) % len(images)
     for size in BATCHES:
         repeated = np.concatenate([classifier.probabilities(batch) for batch in batches(images[probe], size)])
