@@ -81,8 +81,7 @@ def adopt_model(
     named: what the user named, such as a folder or an archive; the files are called after it.
     Raises ModelError, DatasetError, OptionError, OutputError, or GateError if the labelled images contradict the facts.
     """
-    if options.opset != OPSET:
-        raise OptionError(f"--opset is for Keras models, and {named} keeps its own; leave it out")
+    _refuse_keras_options(named, options)
     original = _read(package, named, options)
     network, path = original.network, package.path
     if options.data is None:
@@ -122,6 +121,12 @@ def precision_of(network: Network) -> str:
     if is_quantised or "int8" in (network.weights, network.dtype):
         return "int8"
     return "fp16" if "float16" in (network.weights, network.dtype) else "fp32"
+
+
+def _refuse_keras_options(named: Path, options: ExportOptions) -> None:
+    for flag, is_given in (("--opset", options.opset != OPSET), ("--outputs", bool(options.outputs))):
+        if is_given:
+            raise OptionError(f"{flag} is for Keras models, and {named} keeps its own; leave it out")
 
 
 def _read(package: ModelPackage, named: Path, options: ExportOptions) -> _Original:

@@ -23,6 +23,7 @@ def export(  # noqa: PLR0913 (an editor shows each option with its type)
     formats: Sequence[str] = (),
     quantize: Sequence[str] = (),
     everything: bool = False,
+    outputs: Sequence[str] = (),
     data: str | os.PathLike[str] | None = None,
     max_drop: float = 0.01,
     external: ExternalModel = ExternalModel(),  # noqa: B008 (frozen)
@@ -32,6 +33,7 @@ def export(  # noqa: PLR0913 (an editor shows each option with its type)
     model: what `edgeclf.train` returned, its folder or `model.keras`, or a model from another tool. output: a folder, by
     default the model's own. formats: of `onnx`, `tflite`. quantize: of `fp32`, `fp16`, `int8`, `dynamic`, `int16x8`; by
     default ONNX in fp32 and TFLite in int8. everything: every format in every precision; files that fail are left out.
+    outputs: of `embedding` and `heatmap`, `all`, or `probabilities` for these alone; by default those that cost little.
     data: images to calibrate and verify with, instead of those of the training run. max_drop: the share of the accuracy
     that may be lost. external: describes a model without a card.
 
@@ -43,7 +45,7 @@ def export(  # noqa: PLR0913 (an editor shows each option with its type)
     path = trained_in_run(Path(model if isinstance(model, str | os.PathLike) else model.model))
     limits = GateLimits(max_drop=max_drop)
     targets = TargetOptions(_names(formats), _names(quantize), everything)
-    options = ExportOptions(None if data is None else Path(data), limits, external=external)
+    options = ExportOptions(None if data is None else Path(data), limits, external=external, outputs=_names(outputs))
     with native_output_hidden():
         result = start_export(path, targets, options, None if output is None else Path(output))
     raise_if_failed(result, path)

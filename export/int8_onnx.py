@@ -17,11 +17,13 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from edgeclf.export.histograms import Histograms
 from edgeclf.export.int8 import Method, by_layer
 from edgeclf.export.onnx_file import pack
+from edgeclf.export.outputs import answering
+from edgeclf.export.shared_weights import separate_dequantizing
 from edgeclf.export.timing import milliseconds
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import EdgeclfError, ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.runtime.model.backend import INPUT, open_backend
+from edgeclf.runtime.model.backend import INPUT, OUTPUT, open_backend
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.storage.atomic_write import publish_bytes
 from edgeclf.runtime.terminal.progress import Progress
@@ -52,7 +54,10 @@ class OnnxQuantizer:
             quant_pre_process(folder / "converted.onnx", self._float, skip_symbolic_shape=True)
         graph = onnx.load(self._float).graph
         weights = {tensor.name for tensor in graph.initializer}
-        self._operations = by_layer((n.name, n.op_type in _OPERATIONS and n.input[1] in weights) for n in graph.node)
+        answers = answering([(node.input, node.output) for node in graph.node], OUTPUT)
+        self._further = [node.name for node, is_one in zip(graph.node, answers, strict=True) if not is_one]
+        answering_nodes = [node for node, is_one in zip(graph.node, answers, strict=True) if is_one]
+        self._operations = by_layer((n.name, n.op_type in _OPERATIONS and n.input[1] in weights) for n in answering_nodes)
         self.layers = tuple(self._operations)
         if not self.layers:
             raise ModelError("the network has no layer with weights to quantise; leave out ONNX int8")
@@ -65,7 +70,7 @@ class OnnxQuantizer:
 
     def _quantize(self, method: Method, in_float: Collection[str], activations: str) -> bytes:
         quantized = self._folder / "quantized.onnx"
-        excluded = [*self._head, *chain.from_iterable(self._operations[layer] for layer in in_float)]
+        excluded = [*self._head, *self._further, *chain.from_iterable(self._operations[layer] for layer in in_float)]
         with _quiet_quantisation():
             quantize_static(
                 self._float,
@@ -79,7 +84,9 @@ class OnnxQuantizer:
                 calibrate_method=_METHODS[method],
                 calibration_cache_path=self._ranges(method),
             )
-        return pack(onnx.load(quantized), self._card)
+        proto = onnx.load(quantized)
+        separate_dequantizing(proto.graph)
+        return pack(proto, self._card)
 
     def _faster_activations(self) -> str:
         """`uint8` or `int8`: one may be twice as fast as the other, depending on the processor."""

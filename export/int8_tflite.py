@@ -21,6 +21,7 @@ from tensorflow.lite.tools.flatbuffer_utils import convert_bytearray_to_object, 
 from edgeclf.export.frozen import Frozen
 from edgeclf.export.histograms import Histograms
 from edgeclf.export.int8 import Method, by_layer
+from edgeclf.export.outputs import answering
 from edgeclf.export.to_tflite import make_converter, run_converter
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.card import ModelCard
@@ -86,13 +87,19 @@ class Calibrated:
 
     @cached_property
     def layers(self) -> dict[str, list[str]]:
-        """The layers with weights, from input to output, and the operations of each."""
+        """The layers with weights, from input to output, and the operations of each. What makes further outputs is one with
+        the last layer, whose weights it shares.
+        """
         graph = self._graph()
-        tensors = graph.subgraphs[0].tensors
+        (subgraph,) = graph.subgraphs
         codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in graph.operatorCodes]
+        answers = answering([(one.inputs, one.outputs) for one in subgraph.operators], subgraph.outputs[0])
+        parts = zip(subgraph.operators, answers, strict=True)
+        ordered = [one for one, _ in sorted(parts, key=lambda part: not part[1])]
+        answered = sum(answers)
         return by_layer(
-            (tensors[one.outputs[0]].name.decode(), codes[one.opcodeIndex] in _OPERATIONS)
-            for one in graph.subgraphs[0].operators
+            (subgraph.tensors[one.outputs[0]].name.decode(), place < answered and codes[one.opcodeIndex] in _OPERATIONS)
+            for place, one in enumerate(ordered)
         )
 
     def with_ranges(self, method: Method) -> bytes:

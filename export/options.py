@@ -9,6 +9,7 @@ import typer
 
 from edgeclf.export.external_options import ExternalModel
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.spelling import advice
 from edgeclf.runtime.terminal.flags import Text
 from edgeclf.runtime.terminal.values import parse_share
 
@@ -21,6 +22,9 @@ MARGIN, REDUCED_MARGIN = 1e-3, 0.1
 AGREEMENT = 0.97
 """The share of the clear images on which a reduced file must agree with Keras; a float32 file must agree on all of them."""
 
+EVERY_OUTPUT = "all"
+"""Stands for every further output that the network allows."""
+_OUTPUTS = (EVERY_OUTPUT, "probabilities", "embedding", "heatmap")
 _GATE = "Verification"
 
 
@@ -109,12 +113,25 @@ class ExportOptions:
 
     data: Annotated[Path | None, _DATA] = None
     limits: GateLimits = GateLimits()
+    outputs: Annotated[
+        tuple[str, ...],
+        Text(parse_names),
+        _option(
+            "--outputs",
+            metavar="all|probabilities|embedding|heatmap,...",
+            help="What the files of a Keras model return. probabilities is always first.",
+            show_default="those that cost less than 2 %",
+        ),
+    ] = ()
     opset: Annotated[int, _option(help=f"ONNX opset, {OPSETS[0]} to {OPSETS[-1]}; older runtimes need a lower one.")] = OPSET
     external: ExternalModel = ExternalModel()  # noqa: RUF009 (frozen)
 
     def __post_init__(self) -> None:
         if self.opset not in OPSETS:
             raise OptionError(f"opset must be from {OPSETS[0]} to {OPSETS[-1]}, not {self.opset}")
+        for name in self.outputs:
+            if name not in _OUTPUTS:
+                raise OptionError(f"there is no output {name!r}; {advice(name, _OUTPUTS)}")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeclf.export.further_parity import FurtherParity, FurtherReference
 from edgeclf.export.options import AGREEMENT, MARGIN, REDUCED_MARGIN, GateLimits
 from edgeclf.runtime.errors import EdgeclfError, ModelError
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.description import ModelDescription
+from edgeclf.runtime.model.further_outputs import Answers
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.train.data.arrays import Arrays, batches
 from edgeclf.train.results.intervals import wilson_interval
@@ -29,12 +32,13 @@ UNLABELLED = -1
 class Reference:
     """The model that a file must agree with. probabilities: float32 `[N, classes]`, its predictions for `images`.
 
-    Without labels, every label in `images` is UNLABELLED.
+    Without labels, every label in `images` is UNLABELLED. further: its further outputs, if files are to have them.
     """
 
     images: Arrays
     probabilities: NDArray[np.float32]
     name: str = "Keras"
+    further: FurtherReference = FurtherReference()  # noqa: RUF009 (frozen)
 
     @property
     def is_labelled(self) -> bool:
@@ -76,6 +80,7 @@ class Parity:
     """The name of the reference model."""
     milliseconds: float | None = None
     """Median time of one image on the machine that exported the file."""
+    further: FurtherParity = FurtherParity()  # noqa: RUF009 (frozen)
 
     @property
     def accuracy(self) -> float:
@@ -122,6 +127,7 @@ class Parity:
             "clear_images": self.clear,
             "clear_images_agreed": self.clear_agreed,
             "max_probability_difference": float(f"{self.max_difference:.3g}"),
+            **self.further.to_json(),
             "made_by": self.made_by,
             "attempts": self.attempts,
             "milliseconds": None if self.milliseconds is None else float(f"{self.milliseconds:.3g}"),
@@ -156,7 +162,7 @@ def check_parity(
     card: describes a file without one. threads: for the engine; default all cores.
     """
     try:
-        probabilities = _predict(Classifier.open(path, device="cpu", card=card, threads=threads), path, reference)
+        probabilities, further = _predict(Classifier.open(path, device="cpu", card=card, threads=threads), path, reference)
     except EdgeclfError as error:
         miss = str(error).replace(str(path), path.name)
         return Parity.failed(path.name, precision, reference, miss, path.stat().st_size)
@@ -178,6 +184,7 @@ def check_parity(
         is_labelled=reference.is_labelled,
         reference=reference.name,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        further=FurtherParity.of(further, reference.further),
     )
     return replace(measured, misses=tuple(_find_misses(measured, limits, reference.name)))
 
@@ -191,18 +198,30 @@ def _count_correct(probabilities: NDArray[np.float32], images: Arrays) -> int:
     return int((probabilities.argmax(axis=1) == images.labels).sum())
 
 
-def _predict(classifier: Classifier, path: Path, reference: Reference) -> NDArray[np.float32]:
-    """Probabilities for all images, float32 `[N, classes]`. Raises ModelError if they depend on the batch size."""
+def _predict(classifier: Classifier, path: Path, reference: Reference) -> tuple[NDArray[np.float32], FurtherReference]:
+    """Probabilities for all images, float32 `[N, classes]`, and the further outputs that the reference model has, too.
+
+    Raises ModelError if the probabilities depend on the batch size.
+    """
     images, classes = reference.images.images, reference.probabilities.shape[1]
     if len(classifier.card.classes) != classes:
         raise ModelError(f"{path} has {plural(len(classifier.card.classes), 'class')}, but {reference.name} has {classes:,}")
-    probabilities = np.concatenate([classifier.probabilities(batch) for batch in batches(images, 32)])
+    rows: list[NDArray[np.float32]] = []
+
+    def answers() -> Iterator[Answers]:
+        for batch in batches(images, 32):
+            part = classifier.answers(batch, reference.further.names)
+            rows.append(part.probabilities)
+            yield part
+
+    further = FurtherReference.of(answers(), reference.probabilities.argmax(axis=1))
+    probabilities = np.concatenate(rows)
     probe = np.arange(max(BATCHES)) % len(images)
     for size in BATCHES:
         repeated = np.concatenate([classifier.probabilities(batch) for batch in batches(images[probe], size)])
         if np.abs(repeated - probabilities[probe]).max() > 1e-5:
             raise ModelError(f"{path} predicts differently in batches of {size} than in batches of 32")
-    return probabilities
+    return probabilities, further
 
 
 def _find_misses(measured: Parity, limits: GateLimits, reference: str) -> list[str]:
@@ -222,4 +241,4 @@ def _find_misses(measured: Parity, limits: GateLimits, reference: str) -> list[s
             f"{measured.correct} of {measured.images} images are correct, but {measured.reference_correct} with "
             f"{reference}; the limit is a loss of {limits.max_drop:.2%}"
         )
-    return misses
+    return [*misses, *measured.further.misses(reference, is_reduced=measured.precision != "fp32")]

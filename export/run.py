@@ -1,7 +1,7 @@
 """Exports a trained Keras model: loads it, chooses images, and lets the gate decide what is published."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from edgeclf.export.external_model import (
     load_external,
 )
 from edgeclf.export.external_options import refuse_description
+from edgeclf.export.frozen import freeze
 from edgeclf.export.gate import (
     Export,
     Subject,
@@ -114,11 +115,15 @@ def _export(model: KerasModel, job: _Job, check: Callable[[Reference], tuple[str
     calibrate = any(target.calibrates for target in job.targets)
     images = choose_images(model, job.options.data, calibrate=calibrate, labels_optional=check is not None)
     check_calibration(images, job.targets, model.path)
-    reference = Reference(images.verification, model.probabilities(images.verification.images))
+    answers = model.probabilities(images.verification.images)
+    reference = Reference(images.verification, answers)
     check_reference_runs(reference, model.path)
+    frozen = freeze(model, job.options.outputs)
+    further = frozen.further(images.verification.images, answers.argmax(axis=1))
     remarks = check(reference) if check else reference_remarks(reference, model.card.classes)
     training = training_images(model, job.options.data).images if any(one.trains for one in job.targets) else None
-    context = partial(ExportContext, model, images, opset=job.options.opset, training=training)
+    context = partial(ExportContext, model, frozen, images, opset=job.options.opset, training=training)
+    reference = replace(reference, further=further)
     subject = Subject(job.name, images, reference, model.probabilities, context, remarks=remarks, made_with=_versions())
     return export_files(subject, job.targets, job.folder, job.options.limits)
 

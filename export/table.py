@@ -34,26 +34,29 @@ def show(report: GateReport) -> None:
 
 def _show_table(report: GateReport, ship: str) -> None:
     first = report.parities[0]
+    further = list(dict.fromkeys(name for parity in report.parities for name in _further(parity)))
     columns = [
         Column("file", "left"),
         Column("size", spare=1),
         *([Column("accuracy"), Column("95 % interval", spare=4)] if first.is_labelled else []),
         Column("same class", spare=2),
         Column("difference", spare=3),
+        *(Column(name, spare=5) for name in further),
         Column("per image"),
         Column("verdict", "left"),
     ]
     reference = (report.reference, "", *_accuracy(first, first.reference_correct))
-    show_table(columns, [reference, *(_cells(parity, ship) for parity in report.parities)])
+    show_table(columns, [reference, *(_cells(parity, ship, further) for parity in report.parities)])
 
 
-def _cells(parity: Parity, ship: str) -> list[str | Cell]:
+def _cells(parity: Parity, ship: str, further: Sequence[str]) -> list[str | Cell]:
     return [
         parity.name,
         f"{parity.size_bytes / 1e6:.2f} MB",
         *_accuracy(parity, parity.correct),
         f"{parity.agreement:.2%}",
         f"{parity.max_difference:.1e}",
+        *(_further(parity).get(name, "") for name in further),
         "" if parity.milliseconds is None else f"{parity.milliseconds:.3g} ms",
         _verdict(parity, ship),
     ]
@@ -65,6 +68,13 @@ def _accuracy(parity: Parity, correct: int) -> tuple[str, ...]:
         return ()
     low, high = wilson_interval(correct, parity.images)
     return f"{correct / parity.images:.2%}", f"{low:.0%} to {high:.0%}"
+
+
+def _further(parity: Parity) -> dict[str, str]:
+    """How near the further outputs are: the cosine of the embedding, and the share of heatmaps with the same top place."""
+    cosine, place = parity.further.embedding_cosine, parity.further.heatmap_same_place
+    columns = {} if cosine is None else {"embedding": f"{cosine:.4f}"}
+    return columns if place is None else columns | {"heatmap": f"{place:.2%}"}
 
 
 def _verdict(parity: Parity, ship: str) -> Cell:

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 class ExportContext:
     """A model under export, with what its files share. folder: for temporary files.
 
-    training: images for the targets that train, uint8 `[N, H, W, C]`.
+    frozen: the graph that every file is made of. training: images for the targets that train, uint8 `[N, H, W, C]`.
     """
 
     model: "KerasModel"
+    frozen: "Frozen"
     images: ExportImages
     folder: Path
     opset: int = OPSET
@@ -44,13 +45,6 @@ class ExportContext:
         if self.training is None:
             raise ValueError("quantisation-aware training needs training images")
         return TrainedNetwork(self.model, self.frozen, self.images.calibration.images, self.training)
-
-    @cached_property
-    def frozen(self) -> "Frozen":
-        """The graph that every file is made of."""
-        from edgeclf.export.frozen import freeze
-
-        return freeze(self.model)
 
     @cached_property
     def onnx(self) -> "onnx.ModelProto":
@@ -72,19 +66,19 @@ def _tflite(precision: "Precision") -> Callable[[ExportContext], bytes]:
 def _onnx(context: ExportContext) -> bytes:
     from edgeclf.export.onnx_file import pack
 
-    return pack(context.onnx, context.model.card)
+    return pack(context.onnx, context.frozen.card)
 
 
 def _half_onnx(context: ExportContext) -> bytes:
     from edgeclf.export.onnx_file import half_precision, pack
 
-    return pack(half_precision(deepcopy(context.onnx)), context.model.card)
+    return pack(half_precision(deepcopy(context.onnx)), context.frozen.card)
 
 
 def _int8_onnx(context: ExportContext) -> Quantizer:
     from edgeclf.export.int8_onnx import OnnxQuantizer
 
-    return OnnxQuantizer(context.onnx, context.model.card, context.images.calibration.images, context.folder)
+    return OnnxQuantizer(context.onnx, context.frozen.card, context.images.calibration.images, context.folder)
 
 
 def _int8_tflite(context: ExportContext) -> Quantizer:

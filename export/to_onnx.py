@@ -19,7 +19,8 @@ def to_onnx(model: Frozen, opset: int = OPSET) -> bytes:
 
 
 def convert(model: Frozen, opset: int = OPSET) -> onnx.ModelProto:
-    """The network in float32, with input `image` and output `probabilities`. `pack` makes a file of it.
+    """The network in float32, with input `image` and output `probabilities`, and behind it the further outputs that the card
+    names. `pack` makes a file of it.
 
     opset: one of OPSETS. Raises ModelError if a layer has no counterpart in ONNX, and GateError if several inputs are left.
     """
@@ -27,7 +28,7 @@ def convert(model: Frozen, opset: int = OPSET) -> onnx.ModelProto:
         proto, _ = tf2onnx.convert.from_graph_def(
             fixed_graph(model.function.graph),
             input_names=[model.function.inputs[0].name],
-            output_names=[model.function.outputs[0].name],
+            output_names=[tensor.name for tensor in model.function.outputs],
             opset=opset,
             custom_op_handlers=HANDLERS,
         )
@@ -35,12 +36,13 @@ def convert(model: Frozen, opset: int = OPSET) -> onnx.ModelProto:
         raise ModelError(f"{model.path} cannot be converted to ONNX opset {opset} ({first_line(error)})") from None
     graph = proto.graph
     _check_operations(graph, opset, model.path)
-    if len(graph.input) != 1 or len(graph.output) != 1:
+    if len(graph.input) != 1:
         inputs = ", ".join(value.name for value in graph.input)
         raise GateError(f"the ONNX conversion left {len(graph.input)} inputs ({inputs}) instead of one")
     _rename(graph, graph.input[0].name, INPUT)
-    _rename(graph, graph.output[0].name, OUTPUT)
-    for value in (graph.input[0], graph.output[0]):
+    for value, name in zip(graph.output, (OUTPUT, *model.card.outputs), strict=True):
+        _rename(graph, value.name, name)
+    for value in (graph.input[0], *graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     return proto
 

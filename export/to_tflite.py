@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import tensorflow as tf
+from tensorflow.lite.tools.flatbuffer_utils import convert_bytearray_to_object, convert_object_to_bytearray
 
 from edgeclf.export.frozen import Frozen
 from edgeclf.runtime.errors import ModelError, first_line
@@ -40,7 +41,7 @@ def to_tflite(model: Frozen, precision: Precision, calibration: Pixels | None = 
 
 
 def run_converter(converter: tf.lite.TFLiteConverter, model: Frozen) -> bytes:
-    """Run the converter. Raises ModelError with its message."""
+    """Run the converter, and put the outputs in the order of `function`. Raises ModelError with its message."""
     try:
         converted: bytes = converter.convert()
     except Exception as error:  # the converter's errors have no common base class
@@ -48,18 +49,29 @@ def run_converter(converter: tf.lite.TFLiteConverter, model: Frozen) -> bytes:
             problem = f"{model.path} cannot be converted to TFLite, which has no counterpart of {', '.join(unknown)}"
             raise ModelError(f"{problem}; replace the layer that computes it, or export --format onnx") from None
         raise ModelError(f"{model.path} cannot be converted to TFLite ({first_line(error)})") from None
-    return converted
+    return _in_order(converted, (OUTPUT, *model.card.outputs)) if model.card.outputs else converted
+
+
+def _in_order(tflite: bytes, names: tuple[str, ...]) -> bytes:
+    """The file with its outputs in the order of `names`. The converter sorts them by name."""
+    model = convert_bytearray_to_object(bytearray(tflite))
+    (signature,) = model.signatureDefs
+    by_name = {output.name.decode(): output for output in signature.outputs}
+    signature.outputs = [by_name[name] for name in names]
+    model.subgraphs[0].outputs = [output.tensorIndex for output in signature.outputs]
+    return bytes(convert_object_to_bytearray(model))
 
 
 def make_converter(model: Frozen, input_type: tf.DType) -> tf.lite.TFLiteConverter:
-    """A converter for images of one type, uint8 or float32. The signature calls the input `image` and the output
-    `probabilities`.
+    """A converter for images of one type, uint8 or float32. The signature calls the input `image`, the output
+    `probabilities`, and the further outputs as the card does.
     """
     frozen = model.function if input_type == tf.uint8 else model.of_floats()
     module = tf.Module()
     shape = (None, *model.card.preprocess.shape)
+    names = (OUTPUT, *model.card.outputs)
     module.serve = tf.function(
-        lambda image: {OUTPUT: frozen(image)[0]},
+        lambda image: dict(zip(names, frozen(image), strict=True)),
         input_signature=[tf.TensorSpec(shape, input_type, name=INPUT)],
         autograph=False,
     )

@@ -22,7 +22,8 @@ from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.images.frame import Frame
 from edgeclf.runtime.images.preprocess import Prepared
 from edgeclf.runtime.model.batching import BatchSplitter, best_batch
-from edgeclf.runtime.model.classifier import Answer, Classifier
+from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.further_outputs import Answer
 from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction, at_hand
 
 _Item = TypeVar("_Item")
@@ -159,8 +160,8 @@ class Worker:
     def _outcome(self, frame: Frame, one: Prepared | ImageError, answers: Iterator[Answer]) -> Outcome:
         if isinstance(one, ImageError):
             return Outcome(frame, Failure.of(one), one.size_hw)
-        probabilities, novelty = next(answers)
-        prediction = Prediction(self._classifier.card.classes, probabilities, at_hand(frame.image), novelty)
+        probabilities, novelty, heatmap = next(answers)
+        prediction = Prediction(self._classifier.card.classes, probabilities, at_hand(frame.image), novelty, heatmap)
         return Outcome(frame, prediction, one.size_hw, one.photo)
 
 

@@ -39,9 +39,10 @@ FLOORS = {
         "cli",
     ),
     "export": (
-        "adopt adopted_targets artifacts calibration comparison data_images external_model external_options frozen gate "
-        "gate_report graph_fixes heads histograms image_input int8 int8_onnx int8_tflite known_facts onnx_file options "
-        "own_tool parity preparation reference_check table target timing to_onnx to_tflite",
+        "adopt adopted_targets artifacts calibration comparison data_images external_model external_options frozen "
+        "further_parity gate gate_report graph_fixes heads histograms image_input int8 int8_onnx int8_tflite known_facts "
+        "onnx_file options outputs own_tool parity preparation reference_check shared_weights table target "
+        "timing to_onnx to_tflite",
         "qat",
         "function run start targets",
         "cli",
@@ -49,8 +50,8 @@ FLOORS = {
     "benchmarks": (
         "fabrics interleaving machine photographs results solar_cells textures",
         "bench peers",
-        "adoption clf_bench clf_demo cuda driver exporting live networks parity pillow_resize reopening resize scaling "
-        "screenshots shipping sizing teaching throughput training unknown",
+        "adoption clf_bench clf_demo cuda driver exporting live networks outputs parity pillow_resize reopening resize "
+        "scaling screenshots shipping sizing teaching throughput training unknown",
     ),
 }
 """From the ground up: folders and files directly below a layer. Each may import itself and what is on the floors below it;

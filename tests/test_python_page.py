@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import edgeclf
+from tests.support.trained_run import KEPT_OUTPUTS
 from tests.support.video_files import write_video
 
 BLOCKS = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[1] / "docs" / "python.md").read_text("utf-8"), re.DOTALL)
@@ -20,8 +21,8 @@ SLOW = re.compile(r"edgeclf\.(train|export)\(")
 
 @pytest.fixture
 def folder(run_folder: Path, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("model.onnx", "model.keras"):
-        shutil.copy(run_folder / name, tmp_path)
+    shutil.copy(run_folder / "model.keras", tmp_path)
+    shutil.copy(KEPT_OUTPUTS / "model.onnx", tmp_path)
     shutil.copytree(image_folder, tmp_path / "photos")
     (tmp_path / "photos" / "bad.png").write_bytes(b"no image")
     for name in ("cell.png", "other.png"):

@@ -132,6 +132,8 @@ class _TimedBackend:
         self.card_text = backend.card_text
         self.one_by_one = backend.one_by_one
         self.output_levels = backend.output_levels
+        self.output_shapes = backend.output_shapes
+        self.run_outputs = backend.run_outputs
         self.milliseconds: list[float] = []
 
     def run(self, batch: Pixels) -> NDArray[np.float32]:

@@ -18,6 +18,8 @@ from tensorflow.lite.tools.flatbuffer_utils import (
     opcode_to_name,
 )
 
+from edgeclf.export.outputs import answering
+
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 SAME_SCALE = ("MAX_POOL_2D", "AVERAGE_POOL_2D", "RESHAPE", "PAD")
 """Operations whose output has the scale of their input in TFLite."""
@@ -48,8 +50,12 @@ class FloatGraph:
         self._tensors = graph.tensors
         self.input, self.output = int(graph.inputs[0]), int(graph.outputs[0])
         self.input_shape = tuple(int(side) for side in self._tensors[self.input].shape[1:])
+        answers = answering([(each.inputs, each.outputs) for each in graph.operators], graph.outputs[0])
         every = [self._operation(each) for each in graph.operators]
-        self.operations = [one for one in every if self._tensors[one.output].type == 0]  # the others compute shapes
+        floats = [self._tensors[one.output].type == 0 for one in every]  # the others compute shapes
+        self.operations = [one for one, *both in zip(every, floats, answers, strict=True) if all(both)]
+        self.further = [one for one, is_one in zip(every, answers, strict=True) if not is_one]
+        """The operations that make further outputs."""
         layers = [index for index, one in enumerate(self.operations) if one.kind in WEIGHTED]
         self.body = layers[-1] + 1 if layers else 0
         """The number of operations up to the last one with weights. After it come softmax or sigmoid."""

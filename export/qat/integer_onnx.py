@@ -9,9 +9,9 @@ from onnx import helper, numpy_helper
 
 from edgeclf.export.frozen import Frozen
 from edgeclf.export.qat.network import QuantizedNetwork
+from edgeclf.export.shared_weights import separate_dequantizing
 from edgeclf.export.to_onnx import convert
 from edgeclf.runtime.errors import ModelError
-from edgeclf.train.keras_file.saving import KerasModel
 
 _LAYERS = ("Conv", "Gemm", "MatMul")
 _RESHAPING = ("Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
@@ -19,13 +19,14 @@ _LARGEST = 127
 _SMALLEST_SCALE = 1e-8
 
 
-def integer_onnx(network: QuantizedNetwork, model: KerasModel, opset: int) -> onnx.ModelProto:
+def integer_onnx(network: QuantizedNetwork, model: Frozen, opset: int) -> onnx.ModelProto:
     """Every layer with weights takes integers: kernels in int8 per output channel, biases in int32, activations in int8.
 
     Raises ModelError if the conversion fails or would leave a layer in float.
     """
-    proto = convert(Frozen(model.path, model.card, network.frozen()), opset)
+    proto = convert(model.with_function(network.frozen()), opset)
     _Quantizing(proto.graph, model.path).quantize_layers()
+    separate_dequantizing(proto.graph)
     return proto
 
 

@@ -40,6 +40,9 @@ class QuantizedNetwork:
         for one in graph.operations[: graph.body]:
             if one.kind in SAME_SCALE:
                 self._scale_of[one.output] = self._scale_of[one.inputs[0]]
+        for one in graph.further:
+            if one.kind in SAME_SCALE and one.inputs[0] in self._scale_of:
+                self._scale_of[one.output] = self._scale_of[one.inputs[0]]
         self._fixed = {graph.input: (0.0, 255.0)}
         self._fixed |= {one.output: _FIXED[one.kind] for one in graph.operations[: graph.body] if one.kind in _FIXED}
         learned = sorted(set(self._scale_of.values()) - set(self._fixed))

@@ -21,7 +21,7 @@ class TrainedNetwork:
     """
 
     def __init__(self, model: KerasModel, frozen: Frozen, calibration: Pixels, training: Pixels) -> None:
-        self._model = model
+        self._frozen = frozen
         self.network = QuantizedNetwork(FloatGraph(Calibrated(frozen, calibration).min_max), model.path)
         train(self.network, Lessons(training, model.probabilities(training)))
 
@@ -29,8 +29,8 @@ class TrainedNetwork:
         """A file in which every operation computes in integers, with the trained scales."""
         network = self.network
         written = network.graph.written(network.trained_weights(), network.trained_ranges())
-        return finished(bytes(mlir_quantize(written)), self._model.card)
+        return finished(bytes(mlir_quantize(written)), self._frozen.card)
 
     def onnx(self, opset: int) -> bytes:
         """A file in which every layer with weights takes integers, with the trained scales."""
-        return pack(integer_onnx(self.network, self._model, opset), self._model.card)
+        return pack(integer_onnx(self.network, self._frozen, opset), self._frozen.card)

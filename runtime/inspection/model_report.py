@@ -10,6 +10,8 @@ from edgeclf.runtime.inspection.parity_report import ParityEntry
 from edgeclf.runtime.inspection.report import SHOWN_NAMES, ReportLine, Section, breakdown, first_few, format_size
 from edgeclf.runtime.inspection.structure import Structure
 from edgeclf.runtime.model.digest import SUMS_NAME
+from edgeclf.runtime.model.further_outputs import EMBEDDING
+from edgeclf.runtime.terminal.escaping import escape
 
 _TRAINABLE = ("Keras", "HDF5")
 _VERSIONS: tuple[str, ...] = ("edgeclf", "tensorflow", "keras", "python")
@@ -66,7 +68,10 @@ def _card(info: ModelInfo, has_card: bool) -> Section:
         ReportLine("images", f"{preprocess.size_hw[0]} x {preprocess.size_hw[1]} (H x W), {colours}"),
         ReportLine("resize", f"{preprocess.resize}, fit {preprocess.fit}{_crop(preprocess)}"),
         ReportLine("head", card.head),
-        ReportLine("unknown", "told from images of the classes" if card.novelty else "cannot be told"),
+        ReportLine(
+            "unknown", "told from images of the classes" if card.novelty and EMBEDDING in card.outputs else "cannot be told"
+        ),
+        *([ReportLine("outputs", ", ".join(("probabilities", *map(escape, card.outputs))))] if card.outputs else []),
         *(ReportLine("training" if not number else "", line) for number, line in enumerate(_facts(card.training))),
     ]
 

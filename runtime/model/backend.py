@@ -1,6 +1,7 @@
 """The interface between a classifier and the engine that runs its model file, and the table of engines."""
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from edgeclf.runtime.errors import ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.digest import check_digest
 from edgeclf.runtime.model.formats import is_runnable, model_format
+from edgeclf.runtime.model.further_outputs import Shape
 from edgeclf.runtime.model.model_file import read_bytes
 from edgeclf.runtime.model.output_contract import OutputLevels
 
@@ -38,6 +40,18 @@ class Backend(Protocol):
         """Classify uint8 images `[N, H, W, C]`, 0 to 255; returns the file's own numbers, float32 `[N, classes]`.
 
         N is at least 1.
+        """
+        ...
+
+    @property
+    def output_shapes(self) -> tuple[Shape, ...]:
+        """The shape of each output of the file, with None for sides that are open."""
+        ...
+
+    def run_outputs(self, images: Pixels, places: Sequence[int]) -> list[NDArray[np.float32]]:
+        """Like `run`, but returns the outputs at these places of the file, float32. 0 is the one of `run`.
+
+        It may take another way through the engine, so that `run` costs no more because of it.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.backend import BatchError
-from edgeclf.runtime.model.classifier import Answer, Classifier
+from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.further_outputs import Answers, join_answers
 from edgeclf.runtime.terminal.console import note
 
 _Result = TypeVar("_Result")
-
 _WORTHWHILE = 0.88
 """A doubled batch must cut the time per image to this share. A larger batch keeps its images in memory while the rest are
 decoded, which costs more than a small gain in the model.
@@ -51,24 +51,25 @@ class BatchSplitter:
 
     def probabilities(self, images: Pixels) -> NDArray[np.float32]:
         """Like Classifier.probabilities. Raises ModelError if even a single image fails."""
-        return np.concatenate(list(self._in_parts(self._classifier.probabilities, images)))
+        return self._run(images, self._classifier.probabilities, np.concatenate)
 
-    def answers(self, images: Pixels) -> list[Answer]:
+    def answers(self, images: Pixels, outputs: Sequence[str] = ()) -> Answers:
         """Like Classifier.answers. Raises ModelError if even a single image fails."""
-        return [answer for part in self._in_parts(self._classifier.answers, images) for answer in part]
+        return self._run(images, lambda part: self._classifier.answers(part, outputs), join_answers)
 
-    def _in_parts(self, run: Callable[[Pixels], _Result], images: Pixels) -> Iterator[_Result]:
-        while len(images):
-            part = images[: self._largest]
-            try:
-                yield run(part)
-            except (BatchError, MemoryError):
-                if len(part) == 1:
-                    raise
-                self._largest = min(self._largest, len(part) // 2)
-                note(f"a batch of {len(part)} does not fit into memory; continuing with {self._largest}")
-            else:
-                images = images[len(part) :]
+    def _run(self, images: Pixels, run: Callable[[Pixels], _Result], join: Callable[[list[_Result]], _Result]) -> _Result:
+        largest = self._largest
+        if len(images) > largest:
+            parts = [images[start : start + largest] for start in range(0, len(images), largest)]
+            return join([self._run(part, run, join) for part in parts])
+        try:
+            return run(images)
+        except (BatchError, MemoryError):
+            if len(images) == 1:
+                raise
+        self._largest = min(self._largest, len(images) // 2)
+        note(f"a batch of {len(images)} does not fit into memory; continuing with {self._largest}")
+        return self._run(images, run, join)
 
 
 def best_batch(classifier: Classifier, workers: int) -> int:

@@ -34,6 +34,7 @@ class ModelCard:
         class) or `logits` (either one without its activation). Exported models always give one probability per class.
     training: facts about the training as JSON values: versions, counts, accuracy on data that was not used for fitting.
     novelty: tells images that are unlike all that was learned; None if the model cannot say.
+    outputs: the names of what the file returns behind `probabilities`, in this order; see `further_outputs.py`.
     """
 
     classes: tuple[str, ...]
@@ -41,6 +42,7 @@ class ModelCard:
     head: Head = "softmax"
     training: dict[str, Any] = field(default_factory=dict)
     novelty: Novelty | None = None
+    outputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
@@ -83,6 +85,8 @@ class ModelCard:
         }
         if self.novelty:
             fields["novelty"] = self.novelty.to_json()
+        if self.outputs:
+            fields["outputs"] = list(self.outputs)
         return json.dumps(fields, indent=1)
 
     @classmethod
@@ -97,7 +101,15 @@ class ModelCard:
                 raise TypeError("classes is not a list")
             preprocess = Preprocess.from_json(fields["preprocess"])
             novelty = Novelty.from_json(fields["novelty"]) if "novelty" in fields else None
-            return cls(tuple(fields["classes"]), preprocess, fields["head"], dict(fields["training"]), novelty=novelty)
+            outputs = tuple(map(str, fields.get("outputs", ())))
+            return cls(
+                tuple(fields["classes"]),
+                preprocess,
+                fields["head"],
+                dict(fields["training"]),
+                novelty=novelty,
+                outputs=outputs,
+            )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(f"its card cannot be read ({type(error).__name__}: {error}); export the model again") from None
         except EdgeclfError as error:

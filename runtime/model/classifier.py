@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast, overload
 
@@ -19,6 +19,7 @@ from edgeclf.runtime.model.conventions.facts import NOTHING
 from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.digest import is_exported
 from edgeclf.runtime.model.formats import is_runnable
+from edgeclf.runtime.model.further_outputs import EMBEDDING, HEATMAP, Answers, check_further_outputs, place_of
 from edgeclf.runtime.model.labels import count_advice
 from edgeclf.runtime.model.last_operation import last_operation
 from edgeclf.runtime.model.output_contract import find_output_problem, probe_images
@@ -28,10 +29,6 @@ from edgeclf.runtime.terminal.plural import plural
 
 _DEVICE = re.compile(r"auto|cpu|(cuda|tensorrt)(:\d+)?")
 _DEVICES = ("auto", "cpu", "cuda", "cuda:N", "tensorrt", "tensorrt:N")
-EMBEDDING = "embedding"
-"""The further output of a model file with what its last layer sees, float32 `[batch, D]`."""
-Answer = tuple[NDArray[np.float32], float | None]
-"""The probabilities for one image, float32 `[classes]`, and its novelty."""
 _BATCH = 32
 """Images of a list in one run of the model."""
 
@@ -87,26 +84,48 @@ class Classifier:
             raise ModelError(f"{path} takes images of {list(expected)} [H, W, C], but its card makes {list(made)}")
         classifier = cls(backend, card, path)
         classifier._check_output(path, data, embedded=embedded)
+        check_further_outputs(path, card, backend.output_shapes if card.outputs else ())
         return classifier
 
     @overload
-    def predict(self, image: AnyImage) -> Prediction: ...  # type: ignore[overload-overlap]  # text is a sequence of text
+    def predict(self, image: AnyImage, *, heatmap: bool = ...) -> Prediction: ...  # type: ignore[overload-overlap]  # text is a sequence of text
 
     @overload
-    def predict(self, image: Sequence[AnyImage]) -> list[Prediction]: ...
+    def predict(self, image: Sequence[AnyImage], *, heatmap: bool = ...) -> list[Prediction]: ...
 
-    def predict(self, image: AnyImage | Sequence[AnyImage]) -> Prediction | list[Prediction]:
+    def predict(self, image: AnyImage | Sequence[AnyImage], *, heatmap: bool = False) -> Prediction | list[Prediction]:
         """Predict one image, or each image of a list, in order, with several in one run of the model.
 
         image: a path, the bytes of a file, pixels (uint8 `[h, w, 3]` RGB or `[h, w]` grey), or an image of Pillow in any
-        mode. Raises ImageError for the first image that cannot be read; `classify` goes on after it.
+        mode. heatmap: whether to fill `Prediction.heatmap`; raises ModelError if the file has no heatmaps.
+        Raises ImageError for the first image that cannot be read; `classify` goes on after it.
         """
+        outputs = (HEATMAP,) if heatmap else ()
         if not isinstance(image, list | tuple):
-            return self._predict([cast(AnyImage, image)])[0]
-        parts = (image[start : start + _BATCH] for start in range(0, len(image), _BATCH))
-        return [prediction for part in parts for prediction in self._predict(part)]
+            return self._predict([cast(AnyImage, image)], outputs)[0]
+        return [prediction for part in _in_batches(image) for prediction in self._predict(part, outputs)]
 
-    def _predict(self, images: Sequence[AnyImage]) -> list[Prediction]:
+    def embed(self, image: AnyImage | Sequence[AnyImage]) -> NDArray[np.float32]:
+        """What the last layer of the network sees of each image, float32 `[N, D]`; similar images have similar rows.
+
+        image: as for `predict`; `[1, D]` for one. Raises ImageError, and ModelError if the file has no embeddings.
+        """
+        place_of(EMBEDDING, self.card, self.path)
+        images = image if isinstance(image, list | tuple) else [cast(AnyImage, image)]
+        if not images:
+            return np.empty((0, self.backend.output_shapes[place_of(EMBEDDING, self.card, self.path)][1] or 0), np.float32)
+        parts = [self.answers(self._pixels(part), (EMBEDDING,)).embedding for part in _in_batches(images)]
+        return np.concatenate([part for part in parts if part is not None])
+
+    def _predict(self, images: Sequence[AnyImage], outputs: Sequence[str]) -> list[Prediction]:
+        answers = self.answers(self._pixels(images), outputs)
+        return [
+            Prediction(self.card.classes, row, at_hand(image), novelty, heatmap)
+            for image, (row, novelty, heatmap) in zip(images, answers, strict=True)
+        ]
+
+    def _pixels(self, images: Sequence[AnyImage]) -> Pixels:
+        """Preprocessed images, uint8 `[N, H, W, C]`."""
         pixels = []
         for image in images:
             try:
@@ -114,16 +133,7 @@ class Classifier:
             except ImageError as error:
                 error.add_note(f"image: {image!r:.200}")
                 raise
-        answers = zip(self.answers(np.stack(pixels)), images, strict=True)
-        return [Prediction(self.card.classes, row, at_hand(image), novelty) for (row, novelty), image in answers]
-
-    def answers(self, batch: Pixels) -> list[Answer]:
-        """Like `probabilities`, with the novelty of each image; None if the model cannot say."""
-        novelty, run_with = self.card.novelty, getattr(self.backend, "run_with", None)
-        if novelty is None or run_with is None:
-            return [(row, None) for row in self.probabilities(batch)]
-        probabilities, embeddings = run_with(batch, (EMBEDDING,))
-        return list(zip(_finite(probabilities), novelty.of(embeddings).tolist(), strict=True))
+        return np.stack(pixels)
 
     def probabilities(self, batch: Pixels) -> NDArray[np.float32]:
         """Classify preprocessed images, uint8 `[N, H, W, C]`; returns float32 `[N, classes]`.
@@ -131,6 +141,21 @@ class Classifier:
         Raises ModelError if the model returns NaN or infinity, which argmax would turn into a class.
         """
         return _finite(self.backend.run(batch))
+
+    def answers(self, batch: Pixels, outputs: Sequence[str] = ()) -> Answers:
+        """Like `probabilities`, with novelty, if the model can tell it, and further outputs of the file.
+
+        outputs: of `embedding` and `heatmap`. Raises ModelError if the file has no such output; see `ModelCard.outputs`.
+        """
+        novelty = self.card.novelty if EMBEDDING in self.card.outputs else None
+        wanted = (*outputs, EMBEDDING) if novelty and EMBEDDING not in outputs else tuple(outputs)
+        if not wanted:
+            return Answers(self.probabilities(batch))
+        places = [place_of(name, self.card, self.path) for name in wanted]
+        probabilities, *further = map(_finite, self.backend.run_outputs(batch, [0, *places]))
+        found = dict(zip(wanted, further, strict=True))
+        novelties = novelty.of(found[EMBEDDING]) if novelty else None
+        return Answers(probabilities, novelty=novelties, **{name: found[name] for name in outputs})
 
     def __repr__(self) -> str:
         name = f"{str(self.path)!r}, " if self.path else ""
@@ -159,11 +184,15 @@ class Classifier:
             raise ModelError(f"{path} returns {problem}")
 
 
-def _finite(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    if not np.isfinite(probabilities).all():
+def _in_batches(images: Sequence[AnyImage]) -> Iterator[Sequence[AnyImage]]:
+    return (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
+
+
+def _finite(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(numbers).all():
         cause = "the model returns NaN or infinity, because its weights are damaged or too large for its precision"
         raise ModelError(f"{cause}; copy the file again, or export it in fp32")
-    return probabilities
+    return numbers
 
 
 def require_runnable(path: Path) -> None:

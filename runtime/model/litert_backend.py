@@ -1,6 +1,7 @@
 """The LiteRT backend. An interpreter can only be used by one thread, so each thread gets its own."""
 
 import threading
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import DeviceError, ModelError, first_line
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.backend import batch_error, contract_error
+from edgeclf.runtime.model.further_outputs import Shape
 from edgeclf.runtime.model.output_contract import OutputLevels
 from edgeclf.runtime.model.tflite_card import read_card
 from edgeclf.runtime.terminal.console import show_shape
@@ -50,10 +52,24 @@ class LitertBackend:
             return np.concatenate([self._run(images[number : number + 1]) for number in range(len(images))])
         return self._run(images)
 
-    def _run(self, images: Pixels) -> NDArray[np.float32]:
+    @property
+    def output_shapes(self) -> tuple[Shape, ...]:
+        return self._runner().output_shapes()
+
+    def run_outputs(self, images: Pixels, places: Sequence[int]) -> list[NDArray[np.float32]]:
+        runner = self._runner()
+        self._run(images)
+        return [runner.output(place) for place in places]
+
+    def _runner(self) -> "_Runner":
+        """The interpreter of this thread."""
         runner: _Runner | None = getattr(self._local, "runner", None)
         if runner is None:
             runner = self._local.runner = _Runner(self._data, self._threads)
+        return runner
+
+    def _run(self, images: Pixels) -> NDArray[np.float32]:
+        runner = self._runner()
         try:
             return runner.run(images)
         except (RuntimeError, ValueError) as error:
@@ -67,10 +83,9 @@ class _Runner:
         self._interpreter = Interpreter(model_content=data, num_threads=threads)
         self._interpreter.allocate_tensors()
         self._inputs = self._interpreter.get_input_details()
-        self._output: dict[str, Any] = self._interpreter.get_output_details()[0]
+        self._outputs: list[dict[str, Any]] = self._interpreter.get_output_details()
+        self._output = self._outputs[0]
         self._shape = tuple(self._inputs[0]["shape"].tolist())
-        is_whole = np.issubdtype(self._output["dtype"], np.integer)
-        self._output_steps = self._output["quantization"] if is_whole else (0.0, 0)  # for a float, it is a note of its range
 
     @property
     def takes_one_image(self) -> bool:
@@ -91,7 +106,7 @@ class _Runner:
         return (sides[0], sides[1], channels)
 
     def output_levels(self) -> OutputLevels | None:
-        scale, zero_point = self._output_steps
+        scale, zero_point = _steps(self._output)
         if not scale:
             return None
         stored = np.iinfo(self._output["dtype"])
@@ -104,8 +119,25 @@ class _Runner:
             self._shape = images.shape
         self._interpreter.set_tensor(self._inputs[0]["index"], images)
         self._interpreter.invoke()
-        raw: NDArray[Any] = self._interpreter.get_tensor(self._output["index"])
-        scale, zero_point = self._output_steps
+        return self._numbers(self._output)
+
+    def output_shapes(self) -> tuple[Shape, ...]:
+        signatures = [output["shape_signature"].tolist() for output in self._outputs]
+        return tuple(tuple(None if side < 0 else int(side) for side in one) for one in signatures)
+
+    def output(self, place: int) -> NDArray[np.float32]:
+        """One of the outputs for the images that ran last."""
+        return self._numbers(self._outputs[place])
+
+    def _numbers(self, output: dict[str, Any]) -> NDArray[np.float32]:
+        raw: NDArray[Any] = self._interpreter.get_tensor(output["index"])
+        scale, zero_point = _steps(output)
         if not scale:
             return np.asarray(raw, np.float32)
         return (raw.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+
+
+def _steps(output: dict[str, Any]) -> tuple[float, int]:
+    """Scale and zero point of whole numbers; for a float, they are only a note of its range."""
+    steps: tuple[float, int] = output["quantization"] if np.issubdtype(output["dtype"], np.integer) else (0.0, 0)
+    return steps

@@ -1,5 +1,6 @@
 """The onnxruntime backend. All threads share one session."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.backend import batch_error, contract_error
 from edgeclf.runtime.model.bindings import Bindings, working_bindings
 from edgeclf.runtime.model.card import CARD_KEY
+from edgeclf.runtime.model.further_outputs import Shape
 from edgeclf.runtime.model.providers import device_of, open_session
 from edgeclf.runtime.terminal.console import show_shape
 
@@ -50,6 +52,19 @@ class OnnxBackend:
             return self._run(images)
         except Exception as error:  # onnxruntime's error classes share no other base
             raise batch_error(len(images), error) from None
+
+    @property
+    def output_shapes(self) -> tuple[Shape, ...]:
+        outputs = self._session.get_outputs()
+        return tuple(tuple(side if isinstance(side, int) else None for side in one.shape) for one in outputs)
+
+    def run_outputs(self, images: Pixels, places: Sequence[int]) -> list[NDArray[np.float32]]:
+        names = [output.name for output in self._session.get_outputs()]
+        try:
+            found = self._session.run([names[place] for place in places], {self._input_name: images})
+        except Exception as error:  # as in `run`
+            raise batch_error(len(images), error) from None
+        return [np.asarray(one, np.float32) for one in found]
 
     def _run(self, batch: Pixels) -> NDArray[np.float32]:
         if self.bindings is not None:

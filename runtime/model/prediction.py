@@ -45,6 +45,10 @@ class Prediction:
     """How unlike all that the model has learned the image is, from 0. Above 1, it is `unknown`. None if the model cannot
     say: see `Novelty`.
     """
+    heatmap: NDArray[np.float32] | None = None
+    """float32 `[h, w, classes]`: what each place of the image adds to each class, the whole image in `h` times `w` places;
+    None unless it was asked for.
+    """
 
     @property
     def label(self) -> str:
@@ -76,7 +80,7 @@ class Prediction:
         return f"Prediction(label={self.label!r}, confidence={self.confidence:.4f}{novelty})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Prediction, (self.classes, self.probabilities, _nothing, self.novelty)
+        return Prediction, (self.classes, self.probabilities, _nothing, self.novelty, self.heatmap)
 
     def _repr_html_(self) -> str:
         from edgeclf.runtime.model.prediction_html import prediction_html

@@ -127,7 +127,8 @@ def _wrap(target: Target, change: Callable[[KerasModel], Callable[[tf.Tensor], t
 
     def convert(context: ExportContext) -> bytes | Quantizer:
         changed = change(context.model)
-        return target.convert(replace(context, model=replace(context.model, network=lambda image, training: changed(image))))
+        model = replace(context.model, network=lambda image, training: changed(image))
+        return target.convert(replace(context, model=model, frozen=freeze(model)))
 
     return replace(target, convert=convert)
 
@@ -201,11 +202,11 @@ def test_every_target_passes_and_is_timed(trained: Path, tmp_path: Path) -> None
 def test_all_files_are_made_of_one_graph(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graphs: list[Frozen] = []
 
-    def counted(model: KerasModel) -> Frozen:
-        graphs.append(freeze(model))
+    def counted(model: KerasModel, outputs: tuple[str, ...]) -> Frozen:
+        graphs.append(freeze(model, outputs))
         return graphs[-1]
 
-    monkeypatch.setattr("edgeclf.export.frozen.freeze", counted)
+    monkeypatch.setattr("edgeclf.export.run.freeze", counted)
     assert export(trained, tmp_path / "edge", (ONNX, FP32, INT8)).passed
     assert len(graphs) == 1
 

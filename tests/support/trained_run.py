@@ -12,6 +12,8 @@ from tests.support.drawings import write_images
 from tests.support.small_models import write_small_models
 
 KEPT_RUN = Path(__file__).with_name("kept_run")
+KEPT_OUTPUTS = Path(__file__).with_name("kept_outputs")
+"""The same model, exported with every further output."""
 _KEPT = ("model.*.onnx", "model.onnx", "model.*.tflite", "model.keras", "SHA256SUMS")
 
 
@@ -38,6 +40,17 @@ def export_all(model: Path) -> None:
     assert result.passed, result.parities
 
 
+def export_with_outputs(model: Path, folder: Path) -> None:
+    """Export a model to ONNX and TFLite, in float32 and INT8, with every further output."""
+    from edgeclf.export.options import ExportOptions, TargetOptions
+    from edgeclf.export.run import export
+    from edgeclf.export.targets import choose_targets
+
+    targets = choose_targets(TargetOptions(precisions=("fp32", "int8")))
+    result = export(model, folder, targets, ExportOptions(outputs=("all",)))
+    assert result.passed, result.parities
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -48,6 +61,17 @@ def main() -> None:
             for path in (folder / "run").glob(pattern):
                 shutil.copyfile(path, KEPT_RUN / path.name)
     write_small_models(KEPT_RUN)
+    keep_outputs()
+
+
+def keep_outputs() -> None:
+    """Make `kept_outputs` from the kept model."""
+    with tempfile.TemporaryDirectory() as name:
+        export_with_outputs(KEPT_RUN / "model.keras", Path(name))
+        shutil.rmtree(KEPT_OUTPUTS, ignore_errors=True)
+        KEPT_OUTPUTS.mkdir()
+        for kept in ("model.onnx", "model.int8.tflite"):
+            shutil.copyfile(Path(name) / kept, KEPT_OUTPUTS / kept)
 
 
 if __name__ == "__main__":

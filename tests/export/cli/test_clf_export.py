@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from edgeclf.export.frozen import freeze
 from edgeclf.export.targets import TARGETS, ExportContext
 from edgeclf.runtime.model.run_folder import MEMORY_NAME, Choice, choose
 
@@ -137,7 +138,7 @@ def test_a_failed_gate_is_exit_3_and_explained_and_keeps_the_earlier_export(
 
     def convert(context: ExportContext) -> object:
         model = replace(context.model, network=swap(context.model.network))
-        return TARGETS[0].convert(replace(context, model=model))
+        return TARGETS[0].convert(replace(context, model=model, frozen=freeze(model)))
 
     swapped = replace(TARGETS[0], convert=convert)  # type: ignore[arg-type]
     monkeypatch.setattr("edgeclf.export.targets.TARGETS", (swapped, *TARGETS[1:]))

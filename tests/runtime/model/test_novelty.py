@@ -1,6 +1,7 @@
 """Images that are unlike all that a model has learned: the score, the card, and what the runtime makes of it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,17 +34,17 @@ class WithColours:
     def __getattr__(self, name: str) -> object:
         return getattr(self._backend, name)
 
-    def run_with(self, images: Pixels, names: tuple[str, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        assert names == ("embedding",)
+    def run_outputs(self, images: Pixels, places: Sequence[int]) -> list[NDArray[np.float32]]:
+        assert list(places) == [0, 1]
         colours = images.mean(axis=(1, 2)).astype(np.float32)
-        return self._backend.run(images), np.hstack([colours, np.ones((len(images), 1), np.float32)])
+        return [self._backend.run(images), np.hstack([colours, np.ones((len(images), 1), np.float32)])]
 
 
 @pytest.fixture
 def knowing(colour_model: Path, colour_card: ModelCard) -> Classifier:
     """It knows red, green and what lies between, and nothing blue."""
     opened = Classifier.open(colour_model, threads=1)
-    return Classifier(WithColours(opened), replace(colour_card, novelty=novelty()))  # type: ignore[arg-type]
+    return Classifier(WithColours(opened), replace(colour_card, novelty=novelty(), outputs=("embedding",)))  # type: ignore[arg-type]
 
 
 def plain(colour: tuple[int, int, int]) -> Pixels:

@@ -1,0 +1,174 @@
+"""The further outputs of an exported file: what its last dense layer sees, and where in the image that comes from.
+
+Both are found from the graph, so a network from elsewhere has them, too, whatever its layers are called.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TypeAlias, TypeVar
+
+import tensorflow as tf
+
+from edgeclf.export.options import EVERY_OUTPUT
+from edgeclf.runtime.errors import ModelError
+from edgeclf.runtime.model.backend import OUTPUT
+from edgeclf.runtime.model.further_outputs import EMBEDDING, HEATMAP
+
+MOST_COST = 0.02
+"""The share of the network's multiplications and of its size that an output may cost where nobody asked for it."""
+_NODES_BYTES = 1_500
+"""What the operations of a heatmap add to a file. No weights are added: a heatmap shares those of the head."""
+_ACTIVATIONS = {"Softmax", "Sigmoid"}
+_SHAPING = {"Identity", "Cast", "Reshape", "Squeeze", "StopGradient", "PreventGradient", "FakeQuantWithMinMaxVars"}
+_SPATIAL_AXES = {(1, 2), (-3, -2)}
+_Tensor = TypeVar("_Tensor", int, str)
+_Function: TypeAlias = tf.types.experimental.ConcreteFunction
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The last dense layer. embedding: its input, `[batch, D]`. weights: `[D, units]`.
+
+    features: the feature map whose average over all places is the embedding, `[batch, h, w, D]`; None if it is no average.
+    """
+
+    embedding: tf.Tensor
+    weights: tf.Tensor
+    features: tf.Tensor | None
+
+
+def add_outputs(frozen: _Function, asked: tuple[str, ...], name: str) -> tuple[_Function, tuple[str, ...]]:
+    """A frozen graph with the further outputs behind `probabilities`, and their names.
+
+    asked: names of outputs; all that the network has if it is `all`; those that cost next to nothing if it is empty.
+    name: of the model, for messages. `probabilities` is computed by the same operations as before.
+    Raises ModelError if the network has no such output.
+    """
+    head = _find_head(frozen.outputs[0])
+    names = _chosen(_possible(head), frozen, asked, name) if head else _chosen({}, frozen, asked, name)
+    if head is None or not names:
+        return frozen, ()
+    graph, taken = frozen.graph.as_graph_def(), frozen.inputs[0]
+    wanted = [
+        frozen.outputs[0].name,
+        *(one.name for one in (head.embedding, head.weights, head.features) if one is not None),
+    ]
+
+    def serve(image: tf.Tensor) -> list[tf.Tensor]:
+        probabilities, embedding, weights, *features = tf.graph_util.import_graph_def(
+            graph, {taken.op.name: image}, wanted, name=""
+        )
+        made = {EMBEDDING: tf.cast(embedding, tf.float32)}
+        if features:
+            made[HEATMAP] = _heatmap(features[0], weights)
+        return [tf.identity(probabilities, OUTPUT), *(tf.identity(made[one], one) for one in names)]
+
+    spec = tf.TensorSpec(taken.shape, taken.dtype, name=taken.op.name)
+    return tf.function(serve, input_signature=[spec], autograph=False).get_concrete_function(), names
+
+
+def answering(operations: Sequence[tuple[Iterable[_Tensor], Iterable[_Tensor]]], output: _Tensor) -> list[bool]:
+    """Which operations of a file the output depends on; the others make further outputs.
+
+    operations: the inputs and outputs of each, in the order in which they run.
+    """
+    needed, found = {output}, []
+    for inputs, outputs in reversed(operations):
+        found.append(not needed.isdisjoint(outputs))
+        needed.update(inputs if found[-1] else ())
+    return found[::-1]
+
+
+def _find_head(probabilities: tf.Tensor) -> _Head | None:
+    """The head behind the output of a frozen graph; None if it ends in anything but a dense layer and its activation."""
+    raw, units = _behind_shaping(probabilities), probabilities.shape[1]
+    if _is_completed(raw):
+        raw, units = _behind_shaping(raw.op.inputs[1]), 1
+    if raw.op.type in _ACTIVATIONS:
+        raw = _behind_shaping(raw.op.inputs[0])
+    if raw.op.type in ("BiasAdd", "AddV2") and raw.op.inputs[1].shape.rank == 1:
+        raw = _behind_shaping(raw.op.inputs[0])
+    if raw.op.type != "MatMul" or raw.op.get_attr("transpose_a") or raw.op.get_attr("transpose_b"):
+        return None
+    embedding, weights = raw.op.inputs
+    if _behind_shaping(weights).op.type != "Const" or embedding.shape[1] is None or weights.shape[1] != units:
+        return None
+    return _Head(embedding, weights, _averaged(embedding))
+
+
+def _is_completed(both: tf.Tensor) -> bool:
+    """Whether it is one unit, and in front of it what that leaves for the other class."""
+    if both.op.type != "ConcatV2":
+        return False
+    rest, unit = both.op.inputs[:2]
+    return bool(rest.op.type == "Sub" and rest.op.inputs[1].name == unit.name)
+
+
+def _averaged(embedding: tf.Tensor) -> tf.Tensor | None:
+    """The feature map that global average pooling made it of."""
+    pooled = _behind_shaping(embedding).op
+    if pooled.type != "Mean":
+        return None
+    features, axes = pooled.inputs[0], tf.get_static_value(pooled.inputs[1])
+    is_global = axes is not None and tuple(sorted(axes.ravel().tolist())) in _SPATIAL_AXES
+    if not is_global or features.shape.rank != 4 or None in features.shape[1:]:
+        return None
+    return features if features.shape[1] * features.shape[2] > 1 and features.shape[3] == embedding.shape[1] else None
+
+
+def _heatmap(features: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Class activation maps, `[batch, h, w, classes]`: what each place adds to the score of each class, times `h * w`.
+
+    Zhou et al. 2016, Learning Deep Features for Discriminative Localization. For global average pooling before a dense
+    layer, they are exact: the mean of a map and the bias of its class are the score. One unit is the score of the second
+    class, so the map of the first class is its negative. As one product of matrices, because files then share the weights.
+    """
+    _, height, width, depth = features.shape
+    maps = tf.matmul(tf.reshape(features, (-1, depth)), weights)
+    maps = tf.cast(tf.reshape(maps, (-1, height, width, weights.shape[1])), tf.float32)
+    return maps * tf.constant([-1.0, 1.0]) if weights.shape[1] == 1 else maps
+
+
+def _possible(head: _Head) -> dict[str, int]:
+    """The outputs that a network can have, with their multiplications for one image."""
+    cost = {EMBEDDING: 0}
+    if head.features is not None:
+        cost[HEATMAP] = prod(head.features.shape[1:]) * int(head.weights.shape[1])
+    return cost
+
+
+def _chosen(possible: dict[str, int], frozen: _Function, asked: tuple[str, ...], name: str) -> tuple[str, ...]:
+    if not asked:
+        allowed = multiplications(frozen.graph) * MOST_COST
+        large = _weights(frozen.graph) * MOST_COST >= _NODES_BYTES
+        return tuple(one for one, cost in possible.items() if large and cost <= allowed)
+    if EVERY_OUTPUT in asked:
+        return tuple(possible)
+    for one in asked:
+        if one not in (*possible, OUTPUT):
+            needs = "global average pooling before its last dense layer" if one == HEATMAP else "a dense layer at its end"
+            raise ModelError(f"{name} cannot have the output {one}, which needs {needs}; leave {one} out of --outputs")
+    return tuple(one for one in possible if one in asked)
+
+
+def multiplications(graph: tf.Graph) -> int:
+    """Of convolutions and dense layers, for one image."""
+    count = 0
+    for operation in graph.get_operations():
+        if operation.type in ("Conv2D", "DepthwiseConv2dNative", "MatMul"):
+            places = operation.outputs[0].shape[1:3] if operation.type != "MatMul" else ()
+            count += prod(side or 1 for side in (*places, *operation.inputs[1].shape))
+    return count
+
+
+def _weights(graph: tf.Graph) -> int:
+    """The number of weights, which is the bytes that they take in INT8."""
+    return sum(prod(one.outputs[0].shape) for one in graph.get_operations() if one.type == "Const")
+
+
+def _behind_shaping(tensor: tf.Tensor) -> tf.Tensor:
+    """The tensor with the same numbers, before its shape and its type were changed, and its numbers rounded."""
+    while tensor.op.type in _SHAPING:
+        tensor = tensor.op.inputs[0]
+    return tensor
