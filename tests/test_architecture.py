@@ -47,10 +47,10 @@ FLOORS = {
         "cli",
     ),
     "benchmarks": (
-        "fabrics interleaving machine photographs results solar_cells",
-        "bench peers",
-        "adoption clf_bench clf_demo cuda driver exporting live networks parity pillow_resize reopening resize scaling "
-        "screenshots shipping sizing teaching throughput training",
+        "fabrics interleaving machine paired photographs results solar_cells stage_times",
+        "bench learners peers",
+        "adoption clf_bench clf_demo cuda driver exporting keras_guide learning live networks parity pillow_resize "
+        "reopening resize scaling screenshots shipping sizing teaching throughput training",
     ),
 }
 """From the ground up: folders and files directly below a layer. Each may import itself and what is on the floors below it;
