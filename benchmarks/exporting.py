@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from edgeclf.benchmarks.stage_times import cpu_seconds_of_children
 from edgeclf.runtime.errors import ExitCode, ModelError
 from edgeclf.runtime.terminal.console import command_app, friendly_errors, note, print_data
 
@@ -155,17 +155,12 @@ def _export(model: Path, *options: str, tool: Path = _THIS) -> _Exported:
     """Run the real command."""
     with tempfile.TemporaryDirectory() as folder:
         line = [str(tool), str(model), "-o", folder, "--json", *options]
-        started, used = time.perf_counter(), _cpu_seconds_of_children()
+        started, used = time.perf_counter(), cpu_seconds_of_children()
         done = subprocess.run(line, capture_output=True, text=True, check=False)
-        seconds, cpu_seconds = time.perf_counter() - started, _cpu_seconds_of_children() - used
+        seconds, cpu_seconds = time.perf_counter() - started, cpu_seconds_of_children() - used
     if done.returncode not in (ExitCode.OK, ExitCode.GATE_MISSED):
         raise ModelError(f"{model} cannot be exported ({done.stderr.strip().splitlines()[-1]})")
     return _Exported(seconds, cpu_seconds, json.loads(done.stdout))
-
-
-def _cpu_seconds_of_children() -> float:
-    times = os.times()
-    return times.children_user + times.children_system
 
 
 if __name__ == "__main__":

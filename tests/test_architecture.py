@@ -48,10 +48,10 @@ FLOORS = {
         "cli",
     ),
     "benchmarks": (
-        "fabrics interleaving machine photographs results solar_cells textures",
-        "bench peers",
-        "adoption clf_bench clf_demo cuda driver exporting live networks outputs parity pillow_resize reopening resize "
-        "scaling screenshots shipping sizing teaching throughput training unknown",
+        "fabrics interleaving machine paired photographs results solar_cells stage_times textures",
+        "bench learners peers",
+        "adoption clf_bench clf_demo cuda driver exporting keras_guide learning live networks outputs parity pillow_resize "
+        "reopening resize scaling screenshots shipping sizing teaching throughput training unknown",
     ),
 }
 """From the ground up: folders and files directly below a layer. Each may import itself and what is on the floors below it;

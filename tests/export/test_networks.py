@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from keras import layers
+from keras.src.applications.convnext import ConvNeXt
 from numpy.typing import NDArray
 
 from edgeclf.export.external_model import attach_card, attach_card_to
@@ -50,15 +52,25 @@ def with_statistics(network: keras.Model, memory: float = 0.0) -> keras.Model:
     return network
 
 
-def application(name: str, side: int = 64, scale: float = 1 / 127.5, offset: float = -1.0, memory: float = 0.1) -> Build:
+SMALL_CONVNEXT = partial(ConvNeXt, (1, 1, 1, 1), (8, 16, 16, 32), drop_path_rate=0.1)
+
+
+def application(
+    network: str | Callable[..., keras.Model],
+    side: int = 64,
+    scale: float = 1 / 127.5,
+    offset: float = -1.0,
+    memory: float = 0.1,
+) -> Build:
     """A network of keras.applications with augmentation, scaling and a head. memory: see `with_statistics`."""
+    make = getattr(keras.applications, network) if isinstance(network, str) else network
 
     def build() -> keras.Model:
         image = keras.Input((side, side, 3))
         x = layers.RandomFlip("horizontal")(image)
         x = layers.RandomRotation(0.1)(x)
         x = layers.Rescaling(scale, offset)(x)
-        body = getattr(keras.applications, name)(weights=None, include_top=False, input_shape=(side, side, 3))
+        body = make(weights=None, include_top=False, input_shape=(side, side, 3))
         x = layers.LayerNormalization()(layers.GlobalAveragePooling2D()(body(x)))  # otherwise the confidence is random
         return with_statistics(keras.Model(image, layers.Dense(3, activation="softmax")(layers.Dropout(0.5)(x))), memory)
 
@@ -90,6 +102,21 @@ def grouped() -> keras.Model:
     return keras.Model(image, layers.Dense(3, activation="softmax")(layers.GlobalMaxPooling2D()(x)))
 
 
+def pre_activated() -> keras.Model:
+    """As ResNet50V2 begins: normalisation before the activation cannot be folded into the convolution before it."""
+    image = keras.Input((32, 32, 3))
+    x = layers.Conv2D(8, 7, strides=2)(layers.ZeroPadding2D(3)(layers.Rescaling(1 / 127.5, -1.0)(image)))
+    x = layers.MaxPooling2D(3, strides=2)(layers.ZeroPadding2D(1)(x))
+    for stride in (1, 2):
+        ready = layers.ReLU()(layers.BatchNormalization()(x))
+        inner = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 1, use_bias=False)(ready)))
+        inner = layers.Conv2D(4, 3, strides=stride, use_bias=False)(layers.ZeroPadding2D(1)(inner))
+        past = layers.MaxPooling2D(1, strides=stride)(x) if stride > 1 else layers.Conv2D(8, 1)(ready)
+        x = past + layers.Conv2D(8, 1)(layers.ReLU()(layers.BatchNormalization()(inner)))
+    x = layers.GlobalAveragePooling2D()(layers.ReLU()(layers.BatchNormalization()(x)))
+    return with_statistics(keras.Model(image, layers.Dense(3, activation="softmax")(x)), memory=0.1)
+
+
 QUICK: dict[str, Build] = {
     "our CNN": trained_here(ConvNet(), 64),
     "our CNN, grey": trained_here(ConvNet((8, 8)), 32, 1),
@@ -98,15 +125,17 @@ QUICK: dict[str, Build] = {
 SLOW: dict[str, Build] = {
     "MobileNetV3Small": application("MobileNetV3Small", scale=1.0, offset=0.0, memory=0.0),
     "efficientnet-lite0": trained_here(Backbone(weights="none"), 64),
-    **{name: trained_here(preset.recipe.network, preset.size_hw[0]) for name, preset in PRESETS.items()},
-    "MobileNetV2": application("MobileNetV2", memory=0.005),
+    **{name: trained_here(preset.recipe.network, 64) for name, preset in PRESETS.items()},
     "EfficientNetB0": application("EfficientNetB0", scale=1.0, offset=0.0, memory=0.05),
-    "ResNet50V2": application("ResNet50V2", memory=0.2),
-    "ConvNeXtTiny": application("ConvNeXtTiny", scale=1.0, offset=0.0),
-    "VGG16": application("VGG16", scale=1.0, offset=-120.0),
+    "ConvNeXt, one block a stage": application(SMALL_CONVNEXT, scale=1.0, offset=0.0),
+    "pre-activated": pre_activated,
 }
 EXHAUSTIVE: dict[str, Build] = {
+    "MobileNetV2": application("MobileNetV2", memory=0.005),  # the operators of efficientnet-lite0
     "MobileNetV3Large": application("MobileNetV3Large", scale=1.0, offset=0.0, memory=0.01),
+    "ConvNeXtTiny": application("ConvNeXtTiny", scale=1.0, offset=0.0),
+    "ResNet50V2": application("ResNet50V2", memory=0.2),
+    "VGG16": application("VGG16", scale=1.0, offset=-120.0),
     "DenseNet121": application("DenseNet121"),
     "EfficientNetV2B0": application("EfficientNetV2B0", scale=1.0, offset=0.0),
     "ResNet50": application("ResNet50"),
