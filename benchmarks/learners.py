@@ -76,8 +76,9 @@ class KerasGuide:
     def learn(self, folder: Path, data: Dataset, seed: int) -> Learned:
         """Train, and classify with Keras."""
         output = folder / "answers.json"
-        line = (sys.executable, "-m", "edgeclf.benchmarks.keras_guide", str(folder / "split.csv"), str(output))
-        done = _run(*line, "--backbone", self.backbone, "--side", str(self.side), "--seed", str(seed))
+        line = [sys.executable, "-m", "edgeclf.benchmarks.keras_guide", str(folder / "split.csv"), str(output)]
+        line += ["--backbone", self.backbone, "--side", str(self.side), "--seed", str(seed)]
+        done = _run(*line)
         found = json.loads(output.read_text())
         return Learned(found["seconds"], done.seconds, done.cpu_seconds, _right(found["answers"], data))
 

@@ -120,7 +120,7 @@ class ExportOptions:
             "--outputs",
             metavar="all|probabilities|embedding|heatmap,...",
             help="What the files of a Keras model return. probabilities is always first.",
-            show_default="those that cost less than 2 %",
+            show_default="probabilities,embedding",
         ),
     ] = ()
     opset: Annotated[int, _option(help=f"ONNX opset, {OPSETS[0]} to {OPSETS[-1]}; older runtimes need a lower one.")] = OPSET

@@ -15,10 +15,10 @@ from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.backend import OUTPUT
 from edgeclf.runtime.model.further_outputs import EMBEDDING, HEATMAP
 
-MOST_COST = 0.02
-"""The share of the network's multiplications and of its size that an output may cost where nobody asked for it."""
+_MOST_OF_SIZE = 0.02
+"""The share of a file's size that an output may take where nobody asked for it."""
 _NODES_BYTES = 1_500
-"""What the operations of a heatmap add to a file. No weights are added: a heatmap shares those of the head."""
+"""What the operations of further outputs add to a file, at most. A heatmap shares the weights of the head."""
 _ACTIVATIONS = {"Softmax", "Sigmoid"}
 _SHAPING = {"Identity", "Cast", "Reshape", "Squeeze", "StopGradient", "PreventGradient", "FakeQuantWithMinMaxVars"}
 _SPATIAL_AXES = {(1, 2), (-3, -2)}
@@ -41,12 +41,12 @@ class _Head:
 def add_outputs(frozen: _Function, asked: tuple[str, ...], name: str) -> tuple[_Function, tuple[str, ...]]:
     """A frozen graph with the further outputs behind `probabilities`, and their names.
 
-    asked: names of outputs; all that the network has if it is `all`; those that cost next to nothing if it is empty.
+    asked: names of outputs; all that the network has for `all`; if empty, the embedding, unless the network is tiny.
     name: of the model, for messages. `probabilities` is computed by the same operations as before.
     Raises ModelError if the network has no such output.
     """
     head = _find_head(frozen.outputs[0])
-    names = _chosen(_possible(head), frozen, asked, name) if head else _chosen({}, frozen, asked, name)
+    names = _chosen(_possible(head), frozen, asked, name)
     if head is None or not names:
         return frozen, ()
     graph, taken = frozen.graph.as_graph_def(), frozen.inputs[0]
@@ -130,36 +130,24 @@ def _heatmap(features: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     return maps * tf.constant([-1.0, 1.0]) if weights.shape[1] == 1 else maps
 
 
-def _possible(head: _Head) -> dict[str, int]:
-    """The outputs that a network can have, with their multiplications for one image."""
-    cost = {EMBEDDING: 0}
-    if head.features is not None:
-        cost[HEATMAP] = prod(head.features.shape[1:]) * int(head.weights.shape[1])
-    return cost
+def _possible(head: _Head | None) -> tuple[str, ...]:
+    """The outputs that a network can have."""
+    if head is None:
+        return ()
+    return (EMBEDDING,) if head.features is None else (EMBEDDING, HEATMAP)
 
 
-def _chosen(possible: dict[str, int], frozen: _Function, asked: tuple[str, ...], name: str) -> tuple[str, ...]:
+def _chosen(possible: tuple[str, ...], frozen: _Function, asked: tuple[str, ...], name: str) -> tuple[str, ...]:
     if not asked:
-        allowed = multiplications(frozen.graph) * MOST_COST
-        large = _weights(frozen.graph) * MOST_COST >= _NODES_BYTES
-        return tuple(one for one, cost in possible.items() if large and cost <= allowed)
+        is_large = _weights(frozen.graph) * _MOST_OF_SIZE >= _NODES_BYTES
+        return tuple(one for one in possible if one == EMBEDDING and is_large)
     if EVERY_OUTPUT in asked:
-        return tuple(possible)
+        return possible
     for one in asked:
         if one not in (*possible, OUTPUT):
             needs = "global average pooling before its last dense layer" if one == HEATMAP else "a dense layer at its end"
             raise ModelError(f"{name} cannot have the output {one}, which needs {needs}; leave {one} out of --outputs")
     return tuple(one for one in possible if one in asked)
-
-
-def multiplications(graph: tf.Graph) -> int:
-    """Of convolutions and dense layers, for one image."""
-    count = 0
-    for operation in graph.get_operations():
-        if operation.type in ("Conv2D", "DepthwiseConv2dNative", "MatMul"):
-            places = operation.outputs[0].shape[1:3] if operation.type != "MatMul" else ()
-            count += prod(side or 1 for side in (*places, *operation.inputs[1].shape))
-    return count
 
 
 def _weights(graph: tf.Graph) -> int:

@@ -43,7 +43,7 @@ def test_agreement_is_with_the_reference_model_and_not_with_the_labels(
     def wrong(images: np.ndarray) -> np.ndarray:
         return 1 - open_any(onnx_model).probabilities(images)
 
-    reference = AnyModel(open_any(onnx_model).card, wrong)
+    reference = AnyModel(open_any(onnx_model).card, wrong, lambda images: None)
     models = {(int8_model, "cpu"): open_any(int8_model)}
     accuracy = measure_accuracy(reference, models, lambda _: shapes).by_model[int8_model, "cpu"]
     assert accuracy.agreement < 0.1
