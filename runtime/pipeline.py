@@ -5,6 +5,7 @@ one pool always waits for the other. OpenCV and both engines release the interpr
 model, is enough.
 """
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.further_outputs import Answer
 from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction, at_hand
 
+_WORKER_NAME = "edgeclf"
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -84,7 +86,7 @@ def ordered_map(
     keep_freed_memory()
     opencv_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
-    executor = ThreadPoolExecutor(workers, thread_name_prefix="edgeclf")
+    executor = ThreadPoolExecutor(workers, thread_name_prefix=_WORKER_NAME)
     waiting: deque[tuple[Future[_Result], int]] = deque()
     held_bytes = 0
     try:
@@ -99,7 +101,9 @@ def ordered_map(
         while waiting:
             yield waiting.popleft()[0].result()
     finally:
-        executor.shutdown(cancel_futures=True)
+        # The garbage collector may close an abandoned generator in one of its workers, which cannot wait for itself.
+        is_worker = threading.current_thread().name.startswith(_WORKER_NAME)
+        executor.shutdown(wait=not is_worker, cancel_futures=True)
         cv2.setNumThreads(opencv_threads)
 
 

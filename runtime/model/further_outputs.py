@@ -52,7 +52,7 @@ def place_of(name: str, card: ModelCard, path: Path | None) -> int:
     """Where a further output stands among the outputs of a file. Raises ModelError if the file has no such output."""
     if name in card.outputs:
         return 1 + card.outputs.index(name)
-    cure = f"export its Keras model with --outputs {name}, which only some networks allow"
+    cure = f"export its Keras model again, with clf-export --outputs {name}"
     raise ModelError(f"{path or 'the model'} has no output {name}; {cure}")
 
 

@@ -208,3 +208,19 @@ def test_opencv_gets_its_threads_back() -> None:
     list(ordered_map(lambda number: number, range(10), workers=2))
 
     assert cv2.getNumThreads() == before
+
+
+def test_an_abandoned_map_may_be_closed_by_its_own_worker() -> None:
+    """As the garbage collector does, in whatever thread it runs."""
+    is_taken, closed = threading.Event(), threading.Event()
+
+    def work(number: int) -> None:
+        if number:
+            is_taken.wait(10)
+            results.close()  # type: ignore[attr-defined]
+            closed.set()
+
+    results = ordered_map(work, range(9), workers=1)
+    next(results)
+    is_taken.set()
+    assert closed.wait(10)
