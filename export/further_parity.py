@@ -27,11 +27,13 @@ _SMALLEST = 1e-12
 class FurtherReference:
     """Of the trained model, for N images; None without that output.
 
-    embedding: float32 `[N, D]`. heatmap: of the class that it predicts, float32 `[N, h, w]`.
+    embedding: float32 `[N, D]`. heatmap: of the class that it predicts, float32 `[N, h, w]`. is_binding: whether a file
+    fails that does not agree; if nobody asked for these outputs, it is only said.
     """
 
     embedding: _Numbers | None = None
     heatmap: _Numbers | None = None
+    is_binding: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def _export(model: KerasModel, job: _Job, check: Callable[[Reference], tuple[str
     remarks = check(reference) if check else reference_remarks(reference, model.card.classes)
     training = training_images(model, job.options.data).images if any(one.trains for one in job.targets) else None
     context = partial(ExportContext, model, frozen, images, opset=job.options.opset, training=training)
-    reference = replace(reference, further=further)
+    reference = replace(reference, further=replace(further, is_binding=bool(job.options.outputs)))
     subject = Subject(job.name, images, reference, model.probabilities, context, remarks=remarks, made_with=_versions())
     return export_files(subject, job.targets, job.folder, job.options.limits)
 

@@ -27,6 +27,8 @@ def show(report: GateReport) -> None:
             note(f"{parity.name}: {parity.made_by}, after {plural(parity.attempts - 1, 'failed attempt')}")
         for miss in parity.misses:
             note(f"failed: {parity.name}: {miss}")
+        for sentence in parity.warnings:
+            note(f"warning: {parity.name}: {sentence}")
     _note_slower(timed)
     if ship:
         _note_choice(report, ship)
