@@ -42,6 +42,7 @@ NOT_HERE = {
     r"^clf-train --resume": "needs a training that was killed: tests/train/test_resume.py",
     r"\btorch\.|\btimm\b|onnx_export|edge_impulse_linux|ImageImpulseRunner|^import json$": "needs another tool",
     r"--qat\b": "trains on the images of a run, for minutes: tests/export/qat/test_trained.py",
+    r"--against-unknown\b": "needs a folder of images of no class: tests/train/test_unknown.py",
     r"--teacher\b": "needs minutes for a teacher and its answers: tests/train/test_teaching.py",
     r"--against runs/cells/model\.keras": "loads TensorFlow in processes of its own: tests/benchmarks/test_clf_bench.py",
     r"\b(FOLDER|NAME|DIR)\b|N,N,N": "names no file",

@@ -91,7 +91,7 @@ def test_a_folder_is_a_table_and_an_image_is_shown_with_its_answer(cells: list[A
     table, answer = shown(cells[2]), shown(cells[3])
 
     assert table["text/html"].count(".png</td>") == 60
-    assert re.fullmatch(r"Prediction\(label='\w+', confidence=0.\d+\)", answer["text/plain"])
+    assert re.fullmatch(r"Prediction\(label='\w+', confidence=0\.\d+, novelty=\d\.\d+\)", answer["text/plain"])
     assert answer["text/html"].count('src="data:image/jpeg;base64,') == 1
 
 

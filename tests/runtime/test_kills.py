@@ -154,7 +154,8 @@ def test_killed_sorting_loses_and_doubles_no_image(many: Path, colour_model: Pat
         finish(process)
     assert subprocess.run(line, cwd=tmp_path, stderr=subprocess.DEVNULL, check=False).returncode == 1
 
-    sorted_to = {row[0]: row[9] for row in rows(tmp_path / "results.csv")[1:]}
+    header, *found = rows(tmp_path / "results.csv")
+    sorted_to = {row[0]: row[header.index("sorted_to")] for row in found}
     moved = {place: originals[name] for name, place in sorted_to.items() if place}
     assert len(sorted_to) == len(originals) == 1_000
     assert len(moved) == 990
