@@ -203,10 +203,10 @@ def test_the_first_signal_completes_what_is_in_flight(start_short: Start, tmp_pa
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with 40 names for one image that takes about half a second to decode. Read only."""
+    """A folder with 40 names for one image that takes about a second to decode. Read only."""
     folder = tmp_path_factory.mktemp("slow")
     noise = np.random.default_rng(0).integers(0, 256, (500, 750, 3), dtype=np.uint8)
-    pixels = cv2.resize(noise, (6_000, 4_000), interpolation=cv2.INTER_NEAREST)
+    pixels = cv2.resize(noise, (9_000, 6_000), interpolation=cv2.INTER_NEAREST)
     (folder / "00.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
     for number in range(1, 40):
         os.link(folder / "00.png", folder / f"{number:02}.png")
