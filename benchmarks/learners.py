@@ -91,11 +91,11 @@ def copy_test_images(data: Dataset, folder: Path) -> None:
 
 
 def read_labels(rows: Path, count: int) -> list[str]:
-    """The label of each of `count` images in the rows of clf-run; "" for one that could not be read."""
+    """The label of each of `count` images in the rows of clf-run, or its guess; "" for one that could not be read."""
     labels = [""] * count
     with open(rows, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            labels[int(Path(row["path"]).stem)] = row["label"]
+            labels[int(Path(row["path"]).stem)] = row["label"] or row["guess"]
     return labels
 
 

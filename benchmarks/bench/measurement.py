@@ -8,7 +8,8 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import cycle, takewhile
 from pathlib import Path
@@ -133,14 +134,21 @@ class _TimedBackend:
         self.one_by_one = backend.one_by_one
         self.output_levels = backend.output_levels
         self.output_shapes = backend.output_shapes
-        self.run_outputs = backend.run_outputs
         self.milliseconds: list[float] = []
 
     def run(self, batch: Pixels) -> NDArray[np.float32]:
+        with self._timed():
+            return self._backend.run(batch)
+
+    def run_outputs(self, images: Pixels, places: Sequence[int]) -> list[NDArray[np.float32]]:
+        with self._timed():
+            return self._backend.run_outputs(images, places)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
         started = time.perf_counter()
-        probabilities = self._backend.run(batch)
+        yield
         self.milliseconds.append((time.perf_counter() - started) * 1e3)
-        return probabilities
 
     def forget(self) -> None:
         """Drop the times recorded so far."""

@@ -7,6 +7,7 @@ the training images span, the residual of ViM (Wang et al. 2022). `benchmarks/un
 import base64
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,14 @@ class Novelty:
 
     def of(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """float32 `[N, D]` to the novelty of each image, float64 `[N]`, from 0."""
-        rows = (self.vectors * self.scales[:, None]).astype(np.float32)
+        rows = self._rows
         offsets = scaled_to_1(embeddings) - rows[0]
         residual = offsets - (offsets @ rows[1:].T) @ rows[1:]
         return np.asarray(np.linalg.norm(residual, axis=1) / self.unit, np.float64)
+
+    @cached_property
+    def _rows(self) -> NDArray[np.float32]:
+        return (self.vectors * self.scales[:, None]).astype(np.float32)
 
     def highest(self, share: float | None = None) -> float:
         """The novelty above which an image is unknown. share: of the known images that may be, by default DEFAULT_SHARE.

@@ -40,7 +40,7 @@ class OnnxBackend:
             raise contract_error(path, found)
         self.input_shape = (shape[1], shape[2], shape[3])
         self._input_name = inputs[0].name
-        self._output_name = self._session.get_outputs()[0].name
+        self._output_names = [output.name for output in self._session.get_outputs()]
         on_host = self.device == "cpu" or self.one_by_one
         self.bindings: Bindings | None = None if on_host else working_bindings(self._session, self.device)
         """Copies images to the GPU; None if the session takes them from host memory."""
@@ -59,9 +59,9 @@ class OnnxBackend:
         return tuple(tuple(side if isinstance(side, int) else None for side in one.shape) for one in outputs)
 
     def run_outputs(self, images: Pixels, places: Sequence[int]) -> list[NDArray[np.float32]]:
-        names = [output.name for output in self._session.get_outputs()]
+        names = [self._output_names[place] for place in places]
         try:
-            found = self._session.run([names[place] for place in places], {self._input_name: images})
+            found = self._session.run(names, {self._input_name: images})
         except Exception as error:  # as in `run`
             raise batch_error(len(images), error) from None
         return [np.asarray(one, np.float32) for one in found]
@@ -69,7 +69,7 @@ class OnnxBackend:
     def _run(self, batch: Pixels) -> NDArray[np.float32]:
         if self.bindings is not None:
             return self.bindings.run(batch)
-        probabilities: NDArray[np.float32] = self._session.run([self._output_name], {self._input_name: batch})[0]
+        probabilities: NDArray[np.float32] = self._session.run(self._output_names[:1], {self._input_name: batch})[0]
         return probabilities
 
 

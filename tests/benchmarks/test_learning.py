@@ -45,8 +45,9 @@ def test_a_command_is_measured_with_its_code_and_its_lines(capsys: pytest.Captur
 
 
 def test_rows_are_put_in_the_order_of_the_images(tmp_path: Path) -> None:
-    (tmp_path / "rows.csv").write_text("path,status,label\nx/000002.png,ok,b\nx/000000.png,ok,a\nx/000001.png,error,\n")
-    assert read_labels(tmp_path / "rows.csv", 3) == ["a", "", "b"]
+    rows = ["path,status,label,guess", "x/2.png,ok,b,", "x/0.png,ok,a,", "x/1.png,error,,", "x/3.png,unknown,,b"]
+    (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n")
+    assert read_labels(tmp_path / "rows.csv", 4) == ["a", "", "b", "b"]
 
 
 def test_an_image_of_several_seeds_counts_once() -> None:

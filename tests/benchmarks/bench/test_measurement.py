@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from edgeclf.benchmarks.bench.measurement import Measurement, Task, measure
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.backend import BatchError
 from edgeclf.runtime.model.classifier import Classifier
+from edgeclf.runtime.model.novelty import Novelty
 from edgeclf.runtime.terminal.child import child_command
+from tests.support.trained_run import KEPT_OUTPUTS
 
 
 class RecordingBackend:
@@ -71,6 +73,15 @@ def test_a_batch_that_does_not_fit_is_not_split(end_to_end: bool, onnx_model: Pa
     small = Classifier(RecordingBackend(classifier, most=2), classifier.card)
     with pytest.raises(ModelError, match="does not fit"):
         measure(make_task(onnx_model, image_folder, batch=4, end_to_end=end_to_end), small)
+
+
+def test_runs_that_also_tell_the_novelty_are_timed(image_folder: Path) -> None:
+    model = KEPT_OUTPUTS / "model.onnx"
+    opened = Classifier.open(model, device="cpu", threads=1)
+    numbers = opened.backend.output_shapes[1][1] or 0
+    novelty = Novelty.spanning(np.zeros(numbers), np.eye(1, numbers))
+    telling = Classifier(opened.backend, replace(opened.card, novelty=novelty))
+    assert measure(make_task(model, image_folder), telling).run_ms
 
 
 def test_the_rate_follows_from_the_runs(inference_only: tuple[Measurement, list[int]]) -> None:
