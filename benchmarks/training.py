@@ -75,7 +75,7 @@ def _ours(folder: Path, imgsz: int) -> Callable[[], object]:
     found = find(folder)
     labelled = [(path, label) for label, paths in enumerate(found["train"].values()) for path in paths]
     arrays = load(as_split(labelled), Preprocess((imgsz, imgsz)), "training")
-    inputs = Inputs(arrays.images, arrays.labels)
+    inputs = Inputs((arrays.images,), arrays.labels)
     return _epoch(imgsz, lambda: Batches(inputs, 32, (0, 0, 0)), shuffle=False)
 
 

@@ -36,6 +36,8 @@ _METHODS: dict[Method, CalibrationMethod] = {
 _TYPES = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
 _OPERATIONS = ("Conv", "Gemm", "MatMul")
 """Operations with weights: those that gain from integers, and can stay in float."""
+_SMALL = ("Concat", "Mul", "Squeeze", "Flatten", "Reshape", "Identity")
+"""Operations behind pooling that only scale averages and change their shape."""
 
 
 class OnnxQuantizer:
@@ -62,7 +64,7 @@ class OnnxQuantizer:
         if not self.layers:
             raise ModelError("the network has no layer with weights to quantise; leave out ONNX int8")
         # The head stays in float, because an 8-bit softmax no longer sums to 1.
-        self._head = self._operations[self.layers[-1]][1:]
+        self._head = self._operations[self.layers[-1]][1:] + _joining(graph, self.layers[-1])
         self.activations = self._faster_activations()
 
     def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
@@ -123,6 +125,22 @@ class OnnxQuantizer:
     def _histograms(self, method: Method) -> Histograms:
         ranges = load_tensors_data(self._ranges("min-max")).items()
         return Histograms(method, {name: (np.min(data.lowest), np.max(data.highest)) for name, data in ranges})
+
+
+def _joining(graph: onnx.GraphProto, layer: str) -> list[str]:
+    """The operations that put averages of several feature maps together for a layer.
+
+    They have few numbers, of different sizes, which one scale for all would round too much.
+    """
+    makers = {name: node for node in graph.node for name in node.output}
+    reader = next(node for node in graph.node if node.name == layer)
+    found, left = [], [reader.input[0]]
+    while left:
+        maker = makers.get(left.pop())
+        if maker is not None and maker.op_type in _SMALL:
+            found.append(maker)
+            left += maker.input
+    return [node.name for node in found] if any(node.op_type == "Concat" for node in found) else []
 
 
 class _OneImage(CalibrationDataReader):  # type: ignore[misc]

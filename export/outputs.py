@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 
 import tensorflow as tf
 
+from edgeclf.export.feature_maps import Average, averages_in, behind_shaping, join
 from edgeclf.export.options import EVERY_OUTPUT
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.model.backend import OUTPUT
@@ -20,8 +21,6 @@ _MOST_OF_SIZE = 0.02
 _NODES_BYTES = 1_500
 """What the operations of further outputs add to a file, at most. A heatmap shares the weights of the head."""
 _ACTIVATIONS = {"Softmax", "Sigmoid"}
-_SHAPING = {"Identity", "Cast", "Reshape", "Squeeze", "StopGradient", "PreventGradient", "FakeQuantWithMinMaxVars"}
-_SPATIAL_AXES = {(1, 2), (-3, -2)}
 _Tensor = TypeVar("_Tensor", int, str)
 _Function: TypeAlias = tf.types.experimental.ConcreteFunction
 
@@ -30,12 +29,12 @@ _Function: TypeAlias = tf.types.experimental.ConcreteFunction
 class _Head:
     """The last dense layer. embedding: its input, `[batch, D]`. weights: `[D, units]`.
 
-    features: the feature map whose average over all places is the embedding, `[batch, h, w, D]`; None if it is no average.
+    averages: the feature maps that the embedding is the average of; none if it is no average.
     """
 
     embedding: tf.Tensor
     weights: tf.Tensor
-    features: tf.Tensor | None
+    averages: tuple[Average, ...]
 
 
 def add_outputs(frozen: _Function, asked: tuple[str, ...], name: str) -> tuple[_Function, tuple[str, ...]]:
@@ -50,18 +49,16 @@ def add_outputs(frozen: _Function, asked: tuple[str, ...], name: str) -> tuple[_
     if head is None or not names:
         return frozen, ()
     graph, taken = frozen.graph.as_graph_def(), frozen.inputs[0]
-    wanted = [
-        frozen.outputs[0].name,
-        *(one.name for one in (head.embedding, head.weights, head.features) if one is not None),
-    ]
+    maps = [average.features for average in head.averages]
+    wanted = [one.name for one in (frozen.outputs[0], head.embedding, head.weights, *maps)]
 
     def serve(image: tf.Tensor) -> list[tf.Tensor]:
         probabilities, embedding, weights, *features = tf.graph_util.import_graph_def(
             graph, {taken.op.name: image}, wanted, name=""
         )
         made = {EMBEDDING: tf.cast(embedding, tf.float32)}
-        if features:
-            made[HEATMAP] = _heatmap(features[0], weights)
+        if HEATMAP in names:
+            made[HEATMAP] = _heatmap(join(head.averages, features), weights)
         return [tf.identity(probabilities, OUTPUT), *(tf.identity(made[one], one) for one in names)]
 
     spec = tf.TensorSpec(taken.shape, taken.dtype, name=taken.op.name)
@@ -82,19 +79,19 @@ def answering(operations: Sequence[tuple[Iterable[_Tensor], Iterable[_Tensor]]],
 
 def _find_head(probabilities: tf.Tensor) -> _Head | None:
     """The head behind the output of a frozen graph; None if it ends in anything but a dense layer and its activation."""
-    raw, units = _behind_shaping(probabilities), probabilities.shape[1]
+    raw, units = behind_shaping(probabilities), probabilities.shape[1]
     if _is_completed(raw):
-        raw, units = _behind_shaping(raw.op.inputs[1]), 1
+        raw, units = behind_shaping(raw.op.inputs[1]), 1
     if raw.op.type in _ACTIVATIONS:
-        raw = _behind_shaping(raw.op.inputs[0])
+        raw = behind_shaping(raw.op.inputs[0])
     if raw.op.type in ("BiasAdd", "AddV2") and raw.op.inputs[1].shape.rank == 1:
-        raw = _behind_shaping(raw.op.inputs[0])
+        raw = behind_shaping(raw.op.inputs[0])
     if raw.op.type != "MatMul" or raw.op.get_attr("transpose_a") or raw.op.get_attr("transpose_b"):
         return None
     embedding, weights = raw.op.inputs
-    if _behind_shaping(weights).op.type != "Const" or embedding.shape[1] is None or weights.shape[1] != units:
+    if behind_shaping(weights).op.type != "Const" or embedding.shape[1] is None or weights.shape[1] != units:
         return None
-    return _Head(embedding, weights, _averaged(embedding))
+    return _Head(embedding, weights, averages_in(embedding))
 
 
 def _is_completed(both: tf.Tensor) -> bool:
@@ -103,18 +100,6 @@ def _is_completed(both: tf.Tensor) -> bool:
         return False
     rest, unit = both.op.inputs[:2]
     return bool(rest.op.type == "Sub" and rest.op.inputs[1].name == unit.name)
-
-
-def _averaged(embedding: tf.Tensor) -> tf.Tensor | None:
-    """The feature map that global average pooling made it of."""
-    pooled = _behind_shaping(embedding).op
-    if pooled.type != "Mean":
-        return None
-    features, axes = pooled.inputs[0], tf.get_static_value(pooled.inputs[1])
-    is_global = axes is not None and tuple(sorted(axes.ravel().tolist())) in _SPATIAL_AXES
-    if not is_global or features.shape.rank != 4 or None in features.shape[1:]:
-        return None
-    return features if features.shape[1] * features.shape[2] > 1 and features.shape[3] == embedding.shape[1] else None
 
 
 def _heatmap(features: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -134,7 +119,7 @@ def _possible(head: _Head | None) -> tuple[str, ...]:
     """The outputs that a network can have."""
     if head is None:
         return ()
-    return (EMBEDDING,) if head.features is None else (EMBEDDING, HEATMAP)
+    return (EMBEDDING, HEATMAP) if head.averages else (EMBEDDING,)
 
 
 def _chosen(possible: tuple[str, ...], frozen: _Function, asked: tuple[str, ...], name: str) -> tuple[str, ...]:
@@ -153,10 +138,3 @@ def _chosen(possible: tuple[str, ...], frozen: _Function, asked: tuple[str, ...]
 def _weights(graph: tf.Graph) -> int:
     """The number of weights, which is the bytes that they take in INT8."""
     return sum(prod(one.outputs[0].shape) for one in graph.get_operations() if one.type == "Const")
-
-
-def _behind_shaping(tensor: tf.Tensor) -> tf.Tensor:
-    """The tensor with the same numbers, before its shape and its type were changed, and its numbers rounded."""
-    while tensor.op.type in _SHAPING:
-        tensor = tensor.op.inputs[0]
-    return tensor

@@ -13,14 +13,19 @@ from numpy.typing import NDArray
 class Inputs:
     """Inputs of a training stage, in memory or memory-mapped: images or features, and what they should give.
 
-    labels: int64 `[N]`, or probabilities, float32 `[N, outputs]`.
+    values: `[N, ...]` for each input of the model. labels: int64 `[N]`, or probabilities, float32 `[N, outputs]`.
     """
 
-    values: NDArray[Any]
+    values: tuple[NDArray[Any], ...]
     labels: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def of(self, rows: NDArray[np.int64] | slice) -> Any:
+        """What the model takes: one array, or a tuple of several."""
+        taken = tuple(values[rows] for values in self.values)
+        return taken[0] if len(taken) == 1 else taken
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -33,8 +38,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __init__(self, data: Inputs, size: int, seed: tuple[int, int, int] | None = None) -> None:
         super().__init__()
-        self._values = data.values
-        self._labels = data.labels
+        self._data = data
         self._size = size
         self._seed = seed
         self._order = self._shuffled()
@@ -42,9 +46,9 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return math.ceil(len(self._order) / self._size)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    def __getitem__(self, index: int) -> tuple[Any, NDArray[Any]]:
         chosen = self._order[index * self._size : (index + 1) * self._size]
-        return self._values[chosen], self._labels[chosen]
+        return self._data.of(chosen), self._data.labels[chosen]
 
     def on_epoch_end(self) -> None:
         if self._seed is not None:
@@ -53,7 +57,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._order = self._shuffled()
 
     def _shuffled(self) -> NDArray[np.int64]:
-        order = np.arange(len(self._labels))
+        order = np.arange(len(self._data))
         if self._seed is not None:
             np.random.default_rng(self._seed).shuffle(order)
         return order

@@ -59,7 +59,7 @@ def _preset(options: NetworkOptions) -> Preset:
         return PRESETS[options.recipe]
     if options.model == "cnn":
         return PRESETS["cnn"]
-    return transfer(Backbone(options.model or DEFAULT_MODEL))
+    return transfer(Backbone(options.model or DEFAULT_MODEL, options.weights or "imagenet"))
 
 
 def _splitting(preset: Preset, options: SplitOptions, seed: int) -> Splitting:

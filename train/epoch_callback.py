@@ -1,8 +1,8 @@
-"""What happens around each epoch: its learning rate and seeds before it; history, best weights and checkpoint after it."""
+"""What happens around each epoch: its learning rate and seeds before it, and its validation after it."""
 
 import math
 import time
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import keras
@@ -10,18 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.terminal.progress import Progress
-from edgeclf.runtime.terminal.signals import Interrupts
-from edgeclf.train.batches import Inputs
-from edgeclf.train.checkpoint import CHECKPOINT_NAME, Checkpoint
+from edgeclf.train.batches import Batches, Inputs
+from edgeclf.train.checkpoint import Checkpoint
 from edgeclf.train.clock import Clock
 from edgeclf.train.epoch_notes import note_cost, note_epoch
-from edgeclf.train.gain import image_losses, is_better
-from edgeclf.train.history import HISTORY_NAME, write_history
+from edgeclf.train.gain import image_losses
 from edgeclf.train.recipes import Recipe
-from edgeclf.train.results.evaluation import probabilities
+from edgeclf.train.results.evaluation import in_columns
 from edgeclf.train.stages import Stage
 
 _MEASURED_S = 4.0
+_VALIDATED = 8  # images in one step
 
 
 class Course(Protocol):
@@ -31,7 +30,6 @@ class Course(Protocol):
     plan: list[Stage]
     state: Checkpoint
     clock: Clock
-    folder: Path
     val_labels: NDArray[np.int64]
     problem: str
 
@@ -39,9 +37,13 @@ class Course(Protocol):
         """Whether the stage trains no further epoch."""
         ...
 
+    def keep(self, stage: Stage, row: Mapping[str, float], losses: NDArray[np.float64], model: keras.Model) -> None:
+        """Save what an epoch has reached. losses: those of the validation images, or their mean."""
+        ...
+
 
 class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Sets the learning rate before each epoch, and saves history, best weights and checkpoint after it."""
+    """Sets the learning rate before each epoch, and has its history, best weights and checkpoint saved after it."""
 
     def __init__(self, course: Course, stage: Stage, progress: Progress, images: int, val: Inputs) -> None:
         super().__init__()
@@ -94,29 +96,15 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
             return
         losses = np.array([logs["val_loss"]])
         if course.plan[-1].refines:
-            losses = image_losses(probabilities(self.model, self._val.values), course.val_labels)
-        with Interrupts() as interrupts:  # an exception inside np.savez becomes another one
-            state.epoch, state.waited = epoch + 1, state.waited + 1
-            clock.epoch_s, state.seconds = time.monotonic() - self._began, clock.seconds()
-            clock.image_s = clock.image_s or clock.epoch_s / (self._images + len(self._val))
-            self._record(logs, losses)
-            write_history(state.rows, course.folder / HISTORY_NAME)  # first: after a kill in between, the epoch is repeated
-            state.write(course.folder / CHECKPOINT_NAME)
-        interrupts.pass_on()
+            answers = in_columns(self.model.predict(Batches(self._val, _VALIDATED), verbose=0))
+            losses = image_losses(answers, course.val_labels)
+        clock.epoch_s = time.monotonic() - self._began
+        clock.image_s = clock.image_s or clock.epoch_s / (self._images + len(self._val))
+        row = {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        course.keep(self._stage, {"learning_rate": self._rate} | row, losses, self.model)
         note_epoch(self._stage, state, clock.epoch_s)
         if course.is_done(self._stage):
             self.model.stop_training = True
-
-    def _record(self, logs: dict[str, Any], losses: NDArray[np.float64]) -> None:
-        state = self._course.state
-        row: dict[str, float | str] = {"stage": self._stage.name, "epoch": len(state.rows) + 1, "learning_rate": self._rate}
-        state.rows.append(row | {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")})
-        state.weights = self.model.get_weights()
-        refines_earlier = self._stage.refines and state.rows[state.best_epoch - 1]["stage"] != self._stage.name
-        if is_better(losses, state.best_losses, beyond_noise=refines_earlier):
-            state.best_losses, state.best_epoch, state.waited = losses.tolist(), len(state.rows), 0
-            state.best = state.weights
-        state.optimizer = [keras.ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]
 
 
 def _seed(model: keras.Model, seed: int, stage: int, epoch: int) -> None:

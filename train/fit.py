@@ -1,9 +1,10 @@
 """Fits a network to images, stage by stage. The best weights are kept, and every epoch is saved to disk."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import keras
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.terminal.console import Terminated, note
 from edgeclf.runtime.terminal.progress import Progress
+from edgeclf.runtime.terminal.signals import Interrupts
 from edgeclf.train.batches import Batches, Inputs
 from edgeclf.train.checkpoint import CHECKPOINT_NAME, Checkpoint
 from edgeclf.train.clock import Clock
@@ -22,10 +24,13 @@ from edgeclf.train.epoch_callback import EpochCallback
 from edgeclf.train.epoch_notes import note_left_out, note_result, note_stage
 from edgeclf.train.frozen_front import FrozenFront
 from edgeclf.train.gain import leaves_nothing_to_gain
+from edgeclf.train.head import fit_last_layer, measure
+from edgeclf.train.history import HISTORY_NAME, write_history
 from edgeclf.train.networks.architectures import head_of
+from edgeclf.train.networks.augment import Augmentation
 from edgeclf.train.recipes import Recipe
 from edgeclf.train.soft_targets import inputs, loss_and_accuracy
-from edgeclf.train.stages import Stage, compute_features, is_cacheable, plan, trainable_model
+from edgeclf.train.stages import Stage, compute_features, plan, takes_features, trainable_model, views
 
 _OPTIMIZERS: dict[str, Callable[[float], keras.Optimizer]] = {
     "adam": keras.optimizers.Adam,
@@ -101,8 +106,9 @@ class Fitting:
         self.network = network
         self.plan = plan(recipe, network)
         self.train, self.val = inputs(train, val, head_of(network))
+        self.images = {"train": train, "val": val}
         self.val_labels = val.labels
-        self.is_taught = train.answers is not None
+        self._balance = _class_weights(train.labels) if recipe.balance else None
         self.folder = folder
         self.state = state
         self.problem = ""
@@ -145,7 +151,7 @@ class Fitting:
         return False
 
     def _run_stage(self, stage: Stage) -> bool:
-        model = trainable_model(stage, self.recipe, self.network, len(self.train))
+        model = trainable_model(stage, self.recipe, self.network)
         if self.state.weights:
             model.set_weights(self.state.weights)
         if not self.state.best and self.state.best_epoch:
@@ -154,7 +160,7 @@ class Fitting:
             if not self.is_done(stage):
                 began = time.monotonic()
                 note_stage(stage, self.state)
-                self._fit(stage, model)
+                self._fit_head(stage, model) if stage.is_head else self._fit(stage, model)
                 note_result(stage, self.state, time.monotonic() - began)
             return False
         except KeyboardInterrupt as error:
@@ -168,22 +174,46 @@ class Fitting:
 
     def _inputs(self, stage: Stage) -> list[Inputs]:
         """Training and validation inputs of a stage. Layers that are frozen run only once, for all stages."""
-        if stage.cut is None or not is_cacheable(self.recipe):
+        if not takes_features(stage, self.recipe):
             return [self.train, self.val]
         if not self._features:
-            began = time.monotonic()
-            stages = self.plan[self.state.stage :]
-            cuts = [stage.cut for stage in stages if stage.cut is not None]
-            mirrored = (self.recipe.augmentation.is_mirror, False)
-            front = FrozenFront(self.network, cuts, self.train.values)
-            for name, images, is_mirrored in zip(("train", "val"), (self.train, self.val), mirrored, strict=True):
-                caches = [self.folder / f".{name}.{stage.name}.f16" for stage in stages]
-                features = compute_features(front, images, caches, mirrored=is_mirrored)
-                for at, values in zip(stages, features, strict=True):
-                    self._features.setdefault(at.name, []).append(values)
-            seen = sum(len(values) for values in self._features[stage.name])
-            self.clock.image_s = (time.monotonic() - began) / seen
+            self._compute_features()
         return self._features[stage.name]
+
+    def _compute_features(self) -> None:
+        began = time.monotonic()
+        stages = [stage for stage in self.plan[self.state.stage :] if takes_features(stage, self.recipe)]
+        front = FrozenFront(self.network, [tensor for stage in stages for tensor in stage.front], self.train.values[0])
+        shown = {"train": views(self.recipe.augmentation, self.recipe.seed), "val": views(Augmentation(), 0)}
+        for name, images in (("train", self.train), ("val", self.val)):
+            caches = [self.folder / f".{name}.{number}.f16" for number in range(len(front.tensors))]
+            features = iter(compute_features(front, images.values[0], shown[name], caches))
+            labels = np.concatenate([images.labels] * len(shown[name]))
+            for stage in stages:
+                values = tuple(islice(features, len(stage.front)))
+                self._features.setdefault(stage.name, []).append(Inputs(values, labels))
+        rows = sum(len(values) for values in self._features[stages[0].name])
+        self.clock.image_s = (time.monotonic() - began) / rows
+
+    def _fit_head(self, stage: Stage, model: keras.Model) -> None:
+        """Fit the last layer exactly. In the history, it is one epoch."""
+        train, val = self._inputs(stage)
+        head = fit_last_layer(self.network, train, self.images["train"], self._balance)
+        (loss, accuracy, _), (val_loss, val_accuracy, losses) = (
+            measure(head, features, self.images[name]) for name, features in (("train", train), ("val", val))
+        )
+        self.clock.epoch_s = len(train) * self.clock.image_s  # a guess at those of the next stage
+        row = {"loss": loss, "accuracy": accuracy, "val_loss": val_loss, "val_accuracy": val_accuracy}
+        self.keep(stage, row, losses, model)
+
+    def keep(self, stage: Stage, row: Mapping[str, float], losses: NDArray[np.float64], model: keras.Model) -> None:
+        """Save what an epoch has reached. losses: those of the validation images, or their mean."""
+        with Interrupts() as interrupts:  # an exception inside np.savez becomes another one
+            self.state.seconds = self.clock.seconds()
+            self.state.add(stage, row, losses, model)
+            write_history(self.state.rows, self.folder / HISTORY_NAME)  # first: after a kill, the epoch is repeated
+            self.state.write(self.folder / CHECKPOINT_NAME)
+        interrupts.pass_on()
 
     def _fit(self, stage: Stage, model: keras.Model) -> None:
         recipe = self.recipe
@@ -196,13 +226,14 @@ class Fitting:
                 initial_epoch=self.state.epoch,
                 epochs=stage.epochs,
                 shuffle=False,  # Batches shuffles images; fit would shuffle whole batches
-                class_weight=_class_weights(self.train.labels) if recipe.balance else None,
+                class_weight=self._balance,
                 verbose=0,
                 callbacks=[EpochCallback(self, stage, progress, len(train), val)],
             )
 
     def _compile(self, stage: Stage, model: keras.Model) -> None:
-        loss, accuracy = loss_and_accuracy(head_of(self.network), is_taught=self.is_taught)
+        is_taught = self.images["train"].answers is not None
+        loss, accuracy = loss_and_accuracy(head_of(self.network), is_taught=is_taught)
         optimizer = _OPTIMIZERS[self.recipe.optimizer](stage.learning_rate)
         # XLA ("auto") made a step three times slower on two CPU cores.
         model.compile(optimizer, loss, metrics=[accuracy], jit_compile=False)

@@ -26,16 +26,16 @@ Features = list[NDArray[np.float32]]
 
 
 class FrozenFront:
-    """The layers from the input of `network` to each layer of `cuts`, in inference mode.
+    """The layers from the input of `network` to each of `tensors`, in inference mode.
 
     Keras runs them if there is a GPU, if there are few images, if LiteRT is not installed or cannot run the network, or if
     it does not agree with Keras on the first images.
     """
 
-    def __init__(self, network: keras.Model, cuts: Sequence[keras.Layer], images: Pixels) -> None:
+    def __init__(self, network: keras.Model, tensors: Sequence[keras.KerasTensor], images: Pixels) -> None:
         """images: most of those that will be run, uint8 `[N, H, W, C]`."""
-        self.cuts = tuple(cuts)
-        self._network = keras.Model(network.input, [cut.output for cut in cuts])
+        self.tensors = tuple(tensors)
+        self._network = keras.Model(network.input, list(tensors))
         self._local = threading.local()
         self._tflite = b""
         has_litert = find_spec("ai_edge_litert") is not None
@@ -49,7 +49,7 @@ class FrozenFront:
         return "LiteRT" if self._tflite else "Keras"
 
     def __call__(self, images: Iterable[Pixels]) -> Iterator[Features]:
-        """The features of each batch of images, in order: for each cut, float32 `[N, ...]`."""
+        """The features of each batch of images, in order: for each tensor, float32 `[N, ...]`."""
         if not self._tflite:
             return map(self._run_keras, images)
         return ordered_map(self._run_litert, images, usable_cores())

@@ -19,13 +19,12 @@ Schedule = Literal["cosine", "constant"]
 class Recipe:
     """A network and how it is trained.
 
+    epochs, optimizer, learning_rate, schedule and patience are for what is trained in epochs: of a pretrained backbone, the
+    blocks that are fine-tuned. Its head is fitted exactly.
     schedule: "cosine" lowers the learning rate to 0 over all epochs; "constant" keeps it.
     patience: training stops after this many epochs without a lower validation loss; 0 turns early stopping off.
     balance: weight classes by the inverse of their frequency.
     fine_tune: the number of blocks at the end of a pretrained backbone that are trained after the head.
-    fine_tune_rate, fine_tune_epochs, fine_tune_patience: the initial learning rate of that stage, its maximum number of
-    epochs, and after how many epochs without a gain beyond noise it ends, unless `patience` is lower. The first epochs are
-    often worse than the head alone, and most of the gain comes when the learning rate has become low.
     time_s: seconds for the whole training, with evaluation and report; at least one epoch is trained.
     mixed_precision: compute in half precision on a GPU; the saved network is float32.
     """
@@ -40,15 +39,12 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     balance: bool = False
     fine_tune: int = 0
-    fine_tune_rate: float = 1e-4
-    fine_tune_epochs: int = 12
-    fine_tune_patience: int = 8
     time_s: float | None = None
     mixed_precision: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "learning_rate", "fine_tune_rate", "fine_tune_epochs"):
+        for name in ("epochs", "batch", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise OptionError(f"{name.replace('_', '-')} must be above 0, not {getattr(self, name)}")
         for name in ("patience", "fine_tune"):
@@ -83,15 +79,9 @@ def transfer(network: Backbone) -> Preset:
     objects larger than they are in whole images (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
     """
     height, width = (round(side * 8 / 7 / 16) * 16 for side in native_size(network.name))
-    recipe = Recipe(
-        network,
-        epochs=60,
-        learning_rate=3e-3,
-        patience=10,
-        augmentation=Augmentation(horizontal_flip=True),
-        fine_tune=3,
-        fine_tune_rate=2e-4,
-    )
+    recipe = Recipe(network, epochs=60, learning_rate=3e-3, patience=10, augmentation=Augmentation(horizontal_flip=True))
+    if network.weights != "none":
+        recipe = replace(recipe, epochs=4, learning_rate=2e-4, patience=4, fine_tune=3)
     return Preset(recipe, (height, width))
 
 

@@ -13,10 +13,10 @@ from edgeclf.train.data.arrays import Arrays
 def inputs(train: Arrays, val: Arrays, head: Head) -> tuple[Inputs, Inputs]:
     """Both splits with their targets. With a teacher's answers, the labels of the validation split have the same shape."""
     if train.answers is None:
-        return Inputs(train.images, train.labels), Inputs(val.images, val.labels)
+        return Inputs((train.images,), train.labels), Inputs((val.images,), val.labels)
     known = np.eye(train.answers.shape[1], dtype=np.float32)[val.labels]
     first = 1 if head == "sigmoid" else 0  # a sigmoid answers only for the second class
-    return Inputs(train.images, train.answers[:, first:]), Inputs(val.images, known[:, first:])
+    return Inputs((train.images,), train.answers[:, first:]), Inputs((val.images,), known[:, first:])
 
 
 def loss_and_accuracy(head: Head, *, is_taught: bool) -> tuple[str, Any]:

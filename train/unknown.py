@@ -23,12 +23,12 @@ class Embedding:
         head = network.layers[-1]
         if not isinstance(head, keras.layers.Dense) or len(head.input.shape) != 2:
             raise ValueError(f"{network.name} does not end in a dense layer")
-        self._network, self._layer = network, head.input._keras_history.operation
+        self._network, self._features = network, head.input
         self._front: FrozenFront | None = None
 
     def __call__(self, images: Pixels) -> NDArray[np.float32]:
         if self._front is None:
-            self._front = FrozenFront(self._network, [self._layer], images)
+            self._front = FrozenFront(self._network, [self._features], images)
         found = [np.asarray(features) for (features,) in self._front(batches(images, BATCH))]
         return np.concatenate(found).astype(np.float32, copy=False)
 

@@ -286,7 +286,7 @@ def test_weights_from_before_a_nan_loss_are_kept(make_arrays: MakeArrays, tmp_pa
 
 def test_batches_of_a_resumed_epoch_are_those_of_the_first_run(make_arrays: MakeArrays) -> None:
     images = make_arrays(20)
-    inputs = Inputs(images.images, images.labels)
+    inputs = Inputs((images.images,), images.labels)
     whole, resumed = (Batches(inputs, 7, (3, 0, epoch)) for epoch in (0, 1))
     whole.on_epoch_end()
     np.testing.assert_array_equal(whole[1][0], resumed[1][0])

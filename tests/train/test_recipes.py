@@ -102,8 +102,6 @@ def test_a_backbone_is_trained_with_flips_only_so_that_features_are_computed_onc
         {"learning_rate": 0.0},
         {"learning_rate": float("nan")},
         {"fine_tune": -1},
-        {"fine_tune_rate": 0.0},
-        {"fine_tune_epochs": 0},
         {"optimizer": "lion"},
         {"schedule": "steps"},
         {"time_s": 0.0},

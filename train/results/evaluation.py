@@ -178,6 +178,11 @@ def probabilities(
     head: "logits" if the network ends in raw scores, which are converted to probabilities.
     """
     raw = np.concatenate([network.predict_on_batch(chunk.astype(np.float32)) for chunk in batches(images, batch)])
+    return in_columns(raw, head)
+
+
+def in_columns(raw: NDArray[Any], head: Head | None = None) -> NDArray[np.float32]:
+    """What a network answers, `[N, outputs]`, as float32 `[N, classes]`. head: as in `probabilities`."""
     raw = raw.astype(np.float32, copy=False)
     if head == "logits":
         return _softmax(raw) if raw.shape[1] > 1 else _softmax(np.concatenate([np.zeros_like(raw), raw], axis=1))

@@ -16,7 +16,7 @@ from edgeclf.train.networks.architectures import head_for
 from edgeclf.train.networks.backbones import Backbone
 from edgeclf.train.networks.efficientnet_lite import headless, installed_weights
 from edgeclf.train.networks.families import APPLICATIONS, FAMILIES, native_size
-from edgeclf.train.networks.pretrained import block_ends, cut_before_last, scaled
+from edgeclf.train.networks.pretrained import block_ends, count_earlier, cut_before_last, features_of, scaled
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 40, 48, 3)).astype(np.float32)
 LITE = "efficientnet-lite0"
@@ -62,10 +62,10 @@ def test_the_features_are_those_of_the_pretrained_network(lite: keras.Model) -> 
     assert_close(feature_map(lite)(IMAGES, training=False), expected)
 
 
-def test_the_graph_is_flat_and_ends_in_pooling_dropout_head(lite: keras.Model) -> None:
+def test_the_graph_is_flat_and_ends_in_features_dropout_head(lite: keras.Model) -> None:
     assert not [layer for layer in lite.layers if isinstance(layer, keras.Model)]
-    assert [type(layer).__name__ for layer in lite.layers[-3:]] == ["GlobalAveragePooling2D", "Dropout", "Dense"]
-    assert (lite.layers[-3].name, lite.layers[-2].rate) == ("pooled", 0.2)
+    assert [type(layer).__name__ for layer in lite.layers[-3:]] == ["Concatenate", "Dropout", "Dense"]
+    assert (lite.layers[-3].name, lite.layers[-2].rate) == ("features", 0.2)
 
 
 def test_a_grey_channel_is_repeated_three_times(lite: keras.Model) -> None:
@@ -204,11 +204,11 @@ def test_a_network_can_be_cut_between_its_blocks(name: str, first: list[str], la
     network = untrained(name)
     ends = [layer.name for layer in block_ends(network)]
     assert (ends[:2], ends[-2:]) == (first, last)
-    pooled = network.get_layer("pooled").output
-    for blocks, output in ((0, network.output), (1, pooled), (len(ends) - 1, pooled), (len(ends) - 1, network.output)):
-        cut = cut_before_last(network, blocks).output
-        answer = keras.Model(cut, output)(keras.Model(network.input, cut)(IMAGES[..., :1]))
-        assert_close(answer, keras.Model(network.input, output)(IMAGES[..., :1]))
+    features = features_of(network)
+    for blocks, output in ((0, network.output), (1, features), (len(ends) - 1, features), (len(ends) - 1, network.output)):
+        cut = cut_before_last(network, blocks)
+        read = keras.Model(network.input, cut)(IMAGES[..., :1])
+        assert_close(keras.Model(cut, output)(read), keras.Model(network.input, output)(IMAGES[..., :1]))
 
 
 def test_a_layer_beside_another_branch_does_not_end_a_block() -> None:
@@ -227,9 +227,28 @@ def test_squeeze_and_excite_does_not_end_a_block() -> None:
     assert [layer.name for layer in ends[:2]] == ["expanded_conv_2_add", "expanded_conv_4_add"]
 
 
-@pytest.mark.parametrize(("blocks", "layer"), [(0, "pooled"), (1, "block6d_add"), (2, "block6c_add"), (9, "block2b_add")])
-def test_the_last_blocks_are_counted_from_the_head(lite: keras.Model, blocks: int, layer: str) -> None:
-    assert cut_before_last(lite, blocks).name == layer
+@pytest.mark.parametrize(
+    ("blocks", "made_by", "earlier"),
+    [(0, "features", 0), (1, "block6d_add", 6), (2, "block6c_add", 4), (4, "block5c_add", 4), (9, "block2b_add", 0)],
+)
+def test_the_last_blocks_are_counted_from_the_head(lite: keras.Model, blocks: int, made_by: str, earlier: int) -> None:
+    first, *averages = cut_before_last(lite, blocks)
+    assert first._keras_history.operation.name == made_by
+    assert len(averages) == earlier
+
+
+def test_the_head_also_sees_the_ends_of_earlier_stages(lite: keras.Model) -> None:
+    ends = ["block4c_add", "block5c_add", "block6d_add", "block7a_project_norm"]
+    outputs = [lite.get_layer(name).output for name in (*ends, "head_relu")]
+    *maps, last, features = keras.Model(lite.input, [*outputs, features_of(lite)])(IMAGES)
+    averages = [np.asarray(each).mean(axis=(1, 2)) / 8 for x in maps for each in (np.maximum(x, 0), x)]
+    assert_close(features, np.concatenate([*averages, np.asarray(last).mean(axis=(1, 2))], axis=1))
+    assert count_earlier(lite) == 2 * (80 + 112 + 192 + 320)
+
+
+def test_other_networks_only_see_the_last_feature_map() -> None:
+    network = untrained("MobileNetV3Small")
+    assert (features_of(network) is network.get_layer("pooled").output, count_earlier(network)) == (True, 0)
 
 
 @pytest.mark.parametrize("blocks", [10, -1])
