@@ -15,6 +15,7 @@ from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import classify_batches
 from edgeclf.runtime.results.drawn_images import RECORD_INSTEAD, DrawnImages, check_save_folder
+from edgeclf.runtime.results.embeddings import check_embeddings, open_embeddings
 from edgeclf.runtime.results.journal import JournalOptions, open_journal
 from edgeclf.runtime.results.result_writer import JournalWriter, ResultWriter, StreamWriter
 from edgeclf.runtime.results.sinks import check_columns, check_output, open_sink
@@ -40,6 +41,8 @@ def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard 
     """
     _refuse_videos(options)
     check_output(options.output, options.json_lines)
+    if options.embeddings:
+        check_embeddings(Path(options.embeddings))
     source = open_source(
         *options.sources,
         follow_links=options.follow_links,
@@ -83,7 +86,9 @@ class _BatchRun:
         """Where the rows go. model: its identifier. foreign: whether its card comes from the command line."""
         options, card = self.options, self.classifier.card
         builder = options.row_builder(card, model)
-        schema = options.schema(card)
+        schema, size = options.schema(card), self.classifier.embedding_size if options.outputs else 0
+        if options.embeddings == "":
+            schema = replace(schema, embedding=size)
         check_columns(options.output, schema)
         open_output = partial(open_sink, options.output, schema, json_lines=options.json_lines, excel=options.excel)
         if options.journal_path is None:
@@ -110,6 +115,7 @@ class _BatchRun:
                 sorter=sorter,
                 check_storage=self.guard.check_roots,
                 is_complete=self.drawn.has if self.drawn else lambda _: True,
+                open_embeddings=partial(open_embeddings, Path(options.embeddings), size) if options.embeddings else None,
             )
 
     def classify_into(self, writer: ResultWriter) -> Summary:
@@ -146,6 +152,7 @@ class _BatchRun:
             batch=options.batch,
             checks=options.checks(),
             use=self.drawn.save if self.drawn else None,
+            outputs=options.outputs,
         )
         for outcomes in self.guard.checked(batches):
             writer.record(outcomes)

@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -13,15 +12,17 @@ import typer
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.limits import MAX_PIXELS
+from edgeclf.runtime.results.embedding_flags import Embeddings, Like, check_embeddings_flag
 from edgeclf.runtime.results.failure_limit import NO_LIMIT, MaxFailures
 from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
-from edgeclf.runtime.results.sort_mode import SortMode
+from edgeclf.runtime.results.sort_mode import Sort, SortDir, SortMode
+from edgeclf.runtime.results.status_flags import Confidence, Unknown
 from edgeclf.runtime.sources.sampling import EVERY_FRAME, SOURCES_PANEL, Sampling
 from edgeclf.runtime.sources.verify_flag import BAD_IMAGES_PANEL, Verify
 from edgeclf.runtime.spelling import require_choice
 from edgeclf.runtime.terminal.console import STDOUT
 from edgeclf.runtime.terminal.flags import Text, flags_given
-from edgeclf.runtime.terminal.values import parse_share, parse_topk, parse_unknown
+from edgeclf.runtime.terminal.values import parse_topk
 
 if TYPE_CHECKING:
     from edgeclf.runtime.images.decode import Checks
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from edgeclf.runtime.results.row import RowBuilder
 
 _DIGEST_DIGITS = 16
-_OUTPUT, _JOURNAL, _SORTING, _SPEED = "Output", "Journal", "Sorting", "Speed"
+_OUTPUT, _JOURNAL, _SPEED = "Output", "Journal", "Speed"
 """Sections of the help."""
 
 
@@ -129,28 +130,8 @@ class RunOptions:
         bool,
         typer.Option("--exif", help="Also when, where and with which camera a photo was taken.", rich_help_panel=_OUTPUT),
     ] = False
-    threshold: Annotated[
-        float,
-        Text(partial(parse_share, "--conf")),
-        typer.Option(
-            "--conf",
-            help="Below this confidence, such as 0.9 or 90%, the answer is `unsure`.",
-            metavar="P",
-            show_default="0",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = 0.0
-    unknown: Annotated[
-        float | None,
-        Text(parse_unknown),
-        typer.Option(
-            "--unknown",
-            help="Share of known images that may be called `unknown`, as images unlike all that was learned are.",
-            metavar="off|P",
-            show_default="1%, if the model can tell",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None
+    threshold: Confidence = 0.0
+    unknown: Unknown = None
     journal: Annotated[
         Path | None,
         typer.Option(help="The journal to keep.", show_default="FILE.journal", metavar="FILE", rich_help_panel=_JOURNAL),
@@ -172,18 +153,10 @@ class RunOptions:
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard the journal and start over.", rich_help_panel=_JOURNAL)
     ] = False
-    sort: Annotated[
-        SortMode | None,
-        Text(str),
-        typer.Option(
-            help="Copy, move or link images into a folder for each class; plan only says where they would go.",
-            metavar="|".join(get_args(SortMode)),
-            rich_help_panel=_SORTING,
-        ),
-    ] = None
-    sort_dir: Annotated[
-        Path | None, typer.Option(help="The folder for --sort.", metavar="DIR", rich_help_panel=_SORTING)
-    ] = None
+    sort: Sort = None
+    sort_dir: SortDir = None
+    embeddings: Embeddings = None
+    like: Like = None
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Threads.", metavar="N", show_default="one for each usable core", rich_help_panel=_SPEED),
@@ -200,6 +173,8 @@ class RunOptions:
         self._check_output()
         self._check_sorting()
         self._check_journal()
+        if self.embeddings is not None:
+            check_embeddings_flag(self.embeddings, self.output, no_journal=self.no_journal)
 
     def _check_output(self) -> None:
         if self.json_lines and self.output != STDOUT:
@@ -220,6 +195,8 @@ class RunOptions:
     def _check_journal(self) -> None:
         if self.journal and os.path.realpath(self.journal) == os.path.realpath(self.output):
             raise OptionError(f"{self.output} cannot be both the output and the journal; name another with --journal")
+        if self.embeddings and os.path.realpath(self.embeddings) in map(os.path.realpath, (self.output, self.journal or "")):
+            raise OptionError(f"{self.embeddings} cannot hold anything but embeddings; name another file with --embeddings")
         goes_on = self.sources_moved or self.restart or self.retry_failed
         if self.no_journal and (goes_on or self.journal or self.sort):
             raise OptionError(
@@ -245,7 +222,9 @@ class RunOptions:
             return self.journal
         if self.output != STDOUT and (os.path.isfile(self.output) or not os.path.exists(self.output)):
             return Path(f"{self.output}.journal")
-        return self.sort_dir / "clf-run.journal" if self.sort_dir else None
+        if self.sort_dir:
+            return self.sort_dir / "clf-run.journal"
+        return Path(f"{self.embeddings}.journal") if self.embeddings else None
 
     @property
     def threads(self) -> int:
@@ -272,6 +251,11 @@ class RunOptions:
             return Schema(classes=card.classes, exif=self.exif)
         return Schema(min(self.topk, len(card.classes)), exif=self.exif)
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The further outputs that the model must have."""
+        return ("embedding",) if self.embeddings is not None else ()
+
     def checks(self) -> "Checks":
         """What is done with a file before it is decoded."""
         from edgeclf.runtime.images.decode import Checks
@@ -291,6 +275,7 @@ class RunOptions:
             "--max-pixels": self.max_pixels,
             "--vid-stride": self.sampling.stride if self.sampling.stride != 1 else None,
             "--every": f"{self.sampling.every_s:g}s" if self.sampling.every_s is not None else None,
+            "--embeddings": self.embeddings is not None or None,
             "--sort": self.sort,
             "--sort-dir": str(self.sort_dir) if self.sort_dir else None,
         }

@@ -48,6 +48,7 @@ def job(tmp_path: Path, colour_model: Path, photos: Path) -> Job:
         builder=RowBuilder(model="0123456789abcdef"),
         checks=Checks(),
         batch=None,
+        outputs=(),
         folder=str(tmp_path),
         roots=(str(photos),),
         parts=parts,
