@@ -12,17 +12,23 @@ import typer
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.limits import MAX_PIXELS
-from edgeclf.runtime.results.embedding_flags import Embeddings, Like, check_embeddings_flag
+from edgeclf.runtime.results.answer_flags import Confidence, TopK, Unknown
+from edgeclf.runtime.results.embedding_flags import (
+    MOST_ALIKE,
+    WITH_LIKE,
+    Embeddings,
+    Like,
+    check_embeddings_flag,
+    check_like_flag,
+)
 from edgeclf.runtime.results.failure_limit import NO_LIMIT, MaxFailures
 from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
 from edgeclf.runtime.results.sort_mode import Sort, SortDir, SortMode
-from edgeclf.runtime.results.status_flags import Confidence, Unknown
 from edgeclf.runtime.sources.sampling import EVERY_FRAME, SOURCES_PANEL, Sampling
 from edgeclf.runtime.sources.verify_flag import BAD_IMAGES_PANEL, Verify
 from edgeclf.runtime.spelling import require_choice
 from edgeclf.runtime.terminal.console import STDOUT
 from edgeclf.runtime.terminal.flags import Text, flags_given
-from edgeclf.runtime.terminal.values import parse_topk
 
 if TYPE_CHECKING:
     from edgeclf.runtime.images.decode import Checks
@@ -39,10 +45,10 @@ _OUTPUT, _JOURNAL, _SPEED = "Output", "Journal", "Speed"
 class RunOptions:
     """The options of a run.
 
-    topk: None for all classes. threshold: an answer with a lower confidence is `unsure`. unknown: the share of known images
-    that may be called `unknown`, 0 for off; None for what the model file says. journal: None for a journal beside
-    the output, or no journal if the output is stdout. sources_moved: go on with a journal whose sources have other names.
-    batch: None measures which size is fastest. For the rest, see `clf-run --help`.
+    topk: None for all classes, 0 if it was not given. threshold: an answer with a lower confidence is `unsure`. unknown: the
+    share of known images that may be called `unknown`, 0 for off; None for what the model file says. journal: None for a
+    journal beside the output, or no journal if the output is stdout. sources_moved: go on with a journal whose sources have
+    other names. batch: None measures which size is fastest. For the rest, see `clf-run --help`.
     """
 
     sources: Annotated[
@@ -116,16 +122,7 @@ class RunOptions:
         Path | None,
         typer.Option(help="Write each image, with its answer drawn on, to DIR.", metavar="DIR", rich_help_panel=_OUTPUT),
     ] = None
-    topk: Annotated[
-        int | None,
-        Text(parse_topk),
-        typer.Option(
-            help="Also the classes after the best, in columns such as label_2; all: a column for the score of each class.",
-            metavar="N|all",
-            show_default="1",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = 1
+    topk: TopK = 0
     exif: Annotated[
         bool,
         typer.Option("--exif", help="Also when, where and with which camera a photo was taken.", rich_help_panel=_OUTPUT),
@@ -175,6 +172,9 @@ class RunOptions:
         self._check_journal()
         if self.embeddings is not None:
             check_embeddings_flag(self.embeddings, self.output, no_journal=self.no_journal)
+        if self.like is not None:
+            self.require_only(WITH_LIKE, "does not combine with --like; leave it out")
+            check_like_flag(self.like, self.topk)
 
     def _check_output(self) -> None:
         if self.json_lines and self.output != STDOUT:
@@ -218,7 +218,7 @@ class RunOptions:
     @property
     def journal_path(self) -> Path | None:
         """The journal's file; None for a run without a journal."""
-        if self.no_journal or self.journal:
+        if self.no_journal or self.journal or self.like:
             return self.journal
         if self.output != STDOUT and (os.path.isfile(self.output) or not os.path.exists(self.output)):
             return Path(f"{self.output}.journal")
@@ -232,6 +232,16 @@ class RunOptions:
         return self.workers or usable_cores()
 
     @property
+    def labels(self) -> int | None:
+        """Classes in a row; None for all."""
+        return 1 if self.like else self.topk if self.topk is None else self.topk or 1
+
+    @property
+    def most_alike(self) -> int:
+        """Images that a search finds."""
+        return self.topk or MOST_ALIKE
+
+    @property
     def resumed(self) -> bool:
         """Whether there is a journal to go on with."""
         return self.journal_path is not None and self.journal_path.is_file() and not self.restart
@@ -241,20 +251,20 @@ class RunOptions:
         from edgeclf.runtime.results.row import RowBuilder  # imports numpy
 
         highest = 1.0 if card.novelty is None else card.novelty.highest(self.unknown)
-        return RowBuilder(self.topk or len(card.classes), self.threshold, model, highest)
+        return RowBuilder(self.labels or len(card.classes), self.threshold, model, highest)
 
     def schema(self, card: "ModelCard") -> "Schema":
         """The columns of the rows."""
         from edgeclf.runtime.results.columns import Schema
 
-        if self.topk is None:
+        if self.labels is None:
             return Schema(classes=card.classes, exif=self.exif)
-        return Schema(min(self.topk, len(card.classes)), exif=self.exif)
+        return Schema(min(self.labels, len(card.classes)), exif=self.exif, like=self.like is not None)
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """The further outputs that the model must have."""
-        return ("embedding",) if self.embeddings is not None else ()
+        return ("embedding",) if self.embeddings is not None or self.like is not None else ()
 
     def checks(self) -> "Checks":
         """What is done with a file before it is decoded."""
@@ -267,7 +277,7 @@ class RunOptions:
         made_with: dict[str, Any] = {
             "model": model,
             SOURCES: list(self.sources),
-            "--topk": self.topk or "all",
+            "--topk": self.labels or "all",
             "--exif": self.exif or None,
             "--conf": self.threshold,
             "--unknown": self.unknown,

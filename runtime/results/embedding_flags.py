@@ -8,6 +8,11 @@ import typer
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.terminal.console import STDOUT
 
+WITH_LIKE = (
+    "sources", "sampling", "follow_links", "nul", "strict", "max_pixels", "max_failures", "output", "json_lines", "excel",
+    "topk", "exif", "threshold", "unknown", "workers", "batch", "like",
+)  # fmt: skip
+"""Fields of RunOptions that say something about a search."""
 MOST_ALIKE = 20
 """Images that `--like` finds without a `--topk`."""
 _PANEL = "Embeddings"
@@ -50,3 +55,11 @@ def check_embeddings_flag(embeddings: str, output: str, *, no_journal: bool) -> 
             f"--embeddings without a file is a column of Parquet rows, and {where} is none; name a file, such as "
             "--embeddings embeddings.npy, or -o rows.parquet"
         )
+
+
+def check_like_flag(like: Path, topk: int | None) -> None:
+    """Raise OptionError for a search that cannot be."""
+    if topk is None:
+        raise OptionError("--like keeps the most similar images only; give their number with --topk, such as --topk 100")
+    if not like.is_file():
+        raise OptionError(f"--like {like} is not a file; name an image")
