@@ -22,7 +22,7 @@ from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.novelty import scaled_to_1
 from edgeclf.runtime.pipeline import ordered_map
 from edgeclf.runtime.terminal.console import command_app, friendly_errors, print_data
-from edgeclf.train.data.alignment import SIDE, likeness, shared_by_all
+from edgeclf.train.data.alignment import SIDE, Floats, likeness, shared_by_all
 from edgeclf.train.data.duplicates import look_alikes
 from edgeclf.train.data.model_copies import MIN_LIKENESS, NEIGHBOURS, candidates
 
@@ -32,10 +32,10 @@ _RESAMPLES = 1000
 _GENERATED = 200
 _LEVELS = (0.97, MIN_LIKENESS, 0.99)
 _EXPLAINED = """\
-One altered copy of each image is put among the images, once for each kind of copy. `hashes`: found without a model.
-`nearest`: the original is among the {neighbours} largest cosines. The rest, by the least likeness: the share found, and
-the other pairs that are reported for 1,000 images, real duplicates among them; `clf-check` takes {level}. With 95 %
-bootstrap intervals over the images.
+An altered copy of each image is compared with all images, once for each kind of copy. `hashes`: found without a model.
+`nearest`: the one is among the {neighbours} largest cosines of the other. The rest: the share found, by the least likeness;
+`clf-check` takes {level}. `other pairs`: what is reported of the images alone, for 1,000 images, real duplicates among them.
+With 95 % bootstrap intervals over the images.
 
 """
 
@@ -100,24 +100,38 @@ def _as_jpeg(image: Pixels, quality: int) -> Pixels:
 
 def _rows(name: str, images: list[Pixels], classifier: Classifier) -> Iterator[list[str]]:
     rng = np.random.default_rng(0)
-    embeddings = classifier.embed(images)
+    rows, grey = scaled_to_1(classifier.embed(images)), _grey(images, SIDE)
+    tried = candidates(rows)
+    scores = _likenesses(tried, grey, grey)
+    others = [[pair for pair, score in zip(tried, scores, strict=True) if score >= level] for level in _LEVELS]
     for kind, alter in KINDS.items():
         copies = [alter(image, rng) for image in images]
-        pool = [*images, *copies]
-        tried = candidates(scaled_to_1(np.concatenate([embeddings, classifier.embed(copies)])))
-        scores = dict(zip(tried, _likenesses(pool, tried), strict=True))
-        by_hash = [pair for group in look_alikes(_grey(pool, 32)) for pair in _pairs(group)]
-        count = len(images)
-        found = [[pair for pair, score in scores.items() if score >= level] for level in _LEVELS]
-        cells = [_share(pairs, count) for pairs in (by_hash, tried)]
-        cells += [f"{_share(pairs, count)}; {_others(pairs, count)}" for pairs in found]
-        yield [f"{name}, {count}", kind, *cells]
+        near = _are_near(rows, scaled_to_1(classifier.embed(copies)))
+        alike = np.array(_likenesses([(number, number) for number in range(len(images))], grey, _grey(copies, SIDE)))
+        found = (_by_hash(images, copies), near, *(near & (alike >= level) for level in _LEVELS))
+        yield [f"{name}, {len(images)}", kind, *map(_share, found)]
+    yield [f"{name}, {len(images)}", "other pairs", "", f"{len(tried)}", *(_others(pairs, len(images)) for pairs in others)]
 
 
-def _likenesses(pool: list[Pixels], pairs: list[Pair]) -> Iterator[float]:
-    details = _grey(pool, SIDE)
-    shared = shared_by_all(details)
-    return ordered_map(lambda pair: likeness(details[pair[0]], details[pair[1]], shared), pairs, usable_cores())
+def _are_near(originals: Floats, copies: Floats) -> NDArray[np.bool_]:
+    """Whether each copy would be compared with its original if it were the only copy among the images."""
+    own = (originals * copies).sum(1)
+    closer_to_copy = (copies @ originals.T > own[:, None]).sum(1)
+    closer_to_original = (originals @ originals.T > own[:, None]).sum(1) - 1  # itself
+    return np.asarray(np.minimum(closer_to_copy, closer_to_original) < NEIGHBOURS)
+
+
+def _by_hash(images: list[Pixels], copies: list[Pixels]) -> NDArray[np.bool_]:
+    groups = look_alikes(_grey([*images, *copies], 32))
+    group_of = {index: number for number, group in enumerate(groups) for index in group}
+    count = len(images)
+    return np.array([index in group_of and group_of[index] == group_of.get(index + count) for index in range(count)])
+
+
+def _likenesses(pairs: list[Pair], ones: Pixels, others: Pixels) -> list[float]:
+    """pairs: of indexes into `ones` and `others`, uint8 `[N, SIDE, SIDE]`."""
+    shared = shared_by_all(ones)
+    return list(ordered_map(lambda pair: likeness(ones[pair[0]], others[pair[1]], shared), pairs, usable_cores()))
 
 
 def _grey(images: list[Pixels], side: int) -> Pixels:
@@ -127,24 +141,17 @@ def _grey(images: list[Pixels], side: int) -> Pixels:
     return np.array(small, np.uint8)
 
 
-def _pairs(group: tuple[int, ...]) -> Iterator[Pair]:
-    return ((one, other) for place, one in enumerate(group) for other in group[place + 1 :])
-
-
-def _share(pairs: list[Pair], count: int) -> str:
-    """Of the copies, those that are reported with their original."""
-    hit = np.zeros(count)
-    hit[[one for one, other in pairs if other == one + count]] = 1
-    return _with_interval(100 * hit.mean(), [100 * hit[drawn].mean() for drawn in _resamples(count)], "%")
+def _share(found: NDArray[np.bool_]) -> str:
+    count = len(found)
+    return _with_interval(100 * found.mean(), [100 * found[drawn].mean() for drawn in _resamples(count)], "%")
 
 
 def _others(pairs: list[Pair], count: int) -> str:
-    """Pairs of images that are no copies by us, for 1,000 images."""
-    apart = {(min(one % count, other % count), max(one % count, other % count)) for one, other in pairs}
-    ends = np.array([pair for pair in sorted(apart) if pair[0] != pair[1]], np.int64).reshape(-1, 2)
+    """Pairs of images, for 1,000 images."""
+    ends = np.array(pairs, np.int64).reshape(-1, 2)
     times = (np.bincount(drawn, minlength=count) for drawn in _resamples(count))
-    drawn_pairs = [1000 / count * float((weight[ends[:, 0]] * weight[ends[:, 1]]).sum()) for weight in times]
-    return _with_interval(1000 / count * len(ends), drawn_pairs, " others")
+    resampled = [1000 / count * float((weight[ends[:, 0]] * weight[ends[:, 1]]).sum()) for weight in times]
+    return _with_interval(1000 / count * len(ends), resampled, "")
 
 
 def _resamples(count: int) -> Iterator[NDArray[np.int64]]:
