@@ -27,8 +27,10 @@ from edgeclf.train.data.alignment import Floats, likeness, shared_by_all
 NEIGHBOURS = 20
 """Images that each image is compared with: those with the largest cosine."""
 MIN_LIKENESS = 0.98
-"""The least `likeness` of two copies of one photograph, or of parts of it. Of crops that are compared with their original, all
-have it in photographs, and 98 % in solar cells. With 0.97, twice as many pairs of different cells have it.
+"""The least `likeness` of two copies of one photograph, or of parts of it.
+
+Of crops that are compared with their original, all have it in photographs, and 98 % in solar cells. With 0.97, twice as many
+pairs of different cells have it.
 """
 _ROWS = 512
 """Of the matrix of all cosines that are in memory at once."""
