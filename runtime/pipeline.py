@@ -51,6 +51,7 @@ def classify_batches(
     batch: int | None = 1,
     checks: Checks = Checks(),  # noqa: B008 (frozen)
     use: Callable[[Outcome], None] | None = None,
+    outputs: Sequence[str] = (),
 ) -> Iterator[list[Outcome]]:
     """One outcome per frame, in the order of the frames, several at a time, as they become ready.
 
@@ -58,7 +59,8 @@ def classify_batches(
     returned. workers: threads, by default one for each usable core; open the classifier with `threads=1` for that. batch:
     images in one call of the model; None measures which number is fastest. A batch that does not fit into memory is halved.
     checks: what files must pass before they are decoded. use: what the workers do with each outcome before it is returned,
-    such as drawing it. Raises ModelError.
+    such as drawing it. outputs: further outputs of the file that the predictions hold, as for `Classifier.answers`.
+    Raises ModelError.
     """
     workers = workers or usable_cores()
     frames = iter(frames)
@@ -67,7 +69,7 @@ def classify_batches(
         many = len(first) == _FEW or sum(map(_bytes_in_memory, first)) > _CHUNK_BYTES
         batch = best_batch(classifier, workers) if many and first[-1] else 1
         frames = chain(first, frames)
-    worker = Worker(classifier, batch, checks, use)
+    worker = Worker(classifier, batch, checks, use, outputs)
     yield from ordered_map(worker.classify, _chunks(frames, worker), workers, _chunk_bytes)
 
 
@@ -127,10 +129,18 @@ def _chunk_bytes(chunk: Sequence[Frame]) -> int:
 
 
 class Worker:
-    """What every worker thread does. chunk_size: frames to take at once, a multiple of the batch. use: for each outcome."""
+    """What every worker thread does. chunk_size: frames to take at once, a multiple of the batch. use: for each outcome.
+
+    outputs: as for `classify_batches`.
+    """
 
     def __init__(
-        self, classifier: Classifier, batch: int, checks: Checks, use: Callable[[Outcome], None] | None = None
+        self,
+        classifier: Classifier,
+        batch: int,
+        checks: Checks,
+        use: Callable[[Outcome], None] | None = None,
+        outputs: Sequence[str] = (),
     ) -> None:
         self.chunk_size = batch
         self._classifier = classifier
@@ -138,6 +148,7 @@ class Worker:
         self._batch = batch
         self._checks = checks
         self._use = use
+        self._outputs = outputs
 
     def classify(self, frames: Sequence[Frame]) -> list[Outcome]:
         started = time.perf_counter()
@@ -158,14 +169,15 @@ class Worker:
             except ImageError as error:
                 prepared.append(error)
         images = [one.pixels for one in prepared if isinstance(one, Prepared)]
-        answers = iter(self._model.answers(np.stack(images)) if images else ())
+        answers = iter(self._model.answers(np.stack(images), self._outputs) if images else ())
         return [self._outcome(frame, one, answers) for frame, one in zip(frames, prepared, strict=True)]
 
     def _outcome(self, frame: Frame, one: Prepared | ImageError, answers: Iterator[Answer]) -> Outcome:
         if isinstance(one, ImageError):
             return Outcome(frame, Failure.of(one), one.size_hw)
-        probabilities, novelty, heatmap = next(answers)
-        prediction = Prediction(self._classifier.card.classes, probabilities, at_hand(frame.image), novelty, heatmap)
+        probabilities, novelty, heatmap, embedding = next(answers)
+        classes, image = self._classifier.card.classes, at_hand(frame.image)
+        prediction = Prediction(classes, probabilities, image, novelty, heatmap=heatmap, embedding=embedding)
         return Outcome(frame, prediction, one.size_hw, one.photo)
 
 

@@ -7,15 +7,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgeclf.runtime.disk_guard import StorageGuard
-from edgeclf.runtime.errors import NoImagesError, OptionError
+from edgeclf.runtime.errors import ImageError, NoImagesError, OptionError
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import classify_batches
 from edgeclf.runtime.results.drawn_images import RECORD_INSTEAD, DrawnImages, check_save_folder
+from edgeclf.runtime.results.embeddings import check_embeddings, open_embeddings
 from edgeclf.runtime.results.journal import JournalOptions, open_journal
+from edgeclf.runtime.results.nearest import NearestWriter
 from edgeclf.runtime.results.result_writer import JournalWriter, ResultWriter, StreamWriter
 from edgeclf.runtime.results.sinks import check_columns, check_output, open_sink
 from edgeclf.runtime.results.sorting import Sorter, check_folders
@@ -40,6 +45,8 @@ def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard 
     """
     _refuse_videos(options)
     check_output(options.output, options.json_lines)
+    if options.embeddings:
+        check_embeddings(Path(options.embeddings))
     source = open_source(
         *options.sources,
         follow_links=options.follow_links,
@@ -83,9 +90,14 @@ class _BatchRun:
         """Where the rows go. model: its identifier. foreign: whether its card comes from the command line."""
         options, card = self.options, self.classifier.card
         builder = options.row_builder(card, model)
-        schema = options.schema(card)
+        schema, size = options.schema(card), self.classifier.embedding_size if options.outputs else 0
+        if options.embeddings == "":
+            schema = replace(schema, embedding=size)
         check_columns(options.output, schema)
         open_output = partial(open_sink, options.output, schema, json_lines=options.json_lines, excel=options.excel)
+        if options.like:
+            yield NearestWriter(self._embed(options.like), options.most_alike, builder, open_output)
+            return
         if options.journal_path is None:
             if is_for_people(options.output, json_lines=options.json_lines):
                 builder = replace(builder, topk=max(builder.topk, LEAST_SHOWN))
@@ -110,7 +122,15 @@ class _BatchRun:
                 sorter=sorter,
                 check_storage=self.guard.check_roots,
                 is_complete=self.drawn.has if self.drawn else lambda _: True,
+                open_embeddings=partial(open_embeddings, Path(options.embeddings), size) if options.embeddings else None,
             )
+
+    def _embed(self, path: Path) -> NDArray[np.float32]:
+        """The embedding of one image, float32 `[1, D]`."""
+        try:
+            return self.classifier.embed(path)
+        except ImageError as error:
+            raise OptionError(f"--like {path} cannot be read ({error}); name an intact image") from None
 
     def classify_into(self, writer: ResultWriter) -> Summary:
         """Classify everything that `writer` has no row for. Raises as `run` does."""
@@ -146,6 +166,7 @@ class _BatchRun:
             batch=options.batch,
             checks=options.checks(),
             use=self.drawn.save if self.drawn else None,
+            outputs=options.outputs,
         )
         for outcomes in self.guard.checked(batches):
             writer.record(outcomes)

@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -13,15 +12,23 @@ import typer
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.limits import MAX_PIXELS
+from edgeclf.runtime.results.answer_flags import Confidence, TopK, Unknown
+from edgeclf.runtime.results.embedding_flags import (
+    MOST_ALIKE,
+    WITH_LIKE,
+    Embeddings,
+    Like,
+    check_embeddings_flag,
+    check_like_flag,
+)
 from edgeclf.runtime.results.failure_limit import NO_LIMIT, MaxFailures
 from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
-from edgeclf.runtime.results.sort_mode import SortMode
+from edgeclf.runtime.results.sort_mode import Sort, SortDir, SortMode
 from edgeclf.runtime.sources.sampling import EVERY_FRAME, SOURCES_PANEL, Sampling
 from edgeclf.runtime.sources.verify_flag import BAD_IMAGES_PANEL, Verify
 from edgeclf.runtime.spelling import require_choice
 from edgeclf.runtime.terminal.console import STDOUT
 from edgeclf.runtime.terminal.flags import Text, flags_given
-from edgeclf.runtime.terminal.values import parse_share, parse_topk, parse_unknown
 
 if TYPE_CHECKING:
     from edgeclf.runtime.images.decode import Checks
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
     from edgeclf.runtime.results.row import RowBuilder
 
 _DIGEST_DIGITS = 16
-_OUTPUT, _JOURNAL, _SORTING, _SPEED = "Output", "Journal", "Sorting", "Speed"
+_OUTPUT, _JOURNAL, _SPEED = "Output", "Journal", "Speed"
 """Sections of the help."""
 
 
@@ -38,10 +45,10 @@ _OUTPUT, _JOURNAL, _SORTING, _SPEED = "Output", "Journal", "Sorting", "Speed"
 class RunOptions:
     """The options of a run.
 
-    topk: None for all classes. threshold: an answer with a lower confidence is `unsure`. unknown: the share of known images
-    that may be called `unknown`, 0 for off; None for what the model file says. journal: None for a journal beside
-    the output, or no journal if the output is stdout. sources_moved: go on with a journal whose sources have other names.
-    batch: None measures which size is fastest. For the rest, see `clf-run --help`.
+    topk: None for all classes, 0 if it was not given. threshold: an answer with a lower confidence is `unsure`. unknown: the
+    share of known images that may be called `unknown`, 0 for off; None for what the model file says. journal: None for a
+    journal beside the output, or no journal if the output is stdout. sources_moved: go on with a journal whose sources have
+    other names. batch: None measures which size is fastest. For the rest, see `clf-run --help`.
     """
 
     sources: Annotated[
@@ -115,42 +122,13 @@ class RunOptions:
         Path | None,
         typer.Option(help="Write each image, with its answer drawn on, to DIR.", metavar="DIR", rich_help_panel=_OUTPUT),
     ] = None
-    topk: Annotated[
-        int | None,
-        Text(parse_topk),
-        typer.Option(
-            help="Also the classes after the best, in columns such as label_2; all: a column for the score of each class.",
-            metavar="N|all",
-            show_default="1",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = 1
+    topk: TopK = 0
     exif: Annotated[
         bool,
         typer.Option("--exif", help="Also when, where and with which camera a photo was taken.", rich_help_panel=_OUTPUT),
     ] = False
-    threshold: Annotated[
-        float,
-        Text(partial(parse_share, "--conf")),
-        typer.Option(
-            "--conf",
-            help="Below this confidence, such as 0.9 or 90%, the answer is `unsure`.",
-            metavar="P",
-            show_default="0",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = 0.0
-    unknown: Annotated[
-        float | None,
-        Text(parse_unknown),
-        typer.Option(
-            "--unknown",
-            help="Share of known images that may be called `unknown`, as images unlike all that was learned are.",
-            metavar="off|P",
-            show_default="1%, if the model can tell",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None
+    threshold: Confidence = 0.0
+    unknown: Unknown = None
     journal: Annotated[
         Path | None,
         typer.Option(help="The journal to keep.", show_default="FILE.journal", metavar="FILE", rich_help_panel=_JOURNAL),
@@ -172,18 +150,10 @@ class RunOptions:
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard the journal and start over.", rich_help_panel=_JOURNAL)
     ] = False
-    sort: Annotated[
-        SortMode | None,
-        Text(str),
-        typer.Option(
-            help="Copy, move or link images into a folder for each class; plan only says where they would go.",
-            metavar="|".join(get_args(SortMode)),
-            rich_help_panel=_SORTING,
-        ),
-    ] = None
-    sort_dir: Annotated[
-        Path | None, typer.Option(help="The folder for --sort.", metavar="DIR", rich_help_panel=_SORTING)
-    ] = None
+    sort: Sort = None
+    sort_dir: SortDir = None
+    embeddings: Embeddings = None
+    like: Like = None
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Threads.", metavar="N", show_default="one for each usable core", rich_help_panel=_SPEED),
@@ -200,6 +170,11 @@ class RunOptions:
         self._check_output()
         self._check_sorting()
         self._check_journal()
+        if self.embeddings is not None:
+            check_embeddings_flag(self.embeddings, self.output, no_journal=self.no_journal)
+        if self.like is not None:
+            self.require_only(WITH_LIKE, "does not combine with --like; leave it out")
+            check_like_flag(self.like, self.topk)
 
     def _check_output(self) -> None:
         if self.json_lines and self.output != STDOUT:
@@ -220,6 +195,8 @@ class RunOptions:
     def _check_journal(self) -> None:
         if self.journal and os.path.realpath(self.journal) == os.path.realpath(self.output):
             raise OptionError(f"{self.output} cannot be both the output and the journal; name another with --journal")
+        if self.embeddings and os.path.realpath(self.embeddings) in map(os.path.realpath, (self.output, self.journal or "")):
+            raise OptionError(f"{self.embeddings} cannot hold anything but embeddings; name another file with --embeddings")
         goes_on = self.sources_moved or self.restart or self.retry_failed
         if self.no_journal and (goes_on or self.journal or self.sort):
             raise OptionError(
@@ -241,16 +218,28 @@ class RunOptions:
     @property
     def journal_path(self) -> Path | None:
         """The journal's file; None for a run without a journal."""
-        if self.no_journal or self.journal:
+        if self.no_journal or self.journal or self.like:
             return self.journal
         if self.output != STDOUT and (os.path.isfile(self.output) or not os.path.exists(self.output)):
             return Path(f"{self.output}.journal")
-        return self.sort_dir / "clf-run.journal" if self.sort_dir else None
+        if self.sort_dir:
+            return self.sort_dir / "clf-run.journal"
+        return Path(f"{self.embeddings}.journal") if self.embeddings else None
 
     @property
     def threads(self) -> int:
         """The number of workers, by default one for each usable core."""
         return self.workers or usable_cores()
+
+    @property
+    def labels(self) -> int | None:
+        """Classes in a row; None for all."""
+        return 1 if self.like else self.topk if self.topk is None else self.topk or 1
+
+    @property
+    def most_alike(self) -> int:
+        """Images that a search finds."""
+        return self.topk or MOST_ALIKE
 
     @property
     def resumed(self) -> bool:
@@ -262,15 +251,20 @@ class RunOptions:
         from edgeclf.runtime.results.row import RowBuilder  # imports numpy
 
         highest = 1.0 if card.novelty is None else card.novelty.highest(self.unknown)
-        return RowBuilder(self.topk or len(card.classes), self.threshold, model, highest)
+        return RowBuilder(self.labels or len(card.classes), self.threshold, model, highest)
 
     def schema(self, card: "ModelCard") -> "Schema":
         """The columns of the rows."""
         from edgeclf.runtime.results.columns import Schema
 
-        if self.topk is None:
+        if self.labels is None:
             return Schema(classes=card.classes, exif=self.exif)
-        return Schema(min(self.topk, len(card.classes)), exif=self.exif)
+        return Schema(min(self.labels, len(card.classes)), exif=self.exif, like=self.like is not None)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The further outputs that the model must have."""
+        return ("embedding",) if self.embeddings is not None or self.like is not None else ()
 
     def checks(self) -> "Checks":
         """What is done with a file before it is decoded."""
@@ -283,7 +277,7 @@ class RunOptions:
         made_with: dict[str, Any] = {
             "model": model,
             SOURCES: list(self.sources),
-            "--topk": self.topk or "all",
+            "--topk": self.labels or "all",
             "--exif": self.exif or None,
             "--conf": self.threshold,
             "--unknown": self.unknown,
@@ -291,6 +285,7 @@ class RunOptions:
             "--max-pixels": self.max_pixels,
             "--vid-stride": self.sampling.stride if self.sampling.stride != 1 else None,
             "--every": f"{self.sampling.every_s:g}s" if self.sampling.every_s is not None else None,
+            "--embeddings": self.embeddings is not None or None,
             "--sort": self.sort,
             "--sort-dir": str(self.sort_dir) if self.sort_dir else None,
         }

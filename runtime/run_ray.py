@@ -47,7 +47,8 @@ def run_ray(
     check_device(device)
     source = open_source(*options.sources, follow_links=options.follow_links, nul=options.nul, max_pixels=options.max_pixels)
     classifier = Classifier.open(model, device="cpu", threads=1, card=card)  # reports a broken model before Ray starts
-    parts = Parts(Store.open(options.output), replace(options.schema(classifier.card), ray=True))
+    size = classifier.embedding_size if options.outputs else 0
+    parts = Parts(Store.open(options.output), replace(options.schema(classifier.card), ray=True, embedding=size))
     builder = options.row_builder(classifier.card, model_id(model))
     fingerprint = _with_whole_names(options.fingerprint(builder.model, classifier.card, foreign=card is not None), parts)
     if not options.restart:
@@ -63,6 +64,7 @@ def run_ray(
             builder=builder,
             checks=options.checks(),
             batch=options.batch,
+            outputs=options.outputs,
             folder=os.getcwd(),
             roots=source.roots(),
             parts=parts,

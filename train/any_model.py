@@ -72,7 +72,7 @@ def _probabilities(classifier: Classifier, images: Pixels, label: str) -> NDArra
 
 def _novelties(classifier: Classifier, images: Pixels) -> NDArray[np.float64] | None:
     splitter = BatchSplitter(classifier)
-    found = [novelty for batch in batches(images, _BATCH) for _, novelty, _ in splitter.answers(batch)]
+    found = [novelty for batch in batches(images, _BATCH) for _, novelty, *_ in splitter.answers(batch)]
     return None if None in found else np.array(found, np.float64)
 
 

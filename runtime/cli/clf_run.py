@@ -37,6 +37,8 @@ Examples:
   clf-run inbox/ --watch -o results.jsonl            also every new image, until Ctrl-C
   clf-run photos/ --conf 90% --sort copy --sort-dir sorted/
   clf-run undo results.csv.journal                   put sorted images back
+  clf-run photos/ -o rows.csv --embeddings e.npy     also what the network sees, float32 [N, D]
+  clf-run photos/ --like cell.png --topk 20          the 20 images that are most like one
   clf-run --source webcam --show                     what the camera sees, in a window
   clf-run --source webcam --show --every 0.2s        the same, at most 5 answers a second
   clf-run -s rtsp://10.0.0.7/live --view :8080 --smooth 5 -o changes.jsonl

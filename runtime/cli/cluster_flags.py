@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SHARED = (
     "sources", "output", "restart", "retry_failed", "topk", "exif", "threshold", "strict", "max_pixels", "max_failures",
-    "follow_links", "nul", "workers", "batch",
+    "follow_links", "nul", "workers", "batch", "embeddings",
 )  # fmt: skip
 """Fields of RunOptions that mean the same on a cluster."""
 
@@ -45,6 +45,8 @@ class RayFlags:
             raise OptionError("--ray does not combine with live options such as --show; leave them out")
         options.require_only(_SHARED, "does not combine with --ray; leave it out")
         _refuse_cameras(options.sources)
+        if options.embeddings:
+            raise OptionError(f"--ray writes embeddings as a column of its parts; leave {options.embeddings} out")
         if options.output == "-" or Path(options.output).suffix in (".csv", ".jsonl", ".sqlite", ".db", ".xlsx"):
             raise OptionError(
                 f"--ray writes a folder of Parquet parts, not {options.output}; "

@@ -60,7 +60,14 @@ class ClusterWorker:
 
     def _classify(self, portion: Portion) -> PortionResult:
         job, classifier = self._job, self._classifier
-        batches = classify_batches(portion.frames, classifier, workers=self._threads, batch=self._batch, checks=job.checks)
+        batches = classify_batches(
+            portion.frames,
+            classifier,
+            workers=self._threads,
+            batch=self._batch,
+            checks=job.checks,
+            outputs=job.outputs,
+        )
         rows = [row for outcomes in self._guard.checked(batches) for row in job.builder.rows(outcomes)]
         _check_seen(rows)
         job.parts.write(job.run_prefix, portion.number, rows)

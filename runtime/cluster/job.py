@@ -24,8 +24,8 @@ class Job:
     """Everything that a worker needs, including the model, which therefore need not be on any other machine.
 
     version: of edgeclf, and it must be the same everywhere. model_name, model: the name and content of the model file.
-    card: as for Classifier.open. batch: as for `classify`. folder: relative paths are relative to it. roots: folders and
-    archives that every machine must see. fingerprint: as for Parts.check. run_prefix: from Parts.begin.
+    card: as for Classifier.open. batch, outputs: as for `classify_batches`. folder: relative paths are relative to it.
+    roots: folders and archives that every machine must see. fingerprint: as for Parts.check. run_prefix: from Parts.begin.
     """
 
     version: str
@@ -35,6 +35,7 @@ class Job:
     builder: RowBuilder
     checks: Checks
     batch: int | None
+    outputs: tuple[str, ...]
     folder: str
     roots: tuple[str, ...]
     parts: Parts

@@ -110,18 +110,21 @@ class Classifier:
 
         image: as for `predict`; `[1, D]` for one. Raises ImageError, and ModelError if the file has no embeddings.
         """
-        place_of(EMBEDDING, self.card, self.path)
         images = image if isinstance(image, list | tuple) else [cast(AnyImage, image)]
-        if not images:
-            return np.empty((0, self.backend.output_shapes[place_of(EMBEDDING, self.card, self.path)][1] or 0), np.float32)
+        nothing = np.empty((0, self.embedding_size), np.float32)
         parts = [self.answers(self._pixels(part), (EMBEDDING,)).embedding for part in _in_batches(images)]
-        return np.concatenate([part for part in parts if part is not None])
+        return np.concatenate([nothing, *(part for part in parts if part is not None)])
+
+    @property
+    def embedding_size(self) -> int:
+        """D, the numbers in an embedding. Raises ModelError if the file has no embeddings."""
+        return self.backend.output_shapes[place_of(EMBEDDING, self.card, self.path)][1] or 0
 
     def _predict(self, images: Sequence[AnyImage], outputs: Sequence[str]) -> list[Prediction]:
         answers = self.answers(self._pixels(images), outputs)
         return [
-            Prediction(self.card.classes, row, at_hand(image), novelty, heatmap)
-            for image, (row, novelty, heatmap) in zip(images, answers, strict=True)
+            Prediction(self.card.classes, row, at_hand(image), novelty, heatmap=heatmap, embedding=embedding)
+            for image, (row, novelty, heatmap, embedding) in zip(images, answers, strict=True)
         ]
 
     def _pixels(self, images: Sequence[AnyImage]) -> Pixels:

@@ -15,8 +15,8 @@ from edgeclf.runtime.terminal.console import show_shape
 EMBEDDING, HEATMAP = "embedding", "heatmap"
 """Names of further outputs: what the last dense layer sees, and what each place in the image adds to each class."""
 Shape = tuple[int | None, ...]
-Answer = tuple[NDArray[np.float32], float | None, NDArray[np.float32] | None]
-"""Of one image: its probabilities, its novelty, and its heatmap."""
+Answer = tuple[NDArray[np.float32], float | None, NDArray[np.float32] | None, NDArray[np.float32] | None]
+"""Of one image: its probabilities, its novelty, its heatmap and its embedding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +35,8 @@ class Answers:
     def __iter__(self) -> Iterator[Answer]:
         count = len(self.probabilities)
         novelties = [None] * count if self.novelty is None else self.novelty.tolist()
-        heatmaps = [None] * count if self.heatmap is None else self.heatmap
-        return zip(self.probabilities, novelties, heatmaps, strict=True)
+        heatmaps, embeddings = ([None] * count if one is None else one for one in (self.heatmap, self.embedding))
+        return zip(self.probabilities, novelties, heatmaps, embeddings, strict=True)
 
 
 def join_answers(parts: Sequence[Answers]) -> Answers:

@@ -49,6 +49,8 @@ class Prediction:
     """float32 `[h, w, classes]`: what each place of the image adds to each class, the whole image in `h` times `w` places;
     None unless it was asked for.
     """
+    embedding: NDArray[np.float32] | None = None
+    """float32 `[D]`: what the last layer of the network sees; None unless it was asked for."""
 
     @property
     def label(self) -> str:
@@ -80,7 +82,7 @@ class Prediction:
         return f"Prediction(label={self.label!r}, confidence={self.confidence:.4f}{novelty})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Prediction, (self.classes, self.probabilities, _nothing, self.novelty, self.heatmap)
+        return Prediction, (self.classes, self.probabilities, _nothing, self.novelty, self.heatmap, self.embedding)
 
     def _repr_html_(self) -> str:
         from edgeclf.runtime.model.prediction_html import prediction_html

@@ -10,12 +10,12 @@ from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.terminal.escaping import escape
 
 Output = Literal["csv", "jsonl", "parquet", "sqlite"]
-Kind = Literal["text", "category", "number", "whole number", "object", "time", "local time"]
-"""category: text with few values. time: ISO 8601 in UTC. local time: ISO 8601 without an offset."""
+Kind = Literal["text", "category", "number", "whole number", "object", "time", "local time", "vector"]
+"""category: text with few values. time: ISO 8601 in UTC. local time: ISO 8601 without an offset. vector: float32 numbers."""
 TIMES = ("time", "local time")
 _FLAT: tuple[Output, ...] = ("csv", "parquet", "sqlite")
 _ALL: tuple[Output, ...] = (*_FLAT, "jsonl")
-_EXIF, _RAY = "`--exif`", "`--ray`"
+_EXIF, _RAY, _EMBEDDINGS, _LIKE = "`--exif`", "`--ray`", "`--embeddings`", "`--like`"
 _SCORE = "score_"
 
 
@@ -45,8 +45,10 @@ _SECOND = (
     Column("confidence_2", "number", "its probability, and so on up to `confidence_N`", _FLAT, needs="`--topk N`"),
 )
 _CLASS = Column(f"{_SCORE}CLASS", "number", "the probability of that class, for each class", _FLAT, needs="`--topk all`")
+PATH = Column("path", "text", "the image as it was named; a place in a file is added: `day.zip/a.jpg`, `clip.mp4#frame=0`")
+EMBEDDING = Column("embedding", "vector", "what the last layer of the network sees", ("parquet",), needs=_EMBEDDINGS)
 _BEFORE = (
-    Column("path", "text", "the image as it was named; a place in a file is added: `day.zip/a.jpg`, `clip.mp4#frame=0`"),
+    PATH,
     Column("status", "category", "`ok`; `unsure` if the confidence is below `--conf`; `unknown` if no class fits; `error`"),
     Column("label", "category", "the most probable class, if the status is `ok`"),
     Column("confidence", "number", "the probability of the most probable class, 0 to 1"),
@@ -54,6 +56,7 @@ _BEFORE = (
 _AFTER = (
     Column("guess", "category", "the most probable class, if the status is `unsure` or `unknown`"),
     Column("novelty", "number", "how unlike all that the model has learned; by default, `unknown` above 1"),
+    Column("similarity", "number", "to the image of `--like`: the cosine of the embeddings, at most 1", needs=_LIKE),
     Column("error", "category", "why there is no answer; see [unreadable images](run.md#unreadable-images)"),
     Column("detail", "text", "more about that"),
     Column("width", "whole number", "of the stored image, in pixels"),
@@ -73,6 +76,7 @@ _AFTER = (
     Column(
         "mtime_ns", "whole number", "`modified` in nanoseconds since 1970; in a zip, the checksum", ("parquet",), needs=_RAY
     ),
+    EMBEDDING,
 )
 COLUMNS = (*_BEFORE, _TOP, *_SECOND, _CLASS, *_AFTER)
 """All there are, in order. Their names and the order belong to the schema's version."""
@@ -84,12 +88,15 @@ class Schema:
 
     topk: labels with columns of their own. classes: those whose scores have columns, for `--topk all`. exif: with what
     photos say about themselves. ray: with what a later run over Ray needs to find out which files have changed.
+    embedding: the numbers in an embedding, 0 without that column. like: with the similarity.
     """
 
     topk: int = 1
     classes: tuple[str, ...] = ()
     exif: bool = False
     ray: bool = False
+    embedding: int = 0
+    like: bool = False
 
     def columns(self, output: Output) -> tuple[Column, ...]:
         """In order."""
@@ -112,7 +119,7 @@ class Schema:
         return with_answers
 
     def _after(self, output: Output) -> list[Column]:
-        given = {"": True, _EXIF: self.exif, _RAY: self.ray}
+        given = {"": True, _EXIF: self.exif, _RAY: self.ray, _EMBEDDINGS: self.embedding, _LIKE: self.like}
         return [column for column in _AFTER if output in column.outputs and given[column.needs]]
 
     def _answers(self) -> Iterator[Column]:
@@ -137,12 +144,24 @@ PLAIN = Schema()
 """The columns without any option."""
 
 
+@dataclass(frozen=True)
+class EmbeddingSchema(Schema):
+    """The columns of a Parquet file that holds only embeddings."""
+
+    def columns(self, output: Output) -> tuple[Column, ...]:
+        return (PATH, EMBEDDING)
+
+    def reader(self, output: Output) -> Callable[[Row], Sequence[Any]]:
+        values: Callable[[Row], tuple[Any, ...]] = attrgetter(PATH.name, EMBEDDING.name)
+        return values
+
+
 def are_columns(names: Sequence[str], output: Output) -> bool:
     """Whether some schema has exactly these columns."""
-    exif = "taken_at" in names
+    exif, like = "taken_at" in names, "similarity" in names
     answers = () if output == "jsonl" else names[len(_BEFORE) : names.index("guess")] if "guess" in names else ()
     scores = tuple(name.removeprefix(_SCORE) for name in answers if name.startswith(_SCORE))
-    plain = [column.name for column in Schema(exif=exif).columns(output)]
+    plain = [column.name for column in Schema(exif=exif, like=like).columns(output)]
     plain[len(_BEFORE) : len(_BEFORE)] = answers if len(scores) == len(answers) else _numbered(len(answers) // 2)
     return [*names] == plain
 

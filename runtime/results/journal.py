@@ -3,6 +3,7 @@
 A header says what the rows are made with. Outputs are made from the rows, and `clf-run undo` reads them too.
 """
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -147,6 +148,7 @@ class Journal:
             position_s=line.get("position_s"),
             size_bytes=known_or_none(line["size"]),
             mtime_ns=known_or_none(line["mtime_ns"]),
+            embedding=b64decode(line.get("embedding", "")),
         )
 
 
@@ -225,6 +227,8 @@ def _to_line(entry: Entry) -> Line:
     line["time"] = row.time
     if row.position_s is not None:
         line["position_s"] = row.position_s
+    if row.embedding:
+        line["embedding"] = b64encode(row.embedding).decode()
     return line
 
 

@@ -86,13 +86,13 @@ class Parts:
         if not index.has_outdated_lines:
             return
         line = 0
-        for name, table in self._read(names, *arrow_schema(self.schema).names):
+        for name, table in self._read(names, "path"):
             valid = [index.is_valid(image_key(0, path), line + at) for at, path in enumerate(table["path"].to_pylist())]
             line += len(valid)
             if not any(valid):
                 self.store.remove(name)
             elif not all(valid):
-                self._write(name, table.filter(pa.array(valid)))
+                self._write(name, self._table(name, arrow_schema(self.schema).names).filter(pa.array(valid)))
 
     def count(self) -> Summary:
         """Count all rows. Raises OutputError."""

@@ -82,10 +82,11 @@ class JournalWriter:
         sorter: Sorter | None = None,
         check_storage: Callable[[], None] = lambda: None,
         is_complete: Callable[[Frame], bool] = lambda _: True,
+        open_embeddings: Callable[[int], AbstractContextManager[Sink]] | None = None,
     ) -> None:
         """check_storage: called if images were missing before they were sorted; raises if the whole source is missing.
 
-        is_complete: as in `Index.claim`.
+        is_complete: as in `Index.claim`. open_embeddings: opens a second output, for the embeddings of so many rows.
         """
         self.after_interrupt = f"they are in {journal.path}; run the same command again to continue"
         self._check_storage = check_storage
@@ -94,6 +95,7 @@ class JournalWriter:
         self._sorter = sorter
         self._is_complete = is_complete
         self._open_output = open_output
+        self._open_embeddings = open_embeddings
         if sorter:
             self._finish_earlier_sorting(sorter)
 
@@ -122,6 +124,11 @@ class JournalWriter:
             for row in self._journal.rows():
                 sink.write(row)
                 summary.add(row)
+        if self._open_embeddings:
+            with self._open_embeddings(summary.answered) as sink:
+                for row in self._journal.rows():
+                    if row.embedding:
+                        sink.write(row)
         if self._sorter and self._sorter.vanished:
             note(f"{plural(self._sorter.vanished, 'image')} not sorted: missing or changed since classification")
 

@@ -31,7 +31,8 @@ class Row:
     `error`.
 
     label, confidence: the most probable class and its probability, 0 to 1; an unsure or unknown row has no label, but a
-    guess. novelty: as in Prediction, rounded.
+    guess. novelty: as in Prediction, rounded. embedding: that of the prediction, little-endian float32 `[D]`, if it was
+    asked for. similarity: of the image to that of `--like`: the cosine of their embeddings, at most 1.
     top: the most probable classes with their probabilities, best first. error, detail: the reason from the closed list,
     and more about it. width, height: of the stored image in pixels, if its header could be read. photo: what it says about
     itself, if that was asked for. sorted_to: where `--sort` put the image. model: the first 16 hexadecimal digits of the
@@ -60,6 +61,8 @@ class Row:
     age_ms: float | None = None
     size_bytes: int | None = None
     mtime_ns: int | None = None
+    embedding: bytes = b""
+    similarity: float | None = None
 
     @property
     def modified(self) -> str | None:
@@ -139,6 +142,7 @@ class RowBuilder:
             "novelty": None if result.novelty is None else round(result.novelty, _DECIMALS),
             "confidence": round(result.confidence, _DECIMALS),
             "top": {label: round(score, _DECIMALS) for label, score in result.top(self.topk)},
+            "embedding": b"" if result.embedding is None else result.embedding.astype("<f4").tobytes(),
         }
 
     def status(self, answer: Prediction) -> Status:

@@ -121,8 +121,14 @@ def open_sink(
         sink.finish()
         return
     refuse_foreign(Path(output), format_.wrote)
-    keeps_rows = suffix in _LINES
-    with publish(Path(output), keep_partial=keeps_rows) as file:
+    with published_sink(Path(output), open_writer, keeps_rows=suffix in _LINES) as sink:
+        yield sink
+
+
+@contextmanager
+def published_sink(path: Path, open_writer: Callable[[BinaryIO], FormatWriter], *, keeps_rows: bool) -> Iterator[Sink]:
+    """A sink for a file that gets its name when the block ends without an error. keeps_rows: whether it stays otherwise."""
+    with publish(path, keep_partial=keeps_rows) as file:
         sink = Sink(file, open_writer, keeps_rows=keeps_rows)
         try:
             yield sink
@@ -137,6 +143,12 @@ def check_output(output: str, json_lines: bool) -> None:
     path = Path(os.path.realpath(output))
     if output == STDOUT or (os.path.exists(path) and not os.path.isfile(path)):
         return
+    check_writable(path)
+    refuse_foreign(Path(output), wrote)
+
+
+def check_writable(path: Path) -> None:
+    """Raise OutputError if a file cannot get this name. Creates nothing. path: without links."""
     try:
         os.stat(path.parent)
         with suppress(FileNotFoundError):
@@ -145,7 +157,6 @@ def check_output(output: str, json_lines: bool) -> None:
         raise cannot_write(path, error) from None
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise cannot_write(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
-    refuse_foreign(Path(output), wrote)
 
 
 def check_columns(output: str, schema: Schema) -> None:

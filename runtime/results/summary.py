@@ -56,6 +56,11 @@ class Summary:
         return self.labels.total() + self.unsure + self.unknown + self.failures.total()
 
     @property
+    def answered(self) -> int:
+        """Rows that are no failures."""
+        return self.total - self.failures.total()
+
+    @property
     def rate(self) -> float:
         """Images per second in this run, including failures."""
         return self.classified_now / max(self.elapsed_s, 1e-9)

@@ -24,7 +24,10 @@ def is_for_people(output: str, *, json_lines: bool) -> bool:
 
 
 class ImageLines:
-    """A line for each image: `dog.jpg   dog 95.6 %   cat 4.4 %`. Lines that are written together are aligned."""
+    """A line for each image: `dog.jpg   dog 95.6 %   cat 4.4 %`. Lines that are written together are aligned.
+
+    With `--like`, the similarity comes first.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -32,7 +35,8 @@ class ImageLines:
         self._widths: dict[int, int] = {}
 
     def write(self, row: Row) -> None:
-        cells = [escape(row.path), *_image_cells(row)]
+        similarity = [] if row.similarity is None else [f"{row.similarity:.3f}"]
+        cells = [*similarity, escape(row.path), *_image_cells(row)]
         for place, cell in enumerate(cells[:-1]):
             if (width := cell_len(cell)) <= _MAX_WIDTH:
                 self._widths[place] = max(width, self._widths.get(place, 0))

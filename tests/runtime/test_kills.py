@@ -14,11 +14,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.run import run
 from edgeclf.runtime.run_options import RunOptions
+from tests.support.trained_run import KEPT_OUTPUTS
 
 CLF_RUN = Path(sys.executable).with_name("clf-run")
 COUNT = 10_000
@@ -244,3 +246,25 @@ def test_a_second_run_is_refused_and_does_not_disturb_the_first(
         first.send_signal(signal.SIGCONT)
     assert finish(first)[0] == 1
     assert len(rows(tmp_path / "results.csv")) == 3_000 + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kills"), [("found.npy", 3), pytest.param("found.parquet", KILLS, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_killed_runs_have_every_embedding_once(some: Path, tmp_path: Path, name: str, kills: int) -> None:
+    start = starter(tmp_path, some, KEPT_OUTPUTS / "model.onnx")
+    assert finish(start("--embeddings", f"whole-{name}", "-b", "1", output="whole.csv"))[0] == 1
+    journal, dice = tmp_path / "results.csv.journal", random.Random(kills)
+
+    for _ in range(kills):
+        done = journal.stat().st_size if journal.exists() else 0
+        process = start("--embeddings", name, "-b", "1")
+        assert wait_for(journal, done + dice.randrange(200, 40_000), process)
+        process.kill()
+        finish(process)
+        assert not (tmp_path / name).exists()
+
+    assert finish(start("--embeddings", name, "-b", "1"))[0] == 1
+    assert rows(tmp_path / "results.csv") == rows(tmp_path / "whole.csv")
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
+    assert len(np.load(tmp_path / name) if name.endswith("npy") else pq.read_table(tmp_path / name)) == 2_970

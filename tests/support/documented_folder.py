@@ -12,7 +12,7 @@ from tests.support.foreign_onnx import foreign_onnx
 from tests.support.foreign_tflite import Foreign
 from tests.support.onnx_properties import ultralytics_properties
 from tests.support.small_models import COLOUR_WEIGHTS
-from tests.support.trained_run import KEPT_RUN
+from tests.support.trained_run import KEPT_OUTPUTS, KEPT_RUN
 from tests.support.video_files import noise, write_video
 
 _LABELS = "disc\nsquare\n"
@@ -31,10 +31,11 @@ def write_everything(folder: Path) -> None:
         _zip(folder / archive, folder / "photos")
     _write_labels(folder)
     write_video(folder / "clip.mp4", noise(12), codec="mp4v")
+    (folder / "runs/cells").mkdir(parents=True)
     for name in _OWN:
-        shutil.copy(KEPT_RUN / name, folder)
-        (folder / "runs/cells").mkdir(parents=True, exist_ok=True)
-        shutil.copy(KEPT_RUN / name, folder / "runs/cells")
+        kept = KEPT_RUN / name if name == "model.keras" else KEPT_OUTPUTS / name
+        for place in (folder, folder / "runs/cells"):
+            shutil.copy(kept, place)
     _write_foreign(folder)
     _write_keras_files(folder)
     (folder / "rows").mkdir()

@@ -33,6 +33,7 @@ Examples:
   clf-check photos/ -o check.html       a page with the images side by side
   clf-check photos/ --json              every finding as JSON, for programs
   clf-check photos/ --verify strict     also damage inside images that decode
+  clf-check photos/ --near-duplicates model.onnx      also cropped and recompressed copies
   clf-check photos/ --strict && clf-train photos/
 
 The images are read and never changed.
@@ -54,6 +55,14 @@ class ImageFlags:
 
     reading: Reading = AS_USUAL
     verify: Verify = False
+    near_duplicates: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also find cropped, resized and recompressed copies with the embeddings of an exported model.",
+            metavar="MODEL",
+            rich_help_panel="Copies",
+        ),
+    ] = None
 
 
 @app.command(epilog=EPILOG, common="--label-from --verify --all --output --json --strict")
@@ -113,7 +122,7 @@ def _check(data: Path, images: ImageFlags, output: Path | None) -> "Checkup":
     if output:
         refuse_foreign(output, is_check_page)
     with unpacked(data) as root:
-        found = check(root, images.reading, Checks(strict=images.verify))
+        found = check(root, images.reading, Checks(strict=images.verify), images.near_duplicates)
         checkup = found.moved(root, data)
         if output:
             publish_text(output, check_page(data, checkup, [finding.paths for finding in found.findings]))

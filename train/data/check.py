@@ -2,11 +2,10 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,12 +20,15 @@ from edgeclf.runtime.pipeline import ordered_map
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.plural import plural
 from edgeclf.runtime.terminal.progress import Progress
+from edgeclf.train.data.alignment import SIDE
 from edgeclf.train.data.class_folders import holds_images
+from edgeclf.train.data.copy_findings import copy_findings, in_words, near_findings, places_of
 from edgeclf.train.data.dataset import Dataset
-from edgeclf.train.data.duplicates import exact_duplicates, look_alikes
+from edgeclf.train.data.duplicates import exact_duplicates, joined, look_alikes
 from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
 from edgeclf.train.data.levels import brightest, too_dark
-from edgeclf.train.data.listing import SPLITS, Found, Listing, class_name, describe_merged, list_images
+from edgeclf.train.data.listing import Found, Listing, class_name, describe_merged, list_images
+from edgeclf.train.data.model_copies import ByModel
 from edgeclf.train.data.modes import modes, orientation
 from edgeclf.train.data.near_leaks import split_by_for
 from edgeclf.train.data.reading import AS_USUAL, NO_CLASSES_CURE, Reading
@@ -51,19 +53,25 @@ _PREPROCESS = Preprocess(
 )  # four times the thumbnail: shrinking by a whole factor shifts small images by a pixel
 
 
-def check(root: Path, reading: Reading = AS_USUAL, checks: Checks = _QUICK) -> Checkup:
+def check(root: Path, reading: Reading = AS_USUAL, checks: Checks = _QUICK, model: Path | None = None) -> Checkup:
     """Look at every image once, on all cores, with progress. Writes nothing.
 
-    Raises DatasetError if there is nothing to check: no folder, no images, fewer than two classes, no train split.
+    model: an exported file with the output `embedding`, which finds more near-duplicates. Raises ModelError for another,
+    and DatasetError if there is nothing to check: no folder, no images, fewer than two classes, no train split.
     """
     listing = list_images(root, reading)
     found = listing.found
     _check_usable(root, found)
-    places = _places(found)
+    by_model = ByModel.open(model, checks) if model else None
+    places = places_of(found)
     copies = exact_duplicates([path for path, everywhere in places.items() for _ in everywhere])
-    images, findings = _inspect_all(list(places), checks)
-    findings += [finding for group in copies for finding in _copies(group, places)]
-    findings += [*_check_classes(found), *_check_images(images), *_near_copies(images, copies, places)]
+    images, findings = _inspect_all(list(places), checks, detailed=by_model is not None)
+    findings += [finding for group in copies for finding in copy_findings(group, places)]
+    findings += [
+        *_check_classes(found),
+        *_check_images(images),
+        *near_findings(_near_groups(images, copies, by_model), places),
+    ]
     findings += [*_check_layout(listing)]
     split_by = "" if listing.is_split else _split_by(listing, findings, copies)
     counts = {split: {name: len(paths) for name, paths in by_class.items()} for split, by_class in found.items()}
@@ -73,15 +81,10 @@ def check(root: Path, reading: Reading = AS_USUAL, checks: Checks = _QUICK) -> C
 def check_dataset(dataset: Dataset) -> list[Finding]:
     """Findings that need no further reading: copies, rare classes, classes with nearly the same name."""
     found = dataset.by_class()
-    places = _places(found)
+    places = places_of(found)
     groups = [tuple(path for path in group if path in places) for group in dataset.copies]  # --limit leaves some out
-    copies = [finding for group in groups if len(group) > 1 for finding in _copies(group, places)]
+    copies = [finding for group in groups if len(group) > 1 for finding in copy_findings(group, places)]
     return copies + _check_classes(found)
-
-
-class _Place(NamedTuple):
-    split: str
-    label: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +94,8 @@ class _Image:
     modes: frozenset[str]
     orientation: int
     thumbnail: Pixels
+    detail: Pixels | None
+    """A larger one, only for a check by a model."""
     brightest: int | None = None
     """The largest value of an image of 16 bits."""
 
@@ -118,37 +123,15 @@ def _check_usable(root: Path, found: Found) -> None:
         raise DatasetError(f"{root} has only one class folder ({', '.join(found['train'])}); make one sub-folder per class")
 
 
-def _places(found: Found) -> dict[str, list[_Place]]:
-    places = defaultdict(list)
-    for split in sorted(found, key=SPLITS.index):
-        for label, paths in found[split].items():
-            for path in paths:
-                places[path].append(_Place(split, label))
-    return places
-
-
-def _copies(group: tuple[str, ...], places: dict[str, list[_Place]]) -> Iterator[Finding]:
-    splits, labels = _where(group, places)
-    if len(labels) > 1:
-        yield replace(Finding.of(Kind.LABEL_NOISE, f"the same file is labelled {_and(labels)}", *group), parts=splits)
-    if len(splits) > 1:
-        yield replace(Finding.of(Kind.LEAKAGE, f"the same file is in {_and(splits)}", *group), parts=splits)
-    if len(labels) == len(splits) == 1:
-        detail = f"{len(group)} copies in {splits[0]}: {labels[0]}"
-        yield replace(Finding.of(Kind.DUPLICATE, detail, *group), parts=splits)
-
-
-def _near_copies(images: list[_Image], copies: list[tuple[str, ...]], places: dict[str, list[_Place]]) -> Iterator[Finding]:
+def _near_groups(images: list[_Image], copies: list[tuple[str, ...]], by_model: ByModel | None) -> list[tuple[str, ...]]:
     """Compare one image of each group of exact copies. Uniform images are left out: all of them look alike."""
     repeated = {path for group in copies for path in group[1:] if path != group[0]}
     distinct = [image for image in images if image.path not in repeated and not image.is_uniform]
-    thumbnails = np.array([image.thumbnail for image in distinct], np.uint8).reshape(-1, 32, 32)
-    for indexes in look_alikes(thumbnails):
-        group = tuple(distinct[index].path for index in indexes)
-        splits, labels = _where(group, places)
-        detail = f"look alike; in {_and(splits)}: {_and(labels)}"
-        finding = replace(Finding.of(Kind.NEAR_DUPLICATE, detail, *group), parts=splits)
-        yield finding if len(splits) + len(labels) > 2 else replace(finding, severity=Severity.NOTICE)
+    groups = look_alikes(np.array([image.thumbnail for image in distinct], np.uint8).reshape(-1, 32, 32))
+    if by_model:
+        details = np.array([image.detail for image in distinct], np.uint8).reshape(-1, SIDE, SIDE)
+        groups = joined([*groups, *by_model.pairs([image.path for image in distinct], details)], len(distinct))
+    return [tuple(distinct[index].path for index in indexes) for indexes in groups]
 
 
 def _split_by(listing: Listing, findings: list[Finding], copies: list[tuple[str, ...]]) -> str:
@@ -161,13 +144,6 @@ def _split_by(listing: Listing, findings: list[Finding], copies: list[tuple[str,
     classes = tuple(sorted(by_class))
     images = sorted((path, label) for label, name in enumerate(classes) for path in by_class[name])
     return split_by_for(images, pairs, classes, listing.top, copies, splitting=Splitting())
-
-
-def _where(group: tuple[str, ...], places: dict[str, list[_Place]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The splits and the (escaped) classes of these files."""
-    here = {place for path in group for place in places[path]}
-    splits = sorted({split for split, _ in here}, key=SPLITS.index)
-    return tuple(splits), tuple(sorted({escape(label) for _, label in here}))
 
 
 def _check_classes(found: Found) -> list[Finding]:
@@ -198,7 +174,7 @@ def _twins(names: list[str]) -> Iterator[Finding]:
         alike[class_name(name.strip().casefold())].append(escape(name))
     for twins in alike.values():
         if len(twins) > 1:
-            listed = _and([f"'{name}'" for name in twins])
+            listed = in_words([f"'{name}'" for name in twins])
             yield Finding.of(Kind.CASE_TWINS, f"{listed} differ only in letter case or spaces")
 
 
@@ -219,11 +195,12 @@ def _rare(train: dict[str, list[str]]) -> Iterator[Finding]:
         yield replace(Finding.of(Kind.IMBALANCE, detail), severity=Severity.NOTICE)
 
 
-def _inspect_all(paths: list[str], checks: Checks) -> tuple[list[_Image], list[Finding]]:
+def _inspect_all(paths: list[str], checks: Checks, *, detailed: bool) -> tuple[list[_Image], list[Finding]]:
     images: list[_Image] = []
     unreadable: list[Finding] = []
+    inspect = partial(_inspect, checks=checks, detailed=detailed)
     with Progress("checking", len(paths)) as progress:
-        for path, seen in zip(paths, ordered_map(partial(_inspect, checks=checks), paths, usable_cores()), strict=True):
+        for path, seen in zip(paths, ordered_map(inspect, paths, usable_cores()), strict=True):
             if isinstance(seen, Failure):
                 unreadable.append(Finding.of(Kind.UNREADABLE, f"{seen.reason}: {escape(seen.detail)}", path))
             else:
@@ -232,22 +209,25 @@ def _inspect_all(paths: list[str], checks: Checks) -> tuple[list[_Image], list[F
     return images, unreadable
 
 
-def _inspect(path: str, checks: Checks) -> _Image | Failure:
+def _inspect(path: str, checks: Checks, *, detailed: bool) -> _Image | Failure:
     try:
         data = read_file(path)
-        thumbnail = cv2.resize(_PREPROCESS.prepare(data, checks).pixels, (32, 32), interpolation=cv2.INTER_AREA).astype(
-            np.uint8, copy=False
-        )
+        pixels = _PREPROCESS.prepare(data, checks).pixels
         header = read_header(data)
     except ImageError as error:
         return Failure.of(error)
+    thumbnail, detail = _shrunk(pixels, 32), _shrunk(pixels, SIDE) if detailed else None
     try:
         turned = orientation(data) if header.format == "JPEG" else 1
         kinds = modes(data, header)
         value = brightest(data, header) if "16-bit" in kinds else None
-        return _Image(path, header, kinds, turned, thumbnail, brightest=value)
+        return _Image(path, header, kinds, turned, thumbnail=thumbnail, detail=detail, brightest=value)
     except TRUNCATION_ERRORS:  # the image decodes despite its odd header
-        return _Image(path, header, frozenset(), 1, thumbnail)
+        return _Image(path, header, frozenset(), 1, thumbnail=thumbnail, detail=detail)
+
+
+def _shrunk(grey: Pixels, side: int) -> Pixels:
+    return np.asarray(cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _check_images(images: list[_Image]) -> list[Finding]:
@@ -279,8 +259,3 @@ def _check_image(image: _Image, median: float, usual: str) -> Iterator[Finding]:
         yield Finding.of(Kind.UNIFORM, f"one level of brightness (about {image.thumbnail.mean():.0f} of 255)", path)
     if not path.lower().endswith(_EXTENSIONS[header.format]):
         yield Finding.of(Kind.WRONG_EXTENSION, f"is a {header.format} file", path)
-
-
-def _and(names: Iterable[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last

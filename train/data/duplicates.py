@@ -7,7 +7,7 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import cv2
@@ -67,6 +67,20 @@ def look_alikes(thumbnails: Pixels) -> list[tuple[int, ...]]:
         for start in range(0, len(indexes), _ROWS):
             a, b = np.nonzero(residues[start : start + _ROWS] @ residues.T >= MIN_CORRELATION)
             _join(indexes[a + start], indexes[b], group)
+    return _in_order(group)
+
+
+def joined(groups: Iterable[Sequence[int]], count: int) -> list[tuple[int, ...]]:
+    """The groups after merging those that share an index, in ascending order. count: of all indexes.
+
+    >>> joined([(0, 3), (4, 5), (3, 1)], 6)
+    [(0, 1, 3), (4, 5)]
+    """
+    group = np.arange(count)
+    pairs = [(members[0], other) for members in groups for other in members[1:]]
+    if pairs:
+        one, other = np.array(pairs, np.int64).T
+        _join(one, other, group)
     return _in_order(group)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,6 +16,7 @@ from edgeclf.runtime.cluster.plan import Plan
 from edgeclf.runtime.errors import DeviceError, ImageError, OutputError, Reason, SourceError
 from edgeclf.runtime.images.decode import Checks
 from edgeclf.runtime.images.frame import Frame
+from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.results.columns import Schema
 from edgeclf.runtime.results.parts import Parts
 from edgeclf.runtime.results.row import RowBuilder
@@ -23,6 +25,7 @@ from edgeclf.runtime.sources.unreadable import UnreadableImage
 from edgeclf.runtime.storage.object_store import Store
 from edgeclf.runtime.version import __version__
 from tests.support.photos import photo
+from tests.support.trained_run import KEPT_OUTPUTS
 
 PLAN = Plan(workers=1, cores=2, threads=2, gpus=0, device="cpu")
 
@@ -48,6 +51,7 @@ def job(tmp_path: Path, colour_model: Path, photos: Path) -> Job:
         builder=RowBuilder(model="0123456789abcdef"),
         checks=Checks(),
         batch=None,
+        outputs=(),
         folder=str(tmp_path),
         roots=(str(photos),),
         parts=parts,
@@ -194,3 +198,19 @@ def test_parts_have_the_columns_that_the_options_ask_for(job: Job, photos: Path,
     assert table.column_names == [column.name for column in schema.columns("parquet")]
     assert sorted(table["camera"].to_pylist()) == ["", "Canon EOS 80D"]
     assert sum(score or 0 for name in schema.classes for score in table[f"score_{name}"].to_pylist()) == pytest.approx(1)
+
+
+def test_embeddings_are_a_column_of_the_parts_and_stay_when_outdated_rows_are_dropped(
+    job: Job, photos: Path, tmp_path: Path
+) -> None:
+    model = KEPT_OUTPUTS / "model.onnx"
+    parts = replace(job.parts, schema=Schema(ray=True, embedding=16))
+    wanted = replace(job, model=model.read_bytes(), outputs=("embedding",), parts=parts)
+    results_of(wanted, portion_of(photos, number=0), portion_of(photos / "2.png", number=1))
+    parts.drop_outdated()
+
+    table = pq.read_table(tmp_path / "rows")
+    assert table.num_rows == 10
+    assert table["embedding"].is_null().to_pylist() == [status == "error" for status in table["status"].to_pylist()]
+    expected = Classifier.open(model, device="cpu").embed(photos / "2.png")[0]
+    np.testing.assert_allclose(table["embedding"].to_pylist()[-1], expected, atol=1e-4)

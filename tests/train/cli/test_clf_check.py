@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from edgeclf.train.cli.clf_check import app
 from edgeclf.train.data.findings import MEANINGS, Kind
 from tests.support.checkups import photograph
 from tests.support.pages import Page
+from tests.support.trained_run import KEPT_OUTPUTS
 
 LayOut = Callable[..., Path]
 Invoke = Callable[..., Result]
@@ -243,3 +245,18 @@ def test_the_page_replaces_no_other_file(clf_check: Invoke, sound: Path) -> None
     assert result.exit_code == 2
     assert "notes.html" in result.stderr
     assert Path("notes.html").read_text() == "<p>mine</p>"
+
+
+def test_near_duplicates_needs_a_model_with_embeddings(sound: Path, onnx_model: Path, clf_check: Invoke) -> None:
+    done = clf_check("data", "--near-duplicates", onnx_model)
+    assert done.exit_code == 2
+    assert re.fullmatch(r"error: .*no output embedding; .*clf-export --outputs embedding\n", done.stderr)
+
+
+def test_near_duplicates_are_reported_like_the_others(sound: Path, clf_check: Invoke) -> None:
+    (sound / "cat/soft.png").write_bytes(encode_image(photograph()))
+    (sound / "dog/part.jpg").write_bytes(encode_image(photograph()[12:, :-15], ".jpg"))
+    assert clf_check("data", "--strict").exit_code == 0
+    done = clf_check("data", "--near-duplicates", KEPT_OUTPUTS / "model.onnx", "--strict")
+    assert done.exit_code == 1
+    assert "data/cat/soft.png ~ data/dog/part.jpg: look alike; in train: cat and dog" in done.stdout
