@@ -33,6 +33,8 @@ from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.digest import model_id
 from edgeclf.runtime.pipeline import Worker
 from edgeclf.runtime.results.drawn_images import RECORD_INSTEAD
+from edgeclf.runtime.results.explain_options import EXPLAIN
+from edgeclf.runtime.results.heatmap_drawing import HeatmapDrawing
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.run_options import RunOptions
 from edgeclf.runtime.terminal.console import note
@@ -215,6 +217,8 @@ def _check(options: RunOptions, live: LiveOptions) -> None:
     """Raise OptionError for options that do not go together."""
     if options.save:
         raise OptionError(f"--save is for image files; {RECORD_INSTEAD}")
+    if options.explain.folder:
+        raise OptionError(f"{EXPLAIN} is for image files; {HeatmapDrawing.live_advice}")
     options.require_only(_SHARED, "is for images in files, and this is a live run")
     live.smoothing(options.threshold)
     if live.save_unsure and not options.threshold:

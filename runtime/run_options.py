@@ -13,6 +13,7 @@ import typer
 from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.limits import MAX_PIXELS
+from edgeclf.runtime.results.explain_options import NO_EXPLANATIONS, ExplainOptions
 from edgeclf.runtime.results.failure_limit import NO_LIMIT, MaxFailures
 from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
 from edgeclf.runtime.results.sort_mode import SortMode
@@ -115,6 +116,7 @@ class RunOptions:
         Path | None,
         typer.Option(help="Write each image, with its answer drawn on, to DIR.", metavar="DIR", rich_help_panel=_OUTPUT),
     ] = None
+    explain: ExplainOptions = NO_EXPLANATIONS
     topk: Annotated[
         int | None,
         Text(parse_topk),
@@ -206,7 +208,6 @@ class RunOptions:
             is_json = self.output.endswith(".jsonl")
             cure = "which the suffix of the file says already" if is_json else "and name a .jsonl file with -o instead"
             raise OptionError(f"--json is for stdout; leave it out, {cure}")
-
         if self.excel and (self.json_lines or Path(self.output).suffix.lower() not in ("", ".csv")):
             instead = f"name a .csv file instead of {self.output}, or a .xlsx without it"
             advice = "leave out --json" if self.json_lines else instead
