@@ -34,8 +34,8 @@ FLOORS = {
         "results",
         "keras_file",
         "any_model batches checkpoint clock config config_file epoch_callback epoch_notes fit folds foreign_images "
-        "frozen_front function gain history lesson options preparation preview recipes resolved run soft_targets stages "
-        "start teaching teaching_options tested unknown views",
+        "frozen_front function gain heatmaps history lesson options preparation preview recipes resolved run soft_targets "
+        "stages start teaching teaching_options tested unknown views",
         "cli",
     ),
     "export": (
