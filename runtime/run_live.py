@@ -31,6 +31,7 @@ from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.digest import model_id
+from edgeclf.runtime.model.further_outputs import HEATMAP
 from edgeclf.runtime.pipeline import Worker
 from edgeclf.runtime.results.drawn_images import RECORD_INSTEAD
 from edgeclf.runtime.results.explain_options import EXPLAIN
@@ -92,7 +93,8 @@ def classify_feed(options: RunOptions, live: LiveOptions, feed: Feed, classifier
     with ExitStack() as stack:
         heartbeat = stack.enter_context(_open_heartbeat(live, options.sampling.every_s or 0.0))
         recorder = _open_recorder(live.record, feed, options.sampling.every_s) if live.record else None
-        viewers = stack.enter_context(open_viewers(live.show, live.view, recorder, heartbeat))
+        maps_of = classifier.card.preprocess if HEATMAP in classifier.card.outputs else None
+        viewers = stack.enter_context(open_viewers(live.show, live.view, recorder, heartbeat, maps_of))
         log = stack.enter_context(
             open_log(
                 options.output,
@@ -184,6 +186,7 @@ class _Loop:
         return monotonic() - held_from
 
     def _answer(self, frames: Sequence[Frame], asked_at: float) -> None:
+        self.worker.outputs = (HEATMAP,) if self.viewers.shows_heat else ()
         for outcome in self.worker.classify(frames):
             row = self.session.process(outcome)
             self.session.summary.latency.add(monotonic() - (outcome.frame.captured_at or asked_at))
