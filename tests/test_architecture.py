@@ -50,8 +50,8 @@ FLOORS = {
     "benchmarks": (
         "fabrics interleaving machine paired photographs results solar_cells stage_times textures",
         "bench learners peers",
-        "adoption clf_bench clf_demo cuda driver exporting keras_guide learning live networks outputs parity pillow_resize "
-        "reopening resize scaling screenshots shipping sizing teaching throughput training unknown",
+        "adoption clf_bench clf_demo cuda driver explain exporting keras_guide learning live networks outputs parity "
+        "pillow_resize reopening resize scaling screenshots shipping sizing teaching throughput training unknown",
     ),
 }
 """From the ground up: folders and files directly below a layer. Each may import itself and what is on the floors below it;

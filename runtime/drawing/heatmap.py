@@ -36,16 +36,16 @@ def hottest(heat: NDArray[np.float32], size_hw: Sequence[int]) -> tuple[int, int
     return row, column
 
 
-def _normalised(heat: NDArray[np.float32]) -> NDArray[np.float64]:
-    """From 0 to 1; 0 where every place is the same."""
+def _normalised(heat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """From 0 to 255; 0 where every place is the same."""
     lowest, highest = float(heat.min()), float(heat.max())
-    return (heat.astype(np.float64) - lowest) / (highest - lowest or 1.0)
+    return np.asarray((heat - lowest) * (255 / (highest - lowest or 1.0)), np.float32)
 
 
 def _on_image(
-    heat: NDArray[np.float64], image_hw: Sequence[int], preprocess: Preprocess
+    heat: NDArray[np.float32], image_hw: Sequence[int], preprocess: Preprocess
 ) -> tuple[Pixels, NDArray[np.bool_]]:
-    """For each pixel of the image, its heat as a level from 0 to 255, and whether the model saw it: `[h, w]` both."""
+    """For each pixel of the image, its heat as a level, and whether the model saw it: `[h, w]` both. heat: 0 to 255."""
     height, width = image_hw
     layout = preprocess.lay_out(height, width)
     weights, seen = [], []
@@ -55,11 +55,11 @@ def _on_image(
         in_input = resized - layout.cut[axis] + layout.place[axis]
         seen.append((resized >= layout.cut[axis]) & (resized < layout.cut[axis + 2]))
         weights.append(_bilinear(in_input * cells / preprocess.size_hw[axis] - 0.5, cells))
-    levels = 255 * (weights[0] @ heat @ weights[1].T)
-    return levels.round().astype(np.uint8), np.logical_and.outer(*seen)
+    levels = weights[0] @ heat @ weights[1].T
+    return np.asarray(cv2.convertScaleAbs(levels), np.uint8), np.logical_and.outer(*seen)
 
 
-def _bilinear(places: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
+def _bilinear(places: NDArray[np.float64], cells: int) -> NDArray[np.float32]:
     """The weights of the cells at each place, `[places, cells]`; each row sums to 1. A cell's centre is a whole number."""
     inside = places.clip(0, cells - 1)
-    return np.asarray(np.maximum(0.0, 1 - np.abs(inside[:, None] - np.arange(cells))), np.float64)
+    return np.asarray(np.maximum(0.0, 1 - np.abs(inside[:, None] - np.arange(cells))), np.float32)

@@ -61,7 +61,7 @@ class ExplainOptions:
         """The statuses and labels to explain; None for all answers. Raises OptionError for what is neither."""
         known = (*_STATUSES, *classes)
         # A label with a comma in it is a whole text.
-        words = [word for text in self.only_if for word in ([text] if text in known else text.split(","))]
+        words = [word.strip() for text in self.only_if for word in ([text] if text in known else text.split(","))]
         for word in words:
             if word not in known:
                 raise OptionError(f"--explain-if {word}: there is no such status or label; {advice(word, known)}")
