@@ -73,7 +73,8 @@ class Prediction:
     def heat(self, label: str | None = None) -> NDArray[np.float32] | None:
         """Where the image speaks for a class, by default the label: float32 `[h, w]`, higher for more; None without heatmap.
 
-        Raises ValueError for a label that is no class. It is the class's map in `heatmap` less the mean of all maps: what is added to every class alike decides nothing.
+        It is the class's map in `heatmap` less the mean of all maps: what is added to every class alike decides nothing.
+        Raises ValueError for a label that is no class.
         """
         if self.heatmap is None:
             return None
