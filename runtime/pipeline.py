@@ -50,17 +50,16 @@ def classify_batches(
     workers: int | None = None,
     batch: int | None = 1,
     checks: Checks = Checks(),  # noqa: B008 (frozen)
-    use: Callable[[Outcome], None] | None = None,
     outputs: Sequence[str] = (),
+    use: Callable[[Outcome], None] | None = None,
 ) -> Iterator[list[Outcome]]:
     """One outcome per frame, in the order of the frames, several at a time, as they become ready.
 
     An image that cannot be read is an outcome too. frames: None among them is a pause, at which all outcomes so far are
     returned. workers: threads, by default one for each usable core; open the classifier with `threads=1` for that. batch:
     images in one call of the model; None measures which number is fastest. A batch that does not fit into memory is halved.
-    checks: what files must pass before they are decoded. use: what the workers do with each outcome before it is returned,
-    such as drawing it. outputs: further outputs of the file that the predictions hold, as for `Classifier.answers`.
-    Raises ModelError.
+    checks: what files must pass before they are decoded. outputs: further ones of the model, as in `Classifier.answers`.
+    use: what the workers do with each outcome before it is returned, such as drawing it. Raises ModelError.
     """
     workers = workers or usable_cores()
     frames = iter(frames)
@@ -69,7 +68,7 @@ def classify_batches(
         many = len(first) == _FEW or sum(map(_bytes_in_memory, first)) > _CHUNK_BYTES
         batch = best_batch(classifier, workers) if many and first[-1] else 1
         frames = chain(first, frames)
-    worker = Worker(classifier, batch, checks, use, outputs)
+    worker = Worker(classifier, batch, checks, outputs, use)
     yield from ordered_map(worker.classify, _chunks(frames, worker), workers, _chunk_bytes)
 
 
@@ -131,7 +130,7 @@ def _chunk_bytes(chunk: Sequence[Frame]) -> int:
 class Worker:
     """What every worker thread does. chunk_size: frames to take at once, a multiple of the batch. use: for each outcome.
 
-    outputs: as for `classify_batches`.
+    outputs: further ones of the model, which may be others from one call to the next.
     """
 
     def __init__(
@@ -139,10 +138,11 @@ class Worker:
         classifier: Classifier,
         batch: int,
         checks: Checks,
-        use: Callable[[Outcome], None] | None = None,
         outputs: Sequence[str] = (),
+        use: Callable[[Outcome], None] | None = None,
     ) -> None:
         self.chunk_size = batch
+        self.outputs = outputs
         self._classifier = classifier
         self._model = BatchSplitter(classifier)
         self._batch = batch
@@ -169,7 +169,7 @@ class Worker:
             except ImageError as error:
                 prepared.append(error)
         images = [one.pixels for one in prepared if isinstance(one, Prepared)]
-        answers = iter(self._model.answers(np.stack(images), self._outputs) if images else ())
+        answers = iter(self._model.answers(np.stack(images), self.outputs) if images else ())
         return [self._outcome(frame, one, answers) for frame, one in zip(frames, prepared, strict=True)]
 
     def _outcome(self, frame: Frame, one: Prepared | ImageError, answers: Iterator[Answer]) -> Outcome:

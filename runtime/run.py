@@ -16,9 +16,12 @@ from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.digest import model_id
+from edgeclf.runtime.model.prediction import Outcome
 from edgeclf.runtime.pipeline import classify_batches
-from edgeclf.runtime.results.drawn_images import RECORD_INSTEAD, DrawnImages, check_save_folder
+from edgeclf.runtime.results.drawn_images import RECORD_INSTEAD, AnswerDrawing, DrawnImages, check_folder
 from edgeclf.runtime.results.embeddings import check_embeddings, open_embeddings
+from edgeclf.runtime.results.explain_options import EXPLAIN
+from edgeclf.runtime.results.heatmap_drawing import HeatmapDrawing
 from edgeclf.runtime.results.journal import JournalOptions, open_journal
 from edgeclf.runtime.results.nearest import NearestWriter
 from edgeclf.runtime.results.result_writer import JournalWriter, ResultWriter, StreamWriter
@@ -56,34 +59,50 @@ def run(options: RunOptions, model: Path, device: str = "auto", card: ModelCard 
         sampling=options.sampling,
         max_pixels=options.max_pixels,
     )
-    if options.save:
-        check_save_folder(options.save, source.folders())
+    for flag, folder in (("--save", options.save), (EXPLAIN, options.explain.folder)):
+        if folder:
+            check_folder(flag, folder, source.folders())
     classifier = Classifier.open(model, device=device, threads=1, card=card)
     if options.sort_dir and options.sort != "plan":
         check_folders(source.folders(), options.sort_dir, classifier.card.classes)
-    drawn = DrawnImages(options.save, options.row_builder(classifier.card), options.max_pixels) if options.save else None
-    batch_run = _BatchRun(options, source, classifier, StorageGuard(source.roots()), drawn)
+    batch_run = _BatchRun(options, source, classifier, StorageGuard(source.roots()), _drawn(options, classifier))
     with batch_run.open_writer(model_id(model), foreign=card is not None) as writer:
         return batch_run.classify_into(writer)
 
 
 def _refuse_videos(options: RunOptions) -> None:
-    cures = {"--sort": options.sort and "leave one of them out", "--save": options.save and RECORD_INSTEAD}
+    cures = {
+        "--sort": options.sort and "leave one of them out",
+        "--save": options.save and RECORD_INSTEAD,
+        EXPLAIN: options.explain.folder and HeatmapDrawing.live_advice,
+    }
     for flag, cure in cures.items():
         for name in options.sources if cure else ():
             if is_video(name) and not os.path.isdir(name):
                 raise OptionError(f"{flag} is for image files, and {name} is a video; {cure}")
 
 
+def _drawn(options: RunOptions, classifier: Classifier) -> tuple[DrawnImages, ...]:
+    """The folders of images that were asked for. Raises ModelError, OptionError or OutputError."""
+    builder, folders = options.row_builder(classifier.card), []
+    if options.explain.folder:
+        heatmaps = HeatmapDrawing(classifier, builder, options.explain)
+        heatmaps.check()
+        folders.append(DrawnImages(options.explain.folder, heatmaps, builder, options.max_pixels))
+    if options.save:
+        folders.append(DrawnImages(options.save, AnswerDrawing(builder), builder, options.max_pixels))
+    return tuple(folders)
+
+
 @dataclass(frozen=True)
 class _BatchRun:
-    """A run whose source and model are open. drawn: for `--save`."""
+    """A run whose source and model are open. drawn: for `--save` and `--explain`."""
 
     options: RunOptions
     source: Source
     classifier: Classifier
     guard: StorageGuard
-    drawn: DrawnImages | None = None
+    drawn: tuple[DrawnImages, ...] = ()
 
     @contextmanager
     def open_writer(self, model: str, *, foreign: bool) -> Iterator[ResultWriter]:
@@ -114,6 +133,8 @@ class _BatchRun:
         ) as journal:
             if journal.index.done:
                 note(f"{journal.path} has the rows of {plural(journal.index.done, 'image')} already; going on from there")
+            for folder in self.drawn if options.explain.only_if else ():
+                folder.learn(journal.rows())
             sorter = Sorter(options.sort, options.sort_dir) if options.sort and options.sort_dir else None
             yield JournalWriter(
                 journal,
@@ -121,7 +142,7 @@ class _BatchRun:
                 open_output,
                 sorter=sorter,
                 check_storage=self.guard.check_roots,
-                is_complete=self.drawn.has if self.drawn else lambda _: True,
+                is_complete=lambda frame: all(folder.has(frame) for folder in self.drawn),
                 open_embeddings=partial(open_embeddings, Path(options.embeddings), size) if options.embeddings else None,
             )
 
@@ -151,8 +172,8 @@ class _BatchRun:
                 note(f"interrupted after {plural(writer.done, 'image')}; {writer.after_interrupt}")
                 interrupts.pass_on()
         writer.finish(summary)
-        if self.drawn:
-            self.drawn.report()
+        for folder in self.drawn:
+            folder.report()
         summary.signal = interrupts.signal
         return summary
 
@@ -165,10 +186,14 @@ class _BatchRun:
             workers=options.threads,
             batch=options.batch,
             checks=options.checks(),
-            use=self.drawn.save if self.drawn else None,
-            outputs=options.outputs,
+            outputs=[*options.outputs, *(name for folder in self.drawn for name in folder.outputs)],
+            use=self._draw if self.drawn else None,
         )
         for outcomes in self.guard.checked(batches):
             writer.record(outcomes)
             progress.advance(len(outcomes))
             options.max_failures.check(writer.failed, writer.done)
+
+    def _draw(self, outcome: Outcome) -> None:
+        for folder in self.drawn:
+            folder.save(outcome)

@@ -31,8 +31,11 @@ from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.description import ModelDescription
 from edgeclf.runtime.model.digest import model_id
+from edgeclf.runtime.model.further_outputs import HEATMAP
 from edgeclf.runtime.pipeline import Worker
 from edgeclf.runtime.results.drawn_images import RECORD_INSTEAD
+from edgeclf.runtime.results.explain_options import EXPLAIN
+from edgeclf.runtime.results.heatmap_drawing import HeatmapDrawing
 from edgeclf.runtime.results.row import Row
 from edgeclf.runtime.run_options import RunOptions
 from edgeclf.runtime.terminal.console import note
@@ -90,7 +93,8 @@ def classify_feed(options: RunOptions, live: LiveOptions, feed: Feed, classifier
     with ExitStack() as stack:
         heartbeat = stack.enter_context(_open_heartbeat(live, options.sampling.every_s or 0.0))
         recorder = _open_recorder(live.record, feed, options.sampling.every_s) if live.record else None
-        viewers = stack.enter_context(open_viewers(live.show, live.view, recorder, heartbeat))
+        maps_of = classifier.card.preprocess if HEATMAP in classifier.card.outputs else None
+        viewers = stack.enter_context(open_viewers(live.show, live.view, recorder, heartbeat, maps_of))
         log = stack.enter_context(
             open_log(
                 options.output,
@@ -182,6 +186,7 @@ class _Loop:
         return monotonic() - held_from
 
     def _answer(self, frames: Sequence[Frame], asked_at: float) -> None:
+        self.worker.outputs = (HEATMAP,) if self.viewers.shows_heat else ()
         for outcome in self.worker.classify(frames):
             row = self.session.process(outcome)
             self.session.summary.latency.add(monotonic() - (outcome.frame.captured_at or asked_at))
@@ -215,6 +220,8 @@ def _check(options: RunOptions, live: LiveOptions) -> None:
     """Raise OptionError for options that do not go together."""
     if options.save:
         raise OptionError(f"--save is for image files; {RECORD_INSTEAD}")
+    if options.explain.folder:
+        raise OptionError(f"{EXPLAIN} is for image files; {HeatmapDrawing.live_advice}")
     options.require_only(_SHARED, "is for images in files, and this is a live run")
     live.smoothing(options.threshold)
     if live.save_unsure and not options.threshold:

@@ -21,6 +21,7 @@ from edgeclf.runtime.results.embedding_flags import (
     check_embeddings_flag,
     check_like_flag,
 )
+from edgeclf.runtime.results.explain_options import NO_EXPLANATIONS, ExplainOptions
 from edgeclf.runtime.results.failure_limit import NO_LIMIT, MaxFailures
 from edgeclf.runtime.results.fingerprint import SOURCES, Fingerprint
 from edgeclf.runtime.results.sort_mode import Sort, SortDir, SortMode
@@ -122,6 +123,7 @@ class RunOptions:
         Path | None,
         typer.Option(help="Write each image, with its answer drawn on, to DIR.", metavar="DIR", rich_help_panel=_OUTPUT),
     ] = None
+    explain: ExplainOptions = NO_EXPLANATIONS
     topk: TopK = 0
     exif: Annotated[
         bool,
@@ -181,7 +183,6 @@ class RunOptions:
             is_json = self.output.endswith(".jsonl")
             cure = "which the suffix of the file says already" if is_json else "and name a .jsonl file with -o instead"
             raise OptionError(f"--json is for stdout; leave it out, {cure}")
-
         if self.excel and (self.json_lines or Path(self.output).suffix.lower() not in ("", ".csv")):
             instead = f"name a .csv file instead of {self.output}, or a .xlsx without it"
             advice = "leave out --json" if self.json_lines else instead

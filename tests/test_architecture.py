@@ -34,8 +34,8 @@ FLOORS = {
         "results",
         "keras_file",
         "any_model batches checkpoint clock config config_file epoch_callback epoch_notes fit folds foreign_images "
-        "frozen_front function gain history lesson options preparation preview recipes resolved run soft_targets stages "
-        "start teaching teaching_options tested unknown views",
+        "frozen_front function gain heatmaps history lesson options preparation preview recipes resolved run soft_targets "
+        "stages start teaching teaching_options tested unknown views",
         "cli",
     ),
     "export": (
@@ -50,8 +50,9 @@ FLOORS = {
     "benchmarks": (
         "fabrics interleaving machine paired photographs results solar_cells stage_times textures",
         "bench learners peers",
-        "adoption clf_bench clf_demo cuda driver exporting keras_guide learning live near_duplicates networks outputs "
-        "parity pillow_resize reopening resize scaling screenshots shipping sizing teaching throughput training unknown",
+        "adoption clf_bench clf_demo cuda driver explain exporting keras_guide learning live near_duplicates "
+        "networks outputs parity pillow_resize reopening resize scaling screenshots shipping sizing teaching throughput "
+        "training unknown",
     ),
 }
 """From the ground up: folders and files directly below a layer. Each may import itself and what is on the floors below it;

@@ -35,6 +35,7 @@ from edgeclf.train.data.listing import SPLITS
 from edgeclf.train.data.near_leaks import near_leak_notes
 from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.fit import Trained, fit
+from edgeclf.train.heatmaps import heatmaps
 from edgeclf.train.history import HISTORY_NAME, read_history
 from edgeclf.train.keras_file.samples import pick_samples
 from edgeclf.train.keras_file.saving import save
@@ -230,7 +231,7 @@ def _report(
     }
     if any(left_out.values()):
         facts["images left out, as they are trained on"] = ", ".join(f"{split} {n:,}" for split, n in left_out.items() if n)
-    return ReportData(
+    data = ReportData(
         title=card.training["data"],
         evaluation=tested.test,
         images=splits["test"],
@@ -242,6 +243,8 @@ def _report(
         temperature=tested.temperature,
         origin=tested.origin,
     )
+    is_its_own = tested.uncalibrated is not None  # answers of folds come from other networks
+    return replace(data, heatmaps=heatmaps(trained.network, data, card.preprocess)) if is_its_own else data
 
 
 def _count(arrays: Arrays, card: ModelCard) -> list[int]:

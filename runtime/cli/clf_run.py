@@ -36,6 +36,7 @@ Examples:
   find . -name '*.jpg' -print0 | clf-run -s - -0     paths from another program
   clf-run inbox/ --watch -o results.jsonl            also every new image, until Ctrl-C
   clf-run photos/ --conf 90% --sort copy --sort-dir sorted/
+  clf-run photos/ --explain where/ --explain-if unsure,unknown
   clf-run undo results.csv.journal                   put sorted images back
   clf-run photos/ -o rows.csv --embeddings e.npy     also what the network sees, float32 [N, D]
   clf-run photos/ --like cell.png --topk 20          the 20 images that are most like one

@@ -64,6 +64,16 @@ def draw_panel(canvas: Pixels, answer: AnswerPanel) -> None:
         _draw_pair(inside, answer.footer, last_line, Style(_TEXT_PX * unit, _GREY))
 
 
+def with_caption(canvas: Pixels, name: str, number: str) -> Pixels:
+    """A copy of uint8 `[h, w, 3]` RGB with a line of text below it, which hides nothing of the image."""
+    unit = text_scale(canvas)
+    margin, height = round(10 * unit), round(40 * unit)
+    line = np.zeros((height, canvas.shape[1], 3), np.uint8)
+    box = Box(margin, 0, canvas.shape[1] - 2 * margin, height)
+    _draw_pair(line, (name, number), box, Style(17 * unit, _WHITE, bold=True))
+    return np.concatenate([canvas, line])
+
+
 def _draw_pair(canvas: Pixels, texts: tuple[str, str], box: Box, style: Style) -> None:
     """Draw a name at the left of a box and a number at the right. Only the name is truncated."""
     name, number = texts

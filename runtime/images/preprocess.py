@@ -198,7 +198,7 @@ class Preprocess:
 
     def _from_pixels(self, pixels: Pixels) -> Pixels:
         pixels = self._in_channels(pixels)
-        layout = self._layout(*pixels.shape[:2])
+        layout = self.lay_out(*pixels.shape[:2])
         finished = self._resized(pixels, layout)
         if layout.kept_hw != self.size_hw:
             finished = with_borders(finished, self.size_hw, layout.place, self.pad_color)
@@ -213,14 +213,14 @@ class Preprocess:
         converted = cv2.cvtColor(np.ascontiguousarray(pixels), code)
         return converted.reshape(*pixels.shape[:2], self.channels).astype(np.uint8, copy=False)
 
-    def _layout(self, height: int, width: int) -> Layout:
+    def lay_out(self, height: int, width: int) -> Layout:
         if self.crop_pct is not None:
             return lay_out_larger((height, width), self.size_hw, self.fit, self.crop_pct, self.crop_offset)
         return lay_out((height, width), self.size_hw, self.fit, exact=self.resize in _PILLOW)
 
     def _jpeg_reduction(self, height: int, width: int) -> Reduction:
         """EXIF may still rotate the stored size, so the reduction must be possible in both orientations."""
-        smallest = min(_halvings(self._layout(height, width)), _halvings(self._layout(width, height)))
+        smallest = min(_halvings(self.lay_out(height, width)), _halvings(self.lay_out(width, height)))
         return 8 if smallest >= 8 else 4 if smallest >= 4 else 2 if smallest >= 2 else 1
 
     def _resized(self, pixels: Pixels, layout: Layout) -> Pixels:

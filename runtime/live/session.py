@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeclf.runtime.drawing.answer_panel import MAX_SCORES
 from edgeclf.runtime.errors import ImageError, Reason
@@ -20,7 +21,7 @@ from edgeclf.runtime.live.summary import LiveSummary
 from edgeclf.runtime.live.unsure import UnsureFolder
 from edgeclf.runtime.live.viewers.open_viewers import OpenViewers
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
-from edgeclf.runtime.model.prediction import Failure, Outcome
+from edgeclf.runtime.model.prediction import Failure, Outcome, Prediction
 from edgeclf.runtime.results.row import UNKNOWN, UNSURE, Row, RowBuilder, current_time
 
 _FPS_ANSWERS = 30
@@ -68,7 +69,7 @@ class Session:
         self.age_ms = row.age_ms
         source.count_answer()
         changed = self._publish(source, row, log_always=self._outputs.log_every_frame)
-        answer = _Answer(row, smoothed, changed)
+        answer = _Answer(row, smoothed, changed, _heat(outcome, smoothed))
         image = _pixels(outcome.frame) if self._needs_image(outcome.frame, answer) else None
         if image is not None:
             self._save_if_unsure(source, image, answer)
@@ -133,17 +134,22 @@ class Session:
             age_ms=row.age_ms,
             time=row.time,
             trouble=row.detail,
+            heat=answer.heat,
         )
         self._outputs.viewers.show(source.last_shown)
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """smoothed: None for an image that could not be classified. changed: whether the row differs from the source's last."""
+    """smoothed: None for an image that could not be classified. changed: whether the row differs from the source's last.
+
+    heat: as in Snapshot.
+    """
 
     row: Row
     smoothed: SmoothedPrediction | None
     changed: bool
+    heat: NDArray[np.float32] | None = None
 
 
 @dataclass
@@ -175,6 +181,11 @@ def _with_smoothed_label(row: Row, smoothed: SmoothedPrediction) -> Row:
     if not smoothed.sure:
         return replace(row, status=UNSURE, label="", guess=smoothed.label, confidence=confidence)
     return replace(row, status="ok", label=smoothed.label, guess="", confidence=confidence)
+
+
+def _heat(outcome: Outcome, smoothed: SmoothedPrediction | None) -> NDArray[np.float32] | None:
+    """Where the model looked in this frame, for the label that is shown."""
+    return outcome.result.heat(smoothed.label) if smoothed and isinstance(outcome.result, Prediction) else None
 
 
 def _pixels(frame: Frame) -> Pixels | None:

@@ -72,6 +72,17 @@ class Prediction:
         """Probability by class, in the model's order."""
         return dict(zip(self.classes, self.probabilities.tolist(), strict=True))
 
+    def heat(self, label: str | None = None) -> NDArray[np.float32] | None:
+        """Where the image speaks for a class, by default the label: float32 `[h, w]`, higher for more; None without heatmap.
+
+        It is the class's map in `heatmap` less the mean of all maps: what is added to every class alike decides nothing.
+        Raises ValueError for a label that is no class.
+        """
+        if self.heatmap is None:
+            return None
+        maps = self.heatmap[..., self.classes.index(self.label if label is None else label)]
+        return np.asarray(maps - self.heatmap.mean(axis=-1), np.float32)
+
     def top(self, count: int) -> list[tuple[str, float]]:
         """The `count` most probable classes with their probabilities, best first."""
         order = np.argsort(-self.probabilities, kind="stable")[:count]

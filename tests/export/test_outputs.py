@@ -27,6 +27,7 @@ from edgeclf.runtime.model.classifier import Classifier
 from edgeclf.runtime.model.conventions.package import find_model
 from edgeclf.train.keras_file.samples import read_samples
 from edgeclf.train.keras_file.saving import KerasModel, open_keras
+from edgeclf.train.networks.backbones import Backbone
 from tests.support.trained_run import export_with_outputs
 
 FILES = ("model.onnx", "model.int8.onnx", "model.fp32.tflite", "model.int8.tflite")
@@ -135,6 +136,20 @@ def test_outputs_are_found_from_the_graph(
     assert [
         (name, *one.shape[1:]) for name, one in zip(made.card.outputs, made.function.outputs[1:], strict=True)
     ] == expected
+
+
+@pytest.mark.parametrize("side", [96, 112])  # 6 x 6 and 7 x 7 places, and half as many, rounded up
+def test_a_heatmap_of_several_depths_is_exact(side: int) -> None:
+    made = Backbone().build((side, side, 3), 3)
+    card = ModelCard(("a", "b", "c"), Preprocess((side, side)), "softmax")
+    exported = freeze(KerasModel(Path("mine.keras"), made, card), ("all",))
+    image = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
+    probabilities, embedding, maps = (one.numpy() for one in exported.function(tf.constant(image)))
+    weights, bias = made.layers[-1].get_weights()
+    scores = embedding @ weights + bias
+    np.testing.assert_allclose(maps.mean(axis=(1, 2)) + bias, scores, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(tf.nn.softmax(scores), probabilities, atol=1e-5)
+    assert maps.shape == (2, -(-side // 32), -(-side // 32), 3)
 
 
 def test_what_a_network_cannot_have_is_refused_by_name() -> None:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.support.network_camera import NetworkCamera
+from tests.support.trained_run import KEPT_OUTPUTS
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Rows = list[dict[str, Any]]
@@ -116,6 +118,33 @@ def test_by_default_only_changes_become_rows(camera: NetworkCamera, start: Calla
         started.wait_for_rows(count)
         camera.shows(colour)
     assert [row["label"] for row in started.wait_for_rows(3)] == ["red", "green", "blue"]
+
+
+def test_the_page_has_heatmaps_while_somebody_looks_at_them(camera: NetworkCamera, tmp_path: Path) -> None:
+    port = free_port()
+    run = LiveRun(tmp_path, KEPT_OUTPUTS / "model.onnx", "-s", camera.url, "--view", f":{port}")
+    try:
+        run.wait_for_rows(1)
+        assert [has_colours_of_maps(port, query) for query in ("", "?heat=1", "")] == [False, True, False]
+        assert run.end() == 130, run.stderr
+    finally:
+        run.process.kill()
+        run.process.wait()
+
+
+def has_colours_of_maps(port: int, query: str) -> bool:
+    """Whether one of the next images of the page is blue and yellow; the camera sees red."""
+    with urlopen(f"http://127.0.0.1:{port}/live{query}", timeout=10) as reply:
+        images = 0
+        while images < 8:
+            message = json.loads(reply.readline())
+            jpeg = reply.read(message["bytes"])
+            if message["kind"] == "source" and jpeg:
+                images += 1
+                levels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB).reshape(-1, 3).astype(int)
+                if (levels[:, 2] > levels[:, 0]).mean() > 0.02:
+                    return True
+    return False
 
 
 def test_a_lost_camera_is_a_row_and_so_is_its_return(camera: NetworkCamera, start: Callable[..., LiveRun]) -> None:

@@ -17,6 +17,7 @@ from Xlib import XK, X, display
 from Xlib.ext import xtest
 from Xlib.protocol import event
 
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.live.viewers.display import window_problem
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
 from edgeclf.runtime.live.viewers.window import WindowViewer
@@ -88,6 +89,7 @@ def snapshots() -> list[Snapshot]:
             fps=25.0,
             age_ms=40.0,
             time="",
+            heat=np.ones((1, 1), np.float32),
         )
         for name, image in images.items()
     ]
@@ -105,7 +107,7 @@ def show_until(viewer: WindowViewer, done: Callable[[], bool], seconds: float = 
 def open_windows(screen: Screen) -> WindowViewer:
     """Open the windows. Without a window manager, Qt sometimes never paints one, so this tries up to 20 times."""
     for _ in range(20):
-        viewer = WindowViewer()
+        viewer = WindowViewer(Preprocess((8, 8)))
         if show_until(viewer, lambda: screen.colours() == list(SOURCES.values()), seconds=5):
             break
         viewer.close()
@@ -123,6 +125,12 @@ def main(how: str) -> None:
         screen.close("left")
         seen["one is left"] = show_until(viewer, lambda: len(screen.windows()) == 1) and not viewer.closed
         screen.close(next(iter(screen.windows())))
+    elif how == "h":
+        screen.press("h")
+        seen["without colour"] = show_until(viewer, lambda: not set(SOURCES.values()) & set(screen.colours()))
+        screen.press("h")
+        seen["as before"] = show_until(viewer, lambda: screen.colours() == list(SOURCES.values()))
+        screen.press("q")
     else:
         screen.press(how)
     seen["closed"] = show_until(viewer, lambda: viewer.closed)

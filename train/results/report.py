@@ -18,6 +18,8 @@ from edgeclf.train.results import cards, confusion_table, html_page, plots
 from edgeclf.train.results.drawing import png, printable
 from edgeclf.train.results.evaluation import Evaluation, expected_calibration_error
 from edgeclf.train.results.gallery import Answers, gallery
+from edgeclf.train.results.heatmap_figures import STYLE as HEATMAP_STYLE
+from edgeclf.train.results.heatmap_figures import Heatmaps, heatmap_figures
 from edgeclf.train.results.html_page import cell_text, pairs, paragraph, table
 from edgeclf.train.results.table import cells
 
@@ -50,8 +52,8 @@ class ReportData:
     title: the name of the data. images: the images of the evaluation, in the same order. subject, origin: what was measured
     and on which images, for the first sentence. facts: what was trained, by name. counts: images by split and class.
     history: the rows of `history.csv`. best_epoch: one of these rows, from 1. uncalibrated: the evaluation's probabilities
-    before temperature scaling. novelties: of the images, float64 `[N]`. samples: images as the network saw them in training.
-    warnings: sentences for the top.
+    before temperature scaling. novelties: of the images, float64 `[N]`. heatmaps: of some of the images. samples: images as
+    the network saw them in training. warnings: sentences for the top.
     """
 
     title: str
@@ -67,6 +69,7 @@ class ReportData:
     uncalibrated: NDArray[np.float32] | None = None
     temperature: float | None = None
     novelties: NDArray[np.float64] | None = None
+    heatmaps: Heatmaps | None = None
     samples: Arrays | None = None
     warnings: Sequence[str] = ()
 
@@ -119,6 +122,7 @@ def page(data: ReportData, figures: Mapping[str, bytes]) -> str:
             evaluation.confusion, evaluation.classes, opens_gallery=evaluation.has_probabilities
         ),
         "Answers": _gallery(data),
+        "Where the network looks": heatmap_figures(data.heatmaps, evaluation, data.images) if data.heatmaps else "",
         "By class": _class_table(metrics),
         "Training and calibration": _figures(figures, _CURVES) + _calibration(data),
         "Other metrics": pairs(_other_metrics(metrics)),
@@ -128,7 +132,7 @@ def page(data: ReportData, figures: Mapping[str, bytes]) -> str:
     }
     kept = data.history[data.best_epoch - 1] if data.history and data.best_epoch else None
     first = html_page.warnings(data.warnings) + cards.cards(evaluation, metrics, kept, data.subject, data.origin)
-    return html_page.page(data.title, first, sections, cards.STYLE + confusion_table.STYLE + _STYLE)
+    return html_page.page(data.title, first, sections, cards.STYLE + confusion_table.STYLE + HEATMAP_STYLE + _STYLE)
 
 
 @dataclass(frozen=True)

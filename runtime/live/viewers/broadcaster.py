@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from edgeclf.runtime.drawing.canvas import shrink
+from edgeclf.runtime.drawing.heatmap import lay_over
 from edgeclf.runtime.images.encode import to_jpeg
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
 
 MAX_FPS = 15
@@ -19,13 +22,17 @@ _THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 160, 70
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """An encoded snapshot. shown_at: as `time.monotonic` counts. jpeg: empty if OpenCV cannot encode the image."""
+    """An encoded snapshot. shown_at: as `time.monotonic` counts. jpeg: empty if OpenCV cannot encode the image.
+
+    heat_jpeg: the same with the heatmap over it; empty unless somebody looks at heatmaps.
+    """
 
     version: int
     source: int
     snapshot: Snapshot
     shown_at: float
     jpeg: bytes
+    heat_jpeg: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -52,11 +59,14 @@ class Update:
 class Broadcaster:
     """Keeps only the newest snapshot of each source. Sources are numbered in the order of their first snapshot, from 0.
 
-    One thread encodes, and only sources that have a viewer. encoded: how many images it has encoded.
+    One thread encodes, and only sources that have a viewer. encoded: how many images it has encoded. preprocess: of the
+    model, for its heatmaps; None if it has none. heat_viewers: how many are looking at heatmaps now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, preprocess: Preprocess | None = None) -> None:
         self.encoded = 0
+        self.heat_viewers = 0
+        self._preprocess = preprocess
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # wakes the encoder
         self._published = threading.Condition(self._lock)  # wakes the viewers
@@ -103,16 +113,18 @@ class Broadcaster:
             return list(self._changes)
 
     @contextmanager
-    def watching(self, number: int | None = None) -> Iterator[None]:
-        """Register a viewer of this source, or of all sources."""
+    def watching(self, number: int | None = None, *, heat: bool = False) -> Iterator[None]:
+        """Register a viewer of this source, or of all sources. heat: one that looks at heatmaps."""
         with self._lock:
             self._viewers[number] += 1
+            self.heat_viewers += heat
             self._work.notify()
         try:
             yield
         finally:
             with self._lock:
                 self._viewers -= Counter([number])
+                self.heat_viewers -= heat
                 for source in self._sources.values():
                     if not self._is_watched(source):
                         source.view = None  # the next viewer would take it for new
@@ -164,7 +176,10 @@ class Broadcaster:
             changed = list(self._changed)
             self._changed.clear()
         version = self._version + 1
-        views = [View(version, source.number, new, at, self._jpeg(source, new)) for source, new, at in waiting]
+        views = [
+            View(version, source.number, new, at, self._jpeg(source, new), heat_jpeg=self._heat_jpeg(source, new))
+            for source, new, at in waiting
+        ]
         changes = [_change(version, snapshot) for snapshot in changed]
         with self._lock:
             self._version = version
@@ -174,7 +189,16 @@ class Broadcaster:
             self._published.notify_all()
 
     def _unpublished(self) -> "list[_Source]":
-        return [source for source in self._sources.values() if self._is_watched(source) and not source.is_published]
+        watched = filter(self._is_watched, self._sources.values())
+        return [source for source in watched if not source.is_published or self._lacks_heat(source)]
+
+    def _lacks_heat(self, source: "_Source") -> bool:
+        """Whether somebody who looks at heatmaps has come since the newest snapshot was published."""
+        view = source.view
+        return bool(self._shows_heat_of(source.newest) and view and view.jpeg and not view.heat_jpeg)
+
+    def _shows_heat_of(self, snapshot: Snapshot) -> bool:
+        return bool(self.heat_viewers and self._preprocess and snapshot.heat is not None and snapshot.image.size)
 
     def _is_watched(self, source: "_Source") -> bool:
         return bool(self._viewers[None] or self._viewers[source.number])
@@ -184,6 +208,15 @@ class Broadcaster:
             return source.view.jpeg
         self.encoded += 1
         return to_jpeg(snapshot.image, _MAX_SIDE, _QUALITY)
+
+    def _heat_jpeg(self, source: "_Source", snapshot: Snapshot) -> bytes:
+        if self._preprocess is None or snapshot.heat is None or not self._shows_heat_of(snapshot):
+            return b""
+        if source.view and source.view.heat_jpeg and source.view.snapshot.image is snapshot.image:
+            return source.view.heat_jpeg
+        self.encoded += 1
+        image = lay_over(shrink(snapshot.image, _MAX_SIDE, _MAX_SIDE), snapshot.heat, self._preprocess)
+        return to_jpeg(image, _MAX_SIDE, _QUALITY)
 
 
 @dataclass(slots=True)

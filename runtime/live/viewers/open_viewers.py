@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 from edgeclf.runtime.errors import OptionError
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.live.health import Heartbeat
 from edgeclf.runtime.live.viewers.display import window_problem
 from edgeclf.runtime.live.viewers.page import PageViewer, open_page
@@ -40,6 +41,12 @@ class OpenViewers:
             viewer.show(snapshot)
 
     @property
+    def shows_heat(self) -> bool:
+        """Whether anybody looks at heatmaps now."""
+        in_window = self._window is not None and self._window.shows_heat
+        return in_window or (self._page is not None and self._page.shows_heat)
+
+    @property
     def watched(self) -> bool:
         """Whether there is anything to look at."""
         return self._window is not None or self._page is not None
@@ -57,10 +64,13 @@ class OpenViewers:
 
 
 @contextmanager
-def open_viewers(show: bool, view: str | None, recorder: Recorder | None, heartbeat: Heartbeat) -> Iterator[OpenViewers]:
+def open_viewers(
+    show: bool, view: str | None, recorder: Recorder | None, heartbeat: Heartbeat, preprocess: Preprocess | None = None
+) -> Iterator[OpenViewers]:
     """Open the viewers that were asked for, and print the page's address. A window that cannot open becomes a page.
 
-    heartbeat: what the page's /health reports. Raises OptionError if the page cannot listen at its address.
+    heartbeat: what the page's /health reports. preprocess: of the model, for its heatmaps; None if it has none. Raises
+    OptionError if the page cannot listen at its address.
     """
     with ExitStack() as opened:
         viewers: list[Viewer] = []
@@ -69,20 +79,20 @@ def open_viewers(show: bool, view: str | None, recorder: Recorder | None, heartb
         problem = window_problem() if show else ""
         if problem:
             note(problem)
-        page = opened.enter_context(closing(_open_page(view, heartbeat))) if view or problem else None
+        page = opened.enter_context(closing(_open_page(view, heartbeat, preprocess))) if view or problem else None
         if page:
             viewers.append(page)
             note("open this page in a browser to watch:")
             note(page.url)
-        window = opened.enter_context(closing(WindowViewer())) if show and not problem else None
+        window = opened.enter_context(closing(WindowViewer(preprocess))) if show and not problem else None
         yield OpenViewers(viewers, window, page)
 
 
-def _open_page(address: str | None, heartbeat: Heartbeat) -> PageViewer:
+def _open_page(address: str | None, heartbeat: Heartbeat, preprocess: Preprocess | None) -> PageViewer:
     """address: None for the default one, or for any free port if that is taken."""
     if address:
-        return open_page(address, heartbeat=heartbeat)
+        return open_page(address, heartbeat=heartbeat, preprocess=preprocess)
     try:
-        return open_page(_DEFAULT_ADDRESS, heartbeat=heartbeat)
+        return open_page(_DEFAULT_ADDRESS, heartbeat=heartbeat, preprocess=preprocess)
     except OptionError:
-        return open_page(_ANY_FREE_PORT, heartbeat=heartbeat)
+        return open_page(_ANY_FREE_PORT, heartbeat=heartbeat, preprocess=preprocess)

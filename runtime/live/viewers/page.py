@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.live.health import Heartbeat, health_reply
 from edgeclf.runtime.live.viewers.broadcaster import Broadcaster, Change
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
@@ -33,25 +34,31 @@ _BOUNDARY = b"--image\r\n"
 _NO_SOURCE = "No such source, or it has no image yet."
 
 
-def open_page(address: str, token: str | None = None, heartbeat: Heartbeat | None = None) -> "PageViewer":
+def open_page(
+    address: str, token: str | None = None, heartbeat: Heartbeat | None = None, preprocess: Preprocess | None = None
+) -> "PageViewer":
     """Open a page at `:8080` or `8080` for this machine only, or at `0.0.0.0:8080`, `192.168.1.5:8080` or `[::]:8080`.
 
     token: what a viewer needs to know. Default: the environment variable CLF_VIEW_TOKEN; else none if only this machine can
-    reach the page, and a new token if others can. heartbeat: what /health reports. Raises OptionError.
+    reach the page, and a new token if others can. heartbeat: what /health reports. preprocess: of the model, for its
+    heatmaps; None if it has none. Raises OptionError.
     """
     server = Server("--view", address)
     token = token or os.environ.get(TOKEN_VARIABLE) or ("" if server.is_local else secrets.token_urlsafe())
-    return PageViewer(server, token, heartbeat)
+    return PageViewer(server, token, heartbeat, preprocess)
 
 
 class PageViewer:
     """Shows snapshots to everyone who opens `url`, which includes the token if there is one."""
 
-    def __init__(self, server: Server, token: str, heartbeat: Heartbeat | None) -> None:
+    def __init__(
+        self, server: Server, token: str, heartbeat: Heartbeat | None, preprocess: Preprocess | None = None
+    ) -> None:
         self.url = server.url + (f"?token={quote(token, safe='')}" if token else "")
         self._server = server
         self._heartbeat = heartbeat
-        self._broadcaster = Broadcaster()
+        self._has_heatmaps = preprocess is not None
+        self._broadcaster = Broadcaster(preprocess)
         self._html = _HTML.read_bytes()
         self._end = ""
         self._run = secrets.token_hex(8)
@@ -75,6 +82,11 @@ class PageViewer:
         """How many are watching now."""
         return self._broadcaster.viewers
 
+    @property
+    def shows_heat(self) -> bool:
+        """Whether anybody looks at heatmaps now."""
+        return self._broadcaster.heat_viewers > 0
+
     def show(self, snapshot: Snapshot) -> None:
         self._broadcaster.show(snapshot)
 
@@ -91,23 +103,26 @@ class PageViewer:
         return Reply(self._html, "text/html; charset=utf-8", headers={"Content-Security-Policy": _policy(self._html)})
 
     def _live(self, request: Request) -> Reply:
-        return Reply(self._messages(), "application/octet-stream")
+        heat = self._has_heatmaps and request.query.get("heat") == "1"
+        return Reply(self._messages(heat=heat), "application/octet-stream")
 
-    def _messages(self) -> Generator[bytes]:
+    def _messages(self, *, heat: bool) -> Generator[bytes]:
         """Everything that the page shows, over one connection: a browser opens at most six to a server, for all its tabs.
 
-        A message is a line of JSON, followed by a JPEG of `bytes` bytes.
+        A message is a line of JSON, followed by a JPEG of `bytes` bytes. heat: images with heatmaps, as soon as there are.
         """
-        yield from _message("hello", {"run": self._run, "page": sha256(self._html).hexdigest()})
+        page = sha256(self._html).hexdigest()
+        yield from _message("hello", {"run": self._run, "page": page, "heatmaps": self._has_heatmaps})
         version, has_ended = 0, False
-        with self._broadcaster.watching():
+        with self._broadcaster.watching(heat=heat):
             while not self._broadcaster.closed:
                 update = self._broadcaster.after(version, _ALIVE_S)
                 version = update.version
                 for change in update.changes:
                     yield from _message("change", _change_json(change), change.thumbnail)
                 for view in update.views:
-                    yield from _message("source", _source_json(view.source, view.snapshot, view.shown_at), view.jpeg)
+                    jpeg = (heat and view.heat_jpeg) or view.jpeg
+                    yield from _message("source", _source_json(view.source, view.snapshot, view.shown_at), jpeg)
                 if self._end and not has_ended:
                     yield from _message("end", {"text": _printable(self._end)})
                     has_ended = True

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgeclf.runtime.images.decode import Pixels
 
 
@@ -15,7 +18,8 @@ class Snapshot:
     probabilities, best first.
     changed: whether the label differs from this source's last snapshot. fps: answers a second. age_ms: from the moment when
     the camera gave the image to the answer; None for a video. time: of the answer, ISO 8601 in UTC. trouble: why there are
-    no newer images, for people to read; empty if there are.
+    no newer images, for people to read; empty if there are. heat: where the model looked, float32 `[rows, columns]`, see
+    `Prediction.heat`; None unless somebody wants to see it.
     """
 
     source: str
@@ -28,6 +32,7 @@ class Snapshot:
     age_ms: float | None
     time: str
     trouble: str = ""
+    heat: NDArray[np.float32] | None = None
 
 
 class Viewer(Protocol):

@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 import cv2
 
 from edgeclf.runtime.drawing.canvas import shrink
+from edgeclf.runtime.drawing.heatmap import lay_over
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.live.viewers.overlay import draw_overlay
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
+from edgeclf.runtime.terminal.console import note
 from edgeclf.runtime.terminal.escaping import escape
 
 _MAX_HW = (800, 1280)
@@ -15,17 +18,21 @@ _FRAME_S = 1 / 30
 _PAUSE_FACTOR = 4
 """After showing an image, the window pauses for this many times as long, so the run keeps four fifths of the time."""
 _ESCAPE_KEY = 27
+_NO_HEATMAPS = "this model file has no heatmaps; export its Keras model again with clf-export --outputs all"
 _FLAGS = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
 
 
 class WindowViewer:
     """One window for each source, with at most 30 images a second. A `Viewer` for the main thread only.
 
-    closed: the user pressed q or Esc in a window, or closed the last one.
+    closed: the user pressed q or Esc in a window, or closed the last one. shows_heat: the user switched heatmaps on, with h.
+    preprocess: of the model, for its heatmaps; None if it has none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, preprocess: Preprocess | None = None) -> None:
         self.closed = False
+        self.shows_heat = False
+        self._preprocess = preprocess
         self._windows: dict[str, _Window] = {}
 
     def show(self, snapshot: Snapshot) -> None:
@@ -35,7 +42,10 @@ class WindowViewer:
         if self.closed or started < window.paused_until:
             return
         if window.is_open:
-            window.show(snapshot)
+            image = shrink(snapshot.image, *_MAX_HW)
+            if self.shows_heat and self._preprocess and snapshot.heat is not None:
+                image = lay_over(image, snapshot.heat, self._preprocess)
+            window.show(replace(snapshot, image=image))
         self._handle_events()
         ended = time.perf_counter()
         pause_s = (ended - started) * _PAUSE_FACTOR * len(self._windows)
@@ -49,9 +59,17 @@ class WindowViewer:
 
     def _handle_events(self) -> None:
         key = cv2.waitKey(1) & 0xFF  # cv2.pollKey is no faster with Qt, and some builds lack it
+        if key == ord("h"):
+            self._switch_heat()
         for window in self._windows.values():
             window.update_is_open()
         self.closed = key in (ord("q"), _ESCAPE_KEY) or not any(window.is_open for window in self._windows.values())
+
+    def _switch_heat(self) -> None:
+        if self._preprocess is None:
+            note(_NO_HEATMAPS)
+        else:
+            self.shows_heat = not self.shows_heat
 
 
 @dataclass
@@ -65,7 +83,7 @@ class _Window:
     _was_visible: bool = False
 
     def show(self, snapshot: Snapshot) -> None:
-        image = draw_overlay(replace(snapshot, image=shrink(snapshot.image, *_MAX_HW)))
+        image = draw_overlay(snapshot)
         if not self._is_made:
             self._is_made = True
             cv2.namedWindow(self.title, _FLAGS)

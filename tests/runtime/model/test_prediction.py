@@ -33,3 +33,13 @@ def test_repr_is_readable() -> None:
 
 def test_a_failure_keeps_the_reason_and_the_detail() -> None:
     assert Failure.of(ImageError(Reason.EMPTY, "0 bytes")) == Failure(Reason.EMPTY, "0 bytes")
+
+
+def test_what_a_place_adds_to_every_class_alike_is_no_heat() -> None:
+    maps = np.array([[[5, 5, 5], [4, 2, 0]]], np.float32)
+    answer = Prediction(("ant", "bee", "cat"), np.array([0.1, 0.7, 0.2], np.float32), heatmap=maps)
+
+    assert answer.heat() is not None
+    np.testing.assert_array_equal(answer.heat(), [[0, 0]])
+    np.testing.assert_array_equal(answer.heat("ant"), [[0, 2]])
+    assert Prediction(("ant", "bee"), np.array([0.1, 0.9], np.float32)).heat() is None

@@ -15,6 +15,7 @@ from edgeclf.runtime.errors import OutputError, Reason
 from edgeclf.runtime.model.prediction import Failure
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.results.evaluation import count_predictions, count_probabilities
+from edgeclf.train.results.heatmap_figures import Heatmaps
 from edgeclf.train.results.report import MAX_FAILURES, ReportData, draw, page, worst_mistakes, write_report
 from tests.support.pages import Page
 
@@ -212,3 +213,27 @@ def test_a_folder_that_cannot_be_written_is_an_error(data: ReportData, tmp_path:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="cannot write"):
         write_report(tmp_path / "file" / "report", data)
+
+
+@pytest.mark.parametrize("is_exact", [True, False])
+def test_an_image_is_beside_its_heatmap_and_its_name_stays_text(data: ReportData, is_exact: bool) -> None:
+    heats = {position: np.eye(3, dtype=np.float32) for position in range(len(HOSTILE))}
+
+    parsed = Page(page(replace(data, heatmaps=Heatmaps(heats, is_exact=is_exact)), {}))
+
+    assert parsed.well_nested
+    assert parsed.tags.count("img") == 2 * len(HOSTILE)
+    assert len(set(parsed.resources)) == 2 * len(HOSTILE)
+    assert parsed.tags.count("script") == 2
+    assert not [name for name in parsed.attributes if name.startswith("on")]
+    assert "Where the network looks" in parsed.texts
+    assert any("(occlusion, 7 by 7 places)" in says for says in parsed.texts) == (not is_exact)
+    assert any(f"true: {name}" in says for says in parsed.texts for name in ESCAPED)
+
+
+def test_grey_images_have_heatmaps_too(make_arrays: MakeArrays) -> None:
+    arrays = make_arrays(2, 2, shape=(12, 16, 1))
+    evaluation = count_probabilities(np.array([[0.9, 0.1], [0.9, 0.1]], np.float32), arrays.labels, ("a", "b"))
+    maps = Heatmaps({0: np.eye(3, dtype=np.float32)}, is_exact=True)
+
+    assert page(ReportData("grey", evaluation, arrays, heatmaps=maps), {}).count("<img") == 2

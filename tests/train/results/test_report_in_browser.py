@@ -11,6 +11,7 @@ import pytest
 
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.results.evaluation import count_probabilities
+from edgeclf.train.results.heatmap_figures import Heatmaps
 from edgeclf.train.results.report import ReportData, write_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -36,7 +37,9 @@ def report(make_arrays: Callable[..., Arrays], tmp_path_factory: pytest.TempPath
     guessed[np.arange(len(pairs)), answers] = 0.6
     arrays = replace(make_arrays(len(pairs), 6), labels=labels)
     history = [{"epoch": "0", "loss": "1", "accuracy": "0.5", "val_loss": "1", "val_accuracy": "0.5"}] * 3
+    maps = Heatmaps({position: np.eye(7, dtype=np.float32) for position in range(12)}, is_exact=True)
     data = ReportData("cats", count_probabilities(guessed, labels, CLASSES), arrays, history=history, best_epoch=2)
+    data = replace(data, heatmaps=maps)
     return write_report(tmp_path_factory.mktemp("report"), data)
 
 

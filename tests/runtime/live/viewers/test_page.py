@@ -19,6 +19,7 @@ import pytest
 
 from edgeclf.runtime.errors import OptionError
 from edgeclf.runtime.images.decode import Pixels
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.live.health import Heartbeat
 from edgeclf.runtime.live.viewers import broadcaster as broadcaster_module
 from edgeclf.runtime.live.viewers import page as page_module
@@ -56,8 +57,8 @@ def colour_of(jpeg: bytes) -> tuple[int, int, int]:
 class Live:
     """The messages of /live, as the page reads them."""
 
-    def __init__(self, page: PageViewer) -> None:
-        self._reply = urllib.request.urlopen(f"{page.url}live", timeout=60)
+    def __init__(self, page: PageViewer, query: str = "") -> None:
+        self._reply = urllib.request.urlopen(f"{page.url}live{query}", timeout=60)
         self.close = self._reply.close
 
     def next(self, kind: str) -> tuple[dict[str, Any], bytes]:
@@ -163,6 +164,54 @@ def test_the_image_keeps_its_colours(page: PageViewer) -> None:
     assert got.shape == halves.shape
     assert np.abs(got[:, 8:56].astype(int) - RED).max() < 6
     assert np.abs(got[:, 72:120].astype(int) - BLUE).max() < 6
+
+
+HEAT = np.array([[0, 1]], np.float32)
+
+
+@pytest.mark.usefixtures("quick_signs_of_life")
+def test_a_heatmap_is_laid_over_the_image_only_for_those_who_look_at_it(opened: Opened, until: Until) -> None:
+    page = opened(preprocess=Preprocess((8, 8)))
+    with closing(Live(page)) as plain_one, closing(Live(page, "?heat=1")) as heated:
+        assert plain_one.next("hello")[0]["heatmaps"] is True
+        until(lambda: page.shows_heat)
+        page.show(snapshot(RED, heat=HEAT))
+        assert colour_of(plain_one.next("source")[1]) == RED
+        left, right = np.split(decode(heated.next("source")[1]).astype(int), 2, axis=1)
+        assert left[..., 2].mean() > left[..., 0].mean()
+        assert right[..., 0].mean() > right[..., 2].mean()
+    until(lambda: not page.shows_heat)
+    encoded = page.encoded
+    with closing(Live(page)) as live:
+        assert colour_of(live.next("source")[1]) == RED
+    assert page.encoded == encoded + 1
+
+
+def test_who_comes_late_has_the_heatmap_of_the_last_image(opened: Opened) -> None:
+    page = opened(preprocess=Preprocess((8, 8)))
+    page.show(snapshot(RED, heat=np.zeros((1, 1), np.float32)))
+    with closing(Live(page)) as early:
+        assert colour_of(early.next("source")[1]) == RED
+        with closing(Live(page, "?heat=1")) as late:
+            # The first one may be the one that the other viewer has.
+            assert BLUE in (colour_of(late.next("source")[1]) for _ in range(2))
+
+
+def test_an_empty_image_with_a_heatmap_breaks_nothing(opened: Opened) -> None:
+    page = opened(preprocess=Preprocess((8, 8)))
+    with closing(Live(page, "?heat=1")) as live:
+        page.show(snapshot(image=np.zeros((0, 0, 3), np.uint8), heat=HEAT))
+        live.next("source")
+        page.show(snapshot(BLUE, heat=HEAT))
+        assert live.next("source")[1]
+
+
+def test_without_heatmaps_nobody_can_ask_for_them(page: PageViewer) -> None:
+    page.show(snapshot(RED))
+    with closing(Live(page, "?heat=1")) as live:
+        assert live.next("hello")[0]["heatmaps"] is False
+        assert colour_of(live.next("source")[1]) == RED
+        assert not page.shows_heat
 
 
 @pytest.mark.parametrize(

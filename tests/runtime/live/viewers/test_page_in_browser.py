@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.live.viewers.page import PageViewer, open_page
 from tests.support.snapshots import BLUE, RED, snapshot
 
@@ -99,6 +100,32 @@ def test_the_image_on_the_screen_changes(viewer: PageViewer, visit: Visit, until
         until(lambda colour=colour: colour_of(page) == colour)  # type: ignore[misc]
         seen.add(page.locator("article canvas").screenshot())
     assert len(seen) == 2
+
+
+def test_the_key_and_the_button_lay_the_heatmap_over_the_image(visit: Visit, until: Until) -> None:
+    with closing(open_page("0", token="right", preprocess=Preprocess((8, 8)))) as viewer:
+        viewer.show(snapshot(RED))
+        page = visit(viewer.url)
+        button = page.locator("#heat")
+        until(lambda: button.is_visible() and colour_of(page) == RED)
+        for switch in (lambda: page.keyboard.press("h"), button.click):
+            switch()
+            until(lambda: viewer.shows_heat)
+            viewer.show(snapshot(RED, heat=np.zeros((2, 2), np.float32)))
+            until(lambda: colour_of(page) == BLUE)  # the lowest colour of the map
+            assert button.get_attribute("aria-pressed") == "true"
+            switch()
+            until(lambda: not viewer.shows_heat and colour_of(page) == RED)
+            assert page.locator("#status").inner_text() == "Live"
+
+
+def test_a_model_without_heatmaps_has_no_button(viewer: PageViewer, visit: Visit, until: Until) -> None:
+    viewer.show(snapshot(RED))
+    page = visit(viewer.url)
+    until(lambda: colour_of(page) == RED)
+    page.keyboard.press("h")
+    assert not page.locator("#heat").is_visible()
+    assert not viewer.shows_heat
 
 
 def test_label_and_scores_change_together(viewer: PageViewer, visit: Visit, until: Until) -> None:

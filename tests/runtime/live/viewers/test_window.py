@@ -102,6 +102,13 @@ def test_a_key_closes_the_windows(python: Path, screen: str, tmp_path: Path, how
 
 
 @pytest.mark.slow
+def test_h_lays_the_heatmap_over_the_image_and_takes_it_away(python: Path, screen: str, tmp_path: Path) -> None:
+    seen = _show_and_end(python, screen, "h", tmp_path)
+
+    assert (seen["without colour"], seen["as before"], seen["closed"]) == (True, True, True)
+
+
+@pytest.mark.slow
 def test_closing_the_last_window_ends_the_viewer(python: Path, screen: str, tmp_path: Path) -> None:
     seen = _show_and_end(python, screen, "cross", tmp_path)
 
