@@ -34,14 +34,14 @@ FLOORS = {
         "results",
         "keras_file",
         "any_model batches checkpoint clock config config_file epoch_callback epoch_notes fit folds foreign_images "
-        "frozen_front function gain heatmaps history lesson options preparation preview recipes resolved run soft_targets "
-        "stages start teaching teaching_options tested unknown views",
+        "frozen_front function gain head heatmaps history lesson logistic_regression options preparation preview recipes "
+        "resolved run soft_targets stages start teaching teaching_options tested unknown views",
         "cli",
     ),
     "export": (
-        "adopt adopted_targets artifacts calibration comparison data_images external_model external_options frozen "
-        "further_parity gate gate_report graph_fixes heads histograms image_input int8 int8_onnx int8_tflite known_facts "
-        "onnx_file options outputs own_tool parity preparation reference_check shared_weights table target "
+        "adopt adopted_targets artifacts calibration comparison data_images external_model external_options feature_maps "
+        "frozen further_parity gate gate_report graph_fixes heads histograms image_input int8 int8_onnx int8_tflite "
+        "known_facts onnx_file options outputs own_tool parity preparation reference_check shared_weights table target "
         "timing to_onnx to_tflite",
         "qat",
         "function run start targets",

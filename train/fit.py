@@ -31,6 +31,7 @@ from edgeclf.train.networks.augment import Augmentation
 from edgeclf.train.recipes import Recipe
 from edgeclf.train.soft_targets import inputs, loss_and_accuracy
 from edgeclf.train.stages import Stage, compute_features, plan, takes_features, trainable_model, views
+from edgeclf.train.unknown import learned_rows
 
 _OPTIMIZERS: dict[str, Callable[[float], keras.Optimizer]] = {
     "adam": keras.optimizers.Adam,
@@ -44,7 +45,8 @@ class Trained:
     """The network with its best weights, without augmentation.
 
     best_epoch: the epoch of these weights, counted from 1 over all stages. epochs: the number of epochs. interrupted:
-    whether the user stopped the training. problem: why it stopped early, as a sentence, or "".
+    whether the user stopped the training. problem: why it stopped early, as a sentence, or "". learned: what the last layer
+    sees of the `learned_rows` of the training images, float32 `[N, D]`, if that is known.
     """
 
     network: keras.Model
@@ -52,6 +54,7 @@ class Trained:
     epochs: int
     interrupted: bool = False
     problem: str = ""
+    learned: NDArray[np.float32] | None = None
 
 
 def fit(
@@ -85,7 +88,7 @@ def fit(
     if recipe.mixed_precision:
         in_half_precision, network = network, recipe.network.build(train.images.shape[1:], classes)
         network.set_weights(in_half_precision.get_weights())
-    return Trained(network, state.best_epoch, len(state.rows), interrupted, fitting.problem)
+    return Trained(network, state.best_epoch, len(state.rows), interrupted, fitting.problem, fitting.learned())
 
 
 class Fitting:
@@ -139,6 +142,15 @@ class Fitting:
                 with suppress(OSError):  # Windows cannot remove a file that is still mapped
                     cache.unlink(missing_ok=True)
 
+    def learned(self) -> NDArray[np.float32] | None:
+        """As in Trained: known if only the head was fitted, and to the training images themselves."""
+        first = self.plan[0]
+        is_of_head = self.state.best_epoch == 1 and first.is_head and first.name in self._features
+        if not is_of_head or self.images["train"].answers is not None:
+            return None
+        (values,) = self._features[first.name][0].values
+        return np.asarray(values[learned_rows(len(self.train))], np.float32)
+
     def _cannot_gain(self, stage: Stage) -> bool:
         """Whether fine-tuning is left out; says so. Without early stopping, it never is."""
         if not (stage.refines and stage.patience):
@@ -159,8 +171,11 @@ class Fitting:
         try:
             if not self.is_done(stage):
                 began = time.monotonic()
-                note_stage(stage, self.state)
-                self._fit_head(stage, model) if stage.is_head else self._fit(stage, model)
+                if stage.is_head:
+                    self._fit_head(stage, model)
+                else:
+                    note_stage(stage, self.state)
+                    self._fit(stage, model)
                 note_result(stage, self.state, time.monotonic() - began)
             return False
         except KeyboardInterrupt as error:

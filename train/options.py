@@ -122,13 +122,15 @@ class TrainingOptions:
     class_weight: Annotated[
         str, _training(help="auto: rare classes count as much as frequent ones.", metavar="auto|none")
     ] = "none"
-    epochs: Annotated[int | None, _training("--epochs", "-e", help="Maximum number of epochs.", show_default="60")] = None
+    epochs: Annotated[
+        int | None, _training("--epochs", "-e", help="Maximum number of epochs.", show_default="4 of fine-tuning")
+    ] = None
     batch: Annotated[int | None, _training("--batch", "-b", help="Images per step.", show_default="32")] = None
     optimizer: Annotated[
         str | None, _training(help="How the weights are updated.", metavar="adam|rmsprop|sgd", show_default="adam")
     ] = None
     learning_rate: Annotated[
-        float | None, _training("--learning-rate", "--lr", "--lr0", help="Initial learning rate.", show_default="0.003")
+        float | None, _training("--learning-rate", "--lr", "--lr0", help="Initial learning rate.", show_default="0.0002")
     ] = None
     schedule: Annotated[
         str | None,
@@ -141,7 +143,7 @@ class TrainingOptions:
         _training(
             help="Stop after N epochs without a lower validation loss; 0 turns early stopping off.",
             metavar="N",
-            show_default="10",
+            show_default="4",
         ),
     ] = None
     fine_tune: Annotated[

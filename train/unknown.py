@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.images.decode import Pixels
-from edgeclf.train.data.arrays import Arrays, batches
+from edgeclf.train.data.arrays import batches
 from edgeclf.train.frozen_front import BATCH, FrozenFront
 from edgeclf.train.results.unknown import NoveltyTested, fit_novelty
 
@@ -33,20 +33,28 @@ class Embedding:
         return np.concatenate(found).astype(np.float32, copy=False)
 
 
-def fit_unknown(network: keras.Model, splits: Mapping[str, Arrays], *, test: bool = True) -> NoveltyTested | None:
+def learned_rows(count: int) -> NDArray[np.int64]:
+    """The positions of the training images that are looked at: all, or MOST_IMAGES spread evenly."""
+    return np.unique(np.linspace(0, count - 1, min(count, MOST_IMAGES)).astype(int))
+
+
+def fit_unknown(
+    network: keras.Model,
+    train: Pixels,
+    seen: Mapping[str, NDArray[np.float32]],
+    learned: NDArray[np.float32] | None = None,
+) -> NoveltyTested | None:
     """Fit on the training images, find the levels with the validation images, and measure the test images.
 
-    test: False leaves the test images out. None for a network that does not end in a dense layer, and for few images.
+    seen: embeddings of the splits `val` and `test`, which may be missing. learned: those of the `learned_rows` of `train`,
+    if they are known. None for a network that does not end in a dense layer, and for few images.
     """
-    try:
-        embedding = Embedding(network)
-    except ValueError:
+    if "val" not in seen:
         return None
-    train = splits["train"].images
-    chosen = np.unique(np.linspace(0, len(train) - 1, min(len(train), MOST_IMAGES)).astype(int))
-    learned, val = embedding(train[chosen]), embedding(splits["val"].images)
-    novelty = fit_novelty(learned, val, network.count_params())
+    if learned is None:
+        learned = Embedding(network)(train[learned_rows(len(train))])
+    novelty = fit_novelty(learned, seen["val"], network.count_params())
     if novelty is None:
         return None
-    tested = novelty.of(embedding(splits["test"].images)) if test else np.empty(0)
-    return NoveltyTested(novelty, novelty.of(val), tested)
+    tested = novelty.of(seen["test"]) if "test" in seen else np.empty(0)
+    return NoveltyTested(novelty, novelty.of(seen["val"]), tested)
