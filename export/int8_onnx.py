@@ -14,6 +14,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.calibrate import create_calibrator, load_tensors_data, save_tensors_data
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from edgeclf.export.bias_correction import OnnxBias
 from edgeclf.export.histograms import Histograms
 from edgeclf.export.int8 import Method, by_layer
 from edgeclf.export.onnx_file import pack
@@ -65,6 +66,7 @@ class OnnxQuantizer:
             raise ModelError("the network has no layer with weights to quantise; leave out ONNX int8")
         # The head stays in float, because an 8-bit softmax no longer sums to 1.
         self._head = self._operations[self.layers[-1]][1:] + _joining(graph, self.layers[-1])
+        self._bias = OnnxBias(onnx.load(self._float), images)
         self.activations = self._faster_activations()
 
     def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
@@ -87,6 +89,7 @@ class OnnxQuantizer:
                 calibration_cache_path=self._ranges(method),
             )
         proto = onnx.load(quantized)
+        self._bias.correct(proto)
         separate_dequantizing(proto.graph)
         return pack(proto, self._card)
 

@@ -18,6 +18,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 from tensorflow.lite.tools.flatbuffer_utils import convert_bytearray_to_object, convert_object_to_bytearray
 
+from edgeclf.export.bias_correction import TfliteBias
 from edgeclf.export.frozen import Frozen
 from edgeclf.export.histograms import Histograms
 from edgeclf.export.int8 import Method, by_layer
@@ -45,6 +46,7 @@ class TfliteQuantizer:
     def __init__(self, model: Frozen, images: Pixels) -> None:
         self._card = model.card
         self._calibrated = Calibrated(model, images)
+        self._bias = TfliteBias(self._calibrated.min_max, images)
         self._with_casts: dict[Method, bytes] = {}
         self.layers = tuple(self._calibrated.layers)
 
@@ -52,11 +54,12 @@ class TfliteQuantizer:
         """An all-integer file with uint8 output. With layers in float, the output is float32."""
         ranged = self._calibrated.with_ranges(method)
         if not in_float:
-            return finished(mlir_quantize(ranged), self._card)
+            return finished(self._bias.corrected(bytes(mlir_quantize(ranged))), self._card)
         if method not in self._with_casts:
             self._with_casts[method] = _with_cast(ranged)
         excluded = set(chain.from_iterable(self._calibrated.layers[layer] for layer in in_float))
-        return append_card(bytes(mlir_quantize(self._with_casts[method], denylisted_nodes=excluded)), self._card)
+        mixed = bytes(mlir_quantize(self._with_casts[method], denylisted_nodes=excluded))
+        return append_card(self._bias.corrected(mixed), self._card)
 
 
 def finished(integers: bytes, card: ModelCard) -> bytes:

@@ -39,10 +39,10 @@ FLOORS = {
         "cli",
     ),
     "export": (
-        "adopt adopted_targets artifacts calibration comparison data_images external_model external_options feature_maps "
-        "frozen further_parity gate gate_report graph_fixes heads histograms image_input int8 int8_onnx int8_tflite "
-        "known_facts onnx_file options outputs own_tool parity preparation reference_check shared_weights table target "
-        "timing to_onnx to_tflite",
+        "adopt adopted_targets artifacts bias_correction calibration comparison data_images external_model "
+        "external_options feature_maps frozen further_parity gate gate_report graph_fixes heads histograms image_input "
+        "int8 int8_onnx int8_tflite known_facts onnx_file options outputs own_tool parity preparation reference_check "
+        "shared_weights table target timing to_onnx to_tflite",
         "qat",
         "function run start targets",
         "cli",

@@ -234,7 +234,7 @@ def test_ctrl_c_while_an_epoch_is_recorded_waits_until_it_is_complete(
             signal.raise_signal(signal.SIGINT)
         write_history(rows, path)
 
-    monkeypatch.setattr("edgeclf.train.epoch_callback.write_history", press_ctrl_c_and_write)
+    monkeypatch.setattr("edgeclf.train.fit.write_history", press_ctrl_c_and_write)
     stopped = fit(LONGER, 2, make_arrays(25, seed=1), make_arrays(8, seed=2), tmp_path)
     assert (stopped.interrupted, stopped.epochs) == (True, 2)
     assert Checkpoint.read(tmp_path / "checkpoint.npz").epoch == len(read_history(tmp_path / "history.csv")) == 2

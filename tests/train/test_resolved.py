@@ -47,7 +47,7 @@ def test_nothing_that_matters_is_left_to_defaults() -> None:
     chosen = {"val", "test", "limit", "recipe", "filters", "dense", "time", "translate", "output", "name"}
     chosen |= {"teacher", "unlabelled", "folds"}
     assert {name for name, value in values.items() if value is None} == chosen
-    assert (values["model"], values["imgsz"], values["learning_rate"]) == ("efficientnet-lite0", "256", 0.003)
+    assert (values["model"], values["imgsz"], values["learning_rate"]) == ("efficientnet-lite0", "256", 0.0002)
     assert {"command", "edgeclf", "keras", "tensorflow"} <= set(values["made_with"])
 
 

@@ -24,5 +24,5 @@ def test_recipes_are_the_presets_that_have_a_name() -> None:
 def test_the_defaults_that_the_help_of_clf_train_shows_are_those_of_the_default_network() -> None:
     recipe = transfer(Backbone("efficientnet-lite0")).recipe
     shown = (recipe.epochs, recipe.batch, recipe.learning_rate, recipe.patience, recipe.fine_tune)
-    assert shown == (60, 32, 0.003, 10, 3)
+    assert shown == (4, 32, 0.0002, 4, 3)
     assert (recipe.optimizer, recipe.schedule, recipe.augmentation.fill) == ("adam", "cosine", "reflect")
