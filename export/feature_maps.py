@@ -89,8 +89,8 @@ def _shrink(features: tf.Tensor, height: int, width: int) -> tf.Tensor:
 def _shares(before: int, after: int) -> NDArray[np.float32]:
     """How much each of `before` places counts in each of `after`, `[after, before]`: the share that they have in common.
 
-    >>> _shares(3, 2).round(2).tolist()
-    [[0.67, 0.33, 0.0], [0.0, 0.33, 0.67]]
+    >>> (3 * _shares(3, 2)).round().tolist()
+    [[2.0, 1.0, 0.0], [0.0, 1.0, 2.0]]
     """
     edges, starts = np.arange(after + 1) * (before / after), np.arange(before)
     common = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)

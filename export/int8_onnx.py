@@ -66,13 +66,16 @@ class OnnxQuantizer:
             raise ModelError("the network has no layer with weights to quantise; leave out ONNX int8")
         # The head stays in float, because an 8-bit softmax no longer sums to 1.
         self._head = self._operations[self.layers[-1]][1:] + _joining(graph, self.layers[-1])
-        self._bias = OnnxBias(onnx.load(self._float), images)
         self.activations = self._faster_activations()
+        self._bias = OnnxBias(onnx.load(self._float), images)
 
     def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
-        return self._quantize(method, in_float, self.activations)
+        proto = self._quantize(method, in_float, self.activations)
+        self._bias.correct(proto)
+        separate_dequantizing(proto.graph)
+        return pack(proto, self._card)
 
-    def _quantize(self, method: Method, in_float: Collection[str], activations: str) -> bytes:
+    def _quantize(self, method: Method, in_float: Collection[str], activations: str) -> onnx.ModelProto:
         quantized = self._folder / "quantized.onnx"
         excluded = [*self._head, *self._further, *chain.from_iterable(self._operations[layer] for layer in in_float)]
         with _quiet_quantisation():
@@ -88,17 +91,16 @@ class OnnxQuantizer:
                 calibrate_method=_METHODS[method],
                 calibration_cache_path=self._ranges(method),
             )
-        proto = onnx.load(quantized)
-        self._bias.correct(proto)
-        separate_dequantizing(proto.graph)
-        return pack(proto, self._card)
+        return onnx.load(quantized)
 
     def _faster_activations(self) -> str:
         """`uint8` or `int8`: one may be twice as fast as the other, depending on the processor."""
         runs = []
         for activations in _TYPES:
             path = self._folder / f"{activations}.onnx"
-            publish_bytes(path, self._quantize("min-max", (), activations))
+            proto = self._quantize("min-max", (), activations)
+            separate_dequantizing(proto.graph)
+            publish_bytes(path, pack(proto, self._card))
             runs.append(partial(open_backend(path, "cpu", usable_cores()).run, self._images[:1]))
         times = milliseconds(runs)
         return list(_TYPES)[times.index(min(times))]

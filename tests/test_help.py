@@ -94,7 +94,7 @@ def test_defaults_and_choices_are_shown() -> None:
     text = re.sub(r"\s+", " ", page("clf-train", "--help-all"))
     for shown in (
         "--fit stretch|crop|pad How to fit other aspect ratios. [default: stretch]",
-        "--epochs N Maximum number of epochs. [default: 60]",
+        "--epochs N Maximum number of epochs. [default: 4 of fine-tuning]",
         "--recipe boolean|intro|dogs-vs-cats|homer-bart|elephants-cars",
         "--resize shrink|bilinear|nearest|area|...",
     ):

@@ -3,19 +3,15 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeclf.runtime.errors import ModelError
 from edgeclf.runtime.storage.atomic_write import publish_bytes
-from edgeclf.train.gain import is_better
-from edgeclf.train.stages import Stage
 
 CHECKPOINT_NAME = "checkpoint.npz"
 Weights = list[NDArray[Any]]
@@ -43,18 +39,6 @@ class Checkpoint:
     weights: Weights = field(default_factory=list)
     best: Weights = field(default_factory=list)
     optimizer: Weights = field(default_factory=list)
-
-    def add(self, stage: Stage, row: Mapping[str, float], losses: NDArray[np.float64], model: keras.Model) -> None:
-        """Count an epoch, which `model` has just ended. row: of the history. losses: as in `Fitting.keep`."""
-        self.epoch, self.waited = self.epoch + 1, self.waited + 1
-        self.rows.append({"stage": stage.name, "epoch": len(self.rows) + 1, **row})
-        self.weights = model.get_weights()
-        refines_earlier = stage.refines and self.rows[self.best_epoch - 1]["stage"] != stage.name
-        if is_better(losses, self.best_losses, beyond_noise=refines_earlier):
-            self.best_losses, self.best_epoch, self.waited = losses.tolist(), len(self.rows), 0
-            self.best = self.weights
-        variables = model.optimizer.variables if model.compiled else ()
-        self.optimizer = [keras.ops.convert_to_numpy(variable) for variable in variables]
 
     def write(self, path: Path) -> None:
         """Replace the file atomically: if the disk is full, the previous checkpoint remains. Raises OutputError."""

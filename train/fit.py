@@ -23,7 +23,7 @@ from edgeclf.train.devices import HalfPrecision, several_devices
 from edgeclf.train.epoch_callback import EpochCallback
 from edgeclf.train.epoch_notes import note_left_out, note_result, note_stage
 from edgeclf.train.frozen_front import FrozenFront
-from edgeclf.train.gain import leaves_nothing_to_gain
+from edgeclf.train.gain import is_better, leaves_nothing_to_gain
 from edgeclf.train.head import fit_last_layer, measure
 from edgeclf.train.history import HISTORY_NAME, write_history
 from edgeclf.train.networks.architectures import head_of
@@ -88,7 +88,9 @@ def fit(
     if recipe.mixed_precision:
         in_half_precision, network = network, recipe.network.build(train.images.shape[1:], classes)
         network.set_weights(in_half_precision.get_weights())
-    return Trained(network, state.best_epoch, len(state.rows), interrupted, fitting.problem, fitting.learned())
+    return Trained(
+        network, state.best_epoch, len(state.rows), interrupted, problem=fitting.problem, learned=fitting.learned()
+    )
 
 
 class Fitting:
@@ -225,7 +227,7 @@ class Fitting:
         """Save what an epoch has reached. losses: those of the validation images, or their mean."""
         with Interrupts() as interrupts:  # an exception inside np.savez becomes another one
             self.state.seconds = self.clock.seconds()
-            self.state.add(stage, row, losses, model)
+            _count_epoch(self.state, stage, row, losses, model)
             write_history(self.state.rows, self.folder / HISTORY_NAME)  # first: after a kill, the epoch is repeated
             self.state.write(self.folder / CHECKPOINT_NAME)
         interrupts.pass_on()
@@ -269,3 +271,17 @@ def _class_weights(labels: NDArray[np.int64]) -> dict[int, float]:
     """N / (classes * images of the class), as scikit-learn's `balanced`: every class has the same total weight."""
     counts = np.bincount(labels)
     return {label: float(len(labels) / (len(counts) * count)) for label, count in enumerate(counts)}
+
+
+def _count_epoch(
+    state: Checkpoint, stage: Stage, row: Mapping[str, float], losses: NDArray[np.float64], model: keras.Model
+) -> None:
+    state.epoch, state.waited = state.epoch + 1, state.waited + 1
+    state.rows.append({"stage": stage.name, "epoch": len(state.rows) + 1, **row})
+    state.weights = model.get_weights()
+    refines_earlier = stage.refines and state.rows[state.best_epoch - 1]["stage"] != stage.name
+    if is_better(losses, state.best_losses, beyond_noise=refines_earlier):
+        state.best_losses, state.best_epoch, state.waited = losses.tolist(), len(state.rows), 0
+        state.best = state.weights
+    variables = model.optimizer.variables if model.compiled else ()
+    state.optimizer = [keras.ops.convert_to_numpy(variable) for variable in variables]

@@ -114,8 +114,7 @@ def train(
         trained = fit(config.recipe, len(dataset.classes), lesson, splits["val"], folder, resume=has_checkpoint, clock=clock)
         note("evaluating ...")
         tested = calibrate_and_test(trained.network, splits["val"], splits["test"], dataset.classes, out_of_fold=out_of_fold)
-        seen = {name: one for name, one in tested.embeddings.items() if name == "val" or out_of_fold is None}
-        unknown = fit_unknown(trained.network, splits["train"].images, seen, trained.learned)
+        unknown = fit_unknown(trained.network, splits["train"].images, tested.embeddings, trained.learned)
         metrics = metrics_of(trained, tested, started) | _more_metrics(config, dataset, out_of_fold, unknown)
         facts = _facts(config, dataset, metrics)
         card = ModelCard(dataset.classes, config.preprocess, head_of(trained.network), facts)

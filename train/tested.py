@@ -61,7 +61,7 @@ def calibrate_and_test(
     counted = count_probabilities(validated, val.labels, classes, threshold)
     if out_of_fold and out_of_fold.answers:  # each is calibrated by its own temperature
         tested = count_probabilities(out_of_fold.of(test), test.labels, classes, threshold)
-        return Tested(counted, tested, None, temperature, ORIGIN, embeddings)
+        return Tested(counted, tested, None, temperature, origin=ORIGIN, embeddings=embeddings)
     tested = count_probabilities(_probabilities(network, test, "test", embeddings), test.labels, classes, threshold)
     uncalibrated = scale(tested.probabilities, 1 / temperature)
     return Tested(counted, tested, uncalibrated, temperature, embeddings=embeddings)
