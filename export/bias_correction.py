@@ -110,12 +110,9 @@ def _last_gemm(graph: onnx.GraphProto) -> onnx.NodeProto | None:
     answers = answering([(node.input, node.output) for node in graph.node], OUTPUT)
     constants = {tensor.name for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT}
     found = [node for node, is_one in zip(graph.node, answers, strict=True) if is_one and node.op_type in _WEIGHTED_ONNX]
-    head = found[-1] if found else None
-    return (
-        head
-        if head is not None and head.op_type == "Gemm" and [*head.input[2:]][:1] and head.input[2] in constants
-        else None
-    )
+    if not found or found[-1].op_type != "Gemm":
+        return None
+    return found[-1] if len(found[-1].input) > 2 and found[-1].input[2] in constants else None
 
 
 def _last_connected(graph: schema.ModelT) -> schema.OperatorT | None:

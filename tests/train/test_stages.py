@@ -109,7 +109,7 @@ def test_only_the_last_block_and_the_head_change(transferred: tuple[Trained, Pat
     }
 
 
-def test_only_a_gain_beyond_noise_keeps_fine_tuning(pretrained: keras.Model) -> None:
+def test_only_fine_tuning_has_to_gain_more_than_noise_and_has_patience(pretrained: keras.Model) -> None:
     head, tuned = plan(replace(TRANSFER, patience=3), pretrained)
     assert (head.refines, tuned.refines, tuned.patience) == (False, True, 3)
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class Backbone:
     """A network without its top, followed by global average pooling, dropout and a new head.
 
+    The head of EfficientNet-Lite also sees the averages of earlier feature maps.
+
     name: efficientnet-lite0 to 2, or a network of keras.applications; case, - and _ do not matter.
     weights: "imagenet", "none" (train from scratch), or a file of weights for the network without its top.
     dropout: dropout rate before the head, 0 to under 1.
