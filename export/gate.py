@@ -178,7 +178,8 @@ class _Maker:
 class _OutputError:
     """Measures the error of a file: the mean difference of log probabilities from the network, on calibration images.
 
-    It compares logarithms, because training images get probabilities near 0 and 1, where hardly any error shows.
+    It compares logarithms, because training images get probabilities near 0 and 1, where hardly any error shows. A shift
+    that is the same for all images does not count: the bias of the last layer will be corrected for it.
     path: names the kind of file; none is written. Each file is measured with one thread, because several are at once.
     """
 
@@ -194,7 +195,8 @@ class _OutputError:
         probabilities = open_backend(self._path, "cpu", 1, data).run(self._images)
         if not np.isfinite(probabilities).all():
             return math.inf
-        return float(np.abs(_logarithms(probabilities) - expected).mean())
+        difference = _logarithms(probabilities) - expected
+        return float(np.abs(difference - difference.mean(axis=0)).mean())
 
     @cached_property
     def _expected(self) -> NDArray[np.float32]:

@@ -29,8 +29,8 @@ class Quantizer(Protocol):
     activations: str
     """The type of the activations: `uint8` or `int8`."""
 
-    def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
-        """A finished file. in_float: the `layers` that stay in float."""
+    def quantize(self, method: Method, in_float: Collection[str] = (), *, corrected: bool = True) -> bytes:
+        """A finished file. in_float: the `layers` that stay in float. corrected: whether its bias is, which takes longer."""
         ...
 
 
@@ -145,7 +145,8 @@ def _closest(missed: list[Quantized]) -> Quantized:
 
 def most_sensitive(quantizer: Quantizer, method: Method, error: Callable[[bytes], float]) -> tuple[str, ...]:
     """The layers, sorted by the error of each when it alone computes in integers, largest first."""
-    files = (quantizer.quantize(method, [other for other in quantizer.layers if other != one]) for one in quantizer.layers)
+    others = ([other for other in quantizer.layers if other != one] for one in quantizer.layers)
+    files = (quantizer.quantize(method, in_float, corrected=False) for in_float in others)
     errors = {}
     with Progress("measuring layers", len(quantizer.layers), "layer") as progress:
         found = ordered_map(error, files, _at_once(), size_bytes=lambda _: _CHECK_BYTES)

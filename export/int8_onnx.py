@@ -69,9 +69,10 @@ class OnnxQuantizer:
         self.activations = self._faster_activations()
         self._bias = OnnxBias(onnx.load(self._float), images)
 
-    def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
+    def quantize(self, method: Method, in_float: Collection[str] = (), *, corrected: bool = True) -> bytes:
         proto = self._quantize(method, in_float, self.activations)
-        self._bias.correct(proto)
+        if corrected:
+            self._bias.correct(proto)
         separate_dequantizing(proto.graph)
         return pack(proto, self._card)
 
@@ -129,7 +130,8 @@ class OnnxQuantizer:
 
     def _histograms(self, method: Method) -> Histograms:
         ranges = load_tensors_data(self._ranges("min-max")).items()
-        return Histograms(method, {name: (np.min(data.lowest), np.max(data.highest)) for name, data in ranges})
+        ends = {name: (np.min(data.lowest), np.max(data.highest)) for name, data in ranges}
+        return Histograms(method, ends, len(self._images))
 
 
 def _joining(graph: onnx.GraphProto, layer: str) -> list[str]:

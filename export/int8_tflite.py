@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import threading
 import warnings
 from collections.abc import Collection, Iterator
 from copy import copy
@@ -24,14 +25,18 @@ from edgeclf.export.histograms import Histograms
 from edgeclf.export.int8 import Method, by_layer
 from edgeclf.export.outputs import answering
 from edgeclf.export.to_tflite import make_converter, run_converter
+from edgeclf.runtime.cores import usable_cores
 from edgeclf.runtime.images.decode import Pixels
 from edgeclf.runtime.model.card import ModelCard
 from edgeclf.runtime.model.tflite_card import append_card
+from edgeclf.runtime.pipeline import ordered_map
 from edgeclf.runtime.terminal.progress import Progress
 
 _OPERATIONS = (3, 4, 9, 67)
 """CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED and TRANSPOSE_CONV in TFLite's schema."""
 _FLOAT32 = 0
+_IMAGE_BYTES = 64 << 20
+"""About what all activations of an image hold, so that few images are observed ahead of the histograms."""
 _Ranges = dict[int, tuple[float, float]]
 
 
@@ -50,16 +55,18 @@ class TfliteQuantizer:
         self._with_casts: dict[Method, bytes] = {}
         self.layers = tuple(self._calibrated.layers)
 
-    def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
+    def quantize(self, method: Method, in_float: Collection[str] = (), *, corrected: bool = True) -> bytes:
         """An all-integer file with uint8 output. With layers in float, the output is float32."""
-        ranged = self._calibrated.with_ranges(method)
-        if not in_float:
-            return finished(self._bias.corrected(bytes(mlir_quantize(ranged))), self._card)
+        quantized = self._mixed(method, in_float) if in_float else bytes(mlir_quantize(self._calibrated.with_ranges(method)))
+        if corrected:
+            quantized = self._bias.corrected(quantized)
+        return append_card(quantized, self._card) if in_float else finished(quantized, self._card)
+
+    def _mixed(self, method: Method, in_float: Collection[str]) -> bytes:
         if method not in self._with_casts:
-            self._with_casts[method] = _with_cast(ranged)
+            self._with_casts[method] = _with_cast(self._calibrated.with_ranges(method))
         excluded = set(chain.from_iterable(self._calibrated.layers[layer] for layer in in_float))
-        mixed = bytes(mlir_quantize(self._with_casts[method], denylisted_nodes=excluded))
-        return append_card(self._bias.corrected(mixed), self._card)
+        return bytes(mlir_quantize(self._with_casts[method], denylisted_nodes=excluded))
 
 
 def finished(integers: bytes, card: ModelCard) -> bytes:
@@ -120,13 +127,19 @@ class Calibrated:
         subgraph = self._graph().subgraphs[0]
         ranged = {i: one for i, one in enumerate(subgraph.tensors) if _has_range(one) and i not in subgraph.inputs}
         ends = {i: (one.quantization.min[0], one.quantization.max[0]) for i, one in ranged.items()}
-        collector = Histograms(method, ends)
-        interpreter = _observable(self._files["min-max"])
+        collector = Histograms(method, ends, len(self._images))
+        local = threading.local()
+
+        def observe(image: list[NDArray[Any]]) -> dict[int, list[NDArray[Any]]]:
+            if not hasattr(local, "interpreter"):  # it can only be used by one thread
+                local.interpreter = _observable(self.min_max)
+            local.interpreter.set_tensor(subgraph.inputs[0], image[0])
+            local.interpreter.invoke()
+            return {index: [local.interpreter.get_tensor(index)] for index in ranged}
+
         with Progress(f"calibrating ({method})", len(self._images)) as progress:
-            for image in self._one_by_one():
-                interpreter.set_tensor(subgraph.inputs[0], image[0])
-                interpreter.invoke()
-                collector.collect({i: [interpreter.get_tensor(i)] for i in ranged})
+            for values in ordered_map(observe, self._one_by_one(), usable_cores(), size_bytes=lambda _: _IMAGE_BYTES):
+                collector.collect(values)
                 progress.advance()
         with contextlib.redirect_stdout(io.StringIO()):  # the collector prints
             found = collector.compute_collection_result()

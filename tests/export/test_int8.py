@@ -109,7 +109,7 @@ def test_every_method_finds_its_own_ranges(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("quietest", [0.0, 1e-30, 1e-6])
 def test_a_first_image_with_small_values_does_not_need_millions_of_bins(quietest: float) -> None:
-    collector = Histograms("percentile", {"conv": (0.0, 6.0)})
+    collector = Histograms("percentile", {"conv": (0.0, 6.0)}, images=2)
     for loudness in (quietest, 6.0):
         collector.collect({"conv": [np.linspace(0, loudness, 1000, dtype=np.float32)]})
     assert len(collector.histogram_dict["conv"][0]) == 2048
@@ -117,10 +117,21 @@ def test_a_first_image_with_small_values_does_not_need_millions_of_bins(quietest
     assert (low <= 0.01, high >= 5.98) == (True, True)
 
 
+def test_a_sample_of_a_large_tensor_meets_every_channel() -> None:
+    images, channels = 64, np.arange(32, dtype=np.float32)
+    collector = Histograms("percentile", {"conv": (0.0, 31.0)}, images)
+    for _ in range(images):
+        collector.collect({"conv": [np.broadcast_to(channels, (1, 128, 128, 32))]})
+    counts, edges = collector.histogram_dict["conv"][:2]
+    counted = {round(float(edges[place])) for place in np.flatnonzero(counts)}
+    assert counted == set(range(32))
+    assert counts.sum() == pytest.approx(1 << 20, rel=0.01)
+
+
 @pytest.mark.parametrize("ends", [(0.0, 6.0), (-3.0, 5.0), (-2e-3, 1e-3), (0.0, 0.0)])
 def test_entropy_chooses_the_same_ranges_as_onnxruntime(ends: tuple[float, float]) -> None:
     rng = np.random.default_rng(0)
-    collector = Histograms("entropy", {"conv": ends})
+    collector = Histograms("entropy", {"conv": ends}, images=3)
     for spread in (0.1, 1.0, 3.0):
         values = np.clip(rng.normal(0, spread, 2000), *ends).astype(np.float32)
         collector.collect({"conv": [values * np.float32(1.001)]})  # beyond the ends, so that bins are added

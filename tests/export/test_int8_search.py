@@ -22,7 +22,7 @@ class Files:
     made: list[str] = field(default_factory=list)
     activations: str = "int8"
 
-    def quantize(self, method: Method, in_float: Collection[str] = ()) -> bytes:
+    def quantize(self, method: Method, in_float: Collection[str] = (), *, corrected: bool = True) -> bytes:
         self.made.append(" ".join([method, *sorted(in_float)]))
         return self.made[-1].encode()
 
