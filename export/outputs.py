@@ -98,8 +98,8 @@ def _is_completed(both: tf.Tensor) -> bool:
     """Whether it is one unit, and in front of it what that leaves for the other class."""
     if both.op.type != "ConcatV2":
         return False
-    rest, unit = both.op.inputs[:2]
-    return bool(rest.op.type == "Sub" and rest.op.inputs[1].name == unit.name)
+    rest, unit = map(behind_shaping, both.op.inputs[:2])
+    return bool(rest.op.type == "Sub" and behind_shaping(rest.op.inputs[1]).name == unit.name)
 
 
 def _heatmap(features: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

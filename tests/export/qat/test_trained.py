@@ -16,7 +16,9 @@ from tensorflow.lite.tools.flatbuffer_utils import convert_bytearray_to_object, 
 from edgeclf.export.external_model import attach_card_to
 from edgeclf.export.external_options import ExternalModel
 from edgeclf.export.frozen import freeze
+from edgeclf.export.int8_tflite import Calibrated
 from edgeclf.export.options import OPSET, TargetOptions
+from edgeclf.export.qat.graph import FloatGraph
 from edgeclf.export.qat.network import QuantizedNetwork
 from edgeclf.export.qat.trained import TrainedNetwork
 from edgeclf.export.qat.training import Lessons, train
@@ -204,6 +206,18 @@ def test_training_never_makes_a_network_worse(trained: TrainedNetwork, model: Ke
     opposite.answers[::10] = held_out.answers
     train(network, opposite, learning_rate=1e-3)
     assert all(np.array_equal(one, after) for one, after in zip(before, network.state(), strict=True))
+
+
+def test_a_network_of_one_unit_keeps_its_embedding(tmp_path: Path) -> None:
+    image = keras.Input((16, 16, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, activation="relu")(image))
+    network = keras.Model(image, keras.layers.Dense(1, "sigmoid")(x))
+    model = attach_card_to(network, ExternalModel(("a", "b")).facts(), tmp_path / "model.keras")
+    noise = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.uint8)
+    frozen = freeze(model, ("probabilities", "embedding"))
+    graph = FloatGraph(Calibrated(frozen, noise).min_max)
+    complete = frozen.with_function(QuantizedNetwork(graph, model.path).frozen())
+    assert [tuple(output.shape) for output in complete.function.outputs] == [(None, 2), (None, 4)]
 
 
 def test_an_operation_that_is_not_known_is_named(tmp_path: Path) -> None:
