@@ -24,7 +24,7 @@ FLOORS = {
         "model",
         "pipeline disk_guard results",
         "cluster live",
-        "outcomes run_options",
+        "outcomes review run_options",
         "run run_live run_ray inspection",
         "cli",
     ),
