@@ -20,7 +20,8 @@ class AppendOnlyFile:
 
     kind: what the file is, such as `journal`, for error messages. beginning: the first bytes of every such file; a file
     that begins otherwise is never changed. advice: what the user can do then. writer: describes the process that has
-    locked the file. or_else: what the user can do instead of waiting for it. Raises OutputError if the file cannot be opened.
+    locked the file. or_else: what the user can do instead of waiting for it. Raises OutputError if the file cannot be
+    opened.
     """
 
     def __init__(

@@ -30,8 +30,9 @@ UNDONE: Final = "undone"
 COLUMNS = ("path", "label", "decision")
 TIME = "time"
 """An optional fourth column."""
+WITH_LABEL = (ACCEPTED, CORRECTED)
+"""Decisions that name the right class."""
 _BOM = "\ufeff"
-_WITH_LABEL = (ACCEPTED, CORRECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,10 @@ class CorrectionsFile:
     def close(self) -> None:
         self._file.close()
 
+    @property
+    def path(self) -> Path:
+        return self._file.path
+
     def _row(self, correction: Correction) -> bytes:
         cells = (correction.path, correction.label, correction.decision)
         return _line((*cells, correction.time) if self._has_time else cells)
@@ -195,11 +200,11 @@ def _parse_row(text: str, header: str, number: int, is_whole: bool) -> Correctio
         raise _RowError(f"has the decision {decision!r}; {advice(decision, known)}")
     if not path:
         raise _RowError("has no path; correct or remove it")
-    if decision in _WITH_LABEL and not label:
+    if decision in WITH_LABEL and not label:
         raise _RowError(f"has no label, and the decision is {decision!r}; correct or remove it")
     if time and not is_whole and not time.endswith("Z"):
         raise _RowError("is cut off")
-    return Correction(path, label if decision in _WITH_LABEL else "", decision, time, number)  # type: ignore[arg-type]
+    return Correction(path, label if decision in WITH_LABEL else "", decision, time, number)  # type: ignore[arg-type]
 
 
 def _line(cells: Iterable[str]) -> bytes:
