@@ -94,9 +94,9 @@ function stored(key) {
   }
 }
 
-function restore() {
-  head.decided.forEach(entry => { keep(entry); apply(entry); });
+async function restore() {
   if (!head.served) {
+    head.decided.forEach(entry => { keep(entry); apply(entry); });
     const {entries = [], unsaved: left = 0} = stored(head.key);
     entries.forEach(entry => { keep(entry); apply(entry); });
     unsaved = left;
@@ -106,9 +106,9 @@ function restore() {
   // Other tabs may have left some behind. What they send too is written only once.
   const others = Object.keys(localStorage).filter(key => key.startsWith(`${head.key} `) && key !== own);
   queue = others.flatMap(key => stored(key).entries ?? []).sort((one, other) => one[3] < other[3] ? -1 : 1);
-  queue.forEach(apply);
   storeNow();
   others.forEach(key => localStorage.removeItem(key));
+  await refresh();
   send();
 }
 
@@ -146,7 +146,6 @@ async function refresh() {    // what other tabs have decided meanwhile
   rows.decision.fill(0);
   rows.decided.fill(NONE);
   [...decided, ...queue].forEach(apply);
-  showDecisions();
 }
 
 // --- a page from disk: the file ---

@@ -173,6 +173,7 @@ function listen() {
   grid.addEventListener('click', click);
   large.addEventListener('close', () => { shown = NONE; });
   find('#filters').addEventListener('input', filter);
+  find('#filters').addEventListener('change', event => { if (event.target.matches('select')) grid.focus({preventScroll: true}); });
   find('#filters').addEventListener('submit', event => event.preventDefault());
   find('#filters').addEventListener('reset', () => setTimeout(filter));
   find('#save').addEventListener('click', save);
@@ -183,7 +184,7 @@ function listen() {
     event.target.value = '';
     event.target.blur();
   });
-  if (head.served) document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
+  if (head.served) document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh().then(() => showDecisions()); });
   addEventListener('beforeunload', event => { if (head.served && queue.length) event.preventDefault(); });
 }
 
@@ -191,7 +192,7 @@ async function start() {
   fillLists();
   find('#more').open = !matchMedia('(max-width: 45rem)').matches;
   await loadRows();
-  restore();
+  await restore();
   filter();
   showMatrix();
   showStatus();

@@ -10,7 +10,7 @@ import pytest
 
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.live.viewers.page import PageViewer, open_page
-from tests.support.browser import needs_chromium, open_browser
+from tests.support.browser import CONTRASTS, needs_chromium, open_browser
 from tests.support.snapshots import BLUE, RED, snapshot
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -365,22 +365,6 @@ def test_every_text_has_enough_contrast(viewer: PageViewer, visit: Visit, until:
     contrasts = page.evaluate(CONTRASTS)
     assert len(contrasts) >= 10
     assert {text: contrast for text, contrast in contrasts if contrast < 4.5} == {}
-
-
-CONTRASTS = """() => {
-    const parse = colour => colour.match(/[\\d.]+/g).map(Number);
-    const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-        .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-    const ground = element => {
-        const colour = parse(getComputedStyle(element).backgroundColor);
-        return colour[3] === 0 && element.parentElement ? ground(element.parentElement) : colour;
-    };
-    return [...document.querySelectorAll('body *')].filter(element => element.checkVisibility() &&
-        [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim())).map(element => {
-            const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
-            return [element.textContent, (Math.max(a, b) + .05) / (Math.min(a, b) + .05)];
-        });
-}"""
 
 
 def test_injected_code_does_not_run(viewer: PageViewer, browser: Browser) -> None:
