@@ -33,6 +33,7 @@ from edgeclf.train.data.digest import data_digest
 from edgeclf.train.data.levels import brightest_of_all
 from edgeclf.train.data.listing import SPLITS
 from edgeclf.train.data.near_leaks import near_leak_notes
+from edgeclf.train.data.run_files import TEST_ANSWERS_NAME
 from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.fit import Trained, fit
 from edgeclf.train.heatmaps import heatmaps
@@ -44,7 +45,7 @@ from edgeclf.train.networks.architectures import head_of
 from edgeclf.train.preparation import METRICS_NAME, MODEL_NAME, Extras, prepare
 from edgeclf.train.recipes import Recipe
 from edgeclf.train.resolved import made_with
-from edgeclf.train.results.out_of_fold import OutOfFold
+from edgeclf.train.results.out_of_fold import OutOfFold, write_answers
 from edgeclf.train.results.report import ReportData, image_size, write_report
 from edgeclf.train.results.table import measured_accuracy
 from edgeclf.train.results.unknown import NoveltyTested
@@ -122,6 +123,8 @@ def train(
         samples = {"calibration": pick_samples(splits["train"]), "verification": pick_samples(splits["val"])}
         save(trained.network, card, samples if extras.embed_samples else {}, folder / MODEL_NAME)
         publish_text(folder / METRICS_NAME, json.dumps(metrics, indent=1) + "\n")
+        if tested.test.has_probabilities and not out_of_fold:
+            write_answers(folder / TEST_ANSWERS_NAME, splits["test"], tested.test.probabilities, dataset.classes)
         report = _report(card, trained, tested, splits, dataset.left_out)
         more = _training_facts(config.recipe, metrics, out_of_fold)
         report = replace(report, facts={**report.facts, **more}, novelties=unknown.test if unknown else None)

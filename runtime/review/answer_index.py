@@ -16,7 +16,8 @@ _COLUMNS = "path, status, label, confidence, truth, sorted_to, rest"
 _BY_ARRIVAL = f"CREATE TABLE arrived (path BLOB PRIMARY KEY, {_COLUMNS.removeprefix('path, ')}) WITHOUT ROWID"
 _IN_ORDER = f"""
 CREATE TABLE answers AS
-SELECT row_number() OVER (ORDER BY status, iif(status = 0, label, NULL), confidence, path) - 1 AS number, {_COLUMNS}
+SELECT row_number() OVER (ORDER BY status, iif(status = 0, label, NULL), confidence, path) - 1 AS number,
+    row_number() OVER (ORDER BY path) - 1 AS path_rank, {_COLUMNS}
 FROM arrived
 """
 
@@ -50,6 +51,11 @@ class AnswerIndex:
         """The answers from one number up to another."""
         select = f"SELECT {_COLUMNS} FROM answers WHERE number >= ? AND number < ? ORDER BY number"
         return [_to_answer(row) for row in self._query(select, start, stop)]
+
+    def path_ranks(self, start: int, stop: int) -> list[int]:
+        """The places that the answers from one number up to another have if all are ordered by path."""
+        select = "SELECT path_rank FROM answers WHERE number >= ? AND number < ? ORDER BY number"
+        return [rank for (rank,) in self._query(select, start, stop)]
 
     def has(self, path: str) -> bool:
         """Whether there is an answer for this path."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -67,8 +67,12 @@ def head(index: AnswerIndex, labels: Labels, title: str, key: str, **more: Any) 
     }
 
 
-def columns(answers: Sequence[Answer], labels: Labels) -> dict[str, list[Any]]:
-    """What the page filters and sorts by, of every answer. Labels are numbers, -1 for none; confidences are millionths."""
+def columns(index: AnswerIndex, labels: Labels, chunk: int) -> dict[str, list[Any]]:
+    """What the page filters and sorts by, of every answer in a chunk. Labels are numbers, -1 for none; confidences are
+    millionths.
+    """
+    start = chunk * ROWS_IN_CHUNK
+    answers = index.rows(start, start + ROWS_IN_CHUNK)
     numbers = {name: number for number, name in enumerate(labels.names)}
     return {
         "paths": [escape_cell(one.path) for one in answers],
@@ -76,6 +80,7 @@ def columns(answers: Sequence[Answer], labels: Labels) -> dict[str, list[Any]]:
         "status": [STATUSES.index(one.status) for one in answers],
         "confidence": [-1 if one.confidence is None else round(one.confidence * _MILLION) for one in answers],
         "truth": [numbers.get(one.truth, -1) for one in answers],
+        "rank": index.path_ranks(start, start + ROWS_IN_CHUNK),
     }
 
 

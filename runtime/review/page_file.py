@@ -102,8 +102,10 @@ def _write_sheets(review: Review, folder: Path) -> tuple[int, list[str]]:
 
 def _write_rows(review: Review, folder: Path, sheets: list[str]) -> Iterator[str]:
     on_chunk = ROWS_IN_CHUNK // ON_A_SHEET
-    for number, some in enumerate(review.portions(ROWS_IN_CHUNK)):
-        content = columns(some, review.labels) | {"sheets": sheets[number * on_chunk : (number + 1) * on_chunk]}
+    for number in range(-(-len(review.index) // ROWS_IN_CHUNK)):
+        content = columns(review.index, review.labels, number) | {
+            "sheets": sheets[number * on_chunk : (number + 1) * on_chunk]
+        }
         yield _publish(folder, f"rows-{number}", content)
 
 

@@ -18,6 +18,7 @@ const rows = {
   truth: new Int32Array(head.count).fill(-1),
   decision: new Uint8Array(head.count),               // see DECISIONS
   decided: new Int32Array(head.count).fill(-1),       // the label that was decided
+  rank: new Uint32Array(head.count),                  // the place in the order of the paths
   sheets: [],                                         // the files of the thumbnails
 };
 const NONE = -1;
@@ -57,7 +58,7 @@ async function loadRows() {
   await Promise.all(Array.from({length: chunks}, async (_, chunk) => {
     const columns = await load('rows', chunk), start = chunk * head.rows_in_chunk;
     columns.paths.forEach((path, place) => { rows.paths[start + place] = path; });
-    for (const name of ['label', 'status', 'confidence', 'truth']) rows[name].set(columns[name], start);
+    for (const name of ['label', 'status', 'confidence', 'truth', 'rank']) rows[name].set(columns[name], start);
     columns.sheets?.forEach((sheet, place) => { rows.sheets[start / head.on_sheet + place] = sheet; });
   }));
 }
@@ -87,7 +88,6 @@ function showThumbnail(element, number, side) {
 const groupOf = number => rows.status[number] ? labels.length + rows.status[number] : rows.label[number];
 const groupName = group => group < labels.length ? labels[group] ?? 'no label' : KINDS[group - labels.length];
 const view = {order: new Uint32Array(0), sections: []};   // sections: {group, start, count}, places in the order
-let pathRanks = null;
 
 function readFilter() {
   const value = name => find('#' + name).value, number = (name, otherwise) => value(name) === '' ? otherwise : 1e4 * value(name);
@@ -127,15 +127,5 @@ function choose(filter) {
 
 function sortSection(numbers, order) {   // they are the least confident first already
   if (order === 'most') numbers.reverse();
-  if (order === 'path') {
-    pathRanks ??= ranks(rows.paths);
-    numbers.sort((one, other) => pathRanks[one] - pathRanks[other]);
-  }
-}
-
-function ranks(texts) {
-  const sorted = Uint32Array.from(texts.keys()).sort((one, other) => texts[one] < texts[other] ? -1 : 1);
-  const found = new Uint32Array(texts.length);
-  sorted.forEach((number, rank) => { found[number] = rank; });
-  return found;
+  if (order === 'path') numbers.sort((one, other) => rows.rank[one] - rows.rank[other]);
 }

@@ -22,7 +22,7 @@ from edgeclf.runtime.review.corrections import (
     CorrectionsFile,
     Decision,
 )
-from edgeclf.runtime.review.page_content import ROWS_IN_CHUNK, ROWS_IN_DETAILS, columns, decided, details, head, html
+from edgeclf.runtime.review.page_content import ROWS_IN_DETAILS, columns, decided, details, head, html
 from edgeclf.runtime.review.page_file import Review
 from edgeclf.runtime.review.thumbnails import thumbnail
 from edgeclf.runtime.terminal.escaping import unescape
@@ -68,7 +68,7 @@ class ReviewServer:
         return Reply(self._html, "text/html; charset=utf-8", headers={"Content-Security-Policy": policy})
 
     def _rows(self, request: Request) -> Reply:
-        return Reply.json(columns(self._portion(request, ROWS_IN_CHUNK), self._review.labels))
+        return Reply.json(columns(self._review.index, self._review.labels, _number(request)))
 
     def _details(self, request: Request) -> Reply:
         return Reply.json([details(answer) for answer in self._portion(request, ROWS_IN_DETAILS)])
@@ -123,7 +123,7 @@ class ReviewServer:
 
 def _number(request: Request) -> int:
     text = request.query.get("n", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 1 << 50
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 13 else 1 << 40
 
 
 def _jpeg(data: bytes) -> Reply:

@@ -16,6 +16,7 @@ from edgeclf.runtime.errors import OutputError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.review.page_file import Review, write_page
 from edgeclf.runtime.review.thumbnails import ACROSS, SIDE, STAGE
+from edgeclf.runtime.terminal.escaping import unescape
 from tests.runtime.review.conftest import BLUE, ODD_NAMES, RED, write_image
 
 Open = Callable[..., Review]
@@ -44,6 +45,8 @@ def test_the_columns_are_those_of_the_rows(page: Path) -> None:
     assert rows["confidence"][:2] == [500_000, 750_000]
     assert rows["paths"][0] == "photos/b.png"
     assert rows["truth"] == [-1] * 10
+    by_rank = [path for _, path in sorted(zip(rows["rank"], rows["paths"], strict=True))]
+    assert by_rank == sorted(by_rank, key=unescape)
     assert list(sheets()) == rows["sheets"]
 
 

@@ -393,7 +393,7 @@ def test_a_hundred_thousand_rows_keep_the_page_small(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_review: Open, visit: Visit
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    from tests.support.many_answers import write_many_answers
+    from edgeclf.benchmarks.many_answers import write_many_answers
 
     write_many_answers(Path(), images=2_000, rows=100_000)
     write_page(open_review(Path("results.csv")), Path("page.html"))
