@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from edgeclf.runtime.errors import OptionError
-from edgeclf.runtime.terminal.console import command_app, friendly_errors, show_version
+from edgeclf.runtime.review.options import ReviewOptions
+from edgeclf.runtime.terminal.console import command_app, show_version
+from edgeclf.runtime.terminal.flags import takes
 
 app = command_app()
 
@@ -19,7 +21,7 @@ Examples:
   clf-review results.csv -o review.html --root /mnt/photos    the images have moved since
 
 Arrow keys move, Enter accepts the answer, a digit or the first letters of a class correct it, x rejects the image, and u
-undoes. The decisions are in corrections.csv, for `clf-train --corrections`.
+undoes. The decisions are in corrections.csv, from which training learns.
 
 Exit codes: 0 all well, 2 error, 130 or 143 interrupted."""
 
@@ -29,16 +31,9 @@ def main() -> None:
 
 
 @app.command(epilog=EPILOG)
+@takes(options=ReviewOptions)
 def review(
-    results: Annotated[
-        str,
-        typer.Argument(
-            help="What clf-run wrote with -o: a .csv, .jsonl, .parquet or .sqlite file, or a folder of Parquet parts; "
-            "or the folder of a training run.",
-            metavar="RESULTS",
-            show_default=False,
-        ),
-    ],
+    options: ReviewOptions,
     *,
     output: Annotated[
         Path | None,
@@ -48,35 +43,16 @@ def review(
         str | None,
         typer.Option("--serve", help="Serve the page until Ctrl-C: :8080 is for this machine only.", metavar="ADDRESS"),
     ] = None,
-    corrections: Annotated[
-        Path | None,
-        typer.Option(
-            "--corrections",
-            help="The file of decisions, which the page goes on with.",
-            metavar="FILE.csv",
-            show_default="with --serve corrections.csv",
-        ),
-    ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option("--root", help="The folder that the images are in now, if they have moved.", metavar="FOLDER"),
-    ] = None,
-    classes: Annotated[
-        Path | None,
-        typer.Option("--classes", help="More classes to correct to: a list, one a line.", metavar="FILE"),
-    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Make a page to look at answers, the least confident of each class first, and to correct them with a key press."""
-    with friendly_errors():
-        if (output is None) == (serve is None):
-            raise OptionError("give either -o PAGE.html, for a page that opens from disk, or --serve :8080")
-        from edgeclf.runtime.review.review import ReviewOptions, serve_review, write_review
+    from edgeclf.runtime.review.review import serve_review, write_review
 
-        options = ReviewOptions(results, corrections, root, classes)
-        if output is not None:
-            write_review(options, output)
-        elif serve is not None:
-            serve_review(options, serve)
+    if output is not None and serve is None:
+        write_review(options, output)
+    elif serve is not None and output is None:
+        serve_review(options, serve)
+    else:
+        raise OptionError("give either -o PAGE.html, for a page that opens from disk, or --serve :8080")

@@ -106,7 +106,16 @@ def _to_row(answer: Answer) -> tuple[Any, ...]:
 def _to_answer(row: tuple[Any, ...]) -> Answer:
     path, status, label, confidence, truth, sorted_to, rest = row
     scores, facts = json.loads(rest)
-    return Answer(_text(path), STATUSES[status], _text(label), confidence, _text(truth), scores, _text(sorted_to), facts)
+    return Answer(
+        path=_text(path),
+        status=STATUSES[status],
+        label=_text(label),
+        confidence=confidence,
+        truth=_text(truth),
+        scores=scores,
+        sorted_to=_text(sorted_to),
+        facts=facts,
+    )
 
 
 def _bytes(text: str) -> bytes:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgeclf.runtime.errors import SourceError
@@ -12,6 +11,7 @@ from edgeclf.runtime.review.answer_index import AnswerIndex
 from edgeclf.runtime.review.answers import Answer, read_answers
 from edgeclf.runtime.review.corrections import Correction, CorrectionsFile, read_corrections, require_known_labels
 from edgeclf.runtime.review.image_places import SAMPLE, ImagePlaces
+from edgeclf.runtime.review.options import ReviewOptions
 from edgeclf.runtime.review.page_content import Labels
 from edgeclf.runtime.review.page_file import Review, check_page, write_page
 from edgeclf.runtime.review.page_server import ReviewServer
@@ -22,18 +22,6 @@ from edgeclf.runtime.terminal.signals import Interrupts
 
 DEFAULT_CORRECTIONS = Path("corrections.csv")
 _ADVANCE = 1_000
-
-
-@dataclass(frozen=True)
-class ReviewOptions:
-    """results: see `read_answers`. corrections: the file of decisions; None for none, and for DEFAULT_CORRECTIONS if the
-    page is served. root: the folder that the images are in now, if they have moved. classes: a list of more classes.
-    """
-
-    results: str
-    corrections: Path | None = None
-    root: Path | None = None
-    classes: Path | None = None
 
 
 def write_review(options: ReviewOptions, page: Path) -> None:
