@@ -24,7 +24,7 @@ FLOORS = {
         "model",
         "pipeline disk_guard results",
         "cluster live",
-        "outcomes run_options",
+        "outcomes review run_options",
         "run run_live run_ray inspection",
         "cli",
     ),
@@ -48,11 +48,11 @@ FLOORS = {
         "cli",
     ),
     "benchmarks": (
-        "fabrics interleaving machine paired photographs results solar_cells stage_times textures",
+        "fabrics interleaving machine many_answers paired photographs results solar_cells stage_times textures",
         "bench learners peers",
         "adoption clf_bench clf_demo cuda driver explain exporting keras_guide learning live near_duplicates "
-        "networks outputs parity pillow_resize reopening resize scaling screenshots shipping sizing teaching throughput "
-        "training unknown",
+        "networks outputs parity pillow_resize reopening resize reviewing scaling screenshots shipping sizing teaching "
+        "throughput training unknown",
     ),
 }
 """From the ground up: folders and files directly below a layer. Each may import itself and what is on the floors below it;
@@ -277,7 +277,9 @@ def test_profiles_exclude_each_other() -> None:
     assert [{"extra": "cpu"}, {"extra": "gpu"}, {"extra": "desktop"}] in conflicts
 
 
-@pytest.mark.parametrize("name", ["clf-train", "clf-check", "clf-export", "clf-run", "clf-inspect", "clf-demo"])
+@pytest.mark.parametrize(
+    "name", ["clf-train", "clf-check", "clf-export", "clf-run", "clf-review", "clf-inspect", "clf-demo"]
+)
 def test_a_command_is_installed(name: str) -> None:
     assert name in SCRIPTS
     assert os.access(Path(sys.executable).with_name(name), os.X_OK)

@@ -43,6 +43,7 @@ NOT_HERE = {
     r"\btorch\.|\btimm\b|onnx_export|edge_impulse_linux|ImageImpulseRunner|^import json$": "needs another tool",
     r"--qat\b": "trains on the images of a run, for minutes: tests/export/qat/test_trained.py",
     r"--against-unknown\b": "needs a folder of images of no class: tests/train/test_unknown.py",
+    r"--root\b": "needs images that have moved: tests/runtime/cli/test_clf_review.py",
     r"--teacher\b": "needs minutes for a teacher and its answers: tests/train/test_teaching.py",
     r"--against runs/cells/model\.keras": "loads TensorFlow in processes of its own: tests/benchmarks/test_clf_bench.py",
     r"\b(FOLDER|NAME|DIR)\b|N,N,N": "names no file",
@@ -56,8 +57,8 @@ DEFAULTS = {
 }
 """In place of the commands' own, with which a training takes minutes, and a benchmark ten seconds a file."""
 
-CODES = {"--baseline": (0, 3), "--watch": (130,)}
-"""The exit codes of a command by what is in it, where that is not 0: a speed here may miss a gate; Ctrl-C ends a watch."""
+CODES = {"--baseline": (0, 3), "--watch": (130,), "--serve": (130,)}
+"""The exit codes of a command by what is in it, where that is not 0: a speed here may miss a gate; Ctrl-C ends others."""
 
 SIDE_BY_SIDE = "docs/coming-from.md"  # repeats commands of other pages
 THEIRS = {"docs/from-elsewhere.md", SIDE_BY_SIDE}
@@ -65,6 +66,7 @@ THEIRS = {"docs/from-elsewhere.md", SIDE_BY_SIDE}
 
 BEFORE = {
     "docs/bench.md": "clf-bench runs/cells -o bench/",
+    "docs/review.md": "clf-train photos/",
     "docs/scale.md": "clf-run model.onnx photos/ -o rows/part.parquet --no-journal",
 }
 """What stands in for a command of the page that is not run."""
@@ -183,7 +185,7 @@ def was_written(name: str, since: float) -> bool:
 def run(text: str) -> tuple[int, str]:
     """The exit code, and what it printed."""
     text = text.replace(":8080", f":{free_port()}")
-    if "--watch" in text:
+    if "--watch" in text or "--serve" in text:
         return until_interrupted(text)
     if re.search(r" \| ", text) or text.split()[0] not in SCRIPTS:
         done = subprocess.run(["bash", "-c", f"set -o pipefail; {text}"], capture_output=True, text=True, timeout=100)
@@ -212,14 +214,25 @@ def run_here(text: str) -> tuple[int, str]:
 
 
 def until_interrupted(text: str) -> tuple[int, str]:
-    """A command that runs until Ctrl-C, which comes when it has a row in its journal."""
+    """A command that runs until Ctrl-C, which comes when it has a row in its journal, or serves its page."""
     process = subprocess.Popen(shlex.split(text), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    journal, deadline = Path(f"{WRITES.findall(text)[0]}.journal"), time.monotonic() + 100
-    while time.monotonic() < deadline and not (journal.exists() and journal.read_text().count("\n") > 1):
-        time.sleep(0.05)
+    deadline = time.monotonic() + 100
+    if "--serve" in text:
+        address = text.split()[-1]
+        while time.monotonic() < deadline and not is_open(int(address.rpartition(":")[2])):
+            time.sleep(0.05)
+    else:
+        journal = Path(f"{WRITES.findall(text)[0]}.journal")
+        while time.monotonic() < deadline and not (journal.exists() and journal.read_text().count("\n") > 1):
+            time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=60)[0]
     return process.returncode, output
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_port() -> int:

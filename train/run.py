@@ -33,6 +33,7 @@ from edgeclf.train.data.digest import data_digest
 from edgeclf.train.data.levels import brightest_of_all
 from edgeclf.train.data.listing import SPLITS
 from edgeclf.train.data.near_leaks import near_leak_notes
+from edgeclf.train.data.run_files import TEST_ANSWERS_NAME
 from edgeclf.train.data.splitting import Splitting
 from edgeclf.train.fit import Trained, fit
 from edgeclf.train.heatmaps import heatmaps
@@ -44,7 +45,8 @@ from edgeclf.train.networks.architectures import head_of
 from edgeclf.train.preparation import METRICS_NAME, MODEL_NAME, Extras, prepare
 from edgeclf.train.recipes import Recipe
 from edgeclf.train.resolved import made_with
-from edgeclf.train.results.out_of_fold import OutOfFold
+from edgeclf.train.results.evaluation import Evaluation
+from edgeclf.train.results.out_of_fold import OutOfFold, write_answers
 from edgeclf.train.results.report import ReportData, image_size, write_report
 from edgeclf.train.results.table import measured_accuracy
 from edgeclf.train.results.unknown import NoveltyTested
@@ -121,7 +123,7 @@ def train(
         card = replace(card, novelty=unknown.novelty if unknown else None)
         samples = {"calibration": pick_samples(splits["train"]), "verification": pick_samples(splits["val"])}
         save(trained.network, card, samples if extras.embed_samples else {}, folder / MODEL_NAME)
-        publish_text(folder / METRICS_NAME, json.dumps(metrics, indent=1) + "\n")
+        _write_measured(folder, metrics, tested.test, None if out_of_fold else splits["test"])
         report = _report(card, trained, tested, splits, dataset.left_out)
         more = _training_facts(config.recipe, metrics, out_of_fold)
         report = replace(report, facts={**report.facts, **more}, novelties=unknown.test if unknown else None)
@@ -198,6 +200,13 @@ def _facts(config: TrainingConfig, dataset: Dataset, metrics: dict[str, Any]) ->
         "keras": keras.__version__,
         "python": platform.python_version(),
     }
+
+
+def _write_measured(folder: Path, metrics: Mapping[str, Any], found: Evaluation, images: Arrays | None) -> None:
+    """The metrics, and what was answered to the test images; None if those of the folds say that already."""
+    publish_text(folder / METRICS_NAME, json.dumps(metrics, indent=1) + "\n")
+    if images is not None and found.has_probabilities:
+        write_answers(folder / TEST_ANSWERS_NAME, images, found.probabilities, found.classes)
 
 
 def _training_facts(recipe: Recipe, metrics: Mapping[str, Any], out_of_fold: OutOfFold | None) -> dict[str, Any]:

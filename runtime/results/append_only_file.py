@@ -20,7 +20,8 @@ class AppendOnlyFile:
 
     kind: what the file is, such as `journal`, for error messages. beginning: the first bytes of every such file; a file
     that begins otherwise is never changed. advice: what the user can do then. writer: describes the process that has
-    locked the file. Raises OutputError if the file cannot be opened.
+    locked the file. or_else: what the user can do instead of waiting for it. Raises OutputError if the file cannot be
+    opened.
     """
 
     def __init__(
@@ -30,9 +31,11 @@ class AppendOnlyFile:
         beginning: bytes,
         advice: str,
         writer: Callable[[Path], str] = lambda path: "another process",
+        *,
+        or_else: str = "use another -o",
     ) -> None:
         self.path = path
-        self._kind, self._advice, self._writer = kind, advice, writer
+        self._kind, self._advice, self._writer, self._or_else = kind, advice, writer, or_else
         self._synced_at = time.monotonic()
         try:
             # O_NONBLOCK: a named pipe must not wait for its reader. O_BINARY: no line ends of Windows.
@@ -99,7 +102,7 @@ class AppendOnlyFile:
             raise cannot_write(self.path, error) from None
         if not is_locked:
             writer = self._writer(self.path)
-            raise OutputError(f"{self.path} is being written by {writer}; wait for it to finish, or use another -o")
+            raise OutputError(f"{self.path} is being written by {writer}; wait for it to finish, or {self._or_else}")
         if not is_at(self._file, self.path):
             raise OutputError(f"{self.path} was just moved away by another process; run the command again")
 

@@ -14,6 +14,7 @@ from edgeclf.runtime.terminal.console import Terminated, note
 _Item = TypeVar("_Item")
 _SAME_REQUEST_S = 0.3
 """Signals this close together count as one request: `timeout` signals a process and then its group."""
+_WAIT_S = 0.1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -48,6 +49,11 @@ class Interrupts:
                 note("finishing the images in progress; interrupt again to stop at once")
                 return
             yield item
+
+    def wait(self) -> None:
+        """Until a signal is received."""
+        while self.signal is None:
+            time.sleep(_WAIT_S)
 
     def pass_on(self) -> None:
         """Raise KeyboardInterrupt or Terminated, whichever the signal stands for. Does nothing without a signal."""

@@ -18,6 +18,7 @@ import pytest
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.model.card import ModelCard, read_zip_card
+from edgeclf.runtime.review.answers import read_answers
 from edgeclf.train.config import TrainingConfig
 from edgeclf.train.data.dataset import read_split
 from edgeclf.train.data.listing import SPLITS
@@ -31,7 +32,7 @@ from edgeclf.train.run import Run, train
 LayOut = Callable[..., Path]
 PREPROCESS = Preprocess((12, 20))
 RECIPE = Recipe(ConvNet((4,), dropout=0.0), epochs=2, batch=16, learning_rate=0.05, seed=3)
-WRITTEN = {"model.keras", "metrics.json", "history.csv", "split.csv", "bad_files.csv", "report.html"} | {
+WRITTEN = {"model.keras", "metrics.json", "history.csv", "split.csv", "bad_files.csv", "test_answers.csv", "report.html"} | {
     f"{name}.png" for name in ("calibration", "confusion", "curves", "mistakes", "samples")
 }
 SIZES = {"train": 12, "val": 5, "test": 7}
@@ -95,6 +96,17 @@ def test_the_metrics_are_those_of_the_saved_model(run: Run, split: str, key: str
     assert metrics["images"] == confusion.sum()
     assert metrics["accuracy"] == pytest.approx(np.trace(confusion) / confusion.sum(), abs=1e-6)
     assert metrics["majority_share"] == pytest.approx(confusion.sum(axis=1).max() / confusion.sum(), abs=1e-6)
+
+
+def test_the_test_answers_can_be_reviewed_with_their_truth(run: Run) -> None:
+    answers = list(read_answers(str(run.model.parent)))
+    classes = sorted({one.truth for one in answers})
+    confusion = Counter((one.truth, one.label) for one in answers)
+    assert written(run, "metrics.json")["test"]["confusion"] == [
+        [confusion[truth, label] for label in classes] for truth in classes
+    ]
+    assert {tuple(sorted(one.scores)) for one in answers} == {tuple(classes)}
+    assert [one.confidence for one in answers] == pytest.approx([max(one.scores.values()) for one in answers], abs=1e-6)
 
 
 def test_the_returned_metrics_are_the_written_ones(run: Run) -> None:

@@ -59,15 +59,19 @@ class OutOfFold:
         )
 
 
-def write_answers(path: Path, images: Arrays, scores: NDArray[np.float32], classes: Sequence[str], fold: int) -> None:
-    """Write one row for each image of a fold."""
+def write_answers(
+    path: Path, images: Arrays, scores: NDArray[np.float32], classes: Sequence[str], fold: int | None = None
+) -> None:
+    """Write one row for each image. fold: which one the images are; None, and no such column, if they are of none."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("path", "truth", "label", "confidence", "fold", *map(escape_cell, score_names(classes))))
+    folds = () if fold is None else (fold,)
+    columns = ("path", "truth", "label", "confidence", *(() if fold is None else ("fold",)))
+    writer.writerow((*columns, *map(escape_cell, score_names(classes))))
     for image, label, row in zip(images.paths, images.labels, scores, strict=True):
         best = int(row.argmax())
         names = (os.path.abspath(image), classes[label], classes[best])
-        writer.writerow((*map(escape_cell, names), f"{row[best]:.6f}", fold, *(f"{score:.8g}" for score in row)))
+        writer.writerow((*map(escape_cell, names), f"{row[best]:.6f}", *folds, *(f"{score:.8g}" for score in row)))
     publish_text(path, text.getvalue())
 
 

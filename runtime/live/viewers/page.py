@@ -2,11 +2,8 @@
 
 import json
 import math
-import os
-import re
 import secrets
 import time
-from base64 import b64encode
 from collections.abc import Generator
 from hashlib import sha256
 from http import HTTPStatus
@@ -18,11 +15,11 @@ from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.live.health import Heartbeat, health_reply
 from edgeclf.runtime.live.viewers.broadcaster import Broadcaster, Change
 from edgeclf.runtime.live.viewers.snapshot import Snapshot
-from edgeclf.runtime.live.web.auth import Request, require_loopback, require_token
+from edgeclf.runtime.live.web.auth import Request, choose_token, require_loopback, require_token
+from edgeclf.runtime.live.web.page_policy import page_policy
 from edgeclf.runtime.live.web.server import Reply, Server
 from edgeclf.runtime.terminal.escaping import escape
 
-TOKEN_VARIABLE = "CLF_VIEW_TOKEN"
 _HTML = Path(__file__).with_name("page.html")
 _ALIVE_S = 1.0
 """How often to send a sign of life when nothing is new. The page takes silence for a lost connection."""
@@ -44,8 +41,7 @@ def open_page(
     heatmaps; None if it has none. Raises OptionError.
     """
     server = Server("--view", address)
-    token = token or os.environ.get(TOKEN_VARIABLE) or ("" if server.is_local else secrets.token_urlsafe())
-    return PageViewer(server, token, heartbeat, preprocess)
+    return PageViewer(server, token or choose_token(is_local=server.is_local), heartbeat, preprocess)
 
 
 class PageViewer:
@@ -100,7 +96,7 @@ class PageViewer:
         self._server.close()
 
     def _page(self, request: Request) -> Reply:
-        return Reply(self._html, "text/html; charset=utf-8", headers={"Content-Security-Policy": _policy(self._html)})
+        return Reply(self._html, "text/html; charset=utf-8", headers={"Content-Security-Policy": page_policy(self._html)})
 
     def _live(self, request: Request) -> Reply:
         heat = self._has_heatmaps and request.query.get("heat") == "1"
@@ -211,17 +207,3 @@ def _printable(text: str) -> str:
 def _rounded(value: float | None) -> float | None:
     """Rounded to four decimals; None for infinity and NaN, which JSON does not have."""
     return round(value, 4) if value is not None and math.isfinite(value) else None
-
-
-def _policy(html: bytes) -> str:
-    """Allow only the scripts and styles in our own file, and nothing from other servers."""
-    scripts, styles = (_digests(html, tag) for tag in (b"script", b"style"))
-    return (
-        f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src data:; connect-src 'self'; base-uri 'none'; "
-        f"form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-    )
-
-
-def _digests(html: bytes, tag: bytes) -> str:
-    contents = re.findall(rb"<%b>(.*?)</%b>" % (tag, tag), html, re.DOTALL)
-    return " ".join(f"'sha256-{b64encode(sha256(content).digest()).decode()}'" for content in contents)

@@ -1,4 +1,4 @@
-"""A small HTTP server for the page and the health check. It runs for months, and no client can block it."""
+"""A small HTTP server for the pages and the health check. It runs for months, and no client can block it."""
 
 import json
 import socket
@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 
 from edgeclf.runtime.live.web.address import browser_url, is_loopback, listen_error, parse_address
@@ -25,6 +26,8 @@ _SEND_S = 10.0
 """Timeout for sending one piece of a reply."""
 _SEND_BUFFER_BYTES = 1 << 18
 """Small, so that a slow viewer's images wait in this program, which skips old ones, and not in the system's buffer."""
+_MAX_BODY_BYTES = 1 << 20
+"""Of a POST."""
 _POLL_S = 0.1
 _CLOSE_S = 3.0
 _SECURITY_HEADERS = {
@@ -71,6 +74,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, flag: str, address: str) -> None:
         self._routes: Mapping[str, Route] = {}
+        self._posts: Mapping[str, Route] = {}
         self._access: AccessCheck = lambda request: "not started"
         self._open: dict[socket.socket, _Connection] = {}
         self._streams = threading.BoundedSemaphore(MAX_STREAMS)
@@ -93,9 +97,11 @@ class Server(ThreadingHTTPServer):
         """Whether only this machine can reach it."""
         return is_loopback(str(self.server_address[0]))
 
-    def start(self, routes: Mapping[str, Route], access: AccessCheck) -> None:
-        """Start to reply, in a separate thread. routes: by path."""
-        self._routes, self._access = routes, access
+    def start(
+        self, routes: Mapping[str, Route], access: AccessCheck, posts: Mapping[str, Route] = MappingProxyType({})
+    ) -> None:
+        """Start to reply, in a separate thread. routes: by path. posts: those that take JSON by POST."""
+        self._routes, self._access, self._posts = routes, access, posts
         self._thread = threading.Thread(target=self.serve_forever, args=(_POLL_S,), daemon=True, name="http")
         self._thread.start()
 
@@ -112,12 +118,16 @@ class Server(ThreadingHTTPServer):
         for _, connection in connections:
             connection.thread.join(max(0.0, deadline - time.monotonic()))
 
-    def reply_to(self, request: Request) -> Reply:
+    def reply_to(self, request: Request, *, is_post: bool = False) -> Reply:
         """The reply of the request's route, if access is allowed."""
         if refusal := self._access(request):
             return Reply.error(HTTPStatus.FORBIDDEN, refusal)
-        route = self._routes.get(request.path)
+        route = (self._posts if is_post else self._routes).get(request.path)
         return route(request) if route else Reply.error(HTTPStatus.NOT_FOUND)
+
+    @property
+    def takes_posts(self) -> bool:
+        return bool(self._posts)
 
     def request_received(self, client: socket.socket) -> None:
         """Lift the deadline of a request that is complete."""
@@ -210,6 +220,38 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         self.do_GET()
+
+    def do_POST(self) -> None:
+        """JSON only, and only from our own page: a page of another website cannot send that without asking first."""
+        length = self.headers.get("Content-Length", "")
+        if not self.server.takes_posts:
+            refused = HTTPStatus.METHOD_NOT_ALLOWED
+        elif not (length.isascii() and length.isdigit() and int(length) <= _MAX_BODY_BYTES):
+            refused = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        elif self.headers.get_content_type() != "application/json":
+            refused = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        elif self._is_from_elsewhere():
+            refused = HTTPStatus.FORBIDDEN
+        else:
+            self._post(int(length))
+            return
+        self.server.request_received(self.connection)
+        self._send(Reply.error(refused))
+
+    def _post(self, length: int) -> None:
+        body = self.rfile.read(length)
+        self.server.request_received(self.connection)
+        try:
+            request = Request.parse(self.path, self.headers.get("Host", ""), body)
+        except ValueError:
+            self._send(Reply.error(HTTPStatus.BAD_REQUEST))
+            return
+        self._send(self.server.reply_to(request, is_post=True))
+
+    def _is_from_elsewhere(self) -> bool:
+        """Whether the browser says that another website sends this."""
+        origin = self.headers.get("Origin")
+        return origin is not None and origin.partition("://")[2] != self.headers.get("Host", "")
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Called by http.server for a request that it does not understand."""

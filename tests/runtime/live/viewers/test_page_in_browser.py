@@ -1,6 +1,5 @@
 """The page in a real browser: images and labels update, text is never HTML, and the page reconnects by itself."""
 
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -11,32 +10,25 @@ import pytest
 
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.live.viewers.page import PageViewer, open_page
+from tests.support.browser import CONTRASTS, needs_chromium, open_browser
 from tests.support.snapshots import BLUE, RED, snapshot
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 Browser = Page = Any
 Until = Callable[[Callable[[], bool]], None]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = ("background-networking", "component-update", "gpu", "quic", "sync")
-ARGUMENTS = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in QUIET)]
 CENTRE = """canvas => {
     const {width, height} = canvas;
     const copy = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
     copy.drawImage(canvas, width / 2, height / 2, 1, 1, 0, 0, 1, 1);
     return width < 5 ? null : [...copy.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }"""
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome here"),
-]
+pytestmark = [pytest.mark.slow, needs_chromium]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -373,22 +365,6 @@ def test_every_text_has_enough_contrast(viewer: PageViewer, visit: Visit, until:
     contrasts = page.evaluate(CONTRASTS)
     assert len(contrasts) >= 10
     assert {text: contrast for text, contrast in contrasts if contrast < 4.5} == {}
-
-
-CONTRASTS = """() => {
-    const parse = colour => colour.match(/[\\d.]+/g).map(Number);
-    const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-        .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-    const ground = element => {
-        const colour = parse(getComputedStyle(element).backgroundColor);
-        return colour[3] === 0 && element.parentElement ? ground(element.parentElement) : colour;
-    };
-    return [...document.querySelectorAll('body *')].filter(element => element.checkVisibility() &&
-        [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim())).map(element => {
-            const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
-            return [element.textContent, (Math.max(a, b) + .05) / (Math.min(a, b) + .05)];
-        });
-}"""
 
 
 def test_injected_code_does_not_run(viewer: PageViewer, browser: Browser) -> None:
