@@ -33,9 +33,10 @@ FLOORS = {
         "data networks",
         "results",
         "keras_file",
-        "any_model batches checkpoint clock config config_file epoch_callback epoch_notes fit folds foreign_images "
-        "frozen_front function gain head heatmaps history lesson logistic_regression options preparation preview recipes "
-        "resolved run soft_targets stages start teaching teaching_options tested unknown views",
+        "any_model batches checkpoint clock confident_learning config config_file epoch_callback epoch_notes fit folds "
+        "foreign_images frozen_features frozen_front function gain head heatmaps history label_errors lesson "
+        "logistic_regression options preparation preview recipes resolved run soft_targets stages start teaching "
+        "teaching_options tested unknown views",
         "cli",
     ),
     "export": (
@@ -50,7 +51,7 @@ FLOORS = {
     "benchmarks": (
         "fabrics interleaving machine many_answers paired photographs results solar_cells stage_times textures",
         "bench learners peers",
-        "adoption clf_bench clf_demo cuda driver explain exporting keras_guide learning live near_duplicates "
+        "adoption clf_bench clf_demo cuda driver explain exporting keras_guide label_errors learning live near_duplicates "
         "networks outputs parity pillow_resize reopening resize reviewing scaling screenshots shipping sizing teaching "
         "throughput training unknown",
     ),

@@ -78,6 +78,29 @@ def fit_head(examples: Examples, images: int) -> Head:
         return _fit(examples, _chosen(examples, images) if images >= _FEWEST else _USUAL)
 
 
+def answers_left_out(examples: Examples, folds: NDArray[np.intp]) -> Floats:
+    """What heads answer to images that they were not fitted to: probabilities, float32 `[N, classes]`, with progress.
+
+    folds: int `[divisions, N]`, the fold of each image in each division of them. The answers of all divisions are averaged.
+    Raises DatasetError if a feature is infinite or NaN.
+    """
+    total = np.zeros_like(examples.targets)
+    left_out = [np.flatnonzero(division == fold) for division in folds for fold in np.unique(division)]
+    with threadpool_limits(1):
+        prior = _chosen(examples, len(total)) if len(total) >= _FEWEST else _USUAL
+        with Progress("answering without each fold", len(left_out), "fold") as progress:
+            answer = partial(_answer_left_out, examples, prior)
+            for rows, found in zip(left_out, ordered_map(answer, left_out, usable_cores()), strict=True):
+                total[rows] += found
+                progress.advance()
+    return total / np.float32(len(folds))
+
+
+def _answer_left_out(examples: Examples, prior: tuple[float, float], rows: NDArray[np.intp]) -> Floats:
+    others = np.setdiff1d(np.arange(len(examples.features)), rows)
+    return _fit(examples[others], prior).probabilities(examples.features[rows])
+
+
 def _chosen(examples: Examples, images: int) -> tuple[float, float]:
     """The prior with the lowest cross-entropy for images left out: first for earlier features, then for all."""
     examples = examples[np.random.default_rng(0).permutation(images)[:_MOST]]

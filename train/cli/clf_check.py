@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeclf.runtime.errors import ExitCode
+from edgeclf.runtime.errors import ExitCode, OptionError
 from edgeclf.runtime.sources.verify_flag import Verify
 from edgeclf.runtime.terminal.console import command_app, note, print_data, show_version
 from edgeclf.runtime.terminal.escaping import escape
@@ -34,6 +34,8 @@ Examples:
   clf-check photos/ --json              every finding as JSON, for programs
   clf-check photos/ --verify strict     also damage inside images that decode
   clf-check photos/ --near-duplicates model.onnx      also cropped and recompressed copies
+  clf-check photos/ --labels            also labels that are probably wrong
+  clf-check photos/ --labels -o suspects.csv && clf-review suspects.csv --serve :8080
   clf-check photos/ --strict && clf-train photos/
 
 The images are read and never changed.
@@ -63,9 +65,17 @@ class ImageFlags:
             rich_help_panel="Copies",
         ),
     ] = None
+    labels: Annotated[
+        bool,
+        typer.Option(
+            "--labels",
+            help="Also find labels that are probably wrong, by what the other images teach. Needs TensorFlow.",
+            rich_help_panel="Labels",
+        ),
+    ] = False
 
 
-@app.command(epilog=EPILOG, common="--label-from --verify --all --output --json --strict")
+@app.command(epilog=EPILOG, common="--label-from --verify --labels --all --output --json --strict")
 @takes(images=ImageFlags)
 def check(
     data: Annotated[
@@ -84,7 +94,13 @@ def check(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Also write a page with the images.", metavar="FILE", rich_help_panel="Output"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Also write a page with the images, or with --labels and a name that ends in .csv, a table for clf-review.",
+            metavar="FILE",
+            rich_help_panel="Output",
+        ),
     ] = None,
     json_output: Annotated[
         bool, typer.Option("--json", help="Write every finding to stdout as JSON.", rich_help_panel="Output")
@@ -105,38 +121,77 @@ def check(
     else:
         _show(checkup, show_all)
         has_errors = checkup.having(Severity.ERROR)
-        show_next("clf-check" if has_errors else "clf-train", data, *images.reading.as_arguments())
+        if output and _is_table(output):
+            show_next("clf-review", output, "--serve", ":8080")
+        else:
+            show_next("clf-check" if has_errors else "clf-train", data, *images.reading.as_arguments())
     wrong = checkup.having(Severity.ERROR) + strict * checkup.having(Severity.WARNING)
     raise typer.Exit(ExitCode.SOME_INPUTS_FAILED if wrong else ExitCode.OK)
 
 
 def _check(data: Path, images: ImageFlags, output: Path | None) -> "Checkup":
-    """Check the images, and write the page while those of an archive are there."""
+    """Check the images, and write the page or the table while those of an archive are there."""
     from edgeclf.runtime.images.decode import Checks
-    from edgeclf.runtime.storage.atomic_write import publish_text
-    from edgeclf.runtime.storage.own_files import refuse_foreign
     from edgeclf.train.data.archives import unpacked
     from edgeclf.train.data.check import check
-    from edgeclf.train.results.check_page import check_page, is_check_page
 
-    if output:
-        refuse_foreign(output, is_check_page)
+    _check_output(output, images)
     with unpacked(data) as root:
         found = check(root, images.reading, Checks(strict=images.verify), images.near_duplicates)
+        if images.labels:
+            from edgeclf.train.label_errors import with_label_errors
+
+            found = with_label_errors(found, root, images.reading)
         checkup = found.moved(root, data)
         if output:
-            publish_text(output, check_page(data, checkup, [finding.paths for finding in found.findings]))
+            _write(output, data, checkup, found)
     return checkup
 
 
+def _check_output(output: Path | None, images: ImageFlags) -> None:
+    """Raise OptionError or OutputError for an output that cannot be written. With --labels, also without TensorFlow."""
+    from edgeclf.runtime.storage.own_files import refuse_foreign
+    from edgeclf.train.results.check_page import is_check_page
+    from edgeclf.train.results.suspects import is_suspects
+
+    if images.labels:
+        from edgeclf.train.quiet import check_installed
+
+        check_installed()
+    if output and _is_table(output) and not images.labels:
+        raise OptionError(
+            f"{output} would be the table of labels that are probably wrong; add --labels, or name a .html file"
+        )
+    if output:
+        refuse_foreign(output, is_suspects if _is_table(output) else is_check_page)
+
+
+def _write(output: Path, data: Path, checkup: "Checkup", found: "Checkup") -> None:
+    """found: the same, with the paths that the images have now."""
+    from edgeclf.runtime.storage.atomic_write import publish_text
+    from edgeclf.train.results.check_page import check_page
+    from edgeclf.train.results.suspects import suspects_csv
+
+    if _is_table(output):
+        publish_text(output, suspects_csv(checkup.findings))
+    else:
+        publish_text(output, check_page(data, checkup, [finding.paths for finding in found.findings]))
+
+
+def _is_table(output: Path) -> bool:
+    return output.suffix.lower() == ".csv"
+
+
 def _as_json(data: Path, checkup: "Checkup") -> dict[str, object]:
-    """Plain values. A path that is not UTF-8 keeps its bytes as \\udcXX."""
+    """Plain values. A path that is not UTF-8 keeps its bytes as \\udcXX. Only label errors have a `wrong_label`."""
     return {
         "data": str(data),
         "images": checkup.counts,
         "skipped": checkup.skipped,
         "passed_over": checkup.passed_over,
-        "findings": [asdict(finding) for finding in checkup.findings],
+        "findings": [
+            {name: value for name, value in asdict(finding).items() if value is not None} for finding in checkup.findings
+        ],
     }
 
 

@@ -25,7 +25,7 @@ from edgeclf.train.data.class_folders import holds_images
 from edgeclf.train.data.copy_findings import copy_findings, in_words, near_findings, places_of
 from edgeclf.train.data.dataset import Dataset
 from edgeclf.train.data.duplicates import exact_duplicates, joined, look_alikes
-from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity
+from edgeclf.train.data.findings import Checkup, Finding, Kind, Severity, ranked
 from edgeclf.train.data.levels import brightest, too_dark
 from edgeclf.train.data.listing import Found, Listing, class_name, describe_merged, list_images
 from edgeclf.train.data.model_copies import ByModel
@@ -75,7 +75,7 @@ def check(root: Path, reading: Reading = AS_USUAL, checks: Checks = _QUICK, mode
     findings += [*_check_layout(listing)]
     split_by = "" if listing.is_split else _split_by(listing, findings, copies)
     counts = {split: {name: len(paths) for name, paths in by_class.items()} for split, by_class in found.items()}
-    return Checkup(counts, tuple(sorted(findings, key=_rank)), listing.others, listing.passed_over, split_by)
+    return Checkup(counts, ranked(findings), listing.others, listing.passed_over, split_by)
 
 
 def check_dataset(dataset: Dataset) -> list[Finding]:
@@ -106,10 +106,6 @@ class _Image:
     @property
     def is_uniform(self) -> bool:
         return float(self.thumbnail.std()) < _UNIFORM_DEVIATION
-
-
-def _rank(finding: Finding) -> tuple[int, int]:
-    return list(Kind).index(finding.kind), list(Severity).index(finding.severity)
 
 
 def _check_usable(root: Path, found: Found) -> None:

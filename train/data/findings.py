@@ -1,6 +1,6 @@
 """What `clf-check` can find, and how severe it is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,7 @@ class Kind(StrEnum):
     MISSING_CLASS = "missing_class"
     LAYOUT = "layout"
     LABEL_NOISE = "label_noise"
+    LABEL_ERROR = "label_error"
     CASE_TWINS = "case_twins"
     DUPLICATE = "duplicate"
     NEAR_DUPLICATE = "near_duplicate"
@@ -43,6 +44,7 @@ MEANINGS = {
     Kind.MISSING_CLASS: "a class that is in some splits only",
     Kind.LAYOUT: "folders that may be meant otherwise, or images that do not count",
     Kind.LABEL_NOISE: "the same file in two classes; one label is wrong",
+    Kind.LABEL_ERROR: "probably the wrong label, by what the other images teach; look at it",
     Kind.CASE_TWINS: "class names that look the same; perhaps one class",
     Kind.DUPLICATE: "the same file twice; copies could end up in two splits",
     Kind.NEAR_DUPLICATE: "a photograph that was saved twice, or taken twice in a row",
@@ -61,6 +63,19 @@ _NOTICES = {Kind.TINY, Kind.ODD_MODE, Kind.EXIF_ROTATED, Kind.WRONG_EXTENSION}
 
 
 @dataclass(frozen=True, slots=True)
+class WrongLabel:
+    """A label that the other images speak against. label, suggested: names of classes.
+
+    label_probability, suggested_probability: what a model that has not seen the image says of both, 0 to 1.
+    """
+
+    label: str
+    suggested: str
+    label_probability: float
+    suggested_probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One problem with these files, or with the whole dataset if `paths` is empty. detail: printable text."""
 
@@ -70,6 +85,8 @@ class Finding:
     detail: str
     parts: tuple[str, ...] = ()
     """The splits that the files are in, for copies."""
+    wrong_label: WrongLabel | None = None
+    """For label errors."""
 
     @classmethod
     def of(cls, kind: Kind, detail: str, *paths: str) -> "Finding":
@@ -95,6 +112,10 @@ class Checkup:
     passed_over: str = ""
     split_by: str = ""
 
+    def adding(self, findings: Iterable[Finding]) -> "Checkup":
+        """The same with further findings, the worst kind first; within a kind and a severity, they keep their order."""
+        return replace(self, findings=ranked([*self.findings, *findings]))
+
     @property
     def skipped(self) -> int:
         """The number of files that are not images."""
@@ -113,3 +134,9 @@ class Checkup:
     def having(self, severity: Severity) -> int:
         """The number of findings with this severity."""
         return sum(finding.severity is severity for finding in self.findings)
+
+
+def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The worst kind first, and the most severe of a kind."""
+    kinds, severities = list(Kind), list(Severity)
+    return tuple(sorted(findings, key=lambda finding: (kinds.index(finding.kind), severities.index(finding.severity))))
