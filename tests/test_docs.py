@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from edgeclf.runtime.results.columns import COLUMNS, PLAIN, Column
+from edgeclf.runtime.review.corrections import read_corrections
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("runtime", "train", "export", "benchmarks")
@@ -40,6 +41,17 @@ def test_files_that_a_page_names_exist(document: str) -> None:
     )
     assert named
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_the_corrections_on_the_page_can_be_read(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "review.md").read_text("utf-8")
+    (block,) = re.findall(r"^path,label,decision.*?(?=```)", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "corrections.csv").write_text(block, "utf-8")
+    found = read_corrections(tmp_path / "corrections.csv")
+    assert {path: (one.label, one.decision) for path, one in found.items()} == {
+        "photos/a.jpg": ("defective", "corrected"),
+        "photos/b.jpg": ("functional", "accepted"),
+    }
 
 
 def test_the_readme_is_short() -> None:

@@ -28,6 +28,7 @@ from tests.support.scripts import SCRIPTS, app_of
 DRAWN = {
     r"^error: ": "what a command printed",
     r"^path,status,": "rows; tests/test_docs.py compares them with the code",
+    r"^path,label,decision": "corrections; tests/test_docs.py reads them",
     r"^runtime  |^file, folder, archive": "a drawing",
     r"^FROM |^apiVersion: |^#!/bin/bash": "a file for a cluster",
 }

@@ -12,6 +12,7 @@ from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.images.preprocess import Preprocess
 from edgeclf.runtime.terminal.escaping import escape
 from edgeclf.runtime.terminal.plural import plural
+from edgeclf.train.confident_learning import wrong_labels
 from edgeclf.train.data.arrays import Arrays, load
 from edgeclf.train.data.assignment import groups_of
 from edgeclf.train.data.dataset import as_split
@@ -25,6 +26,8 @@ from edgeclf.train.recipes import transfer
 FOLDS = 5
 DIVISIONS = 3
 """Times that all images are divided into folds. The mean of their answers depends less on chance than those of one."""
+ROUNDS = 2
+"""Times that all images are answered again, by heads that were not fitted to the images found wrong before."""
 _COPIES = (Kind.LEAKAGE, Kind.LABEL_NOISE, Kind.DUPLICATE, Kind.NEAR_DUPLICATE)
 
 
@@ -56,8 +59,6 @@ def label_errors(images: Arrays, classes: Sequence[str], probabilities: NDArray[
 
     probabilities: float32 `[N, classes]`, of heads that did not see the image.
     """
-    from edgeclf.train.confident_learning import wrong_labels
-
     for index, suggested in wrong_labels(probabilities, images.labels):
         label, own = classes[images.labels[index]], float(probabilities[index, images.labels[index]])
         other = float(probabilities[index, suggested])
@@ -104,11 +105,19 @@ def _read(checkup: Checkup, root: Path, reading: Reading, caches: Path) -> Label
 
 
 def _answers(images: LabelledImages, caches: Path) -> NDArray[np.float32]:
+    """Probabilities, float32 `[N, classes]`, of heads that saw neither the image nor those that were found wrong before."""
     from edgeclf.train.frozen_features import frozen_features
     from edgeclf.train.logistic_regression import Examples, answers_left_out
 
     labels = images.arrays.labels
     features, earlier = frozen_features(images.arrays.images, caches / "features.f16")
-    targets = np.eye(len(images.classes), dtype=np.float32)[labels]
+    views = len(features) // len(labels)
+    targets = np.tile(np.eye(len(images.classes), dtype=np.float32)[labels], (views, 1))
+    examples = Examples(features, targets, np.full(len(features), 1 / views, np.float32), earlier)
     folds = np.stack([divide(labels, images.groups, seed) for seed in range(DIVISIONS)])
-    return answers_left_out(Examples(features, targets, np.ones(len(labels), np.float32), earlier), folds)
+    rounds = [answers_left_out(examples, folds, np.ones(len(labels), np.bool_))]
+    for _ in range(ROUNDS):
+        fitted = np.ones(len(labels), np.bool_)
+        fitted[[index for index, _ in wrong_labels(rounds[-1], labels)]] = False
+        rounds.append(answers_left_out(examples, folds, fitted))
+    return np.asarray(np.mean(rounds[1:], axis=0))

@@ -78,27 +78,35 @@ def fit_head(examples: Examples, images: int) -> Head:
         return _fit(examples, _chosen(examples, images) if images >= _FEWEST else _USUAL)
 
 
-def answers_left_out(examples: Examples, folds: NDArray[np.intp]) -> Floats:
+def answers_left_out(examples: Examples, folds: NDArray[np.intp], fitted: NDArray[np.bool_]) -> Floats:
     """What heads answer to images that they were not fitted to: probabilities, float32 `[N, classes]`, with progress.
 
-    folds: int `[divisions, N]`, the fold of each image in each division of them. The answers of all divisions are averaged.
-    Raises DatasetError if a feature is infinite or NaN.
+    examples: of all N images, one view after the other; the answers to the views of an image are averaged. folds: int
+    `[divisions, N]`, the fold of each image in each division; their answers are averaged. fitted: bool `[N]`, the images
+    that heads may be fitted to. Raises DatasetError if a feature is infinite or NaN.
     """
-    total = np.zeros_like(examples.targets)
-    left_out = [np.flatnonzero(division == fold) for division in folds for fold in np.unique(division)]
+    views = np.arange(0, len(examples.features), len(fitted))
+    left_out = [division == fold for division in folds for fold in np.unique(division)]
+
+    def answer(fold: NDArray[np.bool_]) -> Floats:
+        head = _fit(examples[_rows(views, fitted & ~fold)], prior)
+        found = head.probabilities(examples.features[_rows(views, fold)])
+        return np.asarray(found.reshape(len(views), -1, found.shape[1]).mean(axis=0))
+
+    total = np.zeros((len(fitted), examples.targets.shape[1]), np.float32)
     with threadpool_limits(1):
-        prior = _chosen(examples, len(total)) if len(total) >= _FEWEST else _USUAL
+        count = int(fitted.sum())
+        prior = _chosen(examples[np.flatnonzero(fitted)], count) if count >= _FEWEST else _USUAL
         with Progress("answering without each fold", len(left_out), "fold") as progress:
-            answer = partial(_answer_left_out, examples, prior)
-            for rows, found in zip(left_out, ordered_map(answer, left_out, usable_cores()), strict=True):
-                total[rows] += found
+            for fold, found in zip(left_out, ordered_map(answer, left_out, usable_cores()), strict=True):
+                total[fold] += found
                 progress.advance()
     return total / np.float32(len(folds))
 
 
-def _answer_left_out(examples: Examples, prior: tuple[float, float], rows: NDArray[np.intp]) -> Floats:
-    others = np.setdiff1d(np.arange(len(examples.features)), rows)
-    return _fit(examples[others], prior).probabilities(examples.features[rows])
+def _rows(views: NDArray[np.intp], images: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The rows of all views of some images."""
+    return np.asarray((views[:, None] + np.flatnonzero(images)).ravel())
 
 
 def _chosen(examples: Examples, images: int) -> tuple[float, float]:

@@ -80,7 +80,7 @@ def test_a_table_needs_labels_and_never_replaces_another_file(lay_out: LayOut, t
     assert mine.read_text() == "path,price\n"
 
 
-def test_an_image_is_named_if_another_class_is_confident_and_its_own_is_less_probable_than_by_chance() -> None:
+def test_as_many_images_are_named_as_confidently_belong_elsewhere() -> None:
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.05, 0.95], [0.1, 0.9], [0.3, 0.7], [0.96, 0.04]])
     labels = np.array([0, 0, 0, 1, 1, 1])
     # Thresholds, the mean probability of those labelled so: 0.583 and 0.547.
@@ -90,7 +90,9 @@ def test_an_image_is_named_if_another_class_is_confident_and_its_own_is_less_pro
 
 def test_an_image_between_two_classes_is_not_named() -> None:
     probabilities = np.array([[0.5, 0.5], [0.52, 0.48], [0.4, 0.6]])
-    assert wrong_labels(probabilities, np.array([0, 1, 1])) == [(1, 0)]
+    assert wrong_labels(probabilities, np.array([0, 1, 1])) == []
+    three = np.array([[0.6, 0.2, 0.2], [0.1, 0.8, 0.1], [0.1, 0.2, 0.7], [0.1, 0.85, 0.05]])
+    assert wrong_labels(three, np.array([0, 1, 2, 2])) == [(3, 1)]
     assert wrong_labels(np.array([[0.5, 0.5], [0.5, 0.5]]), np.array([0, 1])) == []
 
 
