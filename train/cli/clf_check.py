@@ -75,8 +75,31 @@ class ImageFlags:
     ] = False
 
 
+@dataclass(frozen=True)
+class OutputFlags:
+    """What is shown, and what is written to a file."""
+
+    show_all: Annotated[
+        bool,
+        typer.Option("--all", help=f"Show every file, not only the first {_SHOWN} of each kind.", rich_help_panel="Output"),
+    ] = False
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Also write a page with the images, or with --labels and a name that ends in .csv, a table for clf-review.",
+            metavar="FILE",
+            rich_help_panel="Output",
+        ),
+    ] = None
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Write every finding to stdout as JSON.", rich_help_panel="Output")
+    ] = False
+
+
 @app.command(epilog=EPILOG, common="--label-from --verify --labels --all --output --json --strict")
-@takes(images=ImageFlags)
+@takes(images=ImageFlags, shown=OutputFlags)
 def check(
     data: Annotated[
         Path,
@@ -88,23 +111,7 @@ def check(
     ],
     *,
     images: ImageFlags,
-    show_all: Annotated[
-        bool,
-        typer.Option("--all", help=f"Show every file, not only the first {_SHOWN} of each kind.", rich_help_panel="Output"),
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Also write a page with the images, or with --labels and a name that ends in .csv, a table for clf-review.",
-            metavar="FILE",
-            rich_help_panel="Output",
-        ),
-    ] = None,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="Write every finding to stdout as JSON.", rich_help_panel="Output")
-    ] = False,
+    shown: OutputFlags,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 for warnings, too.", rich_help_panel="Exit code")
     ] = False,
@@ -115,14 +122,14 @@ def check(
     """Check labelled images for unreadable files, copies across splits, mislabelled duplicates and odd images."""
     from edgeclf.train.data.findings import Severity
 
-    checkup = _check(data, images, output)
-    if json_output:
+    checkup = _check(data, images, shown.output)
+    if shown.json_output:
         print_data(json.dumps(_as_json(data, checkup), indent=1))
     else:
-        _show(checkup, show_all)
+        _show(checkup, shown.show_all)
         has_errors = checkup.having(Severity.ERROR)
-        if output and _is_table(output):
-            show_next("clf-review", output, "--serve", ":8080")
+        if shown.output and _is_table(shown.output):
+            show_next("clf-review", shown.output, "--serve", ":8080")
         else:
             show_next("clf-check" if has_errors else "clf-train", data, *images.reading.as_arguments())
     wrong = checkup.having(Severity.ERROR) + strict * checkup.having(Severity.WARNING)
