@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Labels = NDArray[np.int64]
-_UNLIKELY = 0.5
-"""Times the probability by chance, 1 / classes. With 1, 43 % of the labels named among six kinds of waste were right."""
 
 
 def confident_classes(probabilities: NDArray[Any], labels: Labels) -> Labels:
@@ -28,16 +26,16 @@ def confident_classes(probabilities: NDArray[Any], labels: Labels) -> Labels:
     return np.where(reached.max(axis=1) >= 0, reached.argmax(axis=1), -1)
 
 
-def wrong_labels(probabilities: NDArray[Any], labels: Labels) -> list[tuple[int, int]]:
+def wrong_labels(probabilities: NDArray[Any], labels: Labels, unlikely: float = 1.0) -> list[tuple[int, int]]:
     """Index and most probable other class of the images whose label is probably wrong, the least probable label first.
 
-    There are as many as images that confidently belong to another class and whose own label is less than half as probable as
-    by chance. But they are those with the least probable labels, as the paper's "prune by class" takes them within a class.
-    The second condition is ours: it spares images between two classes that look alike.
+    There are as many as images that confidently belong to another class and whose own label is less probable than `unlikely`
+    times chance, 1 / classes. But they are those with the least probable labels, as the paper's "prune by class" takes them
+    within a class. The second condition is ours: it spares images between two classes that look alike.
     """
     rows = np.arange(len(labels))
     own, confident = probabilities[rows, labels], confident_classes(probabilities, labels)
-    count = int(((confident >= 0) & (confident != labels) & (own < _UNLIKELY / probabilities.shape[1])).sum())
+    count = int(((confident >= 0) & (confident != labels) & (own < unlikely / probabilities.shape[1])).sum())
     others = np.array(probabilities)
     others[rows, labels] = -1
     return [(int(index), int(others[index].argmax())) for index in np.argsort(own, kind="stable")[:count]]

@@ -28,6 +28,8 @@ DIVISIONS = 3
 """Times that all images are divided into folds. The mean of their answers depends less on chance than those of one."""
 ROUNDS = 2
 """Times that all images are answered again, by heads that were not fitted to the images found wrong before."""
+NAMED_BELOW = 0.5
+"""The largest probability of a label that is named, as a multiple of chance. Heads are not fitted to images below 1."""
 _COPIES = (Kind.LEAKAGE, Kind.LABEL_NOISE, Kind.DUPLICATE, Kind.NEAR_DUPLICATE)
 
 
@@ -59,7 +61,7 @@ def label_errors(images: Arrays, classes: Sequence[str], probabilities: NDArray[
 
     probabilities: float32 `[N, classes]`, of heads that did not see the image.
     """
-    for index, suggested in wrong_labels(probabilities, images.labels):
+    for index, suggested in wrong_labels(probabilities, images.labels, NAMED_BELOW):
         label, own = classes[images.labels[index]], float(probabilities[index, images.labels[index]])
         other = float(probabilities[index, suggested])
         wrong = WrongLabel(label, classes[suggested], round(own, 6), round(other, 6))

@@ -90,7 +90,8 @@ def test_as_many_images_are_named_as_confidently_belong_elsewhere() -> None:
 
 def test_an_image_between_two_classes_is_not_named() -> None:
     probabilities = np.array([[0.5, 0.5], [0.52, 0.48], [0.4, 0.6]])
-    assert wrong_labels(probabilities, np.array([0, 1, 1])) == []
+    assert wrong_labels(probabilities, np.array([0, 1, 1])) == [(1, 0)]
+    assert wrong_labels(probabilities, np.array([0, 1, 1]), unlikely=0.9) == []
     three = np.array([[0.6, 0.2, 0.2], [0.1, 0.8, 0.1], [0.1, 0.2, 0.7], [0.1, 0.85, 0.05]])
     assert wrong_labels(three, np.array([0, 1, 2, 2])) == [(3, 1)]
     assert wrong_labels(np.array([[0.5, 0.5], [0.5, 0.5]]), np.array([0, 1])) == []
