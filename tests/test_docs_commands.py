@@ -45,6 +45,7 @@ NOT_HERE = {
     r"--qat\b": "trains on the images of a run, for minutes: tests/export/qat/test_trained.py",
     r"--against-unknown\b": "needs a folder of images of no class: tests/train/test_unknown.py",
     r"clf-check .*--labels\b|suspects\.csv": "computes features for half a minute: tests/train/test_label_errors.py",
+    r"clf-train .*--corrections\b": "trains on what people decided: tests/train/data/test_corrected.py",
     r"--root\b": "needs images that have moved: tests/runtime/cli/test_clf_review.py",
     r"--teacher\b": "needs minutes for a teacher and its answers: tests/train/test_teaching.py",
     r"--against runs/cells/model\.keras": "loads TensorFlow in processes of its own: tests/benchmarks/test_clf_bench.py",

@@ -26,7 +26,7 @@ DEFAULT_MODEL = "efficientnet-lite0"
 class TrainingConfig:
     """The images in `data`, how they are preprocessed and split, and what is trained on them.
 
-    Without `splitting`, the default shares are split with the recipe's seed.
+    Without `splitting`, the default shares are split with the recipe's seed. corrections: see `corrected`.
     """
 
     data: Path
@@ -35,6 +35,7 @@ class TrainingConfig:
     splitting: Splitting | None = None
     reading: Reading = AS_USUAL
     teaching: Teaching | None = None
+    corrections: Path | None = None
 
 
 def configure(options: TrainOptions) -> TrainingConfig:
@@ -48,7 +49,15 @@ def configure(options: TrainOptions) -> TrainingConfig:
     preprocess = Preprocess(size_hw, channels, network.resize, network.fit, ground)  # type: ignore[arg-type]
     recipe, splitting = _recipe(preset.recipe, options), _splitting(preset, options.splits, seed)
     recipe.network.check(preprocess.shape)
-    return TrainingConfig(options.data, preprocess, recipe, splitting, reading=options.reading, teaching=_teaching(options))
+    return TrainingConfig(
+        options.data,
+        preprocess,
+        recipe,
+        splitting,
+        reading=options.reading,
+        teaching=_teaching(options),
+        corrections=options.splits.corrections,
+    )
 
 
 def _preset(options: NetworkOptions) -> Preset:
@@ -89,7 +98,7 @@ def _teaching(options: TrainOptions) -> Teaching | None:
     labelled = [path.resolve() for path in (options.data, options.splits.val, options.splits.test) if path]
     if given.unlabelled and given.unlabelled.resolve() in labelled:
         raise OptionError(f"--unlabelled {given.unlabelled} is the folder of labelled images; name a folder of others")
-    splits = replace(options.splits, drop_leaks=False, allow_leakage=False)
+    splits = replace(options.splits, drop_leaks=False, allow_leakage=False, corrections=None)
     return Teaching(model_in_run(given.teacher), given.unlabelled, takes_split=splits == SplitOptions())
 
 

@@ -23,7 +23,7 @@ NETWORK, TRAINING, AUGMENTATION, OUTPUT = "Network", "Training", "Augmentation",
 
 MADE_WITH = "made_with"
 """The entry of `options.json` that is no option: command and versions."""
-_PATHS = ("data", "val", "test", "teacher", "unlabelled")
+_PATHS = ("data", "val", "test", "teacher", "unlabelled", "corrections")
 
 _data = partial(typer.Option, rich_help_panel=DATA)
 _network = partial(typer.Option, rich_help_panel=NETWORK)
@@ -59,6 +59,10 @@ class SplitOptions:
     folds: Annotated[
         int | None,
         _data(min=2, help="Cross-validate with N folds, then train on all images.", metavar="N", show_default="none"),
+    ] = None
+    corrections: Annotated[
+        Path | None,
+        _data(help="Labels that people corrected, from clf-review.", metavar="FILE.csv", show_default="none"),
     ] = None
     limit: Annotated[int | None, _data(min=1, help="Use at most N images, for a quick trial.", metavar="N")] = None
     drop_leaks: Annotated[

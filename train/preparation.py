@@ -16,6 +16,7 @@ from edgeclf.train.checkpoint import CHECKPOINT_NAME
 from edgeclf.train.config import TrainingConfig
 from edgeclf.train.data.archives import unpack
 from edgeclf.train.data.check import check_dataset
+from edgeclf.train.data.corrected import corrected
 from edgeclf.train.data.dataset import SPLIT_NAME, Dataset, read_dataset, scan, write_split
 from edgeclf.train.data.findings import Severity
 from edgeclf.train.data.leakage import drop_leaks, refusal, refusals, without_leaks
@@ -88,6 +89,8 @@ def _find(config: TrainingConfig, folder: Path, extras: Extras) -> Dataset:
     dataset = find_images(config, folder)
     if config.teaching:
         dataset = check_teaching(config.teaching, dataset)
+    if config.corrections:
+        dataset = corrected(dataset, config.corrections)
     if extras.drop_leaks:
         dataset = drop_leaks(dataset)
     # With folds, there may be no test split; the first fold has one, and all images are in it.

@@ -21,7 +21,7 @@ Examples:
   clf-review results.csv -o review.html --root /mnt/photos    the images have moved since
 
 Arrow keys move, Enter accepts the answer, a digit or the first letters of a class correct it, x rejects the image, and u
-undoes. The decisions are in corrections.csv, from which training learns.
+undoes. The decisions are in corrections.csv: clf-train photos/ --corrections corrections.csv learns from them.
 
 Exit codes: 0 all well, 2 error, 130 or 143 interrupted."""
 

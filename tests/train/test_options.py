@@ -15,7 +15,7 @@ FLAGS = {
     "class_weight", "epochs", "batch", "optimizer", "learning_rate", "schedule", "patience", "fine_tune", "time",
     "mixed_precision", "seed", "augment", "rotation", "width_shift", "height_shift", "translate", "shear", "zoom",
     "horizontal_flip", "vertical_flip", "brightness", "contrast", "fill_mode", "embed_samples", "name", "drop_leaks",
-    "teacher", "unlabelled", "folds",
+    "teacher", "unlabelled", "folds", "corrections",
 }  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def test_resolved_options_describe_the_same_training(options: TrainOptions) -> N
 def test_nothing_that_matters_is_left_to_defaults() -> None:
     values = json.loads(resolve(USUAL, configure(USUAL)).to_json(made_with()))
     chosen = {"val", "test", "limit", "recipe", "filters", "dense", "time", "translate", "output", "name"}
-    chosen |= {"teacher", "unlabelled", "folds"}
+    chosen |= {"teacher", "unlabelled", "folds", "corrections"}
     assert {name for name, value in values.items() if value is None} == chosen
     assert (values["model"], values["imgsz"], values["learning_rate"]) == ("efficientnet-lite0", "256", 0.0002)
     assert {"command", "edgeclf", "keras", "tensorflow"} <= set(values["made_with"])

@@ -29,6 +29,7 @@ Examples:
   clf-train labels.csv --split-by folder   columns path,label; images of one folder stay in one split
   clf-train cells/ --model cnn --grey      a small network, trained from scratch
   clf-train photos/ --recipe boolean       the network and the training of a tutorial
+  clf-train photos/ --corrections corrections.csv    with what people corrected in clf-review
   clf-train --resume runs/photos           continue after a kill, a crash or a power cut
   clf-train evaluate model.onnx photos/    accuracy of any model file on any labelled folder
   clf-export "$(clf-train photos/)"        stdout is the path of the model
