@@ -48,6 +48,11 @@ class OnnxBias:
         head = _last_gemm(proto.graph)
         self._expected = None if head is None else self._mean_logits(proto, head)
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether the network has such a bias."""
+        return self._expected is not None
+
     def correct(self, proto: onnx.ModelProto) -> None:
         """Correct the bias of the same network in INT8, in place."""
         head = _last_gemm(proto.graph)
@@ -74,6 +79,11 @@ class TfliteBias:
         self._images = spread(images)
         head = _last_connected(convert_bytearray_to_object(bytearray(tflite)))
         self._expected = None if head is None else self._mean_logits(tflite, head)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the network has such a bias."""
+        return self._expected is not None
 
     def corrected(self, tflite: bytes) -> bytes:
         """The same network in INT8, with its bias corrected."""

@@ -176,10 +176,8 @@ class _Maker:
 
 
 class _OutputError:
-    """Measures the error of a file: the mean difference of log probabilities from the network, on calibration images.
+    """Measures the error of a file against the network, on calibration images; see `answer_error`.
 
-    It compares logarithms, because training images get probabilities near 0 and 1, where hardly any error shows. A shift
-    that is the same for all images does not count: the bias of the last layer will be corrected for it.
     path: names the kind of file; none is written. Each file is measured with one thread, because several are at once.
     """
 
@@ -189,18 +187,30 @@ class _OutputError:
         self._path = path
         self._lock = threading.Lock()
 
-    def __call__(self, data: bytes) -> float:
+    def __call__(self, data: bytes, without_shift: bool) -> float:
         with self._lock:  # the reference model answers once, and only if a search needs it
             expected = self._expected
         probabilities = open_backend(self._path, "cpu", 1, data).run(self._images)
-        if not np.isfinite(probabilities).all():
-            return math.inf
-        difference = _logarithms(probabilities) - expected
-        return float(np.abs(difference - difference.mean(axis=0)).mean())
+        return answer_error(probabilities, expected, without_shift=without_shift)
 
     @cached_property
     def _expected(self) -> NDArray[np.float32]:
-        return _logarithms(self._probabilities(self._images))
+        return self._probabilities(self._images)
+
+
+def answer_error(found: NDArray[np.float32], expected: NDArray[np.float32], *, without_shift: bool) -> float:
+    """The mean difference of log probabilities, both `[N, classes]`; infinite if any is NaN or infinite.
+
+    It compares logarithms, because training images get probabilities near 0 and 1, where hardly any error shows.
+    without_shift: a difference that is the same for all images does not count, because it will be corrected. Of one image,
+    all counts.
+    """
+    if not np.isfinite(found).all():
+        return math.inf
+    difference = _logarithms(found) - _logarithms(expected)
+    if without_shift and len(difference) > 1:
+        difference -= difference.mean(axis=0)
+    return float(np.abs(difference).mean())
 
 
 def _logarithms(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -29,6 +29,9 @@ class Quantizer(Protocol):
     activations: str
     """The type of the activations: `uint8` or `int8`."""
 
+    corrects_bias: bool
+    """Whether the network has a last bias that can be corrected."""
+
     def quantize(self, method: Method, in_float: Collection[str] = (), *, corrected: bool = True) -> bytes:
         """A finished file. in_float: the `layers` that stay in float. corrected: whether its bias is, which takes longer."""
         ...
@@ -56,13 +59,13 @@ class Quantized:
 
 
 def search(
-    quantizer: Quantizer, check: Callable[[bytes, int], Parity], error: Callable[[bytes], float], alternative: str = ""
+    quantizer: Quantizer, check: Callable[[bytes, int], Parity], error: Callable[[bytes, bool], float], alternative: str = ""
 ) -> Quantized:
     """Try every method, then every method with more and more sensitive layers in float, until an attempt passes.
 
-    check: the gate, for a file and a number of threads. error: the error of a file on calibration images; verification
-    images must not guide the choice. Both are called from several threads. alternative: what to try instead of layers in
-    float, said before those are tried.
+    check: the gate, for a file and a number of threads. error: the error of a file on calibration images, and whether a
+    shift of all answers does not count; verification images must not guide the choice. Both are called from several threads.
+    alternative: what to try instead of layers in float, said before those are tried.
     Returns the first attempt that passes. If none does, returns the closest one.
     """
     missed: list[Quantized] = []
@@ -143,13 +146,15 @@ def _closest(missed: list[Quantized]) -> Quantized:
     return max(missed, key=lambda made: (made.parity.correct, made.parity.agreement, -made.parity.max_difference))
 
 
-def most_sensitive(quantizer: Quantizer, method: Method, error: Callable[[bytes], float]) -> tuple[str, ...]:
+def most_sensitive(quantizer: Quantizer, method: Method, error: Callable[[bytes, bool], float]) -> tuple[str, ...]:
     """The layers, sorted by the error of each when it alone computes in integers, largest first."""
     others = ([other for other in quantizer.layers if other != one] for one in quantizer.layers)
     files = (quantizer.quantize(method, in_float, corrected=False) for in_float in others)
     errors = {}
     with Progress("measuring layers", len(quantizer.layers), "layer") as progress:
-        found = ordered_map(error, files, _at_once(), size_bytes=lambda _: _CHECK_BYTES)
+        found = ordered_map(
+            lambda data: error(data, quantizer.corrects_bias), files, _at_once(), size_bytes=lambda _: _CHECK_BYTES
+        )
         for layer, of_layer in zip(quantizer.layers, found, strict=True):
             errors[layer] = of_layer
             progress.advance()

@@ -68,6 +68,7 @@ class OnnxQuantizer:
         self._head = self._operations[self.layers[-1]][1:] + _joining(graph, self.layers[-1])
         self.activations = self._faster_activations()
         self._bias = OnnxBias(onnx.load(self._float), images)
+        self.corrects_bias = self._bias.is_possible
 
     def quantize(self, method: Method, in_float: Collection[str] = (), *, corrected: bool = True) -> bytes:
         proto = self._quantize(method, in_float, self.activations)

@@ -54,6 +54,7 @@ class TfliteQuantizer:
         self._bias = TfliteBias(self._calibrated.min_max, images)
         self._with_casts: dict[Method, bytes] = {}
         self.layers = tuple(self._calibrated.layers)
+        self.corrects_bias = self._bias.is_possible
 
     def quantize(self, method: Method, in_float: Collection[str] = (), *, corrected: bool = True) -> bytes:
         """An all-integer file with uint8 output. With layers in float, the output is float32."""

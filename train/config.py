@@ -72,6 +72,9 @@ def _preset(options: NetworkOptions) -> Preset:
 
 
 def _splitting(preset: Preset, options: SplitOptions, seed: int) -> Splitting:
+    if options.corrections and options.limit:
+        problem = f"--limit {options.limit} leaves out images, and --corrections would learn from them as new ones"
+        raise OptionError(f"{problem}; leave one of both out")
     return Splitting(
         shares=parse_shares(options.split) if options.split else preset.shares,
         by=options.split_by,

@@ -1,12 +1,15 @@
 """If INT8 fails the gate, other ways are tried in a fixed order, several at once."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
+from edgeclf.export.gate import answer_error
 from edgeclf.export.int8 import METHODS, Attempt, Method, most_sensitive, search
 from edgeclf.export.parity import Parity
 from edgeclf.runtime.errors import ModelError
@@ -21,6 +24,7 @@ class Files:
     layers: tuple[str, ...] = LAYERS
     made: list[str] = field(default_factory=list)
     activations: str = "int8"
+    corrects_bias: bool = True
 
     def quantize(self, method: Method, in_float: Collection[str] = (), *, corrected: bool = True) -> bytes:
         self.made.append(" ".join([method, *sorted(in_float)]))
@@ -53,10 +57,27 @@ def gate(passing: set[str], correct: dict[str, int] | None = None) -> Callable[[
 ERRORS = {"stem": 0.1, "middle": 0.5, "branch": 0.2, "end": 0.4, "head": 0.3}
 
 
-def error(data: bytes) -> float:
+def error(data: bytes, without_shift: bool) -> float:
     """The error of the one layer that is not in float."""
     (alone,) = set(LAYERS) - set(data.decode().split())
     return ERRORS[alone]
+
+
+@pytest.mark.parametrize("corrects_bias", [True, False])
+def test_a_shift_of_all_answers_does_not_count_if_it_will_be_corrected(corrects_bias: bool) -> None:
+    asked = []
+    most_sensitive(Files(corrects_bias=corrects_bias), "min-max", lambda data, shift: asked.append(shift) or 0.0)  # type: ignore[func-returns-value]
+    assert asked == [corrects_bias] * len(LAYERS)
+
+
+def test_the_error_of_answers_is_that_of_their_logarithms() -> None:
+    expected = np.array([[0.2, 0.8], [0.4, 0.6], [0.1, 0.9]], np.float32)
+    shifted = expected * np.array([1.1, 0.9], np.float32)
+    assert answer_error(shifted, expected, without_shift=True) == pytest.approx(0, abs=1e-6)
+    assert answer_error(shifted, expected, without_shift=False) == pytest.approx(np.abs(np.log([1.1, 0.9])).mean(), abs=1e-6)
+    assert answer_error(shifted[:1], expected[:1], without_shift=True) > 0.1  # of one image, a shift cannot be told apart
+    assert answer_error(shifted[::-1], expected, without_shift=True) > 0.1
+    assert answer_error(np.full_like(expected, np.nan), expected, without_shift=True) == math.inf
 
 
 @pytest.mark.parametrize("position", range(3), ids=METHODS)
@@ -125,11 +146,11 @@ def test_of_attempts_at_the_same_time_the_first_one_in_order_wins() -> None:
 def test_layers_are_measured_on_all_cores() -> None:
     both = threading.Barrier(2, timeout=10)
 
-    def slow_error(data: bytes) -> float:
+    def slow_error(data: bytes, without_shift: bool) -> float:
         both.wait()
-        return error(data)
+        return error(data, without_shift)
 
-    sensitive = most_sensitive(Files(LAYERS[1:]), "min-max", lambda data: slow_error(b"stem " + data))
+    sensitive = most_sensitive(Files(LAYERS[1:]), "min-max", lambda data, shift: slow_error(b"stem " + data, shift))
     assert sensitive == ("middle", "end", "head", "branch")
 
 

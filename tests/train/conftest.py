@@ -1,4 +1,4 @@
-"""Folders of tiny real images, arrays without files, and `clf-train` in this process."""
+"""Folders of tiny real images, arrays without files, and `clf-train` and `clf-check` in this process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -49,5 +49,13 @@ def make_arrays() -> Callable[..., Arrays]:
 def clf_train(in_process: Callable[[typer.Typer], Invoke]) -> Invoke:
     """`clf_train("photos", "-o", ...)`, or `clf_train("evaluate", ...)`."""
     from edgeclf.train.cli.clf_train import app
+
+    return in_process(app)
+
+
+@pytest.fixture
+def clf_check(in_process: Callable[[typer.Typer], Invoke]) -> Invoke:
+    """`clf_check("data", "--json")`."""
+    from edgeclf.train.cli.clf_check import app
 
     return in_process(app)

@@ -149,6 +149,11 @@ def test_options_that_do_not_fit_together_are_refused(network: dict[str, Any], t
     assert re.search(error, str(refused.value))
 
 
+def test_a_limit_would_make_corrected_images_new_ones() -> None:
+    with pytest.raises(OptionError, match=r"--limit 9 .*--corrections"):
+        configure(TrainOptions(Path("photos"), SplitOptions(limit=9, corrections=Path("corrections.csv"))))
+
+
 def test_options_without_data_are_refused() -> None:
     with pytest.raises(OptionError, match="clf-train DATA"):
         configure(TrainOptions())

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from typer.testing import Result
 
 from edgeclf.runtime.errors import DatasetError
 from edgeclf.runtime.images.encode import encode_image
 from edgeclf.runtime.review.answers import read_answers
-from edgeclf.train.cli.clf_check import app
 from edgeclf.train.confident_learning import confident_classes, wrong_labels
 from edgeclf.train.data.arrays import Arrays
 from edgeclf.train.label_errors import FOLDS, LabelledImages, divide, require_enough
@@ -21,11 +19,6 @@ from edgeclf.train.label_errors import FOLDS, LabelledImages, divide, require_en
 LayOut = Callable[..., Path]
 Invoke = Callable[..., Result]
 ODD_NAME = os.fsdecode(b"wrong, \xff\n.png")
-
-
-@pytest.fixture
-def clf_check(in_process: Callable[[typer.Typer], Invoke]) -> Invoke:
-    return in_process(app)
 
 
 @pytest.fixture

@@ -11,11 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import Result
 
 from edgeclf.runtime.images.encode import encode_image
-from edgeclf.train.cli.clf_check import app
 from edgeclf.train.data.findings import MEANINGS, Kind
 from tests.support.checkups import photograph
 from tests.support.pages import Page
@@ -26,12 +24,6 @@ Invoke = Callable[..., Result]
 HEAVY = ("cv2", "numpy", "rich.progress", "rich.console")
 TRAINING = ("tensorflow", "keras", "sklearn", "matplotlib")
 ODD_NAME = os.fsdecode(b"a\n\x1b[31m\xff.jpg")
-
-
-@pytest.fixture
-def clf_check(in_process: Callable[[typer.Typer], Invoke]) -> Invoke:
-    """`clf_check("data", "--json")`."""
-    return in_process(app)
 
 
 @pytest.fixture
