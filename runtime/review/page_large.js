@@ -5,7 +5,10 @@ let shown = NONE;             // the number of the image
 
 function openLarge(at) {
   moveTo(at);
-  if (!large.open) large.showModal();
+  if (!large.open) {
+    large.showModal();
+    find('.stage', large).focus();   // `autofocus` would also count while the page loads
+  }
   showLarge();
 }
 
